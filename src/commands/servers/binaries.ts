@@ -1,0 +1,68 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { RabbitBinaries } from './rabbitmq.ts';
+
+export const serverNames = ['postgres', 'redis', 'rabbitmq', 'nginx'] as const;
+export type ServerName = (typeof serverNames)[number];
+
+export interface Binaries {
+  /** The folder that has `initdb` and `postgres`. */
+  postgres: string | undefined;
+  redis: string | undefined;
+  rabbitmq: RabbitBinaries | undefined;
+  nginx: string | undefined;
+}
+
+/** Looks on the PATH and where Debian and Homebrew put what is not on it. */
+export function findBinaries(): Binaries {
+  const homebrew = ['/opt/homebrew', '/usr/local'];
+  const onPath = (name: string): string | undefined =>
+    Bun.which(name, {
+      PATH: [process.env.PATH, '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin'].join(':'),
+    }) ?? undefined;
+
+  // PostgreSQL's newest version first.
+  const postgresFolders = [
+    ...subfolders('/usr/lib/postgresql').map((version) => join(version, 'bin')),
+    ...homebrew.flatMap((base) =>
+      subfolders(join(base, 'opt'))
+        .filter((folder) => /\/postgresql(@\d+)?$/.test(folder))
+        .map((folder) => join(folder, 'bin')),
+    ),
+  ];
+  const initdb = onPath('initdb');
+  if (initdb) postgresFolders.push(dirname(initdb));
+
+  const rabbitFolders = [
+    // Debian's own on the PATH is a wrapper that changes the user.
+    '/usr/lib/rabbitmq/bin',
+    ...homebrew.map((base) => join(base, 'opt/rabbitmq/sbin')),
+    ...[onPath('rabbitmq-server')].flatMap((path) => (path ? [dirname(path)] : [])),
+  ];
+  const rabbit = rabbitFolders.find((folder) => existsSync(join(folder, 'rabbitmq-server')));
+  const epmd = onPath('epmd') ?? findEpmd();
+
+  return {
+    postgres: postgresFolders.find((folder) => existsSync(join(folder, 'initdb'))),
+    redis: onPath('redis-server'),
+    rabbitmq:
+      rabbit && epmd
+        ? { server: join(rabbit, 'rabbitmq-server'), ctl: join(rabbit, 'rabbitmqctl'), epmd }
+        : undefined,
+    nginx: onPath('nginx'),
+  };
+}
+
+function findEpmd(): string | undefined {
+  return ['/usr/lib/erlang', '/opt/homebrew/opt/erlang/lib/erlang', '/usr/local/opt/erlang/lib/erlang']
+    .flatMap((home) => [join(home, 'bin'), ...subfolders(home).map((folder) => join(folder, 'bin'))])
+    .map((folder) => join(folder, 'epmd'))
+    .find((path) => existsSync(path));
+}
+
+function subfolders(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+    .map((name) => join(folder, name));
+}

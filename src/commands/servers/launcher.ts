@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import type { Binaries } from './binaries.ts';
+import type { Guard } from './guard.ts';
+import { freePort } from './ports.ts';
+import { startPostgres } from './postgres.ts';
+import { type RabbitServer, startRabbitmq } from './rabbitmq.ts';
+import { startRedis } from './redis.ts';
+import type { Server } from './server.ts';
+
+/** Where a server keeps its files, and on which port it listens (a free one unless given). */
+export interface Place {
+  folder: string;
+  port?: number;
+  /** See {@link ServerOptions.durable}. */
+  durable: boolean;
+}
+
+/** Starts the three servers in one of the ways there are: from the machine's binaries, or in containers. */
+export interface Launcher {
+  postgres(place: Place): Promise<Server>;
+  redis(place: Place): Promise<Server>;
+  rabbitmq(place: Place): Promise<RabbitServer>;
+}
+
+export interface Trio {
+  postgres: Server;
+  redis: Server;
+  rabbitmq: RabbitServer;
+}
+
+/** Starts from binaries. A server whose binary is missing throws its name when it is asked for. */
+export function binariesLauncher(guard: Guard, binaries: Binaries): Launcher {
+  const needed = <T>(binary: T | undefined, name: string): T => {
+    if (binary === undefined) throw new Error(`no ${name} on this machine`);
+    return binary;
+  };
+  const options = async ({ folder, port, durable }: Place) => ({
+    guard,
+    folder,
+    durable,
+    port: port ?? (await freePort()),
+  });
+  return {
+    postgres: async (place) =>
+      startPostgres({ ...(await options(place)), binaries: needed(binaries.postgres, 'PostgreSQL') }),
+    redis: async (place) =>
+      startRedis({ ...(await options(place)), binary: needed(binaries.redis, 'Redis') }),
+    rabbitmq: async (place) =>
+      startRabbitmq({ ...(await options(place)), binaries: needed(binaries.rabbitmq, 'RabbitMQ') }),
+  };
+}
+
+/** Starts the three at once, each in its own folder inside `folder`. If one fails, the others are stopped. */
+export async function startTrio(
+  launcher: Launcher,
+  folder: string,
+  options: { durable: boolean; ports?: { postgres: number; redis: number; rabbitmq: number } },
+): Promise<Trio> {
+  const place = (name: 'postgres' | 'redis' | 'rabbitmq'): Place => ({
+    folder: join(folder, name),
+    durable: options.durable,
+    ...(options.ports ? { port: options.ports[name] } : {}),
+  });
+  const started = await Promise.allSettled([
+    launcher.postgres(place('postgres')),
+    launcher.redis(place('redis')),
+    launcher.rabbitmq(place('rabbitmq')),
+  ] as const);
+  const [postgres, redis, rabbitmq] = started;
+  if (postgres.status === 'fulfilled' && redis.status === 'fulfilled' && rabbitmq.status === 'fulfilled')
+    return { postgres: postgres.value, redis: redis.value, rabbitmq: rabbitmq.value };
+  await Promise.all(started.map((each) => (each.status === 'fulfilled' ? each.value.stop() : undefined)));
+  throw new AggregateError(
+    started.flatMap((each) => (each.status === 'rejected' ? [each.reason] : [])),
+    started.flatMap((each) => (each.status === 'rejected' ? [String(each.reason)] : [])).join('\n'),
+  );
+}
+
+export async function stopTrio({ postgres, redis, rabbitmq }: Trio): Promise<void> {
+  await Promise.all([postgres.stop(), redis.stop(), rabbitmq.stop()]);
+}

@@ -1,0 +1,173 @@
+import { afterAll } from 'bun:test';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import amqplib from 'amqplib';
+import postgres from 'postgres';
+import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
+import { binariesLauncher, type Launcher, startTrio } from '../../src/commands/servers/launcher.ts';
+import { startNginx } from '../../src/commands/servers/nginx.ts';
+import { freePort } from '../../src/commands/servers/ports.ts';
+import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
+import type { Server } from '../../src/commands/servers/server.ts';
+
+/**
+ * Real servers for a test file. The test command starts them once and hands them over by the environment; a single
+ * file run by hand starts its own, once a process.
+ */
+export interface RealServers {
+  /** PostgreSQL's own database; make one for the test with {@link RealServers.createDatabase}. */
+  readonly adminDatabaseUrl: string;
+  readonly redisUrl: string;
+  readonly rabbitmqUrl: string;
+  /** A new, empty database; dropped, with its connections cut, after the test file. */
+  createDatabase(): Promise<string>;
+  /** Names of exchanges and queues nobody else uses; what was made of them is deleted after the test file. */
+  createBrokerNames(): BrokerNames;
+  /** A Redis for this file alone (30 ms): pub/sub has no walls between databases. Killable. */
+  createRedis(): Promise<Server>;
+  /** A PostgreSQL for this file alone (about 2 s), to kill, freeze and restart. */
+  createPostgres(): Promise<Server>;
+  /** A RabbitMQ for this file alone (about 7 s), to kill, freeze and restart, and with alarms by `ctl`. */
+  createRabbitmq(): Promise<RabbitServer>;
+  /** An nginx; `http` is given its port and gives the text of the `http` block. */
+  createNginx(http: (port: number) => string): Promise<Server>;
+}
+
+/** The environment that gives one test its own part of the broker. */
+export type BrokerNames = Record<
+  | 'RABBITMQ_CHAT_EXCHANGE'
+  | 'RABBITMQ_CHAT_DLX_EXCHANGE'
+  | 'RABBITMQ_CHAT_QUEUE_PREFIX'
+  | 'RABBITMQ_CHAT_DLQ_NAME'
+  | 'CHAT_NOTIFICATION_CHANNEL',
+  string
+>;
+
+/**
+ * `const servers = await realServers();` at the top of the file (or of a `describe`): what is made with it is undone
+ * after that. Not inside a hook: Bun runs an `afterAll` registered in a `beforeAll` before the first test.
+ */
+export async function realServers(): Promise<RealServers> {
+  let over = false;
+  const steps: (() => Promise<unknown>)[] = [];
+  afterAll(async () => {
+    over = true;
+    for (const step of steps.reverse()) await step();
+  }, 30_000);
+  const undo = {
+    push(step: () => Promise<unknown>): void {
+      if (over) throw new Error('realServers() was called inside a hook: call it at the top of the file');
+      steps.push(step);
+    },
+  };
+  sharedServers ??= findSharedServers();
+  const shared = await sharedServers;
+
+  const own = async <T extends Server>(
+    start: (launcher: Launcher, folder: string) => Promise<T>,
+  ): Promise<T> => {
+    const { guard, launcher } = ownLauncher();
+    const folder = await guard.temporaryFolder('confab-test-');
+    undo.push(() => guard.removeFolder(folder));
+    const server = await start(launcher, join(folder, 'server'));
+    undo.push(() => server.stop());
+    return server;
+  };
+
+  return {
+    ...shared,
+    async createDatabase() {
+      const name = `test_${randomBytes(6).toString('hex')}`;
+      await administer(shared.adminDatabaseUrl, (sql) => sql`create database ${sql(name)}`);
+      undo.push(() =>
+        administer(shared.adminDatabaseUrl, (sql) => sql`drop database if exists ${sql(name)} with (force)`),
+      );
+      return Object.assign(new URL(shared.adminDatabaseUrl), { pathname: `/${name}` }).href;
+    },
+    createBrokerNames() {
+      const tag = randomBytes(6).toString('hex');
+      const names: BrokerNames = {
+        RABBITMQ_CHAT_EXCHANGE: `${tag}.events`,
+        RABBITMQ_CHAT_DLX_EXCHANGE: `${tag}.dlx`,
+        RABBITMQ_CHAT_QUEUE_PREFIX: `${tag}.send`,
+        RABBITMQ_CHAT_DLQ_NAME: `${tag}.send.dlq`,
+        CHAT_NOTIFICATION_CHANNEL: `${tag}.notifications`,
+      };
+      undo.push(() => deleteFromBroker(shared.rabbitmqUrl, names));
+      return names;
+    },
+    createRedis: () => own((launcher, folder) => launcher.redis({ folder, durable: false })),
+    createPostgres: () => own((launcher, folder) => launcher.postgres({ folder, durable: false })),
+    createRabbitmq: () => own((launcher, folder) => launcher.rabbitmq({ folder, durable: false })),
+    createNginx: (http) =>
+      own(async (_, folder) => {
+        const binary = findBinaries().nginx;
+        if (!binary) throw new Error('no nginx on this machine');
+        const port = await freePort();
+        return startNginx({
+          guard: ownLauncher().guard,
+          folder,
+          port,
+          durable: false,
+          binary,
+          http: http(port),
+        });
+      }),
+  };
+}
+
+type SharedServers = Pick<RealServers, 'adminDatabaseUrl' | 'redisUrl' | 'rabbitmqUrl'>;
+
+let sharedServers: Promise<SharedServers> | undefined;
+let launching: { guard: Guard; launcher: Launcher } | undefined;
+
+// One a process. Its watchdog notices the end of this process, so nobody needs to call close().
+function ownLauncher(): { guard: Guard; launcher: Launcher } {
+  if (!launching) {
+    const guard = createGuard();
+    launching = { guard, launcher: binariesLauncher(guard, findBinaries()) };
+  }
+  return launching;
+}
+
+async function findSharedServers(): Promise<SharedServers> {
+  const { CONFAB_TEST_DATABASE_URL, CONFAB_TEST_REDIS_URL, CONFAB_TEST_RABBITMQ_URL } = process.env;
+  if (CONFAB_TEST_DATABASE_URL && CONFAB_TEST_REDIS_URL && CONFAB_TEST_RABBITMQ_URL)
+    return {
+      adminDatabaseUrl: CONFAB_TEST_DATABASE_URL,
+      redisUrl: CONFAB_TEST_REDIS_URL,
+      rabbitmqUrl: CONFAB_TEST_RABBITMQ_URL,
+    };
+  const { guard, launcher } = ownLauncher();
+  const folder = await guard.temporaryFolder('confab-test-');
+  const trio = await startTrio(launcher, folder, { durable: false });
+  return {
+    adminDatabaseUrl: trio.postgres.url,
+    redisUrl: trio.redis.url,
+    rabbitmqUrl: trio.rabbitmq.url,
+  };
+}
+
+async function administer(url: string, run: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    await run(sql);
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+const mostPartitions = 64;
+
+async function deleteFromBroker(url: string, names: BrokerNames): Promise<void> {
+  const connection = await amqplib.connect(url);
+  const channel = await connection.createChannel();
+  const prefix = names.RABBITMQ_CHAT_QUEUE_PREFIX;
+  const queues = Array.from({ length: mostPartitions }, (_, index) => `${prefix}.p${index}`);
+  // Deleting what is not there is no error.
+  for (const queue of [...queues, names.RABBITMQ_CHAT_DLQ_NAME]) await channel.deleteQueue(queue);
+  for (const exchange of [names.RABBITMQ_CHAT_EXCHANGE, names.RABBITMQ_CHAT_DLX_EXCHANGE])
+    await channel.deleteExchange(exchange);
+  await connection.close();
+}

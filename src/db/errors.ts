@@ -1,0 +1,53 @@
+import { ChatError } from '../shared/errors.ts';
+
+/** No statement, lock or idle transaction lasts longer, and no caller waits longer for an answer. */
+export const databaseTimeoutMs = 5_000;
+
+/** What postgres.js and the operating system call a connection that is not there. */
+const connectionCodes: ReadonlySet<string> = new Set([
+  'CONNECTION_CLOSED',
+  'CONNECTION_DESTROYED',
+  'CONNECTION_ENDED',
+  'CONNECT_TIMEOUT',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+]);
+
+/** SQLSTATE classes 08 (connection), 53 (resources), 57 (operator intervention, statement timeout), 58 (system). */
+const passingClasses: ReadonlySet<string> = new Set(['08', '53', '57', '58']);
+
+/** Serialization failure, deadlock, lock timeout, idle-in-transaction timeout, read-only (a standby after fail-over). */
+const passingStates: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '25P03', '25006']);
+
+/** The driver's code of an error, looked for through drizzle's wrapper: a SQLSTATE or a name like `ECONNREFUSED`. */
+export function databaseErrorCode(error: unknown): string | undefined {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if ('code' in current && typeof current.code === 'string' && !(current instanceof ChatError)) {
+      return current.code;
+    }
+  }
+  return undefined;
+}
+
+/** Whether waiting may help: the statement was not wrong, PostgreSQL was not there. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  if (error instanceof ChatError) return error.code === 'database_unavailable';
+  const code = databaseErrorCode(error);
+  if (code === undefined) return false;
+  return connectionCodes.has(code) || passingStates.has(code) || passingClasses.has(code.slice(0, 2));
+}
+
+/** Whether the values of a statement are at fault (SQLSTATE 22, 23): trying again gives the same answer. */
+export function isDataError(error: unknown): boolean {
+  const state = databaseErrorCode(error);
+  return state !== undefined && /^2[23][0-9A-Z]{3}$/.test(state);
+}
+
+export const isUniqueViolation = (error: unknown): boolean => databaseErrorCode(error) === '23505';
+
+export function databaseUnavailable(cause: unknown): ChatError {
+  return new ChatError('database_unavailable', undefined, { cause, retryAfterSeconds: 2 });
+}

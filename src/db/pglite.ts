@@ -1,0 +1,21 @@
+import { PGlite } from '@electric-sql/pglite';
+import { drizzle } from 'drizzle-orm/pglite';
+import type { Database } from './database.ts';
+import * as schema from './schema.ts';
+
+/**
+ * PostgreSQL in this process. One connection: statements wait for one another.
+ * @param dataDir a folder for the files; nothing is kept where it is not given
+ */
+export async function openPglite(dataDir?: string): Promise<Database> {
+  const client = await PGlite.create({
+    ...(dataDir === undefined ? {} : { dataDir }),
+    parsers: { 20: Number, 1184: (text: string) => text },
+  });
+  return {
+    orm: drizzle({ client, schema }),
+    query: async <Row extends object>(text: string, parameters: readonly unknown[]) =>
+      (await client.query<Row>(text, [...parameters])).rows,
+    close: () => client.close(),
+  };
+}

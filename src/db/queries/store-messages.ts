@@ -1,0 +1,35 @@
+import type { Database } from '../database.ts';
+import { iso } from '../database.ts';
+
+/**
+ * One batch, one call, one commit: the hot path of the worker. The function is `drizzle/0001_store_messages.sql`.
+ * The arrays go as text and are cast there, so that both drivers encode them alike.
+ */
+const storeMessagesSql = `SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"
+FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[])`;
+
+export interface MessageToStore {
+  brokerMessageId: string;
+  chatId: string;
+  senderId: string;
+  clientMessageId: string;
+  content: string;
+  sentAt: string;
+}
+
+export type StoreOutcome =
+  /** The numbers and the time are those of the row, which of a `repeat` was there before. */
+  | { outcome: 'stored' | 'repeat'; sequence: number; eventSequence: number; sentAt: string }
+  | { outcome: 'conflict' | 'chat_not_found' | 'not_participant' };
+
+/** Stores the batch in its order; the answers are in the same order. All of it is committed, or nothing is. */
+export function storeMessages(database: Database, batch: readonly MessageToStore[]): Promise<StoreOutcome[]> {
+  return database.query(storeMessagesSql, [
+    batch.map((message) => message.chatId),
+    batch.map((message) => message.senderId),
+    batch.map((message) => message.brokerMessageId),
+    batch.map((message) => message.clientMessageId),
+    batch.map((message) => message.content),
+    batch.map((message) => message.sentAt),
+  ]);
+}

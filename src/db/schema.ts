@@ -1,0 +1,178 @@
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+
+const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+/** Counters stay below 2^53. */
+const counter = (name: string) => bigint(name, { mode: 'number' });
+
+export const users = pgTable(
+  'users',
+  {
+    id: uuid().primaryKey(),
+    /** Lower case; null for users of an outside identity provider who have none. */
+    email: text(),
+    /** argon2id; null where there is no password. */
+    passwordHash: text('password_hash'),
+    issuer: text(),
+    externalId: text('external_id'),
+    displayName: text('display_name').notNull(),
+    createdAt: instant('created_at').notNull().defaultNow(),
+  },
+  (table) => [
+    uniqueIndex('users_email').on(table.email),
+    unique('users_issuer_external_id').on(table.issuer, table.externalId),
+    check('users_email_lower_case', sql`${table.email} = lower(${table.email})`),
+    check('users_external_pair', sql`(${table.issuer} is null) = (${table.externalId} is null)`),
+  ],
+);
+
+/** One login: a family of refresh tokens that dies as a whole. */
+export const sessions = pgTable(
+  'sessions',
+  {
+    id: uuid().primaryKey(),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    expiresAt: instant('expires_at').notNull(),
+    revokedAt: instant('revoked_at'),
+  },
+  (table) => [index('sessions_user').on(table.userId), index('sessions_expiry').on(table.expiresAt)],
+);
+
+export const refreshTokens = pgTable(
+  'refresh_tokens',
+  {
+    /** SHA-256 of the opaque token, base64url. */
+    tokenHash: text('token_hash').primaryKey(),
+    sessionId: uuid('session_id')
+      .notNull()
+      .references(() => sessions.id, { onDelete: 'cascade' }),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    /** When it was first exchanged; later than 10 s after that it revokes the session. */
+    usedAt: instant('used_at'),
+  },
+  (table) => [index('refresh_tokens_session').on(table.sessionId)],
+);
+
+/**
+ * The row whose lock numbers everything in the chat. Its counters change with every message, so nothing indexes them and
+ * the migration gives the table a low fillfactor: updates stay on their page (HOT).
+ */
+export const chats = pgTable(
+  'chats',
+  {
+    id: uuid().primaryKey(),
+    isGroup: boolean('is_group').notNull(),
+    name: text(),
+    /** Both user ids, the smaller first; one direct chat a pair. */
+    directKey: text('direct_key').unique('chats_direct_key'),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    lastActivityAt: instant('last_activity_at').notNull().defaultNow(),
+    lastSequence: counter('last_sequence').notNull().default(0),
+    lastEventSequence: counter('last_event_sequence').notNull().default(0),
+  },
+  (table) => [
+    check('chats_direct_or_group', sql`${table.isGroup} = (${table.directKey} is null)`),
+    check(
+      'chats_counters',
+      sql`${table.lastSequence} >= 0 and ${table.lastEventSequence} >= ${table.lastSequence}`,
+    ),
+  ],
+);
+
+export const chatParticipants = pgTable(
+  'chat_participants',
+  {
+    chatId: uuid('chat_id')
+      .notNull()
+      .references(() => chats.id, { onDelete: 'cascade' }),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    role: text({ enum: ['owner', 'member'] }).notNull(),
+    joinedAt: instant('joined_at').notNull().defaultNow(),
+    /** Null while the user takes part. */
+    leftAt: instant('left_at'),
+    createdEventSequence: counter('created_event_sequence').notNull(),
+    changedEventSequence: counter('changed_event_sequence').notNull(),
+  },
+  (table) => [
+    primaryKey({ name: 'chat_participants_pkey', columns: [table.chatId, table.userId] }),
+    index('chat_participants_user').on(table.userId),
+    check('chat_participants_role', sql`${table.role} in ('owner', 'member')`),
+    check('chat_participants_numbers', sql`${table.changedEventSequence} >= ${table.createdEventSequence}`),
+  ],
+);
+
+/**
+ * Written by `store_messages` alone, which checks chat and sender under the chat's lock: foreign keys would check the
+ * same again, a row at a time. Two keys and nothing more on the hot path, both beginning with the chat, so that the
+ * table can be partitioned by it.
+ */
+export const messages = pgTable(
+  'messages',
+  {
+    chatId: uuid('chat_id').notNull(),
+    sequence: counter('sequence').notNull(),
+    /** `brokerMessageId`. */
+    id: uuid().notNull(),
+    senderId: uuid('sender_id').notNull(),
+    clientMessageId: uuid('client_message_id').notNull(),
+    content: text().notNull(),
+    sentAt: instant('sent_at').notNull(),
+    eventSequence: counter('event_sequence').notNull(),
+  },
+  (table) => [
+    primaryKey({ name: 'messages_pkey', columns: [table.chatId, table.sequence] }),
+    unique('messages_chat_id_id').on(table.chatId, table.id),
+    check('messages_sequence', sql`${table.sequence} > 0 and ${table.eventSequence} >= ${table.sequence}`),
+    check('messages_content', sql`char_length(${table.content}) between 1 and 8000`),
+  ],
+);
+
+/** Facts about this deployment that must not change under it: the partition count, the hash's name. */
+export const settings = pgTable('settings', {
+  key: text().primaryKey(),
+  value: text().notNull(),
+});
+
+/** Workers that live: partitions are shared among those seen lately. */
+export const workers = pgTable('workers', {
+  id: uuid().primaryKey(),
+  seenAt: instant('seen_at').notNull(),
+});
+
+/** The embedded queue: what RabbitMQ holds elsewhere. */
+export const queuedMessages = pgTable(
+  'queued_messages',
+  {
+    position: bigint({ mode: 'number' }).generatedAlwaysAsIdentity().primaryKey(),
+    partition: integer().notNull(),
+    id: text().notNull(),
+    body: text().notNull(),
+  },
+  (table) => [index('queued_messages_partition').on(table.partition, table.position)],
+);
+
+export const deadLetters = pgTable('dead_letters', {
+  id: text().primaryKey(),
+  partition: integer().notNull(),
+  reason: text().notNull(),
+  body: text().notNull(),
+  deadLetteredAt: instant('dead_lettered_at').notNull().defaultNow(),
+});

@@ -1,0 +1,37 @@
+/**
+ * What a request needs to know before it is let in, kept where it is cheap to ask: positive facts, fresh for 30 s.
+ * Absence or silence is no answer: ask PostgreSQL. Adapters: Redis and in-process.
+ */
+
+/** `session:<id>` is alive; `participant:<chatId>:<userId>` takes part. */
+export type Fact = `session:${string}` | `participant:${string}:${string}`;
+
+/** How long a fact is believed, and how long a revocation keeps late fills out. */
+export const factTtlMs = 30_000;
+
+/** `true`: known to hold. `false`: revoked less than 30 s ago. `undefined`: not known. */
+export type FactAnswer = boolean | undefined;
+
+export interface Facts {
+  /** One pipelined round trip; never throws: a store that is away knows nothing. */
+  read(facts: readonly Fact[]): Promise<FactAnswer[]>;
+  /** Fills facts that PostgreSQL has just confirmed, unless one is known or was revoked in between. Never throws. */
+  fill(facts: readonly Fact[]): Promise<void>;
+  /**
+   * After the commit that ended them: no read says `true` from now on, and no fill that began earlier brings one back.
+   * Never throws: with the store away the fact dies by itself within 30 s.
+   */
+  revoke(facts: readonly Fact[]): Promise<void>;
+  /** Undoes a revocation (a participant is added again). Never throws. */
+  restore(facts: readonly Fact[]): Promise<void>;
+}
+
+export type LimitName = 'user' | 'address' | 'login' | 'lookup';
+
+export interface RateLimits {
+  /**
+   * Takes one point of each; with the store away, counts in this process.
+   * @throws ChatError `rate_limited` with the seconds to wait
+   */
+  consume(takes: readonly { limit: LimitName; key: string }[]): Promise<void>;
+}

@@ -1,0 +1,165 @@
+/**
+ * Everything that crosses a process boundary: REST bodies, socket events, the queue's payload. Types alone, so that a
+ * frontend can import this file without a byte of server code. Times are ISO 8601 in UTC with milliseconds.
+ */
+
+export type ErrorCode =
+  | 'malformed_json'
+  | 'token_missing'
+  | 'token_invalid'
+  | 'token_expired'
+  | 'session_revoked'
+  | 'bad_credentials'
+  | 'refresh_invalid'
+  | 'not_owner'
+  | 'origin_not_allowed'
+  | 'chat_not_found'
+  | 'message_not_found'
+  | 'user_not_found'
+  | 'route_not_found'
+  | 'email_taken'
+  | 'chat_is_direct'
+  | 'idempotency_conflict'
+  | 'body_too_large'
+  | 'unsupported_media_type'
+  | 'validation_failed'
+  | 'rate_limited'
+  | 'internal_error'
+  | 'broker_unavailable'
+  | 'database_unavailable'
+  | 'server_busy';
+
+/** `application/problem+json` (RFC 9457). */
+export interface Problem {
+  type: `urn:confab:error:${ErrorCode}`;
+  title: string;
+  status: number;
+  code: ErrorCode;
+  detail: string;
+  requestId: string;
+  /** Present with `validation_failed`: one entry a bad field; `path` is dotted, `''` for the body itself. */
+  errors?: { path: string; message: string }[];
+}
+
+/** What `connect_error.data` holds on a refused socket. */
+export interface ConnectErrorData {
+  code: ErrorCode;
+  detail: string;
+}
+
+export interface User {
+  id: string;
+  /** The subject at the outside identity provider; absent for users with a password. */
+  externalId?: string;
+  displayName: string;
+  createdAt: string;
+  /** Shown to oneself alone. */
+  email?: string;
+}
+
+export interface TokenPair {
+  accessToken: string;
+  refreshToken: string;
+  tokenType: 'Bearer';
+  /** Seconds until the access token expires. */
+  expiresIn: number;
+  user: User;
+}
+
+export type ParticipantRole = 'owner' | 'member';
+
+export interface Participant {
+  userId: string;
+  displayName: string;
+  role: ParticipantRole;
+  joinedAt: string;
+  online: boolean;
+}
+
+export interface Message {
+  id: string;
+  chatId: string;
+  senderId: string;
+  content: string;
+  messageType: 'text';
+  status: 'sent';
+  /** 1, 2, 3 … in its chat, without a gap. */
+  sequence: number;
+  /** When it was accepted. */
+  sentAt: string;
+  clientMessageId: string;
+}
+
+export interface Chat {
+  id: string;
+  isGroup: boolean;
+  name: string | null;
+  createdAt: string;
+  participantCount: number;
+  /** The first 20, longest members first. */
+  participants: Participant[];
+  lastMessage: Message | null;
+  lastSequence: number;
+  /** Counts every durable change of the chat; the cursor to resume from. */
+  eventSequence: number;
+}
+
+export interface Page<Item> {
+  data: Item[];
+  nextCursor: string | null;
+}
+
+export interface SendAccepted {
+  brokerMessageId: string;
+  clientMessageId: string;
+}
+
+export interface MessagePage {
+  data: Message[];
+  page: { hasBefore: boolean; hasAfter: boolean; eventSequence: number };
+}
+
+export interface MessageEvent {
+  chatId: string;
+  message: Message;
+  eventSequence: number;
+}
+
+/** A hint, not kept: the message was refused after it had been accepted. */
+export interface MessageFailedEvent {
+  chatId: string;
+  clientMessageId: string;
+  brokerMessageId: string;
+  code: ErrorCode;
+}
+
+export interface ParticipantEvent {
+  chatId: string;
+  participant: Participant;
+  eventSequence: number;
+}
+
+/** The typed events of the `/chat` namespace: `Socket<ServerToClientEvents>` of socket.io-client. */
+export interface ServerToClientEvents {
+  'chat.message.new': (event: MessageEvent) => void;
+  'chat.message.saved': (event: MessageEvent) => void;
+  'chat.message.failed': (event: MessageFailedEvent) => void;
+  'chat.created': (event: { chat: Chat }) => void;
+  'chat.participant.added': (event: ParticipantEvent) => void;
+  'chat.participant.removed': (event: ParticipantEvent) => void;
+}
+
+/** Clients only listen: everything they do goes by REST. */
+export type ClientToServerEvents = Record<never, never>;
+
+/** What `POST /chats/:chatId/messages` puts into the queue; `brokerMessageId` is the AMQP `messageId` too. */
+export interface SendEnvelope {
+  version: 1;
+  brokerMessageId: string;
+  chatId: string;
+  senderId: string;
+  clientMessageId: string;
+  content: string;
+  sentAt: string;
+  requestId: string;
+}

@@ -1,0 +1,71 @@
+/**
+ * Hints from those who change something to the gateways. They may be lost, repeated, reordered or forged: a gateway
+ * takes nothing from them that PostgreSQL would not confirm. Adapters: Redis pub/sub and in-process.
+ */
+
+/** `chat:<id>` reaches gateways with a socket of a participant, `user:<id>` those with a socket of the user. */
+export type Topic = `chat:${string}` | `user:${string}`;
+
+/** `eventSequence` is the chat's number of the change; `userId` whom it concerns. */
+export type NotificationHead =
+  | { version: 1; kind: 'message'; chatId: string; eventSequence: number; senderId: string }
+  | { version: 1; kind: 'participant.added'; chatId: string; eventSequence: number; userId: string }
+  | { version: 1; kind: 'participant.removed'; chatId: string; eventSequence: number; userId: string }
+  /** To a user: look at your membership of this chat again. */
+  | { version: 1; kind: 'membership'; chatId: string; eventSequence: number; userId: string }
+  | { version: 1; kind: 'message.failed'; userId: string }
+  /** Close the sockets of this session. */
+  | { version: 1; kind: 'session.revoked'; userId: string; sessionId: string };
+
+export interface Notification {
+  topic: Topic;
+  head: NotificationHead;
+  /** JSON text of the event's payload, encoded once by whom made it; `''` where the kind has none. */
+  body: string;
+}
+
+export interface Notifier {
+  /** In order, in one round trip. Rejects when Redis did not take them, within a second or so. */
+  publish(notifications: readonly Notification[]): Promise<void>;
+}
+
+export interface Subscriber {
+  /** Resolves when the server has acknowledged: what is published later arrives. */
+  subscribe(topics: readonly Topic[]): Promise<void>;
+  unsubscribe(topics: readonly Topic[]): Promise<void>;
+  /** All that arrived in one read, in order of arrival. Called from one tick; must not throw. */
+  onNotifications(handler: (batch: readonly Notification[]) => void): void;
+  /** After a lost connection was made again and all topics resubscribed: whatever came in between is missing. */
+  onReconnect(handler: () => void): void;
+  ready(): boolean;
+}
+
+/**
+ * On the wire: the head as JSON, a line feed, the body. JSON text holds no raw line feed, so a gateway reads the head
+ * and passes the body on unparsed.
+ */
+export function encodeNotification({ head, body }: Notification): string {
+  return `${JSON.stringify(head)}\n${body}`;
+}
+
+const kinds: ReadonlySet<string> = new Set<NotificationHead['kind']>([
+  'message',
+  'participant.added',
+  'participant.removed',
+  'membership',
+  'message.failed',
+  'session.revoked',
+]);
+
+/** Undefined for what is not a notification of this version. */
+export function decodeNotification(topic: Topic, wire: string): Notification | undefined {
+  const end = wire.indexOf('\n');
+  if (end < 0) return undefined;
+  try {
+    const head = JSON.parse(wire.slice(0, end));
+    if (head?.version !== 1 || !kinds.has(head.kind)) return undefined;
+    return { topic, head, body: wire.slice(end + 1) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,11 @@
+/** Which sockets a user has, over all gateways: `userId → socketIds`. Adapters: Redis and in-process. */
+export interface Presence {
+  /** Rewrites all that this gateway holds; it expires by itself within 30 s of the last call. Rejects when not written. */
+  heartbeat(sockets: ReadonlyMap<string, ReadonlySet<string>>): Promise<void>;
+  /** One user's sockets changed; an empty set removes the user. */
+  update(userId: string, socketIds: ReadonlySet<string>): Promise<void>;
+  /** Those of the users with a socket somewhere; never throws: with the store away nobody is known to be online. */
+  online(userIds: readonly string[]): Promise<Set<string>>;
+  /** The gateway leaves: forgets all of its sockets. */
+  leave(): Promise<void>;
+}

@@ -1,0 +1,81 @@
+/**
+ * The way of a send from api to worker: partitions that keep order, and the dead letters beside them.
+ * Adapters: RabbitMQ (`rabbitmq.ts`) and a table (`embedded.ts`); one conformance suite holds both.
+ */
+
+export interface QueuedMessage {
+  /** `brokerMessageId`. */
+  id: string;
+  partition: number;
+  /** JSON of a `SendEnvelope`. */
+  body: string;
+}
+
+export interface SendQueue {
+  /**
+   * Resolves once the message is durable in its partition; messages of one partition keep the order of the calls.
+   * @throws ChatError `broker_unavailable` within 5 s; then it is unknown whether the message is in the queue.
+   */
+  publish(message: QueuedMessage): Promise<void>;
+  /** Whether a publish would be tried now; for readiness. */
+  ready(): boolean;
+}
+
+export interface Delivery {
+  /** As published; undefined for what others put into the queue without one. */
+  id: string | undefined;
+  body: string;
+  partition: number;
+}
+
+/** `done`: all of the batch is stored or dead-lettered, forget it. `later`: give it back, in order, after a pause. */
+export type BatchVerdict = 'done' | 'later';
+
+export interface ConsumeOptions {
+  /** The most messages handed over at once. */
+  batchSize: number;
+  /** How many further batches may wait in this process behind the one in hand. */
+  bufferedBatches: number;
+}
+
+export interface Consumer {
+  /** Lets the batch in hand finish and be acknowledged, then leaves; what was buffered stays in the queue, in order. */
+  close(): Promise<void>;
+}
+
+export interface PartitionSource {
+  /**
+   * Hands over what has arrived, in order, one batch at a time: the first message never waits for more. A batch whose
+   * link died is abandoned: its verdict is ignored and its messages come again, perhaps elsewhere. Reconnects by itself.
+   * At most one consumer of a partition is active, whatever the number of processes.
+   */
+  consume(
+    partition: number,
+    options: ConsumeOptions,
+    handle: (batch: readonly Delivery[]) => Promise<BatchVerdict>,
+  ): Promise<Consumer>;
+  ready(): boolean;
+}
+
+export interface DeadLetter {
+  id: string;
+  partition: number;
+  reason: string;
+  body: string;
+  /** ISO 8601. */
+  deadLetteredAt: string;
+}
+
+export interface DeadLetterSink {
+  /** Resolves once the dead letter is durable; the same id may be put twice. Rejects when it may not be. */
+  put(letter: { delivery: Delivery; reason: string }): Promise<void>;
+}
+
+/** What `bun run dlq` works on. */
+export interface DeadLetterStore {
+  list(): Promise<DeadLetter[]>;
+  /** Puts each back into its own partition, then forgets it; returns the ids replayed. Repeating it does no harm. */
+  replay(ids: readonly string[] | 'all'): Promise<string[]>;
+  /** Returns the ids dropped. */
+  drop(ids: readonly string[]): Promise<string[]>;
+}

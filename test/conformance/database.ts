@@ -1,0 +1,211 @@
+import { beforeAll, describe, expect, test } from 'bun:test';
+import { eq } from 'drizzle-orm';
+import { type Database, iso } from '../../src/db/database.ts';
+import { isDataError, isUniqueViolation } from '../../src/db/errors.ts';
+import { assertMigrated, migrate, SchemaError } from '../../src/db/migrate.ts';
+import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
+import { chatParticipants, chats, messages, users } from '../../src/db/schema.ts';
+import { newId } from '../../src/shared/ids.ts';
+
+/** What every `Database` does alike; the caller gives an empty one and closes it. */
+export function databaseConformance(name: string, open: () => Promise<Database>): void {
+  describe(`database: ${name}`, () => {
+    let database: Database;
+    beforeAll(async () => {
+      database = await open();
+    }, 30_000);
+
+    test('a schema that is behind is refused, and the refusal says what mends it', async () => {
+      await expect(assertMigrated(database)).rejects.toThrow(/bun run migrate/);
+    });
+
+    test('migrating applies every entry once, also when two begin together', async () => {
+      const applied = await Promise.all([migrate(database), migrate(database)]);
+      const journal = await Bun.file(`${import.meta.dir}/../../drizzle/meta/_journal.json`).json();
+      const tags = journal.entries.map(({ tag }: { tag: string }) => tag);
+      expect(applied.flat().toSorted()).toEqual(tags.toSorted());
+      expect(await migrate(database)).toEqual([]);
+      await assertMigrated(database);
+    });
+
+    test('a database migrated by a newer version is refused', async () => {
+      await database.query(`INSERT INTO applied_migrations (name, hash) VALUES ('9999_future', 'x')`, []);
+      await expect(assertMigrated(database)).rejects.toThrow(SchemaError);
+      await expect(migrate(database)).rejects.toThrow(/newer version/);
+      await database.query(`DELETE FROM applied_migrations WHERE name = '9999_future'`, []);
+    });
+
+    test('rows look alike: int8 is a number, json is parsed, times come as ISO 8601', async () => {
+      const [row] = await database.query(
+        `SELECT 9007199254740991::int8 AS big, '{"a":[1]}'::json AS json, true AS flag,
+          ${iso(`'2026-02-14 13:00:00.1+01'::timestamptz`)} AS time, $1::text AS text, $2::uuid[] AS ids`,
+        ['it\'s "quoted"', ['0199aa00-0000-7000-8000-000000000001']],
+      );
+      expect(row).toEqual({
+        big: 9007199254740991,
+        json: { a: [1] },
+        flag: true,
+        time: '2026-02-14T12:00:00.100Z',
+        text: 'it\'s "quoted"',
+        ids: ['0199aa00-0000-7000-8000-000000000001'],
+      });
+    });
+
+    test('drizzle gives dates, and a transaction that throws leaves nothing', async () => {
+      const id = newId();
+      const failed = database.orm.transaction(async (tx) => {
+        await tx.insert(users).values({ id, displayName: 'Rolled back' });
+        throw new Error('stop');
+      });
+      await expect(failed).rejects.toThrow('stop');
+      expect(await database.orm.select().from(users).where(eq(users.id, id))).toEqual([]);
+
+      const [user] = await database.orm.insert(users).values({ id, displayName: 'Kept' }).returning();
+      expect(user?.createdAt).toBeInstanceOf(Date);
+    });
+
+    test('errors carry their SQLSTATE, through drizzle too', async () => {
+      const id = newId();
+      await database.orm.insert(users).values({ id, displayName: 'First' });
+      const again = await database.orm
+        .insert(users)
+        .values({ id, displayName: 'Second' })
+        .catch((error) => error);
+      expect(isUniqueViolation(again)).toBe(true);
+      const bad = await database.query('SELECT $1::text::uuid', ['no uuid']).catch((error) => error);
+      expect(isDataError(bad)).toBe(true);
+    });
+
+    describe('store_messages', () => {
+      test('numbers a chat from 1 without a gap, over batches', async () => {
+        const { chatId, senderId } = await newChat();
+        const first = await store(messageOf(chatId, senderId, 'a'), messageOf(chatId, senderId, 'b'));
+        const second = await store(messageOf(chatId, senderId, 'c'));
+        expect([...first, ...second]).toMatchObject([
+          { outcome: 'stored', sequence: 1, eventSequence: 2 },
+          { outcome: 'stored', sequence: 2, eventSequence: 3 },
+          { outcome: 'stored', sequence: 3, eventSequence: 4 },
+        ]);
+        const [chat] = await database.orm.select().from(chats).where(eq(chats.id, chatId));
+        expect(chat).toMatchObject({ lastSequence: 3, lastEventSequence: 4 });
+      });
+
+      test('a repeat answers with the stored row, in its batch and in a later one', async () => {
+        const { chatId, senderId } = await newChat();
+        const message = messageOf(chatId, senderId, 'once');
+        const later = { ...message, sentAt: '2030-01-01T00:00:00.000Z' };
+        const answers = [...(await store(message, later)), ...(await store(later))];
+        const row = { sequence: 1, eventSequence: 2, sentAt: message.sentAt };
+        expect(answers).toEqual([
+          { outcome: 'stored', ...row },
+          { outcome: 'repeat', ...row },
+          { outcome: 'repeat', ...row },
+        ]);
+        expect(await rowsOf(chatId)).toHaveLength(1);
+      });
+
+      test('the same key with other content is a conflict, and the first stands', async () => {
+        const { chatId, senderId } = await newChat();
+        const message = messageOf(chatId, senderId, 'first');
+        const other = { ...message, content: 'second' };
+        const outcomes = [...(await store(message, other)), ...(await store(other))];
+        expect(outcomes.map(({ outcome }) => outcome)).toEqual(['stored', 'conflict', 'conflict']);
+        expect(await rowsOf(chatId)).toMatchObject([{ content: 'first' }]);
+      });
+
+      test('refused messages take no number', async () => {
+        const { chatId, senderId } = await newChat();
+        const outcomes = await store(
+          messageOf(newId(), senderId, 'no such chat'),
+          messageOf(chatId, newId(), 'a stranger'),
+          messageOf(chatId, senderId, 'a participant'),
+        );
+        expect(outcomes).toMatchObject([
+          { outcome: 'chat_not_found' },
+          { outcome: 'not_participant' },
+          { outcome: 'stored', sequence: 1 },
+        ]);
+      });
+
+      test('who has left is a stranger, but what was stored before is still a repeat', async () => {
+        const { chatId, senderId } = await newChat();
+        const before = messageOf(chatId, senderId, 'before');
+        await store(before);
+        await database.orm
+          .update(chatParticipants)
+          .set({ leftAt: new Date() })
+          .where(eq(chatParticipants.chatId, chatId));
+        const outcomes = await store(before, messageOf(chatId, senderId, 'after'));
+        expect(outcomes.map(({ outcome }) => outcome)).toEqual(['repeat', 'not_participant']);
+      });
+
+      test('chats in one batch are numbered each on its own, in the order of the batch', async () => {
+        const [one, two] = [await newChat(), await newChat()];
+        const batch = Array.from({ length: 20 }, (_, at) => {
+          const { chatId, senderId } = at % 3 === 0 ? one : two;
+          return messageOf(chatId, senderId, String(at));
+        });
+        await store(...batch);
+        for (const { chatId } of [one, two]) {
+          const expected = batch.filter((message) => message.chatId === chatId);
+          const rows = await rowsOf(chatId);
+          expect(rows.map(({ content }) => content)).toEqual(expected.map(({ content }) => content));
+          expect(rows.map(({ sequence }) => sequence)).toEqual(expected.map((_, at) => at + 1));
+        }
+      });
+
+      test('one bad message fails the whole batch with a data error and stores nothing', async () => {
+        const { chatId, senderId } = await newChat();
+        const good = messageOf(chatId, senderId, 'good');
+        const failed = await store(good, messageOf(chatId, senderId, '')).catch((error) => error);
+        expect(isDataError(failed)).toBe(true);
+        expect(await rowsOf(chatId)).toEqual([]);
+      });
+
+      test('text is kept to the letter', async () => {
+        const { chatId, senderId } = await newChat();
+        const contents = [
+          'NULL',
+          '{"a","b"}',
+          '\\',
+          '"',
+          "'",
+          'a\nb\r\n\tc',
+          '👩‍👩‍👧‍👦 ünïcødé \u2028',
+          '  ',
+        ];
+        await store(...contents.map((content) => messageOf(chatId, senderId, content)));
+        expect((await rowsOf(chatId)).map(({ content }) => content)).toEqual(contents);
+      });
+    });
+
+    async function newChat(): Promise<{ chatId: string; senderId: string }> {
+      const [chatId, senderId] = [newId(), newId()];
+      await database.orm.insert(users).values({ id: senderId, displayName: 'Sender' });
+      await database.orm.insert(chats).values({ id: chatId, isGroup: true, lastEventSequence: 1 });
+      await database.orm.insert(chatParticipants).values({
+        chatId,
+        userId: senderId,
+        role: 'owner',
+        createdEventSequence: 1,
+        changedEventSequence: 1,
+      });
+      return { chatId, senderId };
+    }
+
+    const store = (...batch: MessageToStore[]) => storeMessages(database, batch);
+    const rowsOf = (chatId: string) =>
+      database.orm.select().from(messages).where(eq(messages.chatId, chatId)).orderBy(messages.sequence);
+  });
+}
+
+function messageOf(chatId: string, senderId: string, content: string): MessageToStore {
+  return {
+    brokerMessageId: crypto.randomUUID(),
+    chatId,
+    senderId,
+    clientMessageId: crypto.randomUUID(),
+    content,
+    sentAt: '2026-02-14T12:00:00.000Z',
+  };
+}

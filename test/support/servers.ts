@@ -5,8 +5,9 @@ import amqplib from 'amqplib';
 import postgres from 'postgres';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
 import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
-import { binariesLauncher, type Launcher, startTrio } from '../../src/commands/servers/launcher.ts';
+import { createLauncher, type Launcher, startTrio } from '../../src/commands/servers/launcher.ts';
 import { startNginx } from '../../src/commands/servers/nginx.ts';
+import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
@@ -126,7 +127,7 @@ let launching: { guard: Guard; launcher: Launcher } | undefined;
 function ownLauncher(): { guard: Guard; launcher: Launcher } {
   if (!launching) {
     const guard = createGuard();
-    launching = { guard, launcher: binariesLauncher(guard, findBinaries()) };
+    launching = { guard, launcher: createLauncher(guard, findBinaries()) };
   }
   return launching;
 }
@@ -139,9 +140,16 @@ async function findSharedServers(): Promise<SharedServers> {
       redisUrl: CONFAB_TEST_REDIS_URL,
       rabbitmqUrl: CONFAB_TEST_RABBITMQ_URL,
     };
-  const { guard, launcher } = ownLauncher();
+  const { guard } = ownLauncher();
   const folder = await guard.temporaryFolder('confab-test-');
-  const trio = await startTrio(launcher, folder, { durable: false });
+  // Installs what is missing, or says what to do.
+  const binaries = await obtainBinaries({
+    guard,
+    folder,
+    print: console.log,
+    needed: ['postgres', 'redis', 'rabbitmq'],
+  });
+  const trio = await startTrio(createLauncher(guard, binaries), folder, { durable: false });
   return {
     adminDatabaseUrl: trio.postgres.url,
     redisUrl: trio.redis.url,

@@ -1,4 +1,5 @@
 /** Process groups: servers are started as leaders of their own, so one signal reaches all their children. */
+import { readdir } from 'node:fs/promises';
 
 /** Sends a signal to every process of the group; a group that is gone is no error. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): void {
@@ -9,23 +10,55 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-export function groupIsAlive(pid: number): boolean {
+/** Whether anything of the group still runs. The dead whom nobody has collected yet do not count. */
+export async function groupIsAlive(group: number): Promise<boolean> {
   try {
-    process.kill(-pid, 0);
-    return true;
+    process.kill(-group, 0);
   } catch {
     return false;
   }
+  return (await processes()).some((each) => each.group === group && !each.dead);
 }
 
-/** The pids of the process and of all its descendants, whatever groups they moved to. Reads `ps`. */
+/** The pids of the process and of all its descendants, whatever groups they moved to. */
 export async function processTree(root: number): Promise<number[]> {
-  const ps = Bun.spawn(['ps', '-axo', 'pid=,ppid='], { stdin: 'ignore', stdout: 'pipe', stderr: 'ignore' });
-  const rows = (await new Response(ps.stdout).text())
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number));
+  const all = await processes();
   const tree = [root];
-  for (const parent of tree)
-    for (const [pid, ppid] of rows) if (ppid === parent && pid !== undefined) tree.push(pid);
+  for (const parent of tree) for (const each of all) if (each.parent === parent) tree.push(each.pid);
   return tree;
+}
+
+interface ProcessRow {
+  pid: number;
+  parent: number;
+  group: number;
+  dead: boolean;
+}
+
+/** All processes; from /proc where there is one, because slim containers have no `ps`. */
+async function processes(): Promise<ProcessRow[]> {
+  if (process.platform !== 'linux') {
+    const ps = Bun.spawn(['ps', '-axo', 'pid=,ppid=,pgid=,stat='], { stdin: 'ignore', stderr: 'ignore' });
+    const lines = (await new Response(ps.stdout).text()).trim().split('\n');
+    return lines.map((line) => toRow(line.trim().split(/\s+/)));
+  }
+  const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const rows = ids.map(async (id) => {
+    const stat = await Bun.file(`/proc/${id}/stat`)
+      .text()
+      .catch(() => undefined);
+    // "pid (name) state parent group …": the name may have blanks and brackets.
+    const [state, parent, group] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
+    return state === undefined ? [] : [toRow([id, parent, group, state])];
+  });
+  return (await Promise.all(rows)).flat();
+}
+
+function toRow([pid, parent, group, state]: (string | undefined)[]): ProcessRow {
+  return {
+    pid: Number(pid),
+    parent: Number(parent),
+    group: Number(group),
+    dead: state?.startsWith('Z') ?? true,
+  };
 }

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,8 @@ export interface GuardedProcess {
   readonly exited: Promise<number>;
   /** Signals the whole process group. */
   signal(signal: NodeJS.Signals): void;
+  /** From now on it does not keep this process from ending by itself. */
+  unref(): void;
   /** Sends `signal`, waits, and after `deadlineMs` (10 s) sends SIGKILL. */
   end(signal: NodeJS.Signals, deadlineMs?: number): Promise<void>;
 }
@@ -62,7 +65,8 @@ export function createGuard(): Guard {
 
   return {
     spawn({ command, cwd, env, logFile, lastSignal, user }) {
-      const log = Bun.file(logFile);
+      // One descriptor for both: two of them would write over each other.
+      const log = openSync(logFile, 'w');
       const child = Bun.spawn(command, {
         cwd,
         env,
@@ -72,27 +76,27 @@ export function createGuard(): Guard {
         detached: true,
         ...(user ?? {}),
       });
-      child.unref();
+      closeSync(log);
       tell({ do: 'watch', pid: child.pid, signal: lastSignal });
-      const exited = child.exited.then((code) => {
+      const exited = child.exited.then(async (code) => {
         // Descendants may outlive the leader; as long as they do, the group stays watched.
-        if (!groupIsAlive(child.pid)) tell({ do: 'forget', pid: child.pid });
+        if (!(await groupIsAlive(child.pid))) tell({ do: 'forget', pid: child.pid });
         return code;
       });
       return {
         pid: child.pid,
         exited,
         signal: (signal) => signalGroup(child.pid, signal),
+        unref: () => child.unref(),
         async end(signal, deadlineMs = 10_000) {
           signalGroup(child.pid, signal);
           const killer = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), deadlineMs);
           child.ref();
           await exited;
           clearTimeout(killer);
-          while (groupIsAlive(child.pid) && deadlineMs > 0) {
+          while (await groupIsAlive(child.pid)) {
             signalGroup(child.pid, 'SIGKILL');
             await Bun.sleep(10);
-            deadlineMs -= 10;
           }
           tell({ do: 'forget', pid: child.pid });
         },

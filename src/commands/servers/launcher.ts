@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
+import { startPostgresContainer, startRabbitmqContainer, startRedisContainer } from './docker.ts';
 import type { Guard } from './guard.ts';
 import { freePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { type RabbitServer, startRabbitmq } from './rabbitmq.ts';
 import { startRedis } from './redis.ts';
-import type { Server } from './server.ts';
+import type { Server, ServerOptions } from './server.ts';
 
 /** Where a server keeps its files, and on which port it listens (a free one unless given). */
 export interface Place {
@@ -28,25 +29,31 @@ export interface Trio {
   rabbitmq: RabbitServer;
 }
 
-/** Starts from binaries. A server whose binary is missing throws its name when it is asked for. */
-export function binariesLauncher(guard: Guard, binaries: Binaries): Launcher {
-  const needed = <T>(binary: T | undefined, name: string): T => {
-    if (binary === undefined) throw new Error(`no ${name} on this machine`);
-    return binary;
-  };
-  const options = async ({ folder, port, durable }: Place) => ({
+/** Starts from binaries, and what has none from containers. */
+export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
+  const options = async ({ folder, port, durable }: Place): Promise<ServerOptions> => ({
     guard,
     folder,
     durable,
     port: port ?? (await freePort()),
   });
   return {
-    postgres: async (place) =>
-      startPostgres({ ...(await options(place)), binaries: needed(binaries.postgres, 'PostgreSQL') }),
-    redis: async (place) =>
-      startRedis({ ...(await options(place)), binary: needed(binaries.redis, 'Redis') }),
-    rabbitmq: async (place) =>
-      startRabbitmq({ ...(await options(place)), binaries: needed(binaries.rabbitmq, 'RabbitMQ') }),
+    async postgres(place) {
+      const given = await options(place);
+      return binaries.postgres
+        ? startPostgres({ ...given, binaries: binaries.postgres })
+        : startPostgresContainer(given);
+    },
+    async redis(place) {
+      const given = await options(place);
+      return binaries.redis ? startRedis({ ...given, binary: binaries.redis }) : startRedisContainer(given);
+    },
+    async rabbitmq(place) {
+      const given = await options(place);
+      return binaries.rabbitmq
+        ? startRabbitmq({ ...given, binaries: binaries.rabbitmq })
+        : startRabbitmqContainer(given);
+    },
   };
 }
 

@@ -38,7 +38,7 @@ export async function startPostgres(options: ServerOptions & { binaries: string 
     ...(durable ? [] : throwaway),
   ];
   const url = `postgres://${postgresLogin.user}:${postgresLogin.password}@127.0.0.1:${port}/${postgresLogin.database}`;
-  const server = await runServer({
+  return runServer({
     guard,
     name: 'PostgreSQL',
     url,
@@ -56,14 +56,6 @@ export async function startPostgres(options: ServerOptions & { binaries: string 
     stopSignal: durable ? 'SIGINT' : 'SIGQUIT',
     deadlineMs: 30_000,
   });
-  return {
-    ...server,
-    // PostgreSQL puts children into groups of their own; SIGQUIT to the parent ends them and frees the shared memory.
-    async stop() {
-      await server.resume();
-      await server.stop();
-    },
-  };
 }
 
 async function initialise(options: {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { serverEnvironment } from './environment.ts';
 import { freePort } from './ports.ts';
@@ -44,7 +44,8 @@ export async function startRabbitmq(
 
   const env = serverEnvironment({
     HOME: folder,
-    RABBITMQ_NODENAME: `confab-${port}@localhost`,
+    // The same for all: node names are told apart by the port mapper, and the data lies under the name.
+    RABBITMQ_NODENAME: 'confab@localhost',
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_NODE_PORT: String(port),
     RABBITMQ_DIST_PORT: String(distributionPort),
@@ -71,6 +72,7 @@ export async function startRabbitmq(
     logFile: at('epmd.log'),
     lastSignal: 'SIGKILL',
   });
+  portMapper.unref();
   const server = await runServer({
     guard,
     name: 'RabbitMQ',
@@ -131,7 +133,7 @@ async function leanPlugins(serverBinary: string, folder: string): Promise<string
   for (const version of versions) candidates.push(join(home, 'lib', version, 'plugins'));
   const source = candidates.find((candidate) => existsSync(candidate));
   if (!source) return undefined;
-  if (existsSync(folder)) return folder;
+  await rm(folder, { recursive: true, force: true });
   await mkdir(folder);
   for (const name of await readdir(source))
     if (!name.startsWith('rabbitmq_') || name.startsWith('rabbitmq_prelaunch'))

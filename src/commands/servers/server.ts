@@ -59,6 +59,7 @@ export async function runServer(definition: Definition): Promise<Server> {
       await end('SIGKILL');
       throw error;
     }
+    running.unref();
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = running;

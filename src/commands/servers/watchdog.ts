@@ -36,10 +36,14 @@ async function readOrders(): Promise<void> {
   }
 }
 
+async function anyAlive(): Promise<boolean> {
+  return (await Promise.all([...groups.keys()].map(groupIsAlive))).includes(true);
+}
+
 async function cleanUp(): Promise<void> {
   for (const [pid, signal] of groups) signalGroup(pid, signal);
   const deadline = Date.now() + stopDeadlineMs;
-  while ([...groups.keys()].some(groupIsAlive) && Date.now() < deadline) await Bun.sleep(20);
+  while ((await anyAlive()) && Date.now() < deadline) await Bun.sleep(20);
   for (const pid of groups.keys()) signalGroup(pid, 'SIGKILL');
   await Promise.all(
     [...commands.values()].map(

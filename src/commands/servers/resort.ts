@@ -1,0 +1,71 @@
+import type { ServerName } from './binaries.ts';
+
+/** What is known about the machine. */
+export interface MachineFacts {
+  /** Servers that are needed and not found. */
+  missing: ServerName[];
+  platform: NodeJS.Platform;
+  /** Whether `docker compose` is there and its engine answers. */
+  dockerAnswers: boolean;
+  /** Debian or Ubuntu, as told by `apt-get` and `/etc/debian_version`. */
+  hasApt: boolean;
+  isRoot: boolean;
+}
+
+export type Resort =
+  | { kind: 'binaries' }
+  | { kind: 'docker'; message: string }
+  | { kind: 'apt'; message: string; packages: string[] }
+  | { kind: 'stop'; message: string };
+
+const names: Record<ServerName, string> = {
+  postgres: 'PostgreSQL',
+  redis: 'Redis',
+  rabbitmq: 'RabbitMQ',
+  nginx: 'nginx',
+};
+const debianPackages: Record<ServerName, string> = {
+  postgres: 'postgresql',
+  redis: 'redis-server',
+  rabbitmq: 'rabbitmq-server',
+  nginx: 'nginx-light',
+};
+const homebrewPackages: Record<ServerName, string> = {
+  postgres: 'postgresql@17',
+  redis: 'redis',
+  rabbitmq: 'rabbitmq',
+  nginx: 'nginx',
+};
+
+/** Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. */
+export function decideResort(facts: MachineFacts): Resort {
+  const { missing, platform, dockerAnswers, hasApt, isRoot } = facts;
+  if (missing.length === 0) return { kind: 'binaries' };
+  const list = missing.map((name) => names[name]).join(', ');
+  if (dockerAnswers)
+    return { kind: 'docker', message: `Not on this machine: ${list}. Starting it with docker compose.` };
+  const packages = missing.map((name) => debianPackages[name]);
+  if (hasApt && isRoot)
+    return {
+      kind: 'apt',
+      packages,
+      message: `Not on this machine: ${list}. Installing with apt-get: ${packages.join(' ')}. Their services are not started.`,
+    };
+  const ways = [
+    ...(hasApt ? [`sudo apt-get update && sudo apt-get install -y ${packages.join(' ')}`] : []),
+    ...(platform === 'darwin'
+      ? [`brew install ${missing.map((name) => homebrewPackages[name]).join(' ')}`]
+      : []),
+    ...(!hasApt && platform === 'linux' ? [`your distribution's packages for ${list}`] : []),
+    'a running Docker engine with docker compose',
+  ];
+  return {
+    kind: 'stop',
+    message: [
+      `Not on this machine: ${list}. Install it by one of:`,
+      ...ways.map((way) => `  ${way}`),
+      'or run the tests that need no servers:',
+      '  bun run test:embedded',
+    ].join('\n'),
+  };
+}

@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import type { Guard } from '../servers/guard.ts';
+import type { TestGroup } from './groups.ts';
+import { type Counts, countResults } from './results.ts';
+
+const stepDeadlineMs = 15 * 60_000;
+
+export interface StepRunner {
+  /** A command that counts as one: passed when it ends with 0. */
+  check(name: string, command: string[]): Promise<Counts>;
+  /** One `bun test` over the group's files, with `extraEnv` handed to it. */
+  tests(group: TestGroup, extraEnv: Record<string, string>): Promise<Counts>;
+}
+
+interface Options {
+  guard: Guard;
+  root: string;
+  /** Reports and outputs go there. */
+  folder: string;
+  env: Record<string, string | undefined>;
+  print: (line: string) => void;
+}
+
+/**
+ * Runs steps and prints a line for each; a failing step's output follows its line. A step runs in a process group of
+ * its own, so that all it started ends with it, and is ended after 15 minutes.
+ */
+export function createStepRunner({ guard, root, folder, env, print }: Options): StepRunner {
+  let steps = 0;
+
+  const run = async (command: string[], stepEnv: Record<string, string | undefined>) => {
+    const logFile = join(folder, `step-${++steps}.log`);
+    const started = performance.now();
+    const step = guard.spawn({ command, cwd: root, env: stepEnv, logFile, lastSignal: 'SIGKILL' });
+    const deadline = setTimeout(() => step.signal('SIGKILL'), stepDeadlineMs);
+    const exitCode = await step.exited;
+    clearTimeout(deadline);
+    const seconds = `${((performance.now() - started) / 1000).toFixed(1)} s`;
+    await step.end('SIGKILL');
+    return { exitCode, seconds, output: () => Bun.file(logFile).text() };
+  };
+
+  return {
+    async check(name, command) {
+      const { exitCode, seconds, output } = await run(command, env);
+      print(`${exitCode === 0 ? '✓' : '✗'} ${name}  ${seconds}`);
+      if (exitCode !== 0) print(await output());
+      return exitCode === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+    },
+    async tests(group, extraEnv) {
+      const reportFile = join(folder, `report-${steps + 1}.xml`);
+      const command = [
+        ...[
+          process.execPath,
+          '--no-env-file',
+          'test',
+          '--reporter=junit',
+          `--reporter-outfile=${reportFile}`,
+        ],
+        ...group.files.map((file) => `./${file}`),
+      ];
+      const { exitCode, seconds, output } = await run(command, { ...env, ...extraEnv });
+      const report = await Bun.file(reportFile)
+        .text()
+        .catch(() => undefined);
+      const { passed, failed, complaints } = countResults({ report, exitCode, files: group.files });
+      print(`${failed === 0 ? '✓' : '✗'} ${group.name}  ${passed} passed, ${failed} failed  ${seconds}`);
+      if (failed > 0) print(await output());
+      for (const complaint of complaints) print(`  ${complaint}`);
+      return { passed, failed };
+    },
+  };
+}
+
+/**
+ * The environment that steps run in: this one without the variables the program itself reads (those of
+ * `.env.example`), so that a developer's settings do not change what the tests find.
+ */
+export function cleanEnvironment(
+  env: Record<string, string | undefined>,
+  exampleEnv: string,
+): Record<string, string | undefined> {
+  const named = new Set([...exampleEnv.matchAll(/^#?\s*([A-Z][A-Z0-9_]*)=/gm)].map(([, name]) => name));
+  const kept = Object.entries(env).filter(([name]) => !named.has(name));
+  // With CI set, Bun refuses `test.only`, which would leave out all others.
+  return { ...Object.fromEntries(kept), CI: 'true' };
+}

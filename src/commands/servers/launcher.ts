@@ -61,7 +61,12 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
 export async function startTrio(
   launcher: Launcher,
   folder: string,
-  options: { durable: boolean; ports?: { postgres: number; redis: number; rabbitmq: number } },
+  options: {
+    durable: boolean;
+    ports?: { postgres: number; redis: number; rabbitmq: number };
+    /** Folders elsewhere than in `folder`. */
+    folders?: { postgres?: string };
+  },
 ): Promise<Trio> {
   const place = (name: 'postgres' | 'redis' | 'rabbitmq'): Place => ({
     folder: join(folder, name),
@@ -69,7 +74,10 @@ export async function startTrio(
     ...(options.ports ? { port: options.ports[name] } : {}),
   });
   const started = await Promise.allSettled([
-    launcher.postgres(place('postgres')),
+    launcher.postgres({
+      ...place('postgres'),
+      ...(options.folders?.postgres ? { folder: options.folders.postgres } : {}),
+    }),
     launcher.redis(place('redis')),
     launcher.rabbitmq(place('rabbitmq')),
   ] as const);

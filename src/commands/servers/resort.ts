@@ -12,6 +12,9 @@ export interface MachineFacts {
   isRoot: boolean;
 }
 
+/** The last lines of the instructions: what works here without the servers. */
+const testsWithoutServers = 'or run the tests that need no servers:\n  bun run test:embedded';
+
 export type Resort =
   | { kind: 'binaries' }
   | { kind: 'docker'; message: string }
@@ -38,7 +41,7 @@ const homebrewPackages: Record<ServerName, string> = {
 };
 
 /** Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. */
-export function decideResort(facts: MachineFacts): Resort {
+export function decideResort(facts: MachineFacts, otherwise = testsWithoutServers): Resort {
   const { missing, platform, dockerAnswers, hasApt, isRoot } = facts;
   if (missing.length === 0) return { kind: 'binaries' };
   const list = missing.map((name) => names[name]).join(', ');
@@ -64,8 +67,7 @@ export function decideResort(facts: MachineFacts): Resort {
     message: [
       `Not on this machine: ${list}. Install it by one of:`,
       ...ways.map((way) => `  ${way}`),
-      'or run the tests that need no servers:',
-      '  bun run test:embedded',
+      otherwise,
     ].join('\n'),
   };
 }

@@ -1,3 +1,7 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir } from 'node:fs/promises';
+
 /**
  * Whom PostgreSQL runs as: undefined for oneself; as root, the user `postgres` if there is one, else `nobody`.
  * Throws when root finds neither.
@@ -17,4 +21,28 @@ function findUser(accounts: string, name: string): { uid: number; gid: number } 
     .find(([account]) => account === name);
   const [uid, gid] = [Number(fields?.[2]), Number(fields?.[3])];
   return Number.isInteger(uid) && Number.isInteger(gid) ? { uid, gid } : undefined;
+}
+
+/**
+ * The folder itself where PostgreSQL's user can reach it, else one in /var/tmp that is always the same for it: root's
+ * home, for one, lets no other user through.
+ */
+export async function homeForPostgres(folder: string): Promise<string> {
+  const user = await unprivilegedUser();
+  if (!user) return folder;
+  await mkdir(folder, { recursive: true });
+  const reached = Bun.spawn(['ls', '-d', `${folder}/.`], {
+    ...user,
+    cwd: '/',
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'ignore',
+  });
+  if ((await reached.exited) === 0) return folder;
+  const elsewhere = `/var/tmp/confab-services-${createHash('sha256').update(folder).digest('hex').slice(0, 12)}`;
+  if (!existsSync(elsewhere)) {
+    await mkdir(elsewhere);
+    await chmod(elsewhere, 0o711);
+  }
+  return `${elsewhere}/postgres`;
 }

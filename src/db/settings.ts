@@ -1,0 +1,50 @@
+import { partitionHashName } from '../shared/partition.ts';
+import type { Database } from './database.ts';
+import { SchemaError } from './migrate.ts';
+
+const recordSql = `INSERT INTO settings (key, value) VALUES ('partition_count', $1), ('partition_hash', $2)
+ON CONFLICT (key) DO NOTHING`;
+const replaceSql = `INSERT INTO settings (key, value) VALUES ('partition_count', $1), ('partition_hash', $2)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value`;
+const readSql = `SELECT key, value FROM settings WHERE key IN ('partition_count', 'partition_hash')`;
+
+export interface Partitioning {
+  count: number;
+  hash: string;
+}
+
+/** What the database says of the partitions; undefined before the first start. */
+export async function readPartitioning(database: Database): Promise<Partitioning | undefined> {
+  const rows = await database.query<{ key: string; value: string }>(readSql, []);
+  const values = new Map(rows.map(({ key, value }) => [key, value]));
+  const count = values.get('partition_count');
+  const hash = values.get('partition_hash');
+  return count === undefined || hash === undefined ? undefined : { count: Number(count), hash };
+}
+
+/**
+ * Records the partition count and the hash at the first start; every further start must agree with them, else two
+ * processes would send a chat to two partitions, past its own order.
+ * @throws SchemaError when they differ
+ */
+export async function assertPartitioning(database: Database, partitionCount: number): Promise<void> {
+  await database.query(recordSql, [String(partitionCount), partitionHashName]);
+  const recorded = await readPartitioning(database);
+  if (recorded?.count !== partitionCount) {
+    throw new SchemaError(
+      `The database was set up for ${recorded?.count} partitions, RABBITMQ_CHAT_PARTITION_COUNT says ` +
+        `${partitionCount}: set it back, or change it for all with \`bun run repartition ${partitionCount}\`.`,
+    );
+  }
+  if (recorded.hash !== partitionHashName) {
+    throw new SchemaError(
+      `The database was set up for the partition hash ${recorded.hash}, this version uses ${partitionHashName}: ` +
+        `drain the queues with the old version, then \`bun run repartition ${partitionCount}\`.`,
+    );
+  }
+}
+
+/** Only with empty queues and no process running: see `commands/repartition.ts`. */
+export async function replacePartitioning(database: Database, partitionCount: number): Promise<void> {
+  await database.query(replaceSql, [String(partitionCount), partitionHashName]);
+}

@@ -1,0 +1,97 @@
+import type { Database } from '../../db/database.ts';
+import { fullJitterMs, pause } from '../backoff.ts';
+import type { Logger } from '../log.ts';
+import type { BatchVerdict, ConsumeOptions, Consumer, Delivery, PartitionSource } from './queue.ts';
+
+const readSql = `SELECT position, id, body FROM queued_messages WHERE partition = $1 ORDER BY position LIMIT $2`;
+const forgetSql = `DELETE FROM queued_messages WHERE position = ANY($1::bigint[])`;
+
+type Handle = (batch: readonly Delivery[]) => Promise<BatchVerdict>;
+
+/**
+ * Reads a partition's rows in order, deletes them when they are done with. Nothing is buffered behind the batch in hand:
+ * the table is as near as a buffer would be.
+ */
+export function createEmbeddedPartitions({ database, log }: { database: Database; log: Logger }): {
+  source: PartitionSource;
+  wake: (partitions: Iterable<number>) => void;
+  close(): Promise<void>;
+} {
+  /** Resolved at the next arrival in a partition. */
+  const arrivals = new Map<number, PromiseWithResolvers<void>>();
+  /** Settles when the last consumer of a partition has left: the next one's turn. */
+  const turns = new Map<number, Promise<void>>();
+  const consumers = new Set<Consumer>();
+  let closed = false;
+
+  const arrival = (partition: number): Promise<void> => {
+    const next = arrivals.get(partition) ?? Promise.withResolvers<void>();
+    arrivals.set(partition, next);
+    return next.promise;
+  };
+
+  async function run(partition: number, batchSize: number, handle: Handle, leaving: AbortSignal) {
+    const left = new Promise<void>((resolve) => leaving.addEventListener('abort', () => resolve()));
+    let failures = 0;
+    while (!leaving.aborted) {
+      const arrived = arrival(partition);
+      try {
+        const rows = await database.query<{ position: number; id: string; body: string }>(readSql, [
+          partition,
+          batchSize,
+        ]);
+        if (rows.length === 0) {
+          await Promise.race([arrived, left]);
+          continue;
+        }
+        if (leaving.aborted) return;
+        const verdict = await handle(rows.map(({ id, body }) => ({ id, body, partition })));
+        if (verdict === 'done') {
+          await database.query(forgetSql, [rows.map(({ position }) => position)]);
+          failures = 0;
+          continue;
+        }
+      } catch (error) {
+        log.warn({ err: error, partition }, 'the queue will try a batch again');
+      }
+      await pause(fullJitterMs(failures++, 200, 5_000), leaving);
+    }
+  }
+
+  const source: PartitionSource = {
+    async consume(partition: number, options: ConsumeOptions, handle: Handle): Promise<Consumer> {
+      const leaving = new AbortController();
+      let active = false;
+      const turn = (turns.get(partition) ?? Promise.resolve()).then(() => {
+        active = true;
+        return run(partition, options.batchSize, handle, leaving.signal);
+      });
+      turns.set(partition, turn);
+      const consumer: Consumer = {
+        async close() {
+          leaving.abort();
+          consumers.delete(consumer);
+          // Who never had the turn does not wait for it.
+          if (active) await turn;
+        },
+      };
+      consumers.add(consumer);
+      return consumer;
+    },
+    ready: () => !closed,
+  };
+
+  return {
+    source,
+    wake(partitions) {
+      for (const partition of partitions) {
+        arrivals.get(partition)?.resolve();
+        arrivals.delete(partition);
+      }
+    },
+    async close() {
+      closed = true;
+      await Promise.all([...consumers].map((consumer) => consumer.close()));
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import type { Database } from '../../db/database.ts';
+import type { Logger } from '../log.ts';
+import { createEmbeddedDeadLetters } from './embedded-dead-letters.ts';
+import { createEmbeddedPartitions } from './embedded-partitions.ts';
+import { createEmbeddedSendQueue } from './embedded-send-queue.ts';
+import type { DeadLetterSink, DeadLetterStore, PartitionSource, SendQueue } from './queue.ts';
+
+/** What each queue adapter opens; every call gives the same thing. */
+export interface Queue {
+  sendQueue(): Promise<SendQueue>;
+  partitionSource(): Promise<PartitionSource>;
+  deadLetterSink(): Promise<DeadLetterSink>;
+  deadLetterStore(): Promise<DeadLetterStore>;
+  close(): Promise<void>;
+}
+
+/**
+ * The queue as two tables of the database that the process has anyway: for one process. It is as durable as that
+ * database's commits: PGlite survives the end of the process, not the loss of power.
+ */
+export function createEmbeddedQueue({ database, log }: { database: Database; log: Logger }): Queue {
+  const partitions = createEmbeddedPartitions({ database, log });
+  const sendQueue = createEmbeddedSendQueue({ database, onStored: partitions.wake });
+  const { sink, store } = createEmbeddedDeadLetters({ database, onStored: partitions.wake });
+  return {
+    sendQueue: async () => sendQueue,
+    partitionSource: async () => partitions.source,
+    deadLetterSink: async () => sink,
+    deadLetterStore: async () => store,
+    async close() {
+      await sendQueue.close();
+      await partitions.close();
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Logger } from '../shared/log.ts';
+import type { Notification, Notifier, Topic } from '../shared/notifications/notifications.ts';
+
+export interface Announcer {
+  /** Publishes what was committed, or remembers it; never throws and never waits for a Redis that is known to be away. */
+  announce(notifications: readonly Notification[]): Promise<void>;
+  /** Tries once more what is still remembered, then gives up on it: gateways find it in PostgreSQL. */
+  stop(): Promise<void>;
+}
+
+/** The most chats remembered while Redis is away; beyond that the oldest are left to the gateways' own comparison. */
+const mostChats = 100_000;
+/** Notifications of one publish while catching up. */
+const catchUpSize = 500;
+
+/**
+ * Commits and acknowledgements do not wait for Redis. Of each chat the message with the highest number is remembered:
+ * whoever gets it sees by the number what came before, and reads that from PostgreSQL.
+ */
+export function createAnnouncer({ notifier, log }: { notifier: Notifier; log: Logger }): Announcer {
+  const remembered = new Map<Topic, Notification>();
+  const stopping = new AbortController();
+  let catchingUp: Promise<void> | undefined;
+
+  function remember(notifications: readonly Notification[]): void {
+    for (const notification of notifications) {
+      if (notification.head.kind !== 'message') continue;
+      const known = remembered.get(notification.topic)?.head;
+      if (known?.kind === 'message' && known.eventSequence > notification.head.eventSequence) continue;
+      remembered.set(notification.topic, notification);
+      if (remembered.size > mostChats) {
+        for (const oldest of remembered.keys()) {
+          remembered.delete(oldest);
+          break;
+        }
+      }
+    }
+  }
+
+  async function catchUp(): Promise<void> {
+    for (let attempt = 0; remembered.size > 0 && !stopping.signal.aborted; attempt += 1) {
+      await pause(fullJitterMs(attempt), stopping.signal);
+      try {
+        while (remembered.size > 0) await publishRemembered();
+        log.info('Redis is back; everything committed meanwhile is announced');
+      } catch {
+        // Still away.
+      }
+    }
+    catchingUp = undefined;
+  }
+
+  async function publishRemembered(): Promise<void> {
+    const next = [...remembered.values()].slice(0, catchUpSize);
+    await notifier.publish(next);
+    for (const notification of next) {
+      if (remembered.get(notification.topic) === notification) remembered.delete(notification.topic);
+    }
+  }
+
+  return {
+    async announce(notifications) {
+      if (notifications.length === 0) return;
+      if (catchingUp) return remember(notifications);
+      try {
+        await notifier.publish(notifications);
+      } catch (error) {
+        log.warn({ err: error }, 'announcing failed; it is done when Redis is back');
+        remember(notifications);
+        if (remembered.size > 0) catchingUp ??= catchUp();
+      }
+    },
+    async stop() {
+      stopping.abort();
+      await catchingUp;
+      try {
+        while (remembered.size > 0) await publishRemembered();
+      } catch {
+        log.warn({ chats: remembered.size }, 'left without announcing: Redis is away');
+        remembered.clear();
+      }
+    },
+  };
+}

@@ -1,0 +1,151 @@
+import type { Database } from '../db/database.ts';
+import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Config } from '../shared/config.ts';
+import type { ErrorCode, MessageEvent, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
+import type { Logger } from '../shared/log.ts';
+import type { Notification } from '../shared/notifications/notifications.ts';
+import type { BatchVerdict, DeadLetterSink, Delivery } from '../shared/queue/queue.ts';
+import type { Announcer } from './announcer.ts';
+import { readEnvelope, type SendKey } from './envelope.ts';
+import { Abandoned, type BatchOutcome, storeBatch } from './store-batch.ts';
+
+interface Refusal {
+  delivery: Delivery;
+  reason: string;
+  code: ErrorCode;
+  key: SendKey | undefined;
+}
+
+/**
+ * The worker's hot path, one call a batch: check, store with one commit, announce, dead-letter what was refused; after
+ * that the queue may forget the batch. Dying between any two of these repeats the batch: nothing is stored twice, and
+ * what was stored is announced again.
+ */
+export function createBatchHandler(dependencies: {
+  database: Database;
+  deadLetterSink: DeadLetterSink;
+  announcer: Announcer;
+  config: Pick<Config['worker'], 'maxRetries'>;
+  log: Logger;
+  leaving: AbortSignal;
+}): (batch: readonly Delivery[]) => Promise<BatchVerdict> {
+  const { database, deadLetterSink, announcer, config, log, leaving } = dependencies;
+
+  return async (batch) => {
+    try {
+      return await handle(batch);
+    } catch (error) {
+      if (error instanceof Abandoned) return 'later';
+      throw error;
+    }
+  };
+
+  async function handle(batch: readonly Delivery[]): Promise<BatchVerdict> {
+    const deliveries: Delivery[] = [];
+    const envelopes: SendEnvelope[] = [];
+    const refusals: Refusal[] = [];
+    let verdict: BatchVerdict = 'done';
+
+    for (const delivery of batch) {
+      const read = readEnvelope(delivery.body);
+      if (read.kind === 'valid') {
+        deliveries.push(delivery);
+        envelopes.push(read.envelope);
+      } else if (read.kind === 'poison') {
+        refusals.push({ delivery, reason: read.reason, code: 'validation_failed', key: read.key });
+      } else {
+        log.warn(
+          { version: read.version, partition: delivery.partition },
+          'a newer version sent this: left for a newer worker',
+        );
+        verdict = 'later';
+        break;
+      }
+    }
+
+    const outcomes = await storeBatch({ database, maxRetries: config.maxRetries, log, leaving }, envelopes);
+    const notifications: Notification[] = [];
+    for (const [at, envelope] of envelopes.entries()) {
+      const outcome = outcomes[at];
+      const delivery = deliveries[at];
+      if (!outcome || !delivery)
+        throw new Error('store_messages answered for fewer messages than it was given');
+      if (outcome.outcome === 'stored' || outcome.outcome === 'repeat') {
+        notifications.push(messageNotification(envelope, outcome));
+      } else if (outcome.outcome === 'conflict') {
+        // The row of this key is there: the first stands, and there is nothing that a replay could mend.
+        log.info({ requestId: envelope.requestId }, 'the clientMessageId was used for another message');
+        notifications.push(failedNotification(envelope, 'idempotency_conflict'));
+      } else {
+        refusals.push({ delivery, ...refusalOf(outcome), key: envelope });
+      }
+    }
+    await announcer.announce(notifications);
+
+    for (const refusal of refusals) await deadLetter(refusal);
+    log.debug(
+      { partition: batch[0]?.partition, stored: notifications.length, refused: refusals.length },
+      'batch',
+    );
+    return verdict;
+  }
+
+  /** Durable among the dead letters first, for as long as that takes; then the sender is told. */
+  async function deadLetter({ delivery, reason, code, key }: Refusal): Promise<void> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        await deadLetterSink.put({ delivery, reason });
+        break;
+      } catch (error) {
+        if (attempt === 0) log.warn({ err: error }, 'dead letters cannot be written; the batch waits');
+        if (leaving.aborted) throw new Abandoned();
+        await pause(fullJitterMs(attempt), leaving);
+      }
+    }
+    log.warn({ id: delivery.id, partition: delivery.partition, reason }, 'dead-lettered');
+    if (key) await announcer.announce([failedNotification(key, code)]);
+  }
+}
+
+function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
+  if (outcome.outcome === 'failed') return { reason: outcome.reason, code: 'internal_error' };
+  // A chat is not there for whom it is not open to.
+  return { reason: outcome.outcome, code: 'chat_not_found' };
+}
+
+function messageNotification(
+  envelope: SendEnvelope,
+  row: { sequence: number; eventSequence: number; sentAt: string },
+): Notification {
+  const { chatId, senderId } = envelope;
+  const event: MessageEvent = {
+    chatId,
+    message: {
+      id: envelope.brokerMessageId,
+      chatId,
+      senderId,
+      content: envelope.content,
+      messageType: 'text',
+      status: 'sent',
+      sequence: row.sequence,
+      sentAt: row.sentAt,
+      clientMessageId: envelope.clientMessageId,
+    },
+    eventSequence: row.eventSequence,
+  };
+  return {
+    topic: `chat:${chatId}`,
+    head: { version: 1, kind: 'message', chatId, eventSequence: row.eventSequence, senderId },
+    body: JSON.stringify(event),
+  };
+}
+
+function failedNotification(key: SendKey, code: ErrorCode): Notification {
+  const { chatId, clientMessageId, brokerMessageId, senderId } = key;
+  const event: MessageFailedEvent = { chatId, clientMessageId, brokerMessageId, code };
+  return {
+    topic: `user:${senderId}`,
+    head: { version: 1, kind: 'message.failed', userId: senderId },
+    body: JSON.stringify(event),
+  };
+}

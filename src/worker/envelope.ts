@@ -1,0 +1,71 @@
+import type { SendEnvelope } from '../shared/contract.ts';
+import { deriveBrokerMessageId } from '../shared/ids.ts';
+
+/** Who sent it and under which key: enough to tell the sender of a refusal. */
+export type SendKey = Pick<SendEnvelope, 'brokerMessageId' | 'chatId' | 'senderId' | 'clientMessageId'>;
+
+export type EnvelopeVerdict =
+  | { kind: 'valid'; envelope: SendEnvelope }
+  /** Made by a version that is being rolled out: for a worker of that version. */
+  | { kind: 'newer'; version: number }
+  /** `key` is there when the ids at least can be believed. */
+  | { kind: 'poison'; reason: string; key?: SendKey };
+
+/** UTF-16 units, as the api counts them. */
+const mostContentUnits = 8_000;
+const lowerCaseUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Checks what came out of the queue before it goes into a batch; by hand, because it runs for every message. */
+export function readEnvelope(body: string): EnvelopeVerdict {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    return { kind: 'poison', reason: 'not JSON' };
+  }
+  if (!isRecord(value)) return { kind: 'poison', reason: 'not a JSON object' };
+  const { version, brokerMessageId, chatId, senderId, clientMessageId, content, sentAt, requestId } = value;
+
+  if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) {
+    return { kind: 'poison', reason: 'no version' };
+  }
+  if (version > 1) return { kind: 'newer', version };
+  if (!isUuid(chatId)) return { kind: 'poison', reason: 'chatId is not a UUID in lower case' };
+  if (!isUuid(senderId)) return { kind: 'poison', reason: 'senderId is not a UUID in lower case' };
+  if (!isUuid(clientMessageId)) {
+    return { kind: 'poison', reason: 'clientMessageId is not a UUID in lower case' };
+  }
+  if (brokerMessageId !== deriveBrokerMessageId(chatId, senderId, clientMessageId)) {
+    return {
+      kind: 'poison',
+      reason: 'brokerMessageId is not the one of its chat, sender and clientMessageId',
+    };
+  }
+
+  const key = { brokerMessageId, chatId, senderId, clientMessageId };
+  if (typeof content !== 'string') return { kind: 'poison', reason: 'content is not a string', key };
+  if (content.length < 1 || content.length > mostContentUnits) {
+    return { kind: 'poison', reason: `content has not 1 to ${mostContentUnits} UTF-16 units`, key };
+  }
+  if (content.includes('\0')) return { kind: 'poison', reason: 'content holds a NUL', key };
+  if (!content.isWellFormed()) return { kind: 'poison', reason: 'content holds a lone surrogate', key };
+  if (!isInstant(sentAt)) {
+    return { kind: 'poison', reason: 'sentAt is not ISO 8601 in UTC with milliseconds', key };
+  }
+  if (typeof requestId !== 'string') return { kind: 'poison', reason: 'requestId is not a string', key };
+  return { kind: 'valid', envelope: { version: 1, ...key, content, sentAt, requestId } };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isUuid(value: unknown): value is string {
+  return typeof value === 'string' && lowerCaseUuid.test(value);
+}
+
+function isInstant(value: unknown): value is string {
+  if (typeof value !== 'string') return false;
+  const time = Date.parse(value);
+  return !Number.isNaN(time) && new Date(time).toISOString() === value;
+}

@@ -1,0 +1,66 @@
+import type { Database } from '../db/database.ts';
+import { databaseErrorCode, isDatabaseUnavailable, isDataError } from '../db/errors.ts';
+import { type MessageToStore, type StoreOutcome, storeMessages } from '../db/queries/store-messages.ts';
+import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Logger } from '../shared/log.ts';
+
+export type BatchOutcome = StoreOutcome | { outcome: 'failed'; reason: string };
+
+/** The worker is leaving and the database is away: the batch goes back into the queue. */
+export class Abandoned extends Error {
+  override name = 'Abandoned';
+}
+
+/**
+ * Stores a batch, in its order, however long PostgreSQL is away. If the values of one message are at fault (SQLSTATE 22,
+ * 23), or an error that nobody foresaw outlasts `maxRetries`, the batch is stored one by one and whichever fails is
+ * given back with the reason.
+ * @throws Abandoned when `leaving` is aborted while the database is away
+ */
+export async function storeBatch(
+  dependencies: { database: Database; maxRetries: number; log: Logger; leaving: AbortSignal },
+  batch: readonly MessageToStore[],
+): Promise<BatchOutcome[]> {
+  if (batch.length === 0) return [];
+  const whole = await attempt(dependencies, batch);
+  if ('outcomes' in whole) return whole.outcomes;
+  if (batch.length === 1) return [whole.failed];
+  const outcomes: BatchOutcome[] = [];
+  for (const message of batch) {
+    const single = await attempt(dependencies, [message]);
+    outcomes.push(...('outcomes' in single ? single.outcomes : [single.failed]));
+  }
+  return outcomes;
+}
+
+async function attempt(
+  dependencies: { database: Database; maxRetries: number; log: Logger; leaving: AbortSignal },
+  batch: readonly MessageToStore[],
+): Promise<{ outcomes: StoreOutcome[] } | { failed: { outcome: 'failed'; reason: string } }> {
+  const { database, maxRetries, log, leaving } = dependencies;
+  let waits = 0;
+  let retries = 0;
+  for (;;) {
+    try {
+      const outcomes = await storeMessages(database, batch);
+      if (waits > 0) log.info({ waits }, 'the database is back');
+      return { outcomes };
+    } catch (error) {
+      if (isDatabaseUnavailable(error)) {
+        if (waits === 0) log.warn({ err: error }, 'the database is away; the batch waits for it');
+        if (leaving.aborted) throw new Abandoned();
+        await pause(fullJitterMs(waits++), leaving);
+        continue;
+      }
+      if (isDataError(error) || retries >= maxRetries) return { failed: failure(error) };
+      log.error({ err: error, size: batch.length, retry: retries + 1 }, 'storing a batch failed');
+      await pause(fullJitterMs(retries++, 50, 1_000), leaving);
+    }
+  }
+}
+
+/** The code, not the text: PostgreSQL puts values into its messages. */
+function failure(error: unknown): { outcome: 'failed'; reason: string } {
+  const code = databaseErrorCode(error);
+  return { outcome: 'failed', reason: `storing failed: ${code ? `SQLSTATE ${code}` : String(error)}` };
+}

@@ -1,0 +1,55 @@
+import type { Database } from '../db/database.ts';
+import type { Config } from '../shared/config.ts';
+import { newId } from '../shared/ids.ts';
+import type { Logger } from '../shared/log.ts';
+import type { Notifier } from '../shared/notifications/notifications.ts';
+import type { DeadLetterSink, PartitionSource } from '../shared/queue/queue.ts';
+import type { WorkerRegistry } from '../shared/registry/registry.ts';
+import { createAnnouncer } from './announcer.ts';
+import { createBatchHandler } from './batch.ts';
+import { sharePartitions } from './share-partitions.ts';
+
+export interface Worker {
+  /** Finishes the batches in hand and has them acknowledged, gives the partitions to the others, leaves. */
+  stop(): Promise<void>;
+  /** Whether it takes its part of the partitions now. */
+  ready(): boolean;
+}
+
+export async function startWorker(dependencies: {
+  database: Database;
+  partitionSource: PartitionSource;
+  deadLetterSink: DeadLetterSink;
+  notifier: Notifier;
+  registry: WorkerRegistry;
+  config: Config['worker'] & { partitionCount: number };
+  log: Logger;
+}): Promise<Worker> {
+  const { database, partitionSource, deadLetterSink, notifier, registry, config, log } = dependencies;
+  const leaving = new AbortController();
+  const announcer = createAnnouncer({ notifier, log });
+  const handle = createBatchHandler({
+    database,
+    deadLetterSink,
+    announcer,
+    config,
+    log,
+    leaving: leaving.signal,
+  });
+  const share = await sharePartitions({
+    workerId: newId(),
+    registry,
+    partitionCount: config.partitionCount,
+    consume: (partition) => partitionSource.consume(partition, config, handle),
+    log,
+  });
+
+  return {
+    async stop() {
+      leaving.abort();
+      await share.stop();
+      await announcer.stop();
+    },
+    ready: () => share.ready() && partitionSource.ready(),
+  };
+}

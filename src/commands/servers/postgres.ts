@@ -10,8 +10,9 @@ import { unprivilegedUser } from './user.ts';
 /** User, password and database of every private PostgreSQL. */
 export const postgresLogin = { user: 'postgres', password: 'postgres', database: 'chat' };
 
-// Nobody's data: skip all that only protects against a loss of power.
-const throwaway = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'max_wal_size=256MB'];
+// Nobody's data: skip what only protects against a loss of power. (synchronous_commit stays: without it a killed
+// server forgets what it has answered for.)
+const throwaway = ['fsync=off', 'full_page_writes=off', 'max_wal_size=256MB'];
 
 /** A PostgreSQL with the database `chat`. As root it runs as an ordinary user, because it refuses root. */
 export async function startPostgres(options: ServerOptions & { binaries: string }): Promise<Server> {

@@ -1,0 +1,133 @@
+import { expect, test } from 'bun:test';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { planTests } from '../../src/commands/testing/groups.ts';
+import { countResults } from '../../src/commands/testing/results.ts';
+import { cleanEnvironment } from '../../src/commands/testing/steps.ts';
+
+const passing = `import { test } from 'bun:test'; test('one', () => {}); test('two', () => {});`;
+
+/** Runs `bun test` as the test command does, on files made for it. */
+async function runFiles(sources: Record<string, string>) {
+  const folder = await mkdtemp(join(tmpdir(), 'confab-results-'));
+  try {
+    for (const [name, source] of Object.entries(sources)) await writeFile(join(folder, name), source);
+    const reportFile = join(folder, 'report.xml');
+    const files = Object.keys(sources);
+    const run = Bun.spawn(
+      [
+        ...[process.execPath, 'test', '--reporter=junit', `--reporter-outfile=${reportFile}`],
+        ...files.map((file) => `./${file}`),
+      ],
+      { cwd: folder, env: { ...process.env, CI: 'true' }, stdout: 'ignore', stderr: 'ignore' },
+    );
+    const exitCode = await run.exited;
+    const report = await Bun.file(reportFile)
+      .text()
+      .catch(() => undefined);
+    return countResults({ report, exitCode, files });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('counts what passed', async () => {
+  expect(await runFiles({ 'a.test.ts': passing, 'b.test.ts': passing })).toEqual({
+    passed: 4,
+    failed: 0,
+    complaints: [],
+  });
+});
+
+test('counts what failed', async () => {
+  const failing = `import { test } from 'bun:test'; test('no', () => { throw new Error('no'); });`;
+  expect(await runFiles({ 'a.test.ts': passing, 'b.test.ts': failing })).toMatchObject({
+    passed: 2,
+    failed: 1,
+  });
+});
+
+test('a file that does not load is a failure', async () => {
+  const result = await runFiles({ 'a.test.ts': passing, 'b.test.ts': `throw new Error('no');` });
+  expect(result).toEqual({ passed: 2, failed: 1, complaints: ['b.test.ts ran no test'] });
+});
+
+test('a file without tests is a failure', async () => {
+  const result = await runFiles({ 'a.test.ts': passing, 'b.test.ts': '' });
+  expect(result).toEqual({ passed: 2, failed: 1, complaints: ['b.test.ts ran no test'] });
+});
+
+test('skipped and open tests are failures', async () => {
+  const skipping = `import { test } from 'bun:test'; test('a', () => {}); test.skip('b', () => {}); test.todo('c');`;
+  expect(await runFiles({ 'a.test.ts': skipping })).toMatchObject({ passed: 1, failed: 2 });
+});
+
+test('test.only, which hides the others, is a failure', async () => {
+  const only = `import { test } from 'bun:test'; test('a', () => {}); test.only('b', () => {});`;
+  const { passed, failed } = await runFiles({ 'a.test.ts': only });
+  expect({ passed, failed: failed > 0 }).toEqual({ passed: 0, failed: true });
+});
+
+test('a failing exit status without a failed test is a failure', () => {
+  const report =
+    '<testsuites tests="1" failures="0" skipped="0"><testsuite file="test/unit/a.test.ts" tests="1"></testsuite>';
+  expect(countResults({ report, exitCode: 133, files: ['test/unit/a.test.ts'] })).toMatchObject({
+    passed: 1,
+    failed: 1,
+  });
+});
+
+test('no report at all is a failure', () => {
+  expect(countResults({ report: undefined, exitCode: 1, files: ['test/unit/a.test.ts'] })).toMatchObject({
+    passed: 0,
+    failed: 1,
+  });
+});
+
+const files = [
+  'test/integration/fan-out.servers.test.ts',
+  'test/integration/send.test.ts',
+  'test/unit/ids.test.ts',
+  'test/conformance/queue-rabbitmq.servers.test.ts',
+  'test/conformance/queue-embedded.test.ts',
+  'test/elsewhere.test.ts',
+];
+
+test('every file is in one group, and groups come in order', () => {
+  expect(planTests(files, false)).toEqual({
+    groups: [
+      { name: 'unit', files: ['test/unit/ids.test.ts'], needsServers: false },
+      {
+        name: 'conformance',
+        files: ['test/conformance/queue-embedded.test.ts', 'test/conformance/queue-rabbitmq.servers.test.ts'],
+        needsServers: true,
+      },
+      { name: 'integration, embedded', files: ['test/integration/send.test.ts'], needsServers: false },
+      {
+        name: 'integration, three processes',
+        files: ['test/integration/fan-out.servers.test.ts'],
+        needsServers: true,
+      },
+      { name: 'others', files: ['test/elsewhere.test.ts'], needsServers: false },
+    ],
+    leftOut: [],
+  });
+});
+
+test('without servers, the files that need them are named as left out', () => {
+  const { groups, leftOut } = planTests(files, true);
+  expect(groups.some((group) => group.needsServers)).toBe(false);
+  expect(leftOut).toEqual([
+    'test/conformance/queue-rabbitmq.servers.test.ts',
+    'test/integration/fan-out.servers.test.ts',
+  ]);
+});
+
+test("a developer's own settings do not reach the tests", () => {
+  const env = { PATH: '/bin', DATABASE_URL: 'postgres://mine', JWT_SECRET: 'mine' };
+  expect(cleanEnvironment(env, '# comment\nDATABASE_URL=postgres://x\n# JWT_SECRET=\n')).toEqual({
+    PATH: '/bin',
+    CI: 'true',
+  });
+});

@@ -1,0 +1,69 @@
+import type { Database } from '../db/database.ts';
+import { isParticipant } from '../db/queries/participants.ts';
+import type { Fact, FactAnswer, Facts } from '../shared/admission/admission.ts';
+import type { SendAccepted, SendEnvelope } from '../shared/contract.ts';
+import { ChatError } from '../shared/errors.ts';
+import { deriveBrokerMessageId } from '../shared/ids.ts';
+import { partitionOf } from '../shared/partition.ts';
+import type { SendQueue } from '../shared/queue/queue.ts';
+
+export interface SendMessageInput {
+  /** All ids in lower case. */
+  chatId: string;
+  senderId: string;
+  /** Minted when absent; such a send can't be repeated safely. */
+  clientMessageId?: string | undefined;
+  /** 1 to 8,000 UTF-16 units, checked at the edge; goes on byte for byte. */
+  content: string;
+  /** What admission knew of {@link participantFact}. */
+  participant: FactAnswer;
+  requestId: string;
+}
+
+export type SendMessage = (input: SendMessageInput) => Promise<SendAccepted>;
+
+export interface SendMessageDependencies {
+  database: Database;
+  facts: Facts;
+  sendQueue: SendQueue;
+  partitionCount: number;
+}
+
+/** What a send asks of admission, in the same round trip as the session. */
+export const participantFact = (chatId: string, userId: string): Fact => `participant:${chatId}:${userId}`;
+
+/**
+ * The hot path of the api. When it resolves, the broker has confirmed the message; the worker decides once more, under the
+ * chat's lock, whether the sender takes part.
+ * @throws ChatError `chat_not_found`, `broker_unavailable`; `database_unavailable` where only PostgreSQL could have told
+ */
+export function createSendMessage(deps: SendMessageDependencies): SendMessage {
+  const { database, facts, sendQueue, partitionCount } = deps;
+
+  return async ({ chatId, senderId, content, requestId, participant, ...input }) => {
+    // A fact that is known to hold is believed. Of a revoked one, too, PostgreSQL has the last word: Redis forbids nothing.
+    if (participant !== true) {
+      if (!(await isParticipant(database, chatId, senderId))) throw new ChatError('chat_not_found');
+      void facts.fill([participantFact(chatId, senderId)]);
+    }
+
+    const clientMessageId = input.clientMessageId ?? crypto.randomUUID();
+    const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
+    const envelope: SendEnvelope = {
+      version: 1,
+      brokerMessageId,
+      chatId,
+      senderId,
+      clientMessageId,
+      content,
+      sentAt: new Date().toISOString(),
+      requestId,
+    };
+    await sendQueue.publish({
+      id: brokerMessageId,
+      partition: partitionOf(chatId, partitionCount),
+      body: JSON.stringify(envelope),
+    });
+    return { brokerMessageId, clientMessageId };
+  };
+}

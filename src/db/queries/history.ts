@@ -1,0 +1,78 @@
+import type { Message } from '../../shared/contract.ts';
+import type { Database } from '../database.ts';
+import { messageColumns } from './message-columns.ts';
+
+/**
+ * One statement, so one snapshot: is the user in, where does the chat stand, the page. The page comes off the primary key
+ * `(chat_id, sequence)` in either direction, whatever the chat's length.
+ */
+const pageSql = (comparison: '<' | '>', direction: 'DESC' | 'ASC') => `
+SELECT c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence", page.*
+FROM chats c
+JOIN chat_participants me ON me.chat_id = c.id AND me.user_id = $2::uuid AND me.left_at IS NULL
+LEFT JOIN LATERAL (
+  SELECT ${messageColumns('m')}
+  FROM messages m
+  WHERE m.chat_id = $1::uuid AND m.sequence ${comparison} $3::bigint
+  ORDER BY m.sequence ${direction}
+  LIMIT $4::int
+) page ON true
+WHERE c.id = $1::uuid
+ORDER BY page.sequence`;
+
+const beforeSql = pageSql('<', 'DESC');
+const afterSql = pageSql('>', 'ASC');
+
+interface Head {
+  lastSequence: number;
+  eventSequence: number;
+}
+
+/** Beside each message, the head; a page without messages is one row with the head alone. */
+type PageRow = Head & (Message | { [Column in keyof Message]: null });
+
+export interface HistoryPage extends Head {
+  /** Ascending by `sequence`. */
+  messages: Message[];
+}
+
+/**
+ * The messages next to a `sequence`, which is not among them.
+ * @returns undefined where there is no such chat, or the user takes no part in it
+ */
+export async function readHistory(
+  database: Database,
+  chatId: string,
+  userId: string,
+  from: { before: number } | { after: number },
+  limit: number,
+): Promise<HistoryPage | undefined> {
+  const [sql, sequence] = 'before' in from ? [beforeSql, from.before] : [afterSql, from.after];
+  const rows = await database.query<PageRow>(sql, [chatId, userId, sequence, limit]);
+  const [head] = rows;
+  if (!head) return undefined;
+  const messages: Message[] = [];
+  for (const { lastSequence, eventSequence, ...message } of rows) {
+    if (message.id !== null) messages.push(message);
+  }
+  return { lastSequence: head.lastSequence, eventSequence: head.eventSequence, messages };
+}
+
+const messageSql = `SELECT found.*
+FROM chat_participants me
+LEFT JOIN LATERAL (
+  SELECT ${messageColumns('m')} FROM messages m WHERE m.chat_id = $1::uuid AND m.id = $3::uuid
+) found ON true
+WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
+
+/** `'no chat'` where there is no such chat, or the user takes no part in it; undefined where it has no such message. */
+export async function readMessage(
+  database: Database,
+  chatId: string,
+  userId: string,
+  messageId: string,
+): Promise<Message | 'no chat' | undefined> {
+  const [row] = await database.query<Message | { id: null }>(messageSql, [chatId, userId, messageId]);
+  if (!row) return 'no chat';
+  return row.id === null ? undefined : row;
+}

@@ -1,0 +1,47 @@
+import type { Database } from '../database.ts';
+import { participantColumns, participantOrder, type StoredParticipant } from './participant-columns.ts';
+
+const isParticipantSql = `SELECT 1 FROM chat_participants
+WHERE chat_id = $1::uuid AND user_id = $2::uuid AND left_at IS NULL`;
+
+export async function isParticipant(database: Database, chatId: string, userId: string): Promise<boolean> {
+  return (await database.query(isParticipantSql, [chatId, userId])).length > 0;
+}
+
+const listParticipantsSql = `SELECT page.*
+FROM chat_participants me
+LEFT JOIN LATERAL (
+  SELECT ${participantColumns('p', 'u')}, p.created_event_sequence AS "createdEventSequence"
+  FROM chat_participants p
+  JOIN users u ON u.id = p.user_id
+  WHERE p.chat_id = me.chat_id AND p.left_at IS NULL
+    AND (${participantOrder('p')}) > ($3::timestamptz, $4::bigint)
+  ORDER BY ${participantOrder('p')}
+  LIMIT $5::int
+) page ON true
+WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
+
+/** Where a page ends: the next one begins after it. */
+export interface ParticipantPosition {
+  /** ISO 8601, or `-infinity` for the very beginning. */
+  joinedAt: string;
+  createdEventSequence: number;
+}
+
+export const participantsStart: ParticipantPosition = { joinedAt: '-infinity', createdEventSequence: 0 };
+
+export type ListedParticipant = StoredParticipant & ParticipantPosition;
+
+/** In `participantOrder`; undefined where there is no such chat, or the user takes no part in it. */
+export async function listParticipants(
+  database: Database,
+  chatId: string,
+  userId: string,
+  after: ParticipantPosition,
+  limit: number,
+): Promise<ListedParticipant[] | undefined> {
+  const parameters = [chatId, userId, after.joinedAt, after.createdEventSequence, limit];
+  const rows = await database.query<ListedParticipant>(listParticipantsSql, parameters);
+  // The membership alone, with no participant beside it, is a page past the end.
+  return rows.length === 0 ? undefined : rows.filter((row) => row.userId !== null);
+}

@@ -1,0 +1,23 @@
+import type { Presence } from './presence.ts';
+
+/** Within one process: the gateway and the api hold the same object, and it ends with them. */
+export function createEmbeddedPresence(): Presence {
+  const sockets = new Map<string, ReadonlySet<string>>();
+
+  return {
+    async heartbeat(all) {
+      sockets.clear();
+      for (const [userId, socketIds] of all) sockets.set(userId, new Set(socketIds));
+    },
+    async update(userId, socketIds) {
+      if (socketIds.size === 0) sockets.delete(userId);
+      else sockets.set(userId, new Set(socketIds));
+    },
+    async online(userIds) {
+      return new Set(userIds.filter((userId) => sockets.has(userId)));
+    },
+    async leave() {
+      sockets.clear();
+    },
+  };
+}

@@ -1,0 +1,19 @@
+# One image for api, worker, gateway and migrate: docker-compose.yml says which one a container is.
+FROM oven/bun:1.4.5-slim AS dependencies
+WORKDIR /app
+COPY package.json bun.lock bunfig.toml ./
+RUN bun install --frozen-lockfile --production --ignore-scripts
+
+FROM oven/bun:1.4.5-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json bunfig.toml tsconfig.json ./
+COPY drizzle ./drizzle
+COPY src ./src
+# A named volume mounted here takes over the owner, so that the unprivileged user can write its first file.
+RUN mkdir /secrets && chown bun:bun /secrets
+# By number, so that Kubernetes can tell that it is not root; the image's user `bun`.
+USER 1000:1000
+EXPOSE 3000 3001 3002
+CMD ["bun", "src/api.ts"]

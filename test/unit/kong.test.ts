@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'bun:test';
+import { parseConfig } from '../../src/shared/config.ts';
+import { type KongConfig, readKong, routeOf } from '../support/kong.ts';
+
+const plain = await readKong('kong.yml');
+const withJwt = await readKong('kong.jwt.yml');
+const routes = (kong: KongConfig) => kong.services.flatMap((service) => service.routes);
+const hasJwt = (kong: KongConfig, path: string) =>
+  routeOf(kong, path)?.route.plugins?.some(({ name }) => name === 'jwt') ?? false;
+
+for (const [file, kong] of [
+  ['kong.yml', plain],
+  ['kong.jwt.yml', withJwt],
+] as const) {
+  describe(file, () => {
+    test('is in the declarative format of Kong 3', () => {
+      expect(kong._format_version).toBe('3.0');
+    });
+
+    test('keeps the names and the address of the setup guide', () => {
+      const api = kong.services.find(({ name }) => name === 'chat-be-service');
+      expect(api?.url).toBe('http://chat-be:3000');
+      expect(routes(kong).map(({ name }) => name)).toEqual(
+        expect.arrayContaining(['chat-rest-route', 'auth-rest-route', 'chat-socket-route']),
+      );
+    });
+
+    test.each([
+      ['/auth/login', 'chat-be-service', 'auth-rest-route'],
+      ['/chats', 'chat-be-service', 'chat-rest-route'],
+      ['/chats/11111111-1111-1111-1111-111111111111/messages', 'chat-be-service', 'chat-rest-route'],
+      ['/users', 'chat-be-service', 'user-rest-route'],
+      ['/socket.io/', 'chat-gateway-service', 'chat-socket-route'],
+      ['/documentation', 'chat-be-service', 'about-route'],
+      ['/openapi.json', 'chat-be-service', 'about-route'],
+    ])('%s goes to %s by %s', (path, service, route) => {
+      const found = routeOf(kong, path);
+      expect({ service: found?.service.name, route: found?.route.name }).toEqual({ service, route });
+    });
+
+    test('no path is cut, and both protocols are open', () => {
+      for (const route of routes(kong)) {
+        expect(route.strip_path).toBe(false);
+        expect(route.protocols.toSorted()).toEqual(['http', 'https']);
+      }
+    });
+
+    test('sockets may be silent for long, far beyond the pings', () => {
+      const gateway = kong.services.find(({ name }) => name === 'chat-gateway-service');
+      expect(gateway?.read_timeout).toBeGreaterThanOrEqual(3_600_000);
+      expect(gateway?.write_timeout).toBeGreaterThanOrEqual(3_600_000);
+    });
+
+    test('polling stays with one gateway, by what every request of a client has', () => {
+      const upstream = kong.upstreams.find(
+        ({ name }) => name === new URL(routeOf(kong, '/socket.io/')?.service.url ?? '').hostname,
+      );
+      expect(upstream).toMatchObject({ algorithm: 'consistent-hashing', hash_on: 'ip' });
+      expect(upstream?.targets.map(({ target }) => target)).toEqual(['gateway:3001']);
+    });
+  });
+}
+
+test('kong.yml checks no tokens', () => {
+  expect(JSON.stringify(plain)).not.toContain('"plugins"');
+  expect(plain.consumers).toBeUndefined();
+});
+
+describe("Kong's JWT plugin", () => {
+  test('guards chats and users, and neither logins nor sockets', () => {
+    for (const path of ['/chats', '/chats/x/messages', '/users', '/users/x'])
+      expect(hasJwt(withJwt, path)).toBe(true);
+    for (const path of ['/auth/login', '/auth/refresh', '/socket.io/', '/openapi.json'])
+      expect(hasJwt(withJwt, path)).toBe(false);
+    expect(withJwt.plugins).toBeUndefined();
+    expect(withJwt.services.every((service) => service.plugins === undefined)).toBe(true);
+  });
+
+  test('lets the service token through, which is no JWT', () => {
+    expect(hasJwt(withJwt, '/users/external/abc')).toBe(false);
+  });
+
+  test('verifies the expiry, takes tokens from the Authorization header alone, and lets preflights pass', () => {
+    for (const route of routes(withJwt))
+      for (const plugin of route.plugins ?? [])
+        expect(plugin.config).toEqual({
+          key_claim_name: 'iss',
+          claims_to_verify: ['exp'],
+          header_names: ['authorization'],
+          uri_param_names: [],
+          cookie_names: [],
+          secret_is_base64: false,
+          run_on_preflight: false,
+        });
+  });
+
+  test("knows one credential: the default issuer's, HS256, with no secret in the repository", () => {
+    expect(withJwt.consumers).toEqual([
+      {
+        username: 'confab',
+        jwt_secrets: [
+          { key: parseConfig({}).auth.issuer, algorithm: 'HS256', secret: 'put JWT_SECRET here' },
+        ],
+      },
+    ]);
+  });
+
+  test('is all that the two files differ in', () => {
+    const without = withJwt.services.map(({ routes: all, ...service }) => ({
+      ...service,
+      routes: all
+        .filter(({ name }) => name !== 'external-user-route')
+        .map(({ plugins: _, ...route }) => route),
+    }));
+    expect(without).toEqual(plain.services);
+    expect(withJwt.upstreams).toEqual(plain.upstreams);
+  });
+});

@@ -18,6 +18,8 @@ export interface SendMessageInput {
   /** What admission knew of {@link participantFact}. */
   participant: FactAnswer;
   requestId: string;
+  /** Called when PostgreSQL has been asked what had to be, and from here on only the broker is waited for. */
+  onPublish?: (() => void) | undefined;
 }
 
 export type SendMessage = (input: SendMessageInput) => Promise<SendAccepted>;
@@ -40,7 +42,7 @@ export const participantFact = (chatId: string, userId: string): Fact => `partic
 export function createSendMessage(deps: SendMessageDependencies): SendMessage {
   const { database, facts, sendQueue, partitionCount } = deps;
 
-  return async ({ chatId, senderId, content, requestId, participant, ...input }) => {
+  return async ({ chatId, senderId, content, requestId, participant, onPublish, ...input }) => {
     // A fact that is known to hold is believed. Of a revoked one, too, PostgreSQL has the last word: Redis forbids nothing.
     if (participant !== true) {
       if (!(await isParticipant(database, chatId, senderId))) throw new ChatError('chat_not_found');
@@ -59,6 +61,7 @@ export function createSendMessage(deps: SendMessageDependencies): SendMessage {
       sentAt: new Date().toISOString(),
       requestId,
     };
+    onPublish?.();
     await sendQueue.publish({
       id: brokerMessageId,
       partition: partitionOf(chatId, partitionCount),

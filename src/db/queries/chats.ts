@@ -52,7 +52,7 @@ const listChatsSql = `WITH mine AS (
   SELECT c.*
   FROM chat_participants me
   JOIN chats c ON c.id = me.chat_id
-  WHERE me.user_id = $1::uuid AND me.left_at IS NULL AND (c.last_activity_at, c.id) < ($2::timestamptz, $3::uuid)
+  WHERE me.user_id = $1::uuid AND me.left_at IS NULL AND (c.last_activity_at, c.id) < ($2::text::timestamptz, $3::uuid)
   ORDER BY c.last_activity_at DESC, c.id DESC
   LIMIT $4::int
 )

@@ -15,7 +15,7 @@ LEFT JOIN LATERAL (
   FROM chat_participants p
   JOIN users u ON u.id = p.user_id
   WHERE p.chat_id = me.chat_id AND p.left_at IS NULL
-    AND (${participantOrder('p')}) > ($3::timestamptz, $4::bigint)
+    AND (${participantOrder('p')}) > ($3::text::timestamptz, $4::bigint)
   ORDER BY ${participantOrder('p')}
   LIMIT $5::int
 ) page ON true

@@ -1,0 +1,62 @@
+import { Hono } from 'hono';
+import { createAddParticipants } from '../chat/add-participants.ts';
+import { createAnnounce } from '../chat/announce.ts';
+import { createCreateChat } from '../chat/create-chat.ts';
+import { createGetChat } from '../chat/get-chat.ts';
+import { createGetHistory } from '../chat/get-history.ts';
+import { createGetMessage } from '../chat/get-message.ts';
+import { createListChats } from '../chat/list-chats.ts';
+import { createListParticipants } from '../chat/list-participants.ts';
+import { createRemoveParticipant } from '../chat/remove-participant.ts';
+import { createSendMessage } from '../chat/send-message.ts';
+import type { Database } from '../db/database.ts';
+import type { Facts } from '../shared/admission/admission.ts';
+import type { Logger } from '../shared/log.ts';
+import type { Notifier } from '../shared/notifications/notifications.ts';
+import type { Presence } from '../shared/presence/presence.ts';
+import type { SendQueue } from '../shared/queue/queue.ts';
+import type { ApiEnv } from './env.ts';
+import type { RequireIdentity } from './middleware/require-identity.ts';
+import { chatRoutes } from './routes/chats.ts';
+import { messageRoutes } from './routes/messages.ts';
+import { participantRoutes } from './routes/participants.ts';
+
+export interface ChatRoutesDependencies {
+  database: Database;
+  facts: Facts;
+  presence: Presence;
+  notifier: Notifier;
+  sendQueue: SendQueue;
+  partitionCount: number;
+  log: Logger;
+}
+
+/** Everything below `/chats`, with its verbs. */
+export function createChatRoutes(
+  deps: ChatRoutesDependencies,
+): (requireIdentity: RequireIdentity) => Hono<ApiEnv> {
+  const { database, facts, presence, notifier, sendQueue, partitionCount, log } = deps;
+  const announce = createAnnounce(notifier, log);
+  const getChat = createGetChat({ database, presence });
+  const chatVerbs = {
+    getChat,
+    listChats: createListChats({ database, presence }),
+    createChat: createCreateChat({ database, getChat, announce }),
+  };
+  const participantVerbs = {
+    listParticipants: createListParticipants({ database, presence }),
+    addParticipants: createAddParticipants({ database, facts, presence, announce }),
+    removeParticipant: createRemoveParticipant({ database, facts, presence, announce }),
+  };
+  const messageVerbs = {
+    sendMessage: createSendMessage({ database, facts, sendQueue, partitionCount }),
+    getHistory: createGetHistory({ database }),
+    getMessage: createGetMessage({ database }),
+  };
+
+  return (requireIdentity) =>
+    new Hono<ApiEnv>()
+      .route('/', chatRoutes(requireIdentity, chatVerbs))
+      .route('/', participantRoutes(requireIdentity, participantVerbs))
+      .route('/', messageRoutes(requireIdentity, messageVerbs));
+}

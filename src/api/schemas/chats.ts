@@ -1,0 +1,40 @@
+import * as v from 'valibot';
+import type { Chat, Page } from '../../shared/contract.ts';
+import { uuid } from '../validate.ts';
+import { counter, isoInstant, pageOf } from './lists.ts';
+import { messageSchema } from './messages.ts';
+import { participantSchema, userIds } from './participants.ts';
+
+const name = v.pipe(
+  v.string(),
+  v.regex(/\S/, 'must not be blank'),
+  v.maxLength(200, 'must have at most 200 characters (UTF-16)'),
+);
+
+export const createChatBody = v.pipe(
+  v.strictObject({
+    participantUserIds: userIds,
+    name: v.nullish(name),
+    isGroup: v.optional(v.boolean()),
+  }),
+  v.metadata({ ref: 'CreateChat' }),
+);
+
+export const chatParams = v.strictObject({ chatId: uuid });
+
+export const chatSchema: v.GenericSchema<Chat> = v.pipe(
+  v.object({
+    id: v.pipe(v.string(), v.uuid()),
+    isGroup: v.boolean(),
+    name: v.nullable(v.string()),
+    createdAt: isoInstant,
+    participantCount: counter,
+    participants: v.array(participantSchema),
+    lastMessage: v.nullable(messageSchema),
+    lastSequence: counter,
+    eventSequence: counter,
+  }),
+  v.metadata({ ref: 'Chat' }),
+);
+
+export const chatPageSchema: v.GenericSchema<Page<Chat>> = pageOf(chatSchema, 'ChatPage');

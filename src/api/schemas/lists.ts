@@ -1,0 +1,33 @@
+import * as v from 'valibot';
+
+/** A whole number in a query string. */
+const digits = v.pipe(v.string(), v.regex(/^\d{1,16}$/, 'must be a whole number, not below 0'));
+
+const limitMessage = 'must be a whole number from 1 to 100';
+
+/** Items a page. */
+export const limit = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(/^[1-9]\d{0,2}$/, limitMessage),
+    v.transform(Number),
+    v.maxValue(100, limitMessage),
+  ),
+  '50',
+);
+
+/** A chat's `sequence`. */
+export const sequence = v.pipe(digits, v.transform(Number), v.safeInteger('is beyond any sequence'));
+
+/** Cursors of lists say nothing to a client; the verb that made one checks it. */
+const cursor = v.optional(v.string());
+
+export const listQuery = v.strictObject({ limit, cursor });
+
+/** `{data, nextCursor}` with the name it has in the document. */
+export function pageOf<const Item extends v.GenericSchema>(item: Item, ref: string) {
+  return v.pipe(v.object({ data: v.array(item), nextCursor: v.nullable(v.string()) }), v.metadata({ ref }));
+}
+
+export const isoInstant = v.pipe(v.string(), v.isoTimestamp());
+export const counter = v.pipe(v.number(), v.integer(), v.minValue(0));

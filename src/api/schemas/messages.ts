@@ -1,0 +1,60 @@
+import * as v from 'valibot';
+import type { Message, MessagePage, SendAccepted } from '../../shared/contract.ts';
+import { uuid } from '../validate.ts';
+import { counter, isoInstant, limit, sequence } from './lists.ts';
+
+/** In UTF-16 units: what `length` says in the sender's program. */
+const longestContent = 8_000;
+
+/** Kept as it is: neither trimmed nor normalised. NUL and lone surrogates are refused for every body. */
+const content = v.pipe(
+  v.string(),
+  v.regex(/\S/, 'must not be blank'),
+  v.maxLength(longestContent, `must have at most ${longestContent} characters (UTF-16)`),
+);
+
+export const sendBody = v.pipe(
+  v.strictObject({ content, clientMessageId: v.optional(uuid) }),
+  v.metadata({ ref: 'SendMessage' }),
+);
+
+export const historyQuery = v.pipe(
+  v.strictObject({ limit, before: v.optional(sequence), after: v.optional(sequence) }),
+  v.check(
+    ({ before, after }) => before === undefined || after === undefined,
+    'before and after exclude each other',
+  ),
+);
+
+export const messageParams = v.strictObject({ chatId: uuid, messageId: uuid });
+
+export const messageSchema: v.GenericSchema<Message> = v.pipe(
+  v.object({
+    id: v.pipe(v.string(), v.uuid()),
+    chatId: v.pipe(v.string(), v.uuid()),
+    senderId: v.pipe(v.string(), v.uuid()),
+    content: v.string(),
+    messageType: v.literal('text'),
+    status: v.literal('sent'),
+    sequence: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    sentAt: isoInstant,
+    clientMessageId: v.pipe(v.string(), v.uuid()),
+  }),
+  v.metadata({ ref: 'Message' }),
+);
+
+export const messagePageSchema: v.GenericSchema<MessagePage> = v.pipe(
+  v.object({
+    data: v.array(messageSchema),
+    page: v.object({ hasBefore: v.boolean(), hasAfter: v.boolean(), eventSequence: counter }),
+  }),
+  v.metadata({ ref: 'MessagePage' }),
+);
+
+export const acceptedSchema: v.GenericSchema<SendAccepted> = v.pipe(
+  v.object({
+    brokerMessageId: v.pipe(v.string(), v.uuid()),
+    clientMessageId: v.pipe(v.string(), v.uuid()),
+  }),
+  v.metadata({ ref: 'SendAccepted' }),
+);

@@ -1,0 +1,33 @@
+import * as v from 'valibot';
+import { mostParticipants } from '../../chat/create-chat.ts';
+import type { Page, Participant } from '../../shared/contract.ts';
+import { uuid } from '../validate.ts';
+import { isoInstant, pageOf } from './lists.ts';
+
+export const userIds = v.pipe(
+  v.array(uuid),
+  v.maxLength(mostParticipants, `must be ${mostParticipants} at most`),
+);
+
+export const addParticipantsBody = v.pipe(
+  v.strictObject({ userIds: v.pipe(userIds, v.minLength(1, 'must name somebody')) }),
+  v.metadata({ ref: 'AddParticipants' }),
+);
+
+export const participantParams = v.strictObject({ chatId: uuid, userId: uuid });
+
+export const participantSchema: v.GenericSchema<Participant> = v.pipe(
+  v.object({
+    userId: v.pipe(v.string(), v.uuid()),
+    displayName: v.string(),
+    role: v.picklist(['owner', 'member']),
+    joinedAt: isoInstant,
+    online: v.boolean(),
+  }),
+  v.metadata({ ref: 'Participant' }),
+);
+
+export const participantPageSchema: v.GenericSchema<Page<Participant>> = pageOf(
+  participantSchema,
+  'ParticipantPage',
+);

@@ -1,0 +1,111 @@
+import { sql } from 'drizzle-orm';
+import type { Database, Orm } from '../db/database.ts';
+import type { StoredParticipant } from '../db/queries/participant-columns.ts';
+import { chatParticipants } from '../db/schema.ts';
+import { inTransaction } from '../db/transaction.ts';
+import type { Facts } from '../shared/admission/admission.ts';
+import type { Participant } from '../shared/contract.ts';
+import { ChatError } from '../shared/errors.ts';
+import type { Presence } from '../shared/presence/presence.ts';
+import { type Announce, membershipHint } from './announce.ts';
+import { advanceEventSequence, lockGroup } from './lock-chat.ts';
+import { withOnline } from './online.ts';
+import { participantNotification, readParticipants } from './participant-changes.ts';
+import { participantFact } from './send-message.ts';
+import { assertUsersExist } from './users-exist.ts';
+
+export interface AddParticipantsInput {
+  chatId: string;
+  actorId: string;
+  /** In lower case; anyone may be named twice, and who takes part already stays as they are. */
+  userIds: readonly string[];
+}
+
+/** The named users as participants, in the order they were named in. */
+export type AddParticipants = (input: AddParticipantsInput) => Promise<Participant[]>;
+
+export interface AddParticipantsDependencies {
+  database: Database;
+  facts: Facts;
+  presence: Presence;
+  announce: Announce;
+}
+
+/**
+ * Each one added takes a number of the chat's; who takes part already takes none.
+ * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `database_unavailable`
+ */
+export function createAddParticipants(deps: AddParticipantsDependencies): AddParticipants {
+  const { database, facts, presence, announce } = deps;
+
+  return async ({ chatId, actorId, userIds: named }) => {
+    const userIds = [...new Set(named)];
+    const { stored, numbers } = await inTransaction(database, async (tx) => {
+      const chat = await lockGroup(tx, chatId, actorId);
+      if (chat.role !== 'owner') throw new ChatError('not_owner');
+      await assertUsersExist(tx, userIds);
+
+      const present = new Set((await readParticipants(tx, chatId, userIds)).map(({ userId }) => userId));
+      const absent = userIds.filter((userId) => !present.has(userId));
+      const numbers = new Map(absent.map((userId, at) => [userId, chat.eventSequence + 1 + at]));
+      if (numbers.size > 0) {
+        await insertParticipants(tx, chatId, numbers);
+        await advanceEventSequence(tx, chatId, chat.eventSequence + numbers.size);
+      }
+      return { stored: await readParticipants(tx, chatId, userIds), numbers };
+    });
+
+    // A user who left less than 30 s ago has a revoked fact.
+    const restored = facts.restore([...numbers.keys()].map((userId) => participantFact(chatId, userId)));
+    const participants = await withOnline(presence, inOrder(stored, userIds));
+    const added = participants.flatMap((participant) => {
+      const number = numbers.get(participant.userId);
+      if (number === undefined) return [];
+      return [
+        participantNotification('participant.added', chatId, participant, number),
+        membershipHint(chatId, participant.userId, number),
+      ];
+    });
+    await Promise.all([restored, added.length > 0 ? announce(added) : undefined]);
+    return participants;
+  };
+}
+
+/**
+ * Who was here before gets the old row back, as a member who has just joined. Its `created_event_sequence` stays the
+ * number of the first joining: a client whose cursor lies beyond that has heard of this participant and must be told
+ * what became of them, however often they have come and gone since.
+ */
+async function insertParticipants(
+  tx: Orm,
+  chatId: string,
+  numbers: ReadonlyMap<string, number>,
+): Promise<void> {
+  await tx
+    .insert(chatParticipants)
+    .values(
+      [...numbers].map(([userId, number]) => ({
+        chatId,
+        userId,
+        role: 'member' as const,
+        // After the lock, where now() is before it: the order of joining is that of the numbers.
+        joinedAt: sql`statement_timestamp()`,
+        createdEventSequence: number,
+        changedEventSequence: number,
+      })),
+    )
+    .onConflictDoUpdate({
+      target: [chatParticipants.chatId, chatParticipants.userId],
+      set: {
+        role: sql`excluded.role`,
+        joinedAt: sql`excluded.joined_at`,
+        leftAt: null,
+        changedEventSequence: sql`excluded.changed_event_sequence`,
+      },
+    });
+}
+
+function inOrder(stored: readonly StoredParticipant[], userIds: readonly string[]): StoredParticipant[] {
+  const byId = new Map(stored.map((participant) => [participant.userId, participant]));
+  return userIds.flatMap((userId) => byId.get(userId) ?? []);
+}

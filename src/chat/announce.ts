@@ -1,0 +1,25 @@
+import type { Logger } from '../shared/log.ts';
+import type { Notification, Notifier } from '../shared/notifications/notifications.ts';
+
+/** Tells the gateways what was committed; never rejects. */
+export type Announce = (notifications: readonly Notification[]) => Promise<void>;
+
+/** What is lost here the gateways find by themselves: a failure is logged, and the request has succeeded all the same. */
+export function createAnnounce(notifier: Notifier, log: Logger): Announce {
+  return async (notifications) => {
+    try {
+      await notifier.publish(notifications);
+    } catch (error) {
+      log.warn({ err: error, notifications: notifications.length }, 'committed, but not announced');
+    }
+  };
+}
+
+/** To a user's gateways: look at the membership of this chat again. */
+export function membershipHint(chatId: string, userId: string, eventSequence: number): Notification {
+  return {
+    topic: `user:${userId}`,
+    head: { version: 1, kind: 'membership', chatId, eventSequence, userId },
+    body: '',
+  };
+}

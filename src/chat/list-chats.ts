@@ -1,0 +1,38 @@
+import * as v from 'valibot';
+import type { Database } from '../db/database.ts';
+import { chatListStart, listChats } from '../db/queries/chats.ts';
+import type { Chat, Page } from '../shared/contract.ts';
+import { uuidPattern } from '../shared/ids.ts';
+import type { Presence } from '../shared/presence/presence.ts';
+import { decodeCursor, encodeCursor, instantPart } from './cursor.ts';
+import { chatsWithOnline } from './online.ts';
+
+export type ListChats = (input: {
+  userId: string;
+  limit: number;
+  cursor?: string | undefined;
+}) => Promise<Page<Chat>>;
+
+const position = v.pipe(
+  v.strictTuple([instantPart, v.pipe(v.string(), v.regex(uuidPattern))]),
+  v.transform(([lastActivityAt, id]) => ({ lastActivityAt, id })),
+);
+
+/**
+ * The user's chats, newest activity first. A chat with new activity moves to the front, past the pages already read: who
+ * keeps a list follows its events.
+ * @throws ChatError `validation_failed` for a cursor of nobody's making
+ */
+export function createListChats(deps: { database: Database; presence: Presence }): ListChats {
+  return async ({ userId, limit, cursor }) => {
+    const after = cursor === undefined ? chatListStart : decodeCursor(position, cursor);
+    const found = await listChats(deps.database, userId, after, limit + 1);
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      data: await chatsWithOnline(deps.presence, page),
+      nextCursor:
+        last && found.length > limit ? encodeCursor([Date.parse(last.lastActivityAt), last.id]) : null,
+    };
+  };
+}

@@ -1,0 +1,45 @@
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { iso, type Orm } from '../db/database.ts';
+import type { StoredParticipant } from '../db/queries/participant-columns.ts';
+import { chatParticipants, users } from '../db/schema.ts';
+import type { Participant, ParticipantEvent } from '../shared/contract.ts';
+import type { Notification } from '../shared/notifications/notifications.ts';
+
+/** Those of the users who take part in the chat, as the transaction sees them. */
+export function readParticipants(
+  tx: Orm,
+  chatId: string,
+  userIds: readonly string[],
+): Promise<StoredParticipant[]> {
+  return tx
+    .select({
+      userId: chatParticipants.userId,
+      displayName: users.displayName,
+      role: chatParticipants.role,
+      joinedAt: sql<string>`${sql.raw(iso('"chat_participants"."joined_at"'))}`,
+    })
+    .from(chatParticipants)
+    .innerJoin(users, eq(users.id, chatParticipants.userId))
+    .where(
+      and(
+        eq(chatParticipants.chatId, chatId),
+        inArray(chatParticipants.userId, [...userIds]),
+        isNull(chatParticipants.leftAt),
+      ),
+    );
+}
+
+/** To the chat's gateways. A new role goes as `participant.added` too: the participant as it is now. */
+export function participantNotification(
+  kind: 'participant.added' | 'participant.removed',
+  chatId: string,
+  participant: Participant,
+  eventSequence: number,
+): Notification {
+  const event: ParticipantEvent = { chatId, participant, eventSequence };
+  return {
+    topic: `chat:${chatId}`,
+    head: { version: 1, kind, chatId, eventSequence, userId: participant.userId },
+    body: JSON.stringify(event),
+  };
+}

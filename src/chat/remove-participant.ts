@@ -1,0 +1,91 @@
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import type { Database, Orm } from '../db/database.ts';
+import type { StoredParticipant } from '../db/queries/participant-columns.ts';
+import { chatParticipants } from '../db/schema.ts';
+import { inTransaction } from '../db/transaction.ts';
+import type { Facts } from '../shared/admission/admission.ts';
+import { ChatError } from '../shared/errors.ts';
+import type { Presence } from '../shared/presence/presence.ts';
+import { type Announce, membershipHint } from './announce.ts';
+import { advanceEventSequence, lockGroup } from './lock-chat.ts';
+import { withOnline } from './online.ts';
+import { participantNotification, readParticipants } from './participant-changes.ts';
+import { participantFact } from './send-message.ts';
+
+/** The actor may be the one to leave. */
+export type RemoveParticipant = (input: { chatId: string; actorId: string; userId: string }) => Promise<void>;
+
+export interface RemoveParticipantDependencies {
+  database: Database;
+  facts: Facts;
+  presence: Presence;
+  announce: Announce;
+}
+
+/**
+ * The last owner's leaving passes the chat to its longest member; that is a change with a number of its own.
+ * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `database_unavailable`
+ */
+export function createRemoveParticipant(deps: RemoveParticipantDependencies): RemoveParticipant {
+  const { database, facts, presence, announce } = deps;
+
+  return async ({ chatId, actorId, userId }) => {
+    const changes = await inTransaction(database, async (tx) => {
+      const chat = await lockGroup(tx, chatId, actorId);
+      if (userId !== actorId && chat.role !== 'owner') throw new ChatError('not_owner');
+      const [removed] = await readParticipants(tx, chatId, [userId]);
+      if (!removed) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
+
+      const number = chat.eventSequence + 1;
+      await tx
+        .update(chatParticipants)
+        .set({ leftAt: sql`statement_timestamp()`, changedEventSequence: number })
+        .where(participant(chatId, userId));
+      const heir = removed.role === 'owner' ? await passOnOwnership(tx, chatId, number + 1) : undefined;
+      await advanceEventSequence(tx, chatId, heir ? number + 1 : number);
+      return { removed, number, heir };
+    });
+
+    const { removed, number, heir } = changes;
+    const revoked = facts.revoke([participantFact(chatId, userId)]);
+    const participants = await withOnline(presence, heir ? [removed, heir] : [removed]);
+    const [leaving, owner] = participants;
+    await Promise.all([
+      revoked,
+      announce([
+        ...(leaving ? [participantNotification('participant.removed', chatId, leaving, number)] : []),
+        membershipHint(chatId, userId, number),
+        ...(owner ? [participantNotification('participant.added', chatId, owner, number + 1)] : []),
+      ]),
+    ]);
+  };
+}
+
+const participant = (chatId: string, userId: string) =>
+  and(eq(chatParticipants.chatId, chatId), eq(chatParticipants.userId, userId));
+
+/** Undefined where an owner is left, or nobody at all. */
+async function passOnOwnership(
+  tx: Orm,
+  chatId: string,
+  number: number,
+): Promise<StoredParticipant | undefined> {
+  // Owners first, then the longest members.
+  const [first] = await tx
+    .select({ userId: chatParticipants.userId, role: chatParticipants.role })
+    .from(chatParticipants)
+    .where(and(eq(chatParticipants.chatId, chatId), isNull(chatParticipants.leftAt)))
+    .orderBy(
+      sql`${chatParticipants.role} = 'owner' DESC`,
+      chatParticipants.joinedAt,
+      chatParticipants.createdEventSequence,
+    )
+    .limit(1);
+  if (!first || first.role === 'owner') return undefined;
+  await tx
+    .update(chatParticipants)
+    .set({ role: 'owner', changedEventSequence: number })
+    .where(participant(chatId, first.userId));
+  const [heir] = await readParticipants(tx, chatId, [first.userId]);
+  return heir;
+}

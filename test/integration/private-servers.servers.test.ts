@@ -70,6 +70,14 @@ test('PostgreSQL keeps what was committed over a kill', async () => {
   await again.end({ timeout: 1 });
 }, 60_000);
 
+test('nginx runs the routes it is handed', async () => {
+  const nginx = await servers.createNginx(
+    (port) => `server { listen 127.0.0.1:${port}; location = /here { return 200 'found'; } }`,
+  );
+  const answer = await fetch(`${nginx.url}/here`);
+  expect(await answer.text()).toBe('found');
+});
+
 test('each test file has its own database', async () => {
   const [one, two] = [await servers.createDatabase(), await servers.createDatabase()];
   expect(one).not.toBe(two);

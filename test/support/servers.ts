@@ -6,9 +6,7 @@ import postgres from 'postgres';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
 import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
 import { createLauncher, type Launcher, startTrio } from '../../src/commands/servers/launcher.ts';
-import { startNginx } from '../../src/commands/servers/nginx.ts';
 import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
-import { freePort } from '../../src/commands/servers/ports.ts';
 import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 
@@ -101,20 +99,7 @@ export async function realServers(): Promise<RealServers> {
     createRedis: () => own((launcher, folder) => launcher.redis({ folder, durable: false })),
     createPostgres: () => own((launcher, folder) => launcher.postgres({ folder, durable: false })),
     createRabbitmq: () => own((launcher, folder) => launcher.rabbitmq({ folder, durable: false })),
-    createNginx: (http) =>
-      own(async (_, folder) => {
-        const binary = findBinaries().nginx;
-        if (!binary) throw new Error('no nginx on this machine');
-        const port = await freePort();
-        return startNginx({
-          guard: ownLauncher().guard,
-          folder,
-          port,
-          durable: false,
-          binary,
-          http: http(port),
-        });
-      }),
+    createNginx: (http) => own((launcher, folder) => launcher.nginx({ folder, durable: false }, http)),
   };
 }
 

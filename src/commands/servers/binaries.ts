@@ -13,8 +13,10 @@ export interface Binaries {
   nginx: string | undefined;
 }
 
-/** Looks on the PATH and where Debian and Homebrew put what is not on it. */
+/** Looks on the PATH and where Debian and Homebrew put what is not on it. On Windows servers run in containers alone. */
 export function findBinaries(): Binaries {
+  if (process.platform === 'win32')
+    return { postgres: undefined, redis: undefined, rabbitmq: undefined, nginx: undefined };
   const homebrew = ['/opt/homebrew', '/usr/local'];
   const onPath = (name: string): string | undefined =>
     Bun.which(name, {

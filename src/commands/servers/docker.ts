@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { answersHttp, nginxConfig } from './nginx.ts';
 import { hasDatabase, postgresLogin } from './postgres.ts';
 import { answersAmqp, type RabbitServer } from './rabbitmq.ts';
 import { answers, untilReady } from './ready.ts';
@@ -19,9 +20,16 @@ interface Container {
   url: string;
   containerPort: number;
   /** Where the image keeps its data. */
-  dataFolder: string;
+  dataFolder?: string;
   check: () => Promise<boolean>;
-  service: { image: string; environment?: Record<string, string>; command?: string[]; hostname?: string };
+  service: {
+    image: string;
+    environment?: Record<string, string>;
+    command?: string[];
+    hostname?: string;
+    volumes?: string[];
+    network_mode?: string;
+  };
 }
 
 export function startPostgresContainer(options: ServerOptions): Promise<Server> {
@@ -68,6 +76,33 @@ export async function startRabbitmqContainer(options: ServerOptions): Promise<Ra
   };
 }
 
+/**
+ * An nginx as of {@link startNginx}. On Linux it shares the host's network; elsewhere containers have one of their own,
+ * and 127.0.0.1 becomes the names that lead in and out.
+ */
+export async function startNginxContainer(options: ServerOptions & { http: string }): Promise<Server> {
+  const { folder, port, http } = options;
+  const shared = process.platform === 'linux';
+  const reachable = shared
+    ? http
+    : http.replaceAll(/listen\s+127\.0\.0\.1:/g, 'listen ').replaceAll('127.0.0.1', 'host.docker.internal');
+  await mkdir(folder, { recursive: true });
+  const configFile = join(folder, 'nginx.conf');
+  await writeFile(configFile, nginxConfig(reachable, '/tmp'));
+  return startContainer(options, {
+    name: 'nginx',
+    url: `http://127.0.0.1:${port}`,
+    containerPort: port,
+    check: () => answersHttp(port),
+    service: {
+      image: 'nginx:1-alpine',
+      command: ['nginx', '-c', '/etc/nginx/own.conf'],
+      volumes: [`${configFile}:/etc/nginx/own.conf:ro`],
+      ...(shared ? { network_mode: 'host' } : {}),
+    },
+  });
+}
+
 /** A compose project of one service; `durable` keeps its volume when it stops. */
 async function startContainer(
   { guard, folder, port, durable }: ServerOptions,
@@ -75,11 +110,12 @@ async function startContainer(
 ): Promise<Server & { compose: (...args: string[]) => Promise<string> }> {
   await mkdir(folder, { recursive: true });
   const composeFile = join(folder, 'compose.json');
-  const data = durable ? { volumes: [`data:${dataFolder}`] } : { tmpfs: [dataFolder] };
-  const server = { ...service, ...data, ports: [`127.0.0.1:${port}:${containerPort}`] };
+  const data = dataFolder ? (durable ? { volumes: [`data:${dataFolder}`] } : { tmpfs: [dataFolder] }) : {};
+  const ports = service.network_mode ? {} : { ports: [`127.0.0.1:${port}:${containerPort}`] };
+  const volumes = durable && dataFolder ? { volumes: { data: {} } } : {};
   await writeFile(
     composeFile,
-    JSON.stringify({ services: { server }, ...(durable ? { volumes: { data: {} } } : {}) }),
+    JSON.stringify({ services: { server: { ...service, ...data, ...ports } }, ...volumes }),
   );
   const project = durable ? `confab-services-${name}` : `confab-${name}-${port}`;
   const command = ['docker', 'compose', '-p', project, '-f', composeFile];

@@ -1,8 +1,17 @@
-/** Process groups: servers are started as leaders of their own, so one signal reaches all their children. */
+/**
+ * Process groups: what is started here leads one of its own, so one signal reaches all its children. Windows has none;
+ * there every signal ends the process and its descendants by force.
+ */
 import { readdir } from 'node:fs/promises';
+
+const windows = process.platform === 'win32';
 
 /** Sends a signal to every process of the group; a group that is gone is no error. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): void {
+  if (windows) {
+    Bun.spawnSync(['taskkill', '/pid', String(pid), '/t', '/f']);
+    return;
+  }
   try {
     process.kill(-pid, signal);
   } catch {
@@ -13,11 +22,11 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
 /** Whether anything of the group still runs. The dead whom nobody has collected yet do not count. */
 export async function groupIsAlive(group: number): Promise<boolean> {
   try {
-    process.kill(-group, 0);
+    process.kill(windows ? group : -group, 0);
   } catch {
     return false;
   }
-  return (await processes()).some((each) => each.group === group && !each.dead);
+  return windows || (await processes()).some((each) => each.group === group && !each.dead);
 }
 
 /** The pids of the process and of all its descendants, whatever groups they moved to. */

@@ -39,13 +39,14 @@ export interface GuardedCommand {
  * watchdog beside it holds a pipe from here and takes down what is left when the pipe closes.
  */
 export interface Guard {
+  /** Throws when {@link Guard.close} was called. */
   spawn(command: GuardedCommand): GuardedProcess;
   /** A new folder in the system's temporary one, removed at the end. Other users may pass through, not list it. */
   temporaryFolder(prefix: string): Promise<string>;
   removeFolder(folder: string): Promise<void>;
   /** Runs `command` if this process dies before the returned function is called. */
   undoOnDeath(key: string, command: string[]): () => void;
-  /** Ends the watchdog, which removes what was not yet removed. Call it when all servers are stopped. */
+  /** Ends whatever still runs, removes the folders, and refuses to start anything from then on. */
   close(): Promise<void>;
 }
 
@@ -58,13 +59,17 @@ export function createGuard(): Guard {
   });
   watchdog.unref();
 
+  let closing = false;
   const tell = (order: WatchdogOrder): void => {
+    if (closing) return;
     watchdog.stdin.write(`${JSON.stringify(order)}\n`);
     watchdog.stdin.flush();
   };
 
   return {
     spawn({ command, cwd, env, logFile, lastSignal, user }) {
+      // Nobody would end it.
+      if (closing) throw new Error(`not started, because everything is being ended: ${command[0]}`);
       // One descriptor for both: two of them would write over each other.
       const log = openSync(logFile, 'w');
       const child = Bun.spawn(command, {
@@ -117,6 +122,7 @@ export function createGuard(): Guard {
       return () => tell({ do: 'keep', key });
     },
     async close() {
+      closing = true;
       await watchdog.stdin.end();
       watchdog.ref();
       await watchdog.exited;

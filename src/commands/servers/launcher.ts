@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
-import { startPostgresContainer, startRabbitmqContainer, startRedisContainer } from './docker.ts';
+import {
+  startNginxContainer,
+  startPostgresContainer,
+  startRabbitmqContainer,
+  startRedisContainer,
+} from './docker.ts';
 import type { Guard } from './guard.ts';
+import { startNginx } from './nginx.ts';
 import { freePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { type RabbitServer, startRabbitmq } from './rabbitmq.ts';
@@ -16,11 +22,13 @@ export interface Place {
   durable: boolean;
 }
 
-/** Starts the three servers in one of the ways there are: from the machine's binaries, or in containers. */
+/** Starts servers in one of the ways there are: from the machine's binaries, or in containers. */
 export interface Launcher {
   postgres(place: Place): Promise<Server>;
   redis(place: Place): Promise<Server>;
   rabbitmq(place: Place): Promise<RabbitServer>;
+  /** @param http given its port, the text of the `http` block, with a server that listens on 127.0.0.1 there */
+  nginx(place: Place, http: (port: number) => string): Promise<Server>;
 }
 
 export interface Trio {
@@ -53,6 +61,13 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
       return binaries.rabbitmq
         ? startRabbitmq({ ...given, binaries: binaries.rabbitmq })
         : startRabbitmqContainer(given);
+    },
+    async nginx(place, http) {
+      const given = await options(place);
+      const configured = { ...given, http: http(given.port) };
+      return binaries.nginx
+        ? startNginx({ ...configured, binary: binaries.nginx })
+        : startNginxContainer(configured);
     },
   };
 }

@@ -12,24 +12,7 @@ export async function startNginx(options: ServerOptions & { binary: string; http
   const { guard, folder, port, binary, http } = options;
   await mkdir(folder, { recursive: true });
   const configFile = join(folder, 'nginx.conf');
-  const scratch = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-  await writeFile(
-    configFile,
-    [
-      ...(process.getuid?.() === 0 ? ['user root;'] : []),
-      'daemon off;',
-      `pid ${join(folder, 'nginx.pid')};`,
-      'worker_processes 1;',
-      'error_log stderr;',
-      'events { worker_connections 1024; }',
-      'http {',
-      `access_log ${join(folder, 'access.log')};`,
-      ...scratch.map((name) => `${name}_temp_path ${join(folder, name)};`),
-      http,
-      '}',
-      '',
-    ].join('\n'),
-  );
+  await writeFile(configFile, nginxConfig(http, folder));
   return runServer({
     guard,
     name: 'nginx',
@@ -42,8 +25,32 @@ export async function startNginx(options: ServerOptions & { binary: string; http
       logFile: join(folder, 'nginx.log'),
       lastSignal: 'SIGKILL',
     }),
-    check: () => answers(port, 'GET / HTTP/1.0\r\n\r\n', 'HTTP/1.'),
+    check: () => answersHttp(port),
     stopSignal: 'SIGTERM',
     deadlineMs: 20_000,
   });
+}
+
+/** The whole configuration around an `http` block; nginx writes into `scratch` alone. */
+export function nginxConfig(http: string, scratch: string): string {
+  const uploads = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  return [
+    // Started as root its workers would change to a user who may not enter the folder.
+    ...(process.getuid?.() === 0 ? ['user root;'] : []),
+    'daemon off;',
+    `pid ${scratch}/nginx.pid;`,
+    'worker_processes 1;',
+    'error_log stderr;',
+    'events { worker_connections 1024; }',
+    'http {',
+    `access_log ${scratch}/access.log;`,
+    ...uploads.map((name) => `${name}_temp_path ${scratch}/${name};`),
+    http,
+    '}',
+    '',
+  ].join('\n');
+}
+
+export function answersHttp(port: number): Promise<boolean> {
+  return answers(port, 'GET / HTTP/1.0\r\n\r\n', 'HTTP/1.');
 }

@@ -19,22 +19,26 @@ interface Options {
   folder: string;
   env: Record<string, string | undefined>;
   print: (line: string) => void;
+  /** Once a signal is ending everything: what never comes back, so that no step is told or started after it. */
+  ending: () => Promise<never> | undefined;
 }
 
 /**
  * Runs steps and prints a line for each; a failing step's output follows its line. A step runs in a process group of
  * its own, so that all it started ends with it, and is ended after 15 minutes.
  */
-export function createStepRunner({ guard, root, folder, env, print }: Options): StepRunner {
+export function createStepRunner({ guard, root, folder, env, print, ending }: Options): StepRunner {
   let steps = 0;
 
   const run = async (command: string[], stepEnv: Record<string, string | undefined>) => {
+    await ending();
     const logFile = join(folder, `step-${++steps}.log`);
     const started = performance.now();
     const step = guard.spawn({ command, cwd: root, env: stepEnv, logFile, lastSignal: 'SIGKILL' });
     const deadline = setTimeout(() => step.signal('SIGKILL'), stepDeadlineMs);
     const exitCode = await step.exited;
     clearTimeout(deadline);
+    await ending();
     const seconds = `${((performance.now() - started) / 1000).toFixed(1)} s`;
     await step.end('SIGKILL');
     return { exitCode, seconds, output: () => Bun.file(logFile).text() };

@@ -1,0 +1,170 @@
+import type { ChannelModel, GetMessage } from 'amqplib';
+import type { BrokerConfig } from '../config.ts';
+import { ChatError } from '../errors.ts';
+import { uuidPattern } from '../ids.ts';
+import { partitionOf } from '../partition.ts';
+import { deadLetterId } from './dead-letter-id.ts';
+import type { DeadLetter, DeadLetterSink, DeadLetterStore } from './queue.ts';
+import type { Link } from './rabbitmq-link.ts';
+import type { RawBodies } from './rabbitmq-partitions.ts';
+import type { Publisher } from './rabbitmq-publisher.ts';
+import { partitionQueue } from './rabbitmq-topology.ts';
+
+const reasonHeader = 'x-confab-reason';
+const partitionHeader = 'x-confab-partition';
+const timeHeader = 'x-confab-dead-lettered-at';
+
+export function createRabbitDeadLetterSink(dependencies: {
+  publisher: Publisher;
+  broker: BrokerConfig;
+  rawBodies: RawBodies;
+}): DeadLetterSink {
+  const { publisher, broker, rawBodies } = dependencies;
+  return {
+    put({ delivery, reason }) {
+      const { id, body, partition } = delivery;
+      return publisher.publish(
+        broker.deadLetterExchange,
+        partitionQueue(broker, partition),
+        rawBodies.get(delivery) ?? Buffer.from(body),
+        {
+          ...(id === undefined ? {} : { messageId: id }),
+          contentType: 'application/json',
+          persistent: true,
+          mandatory: true,
+          headers: {
+            [reasonHeader]: reason.slice(0, 500),
+            [partitionHeader]: partition,
+            [timeHeader]: new Date().toISOString(),
+          },
+        },
+      );
+    },
+  };
+}
+
+interface Read {
+  message: GetMessage;
+  letter: DeadLetter;
+}
+
+/**
+ * A queue cannot be looked into: every call takes the letters without acknowledging them, and what it does not
+ * acknowledge is back in its place when its channel closes.
+ */
+export function createRabbitDeadLetterStore(dependencies: {
+  link: Link;
+  publisher: Publisher;
+  broker: BrokerConfig;
+  partitionCount: number;
+}): DeadLetterStore {
+  const { link, publisher, broker, partitionCount } = dependencies;
+
+  /** @param visit whether the letter may be forgotten */
+  async function visitAll(visit: (read: Read) => Promise<boolean>): Promise<void> {
+    const connection: ChannelModel | undefined = link.current();
+    if (!connection) throw new ChatError('broker_unavailable', undefined, { retryAfterSeconds: 2 });
+    const channel = await connection.createChannel();
+    channel.on('error', () => {});
+    try {
+      // What comes in meanwhile is not looked at: a letter that is replayed and dies again would be met for ever.
+      const { messageCount } = await channel.checkQueue(broker.deadLetterQueue);
+      for (let seen = 0; seen < messageCount; seen += 1) {
+        const message = await channel.get(broker.deadLetterQueue);
+        if (!message) break;
+        if (await visit({ message, letter: letterOf(message) })) channel.ack(message);
+      }
+    } finally {
+      await channel.close().catch(() => {});
+    }
+  }
+
+  function letterOf({ content, properties, fields }: GetMessage): DeadLetter {
+    const headers: Record<string, unknown> = properties.headers ?? {};
+    const body = content.toString('utf8');
+    return {
+      id: deadLetterId({ id: properties.messageId, body }),
+      partition: partitionFrom(headers, fields.routingKey, body),
+      reason: reasonFrom(headers),
+      body,
+      deadLetteredAt: timeFrom(headers),
+    };
+  }
+
+  /** Where the chat's messages go; for what names no chat, where it came from. */
+  function partitionFrom(headers: Record<string, unknown>, routingKey: string, body: string): number {
+    const chatId = chatIdOf(body);
+    if (chatId !== undefined) return partitionOf(chatId, partitionCount);
+    const queue = routingKey.startsWith(`${broker.queuePrefix}.p`)
+      ? routingKey.slice(broker.queuePrefix.length + 2)
+      : undefined;
+    const recorded = Number(headers[partitionHeader] ?? queue);
+    return Number.isInteger(recorded) && recorded >= 0 && recorded < partitionCount ? recorded : 0;
+  }
+
+  return {
+    async list() {
+      const letters = new Map<string, DeadLetter>();
+      await visitAll(async ({ letter }) => {
+        if (!letters.has(letter.id)) letters.set(letter.id, letter);
+        return false;
+      });
+      return [...letters.values()];
+    },
+
+    async replay(ids) {
+      const wanted = ids === 'all' ? undefined : new Set(ids);
+      const replayed = new Set<string>();
+      await visitAll(async ({ message, letter }) => {
+        if (wanted && !wanted.has(letter.id)) return false;
+        const { messageId } = message.properties;
+        const queue = partitionQueue(broker, letter.partition);
+        await publisher.publish(broker.exchange, queue, message.content, {
+          ...(typeof messageId === 'string' ? { messageId } : {}),
+          contentType: 'application/json',
+          persistent: true,
+          mandatory: true,
+        });
+        replayed.add(letter.id);
+        return true;
+      });
+      return [...replayed];
+    },
+
+    async drop(ids) {
+      const wanted = new Set(ids);
+      const dropped = new Set<string>();
+      await visitAll(async ({ letter }) => {
+        if (!wanted.has(letter.id)) return false;
+        dropped.add(letter.id);
+        return true;
+      });
+      return [...dropped];
+    },
+  };
+}
+
+function chatIdOf(body: string): string | undefined {
+  try {
+    const chatId: unknown = JSON.parse(body)?.chatId;
+    return typeof chatId === 'string' && uuidPattern.test(chatId) ? chatId.toLowerCase() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ours, else why the broker itself gave up on it (`delivery_limit`, `rejected`, …). */
+function reasonFrom(headers: Record<string, unknown>): string {
+  const own = headers[reasonHeader];
+  if (typeof own === 'string') return own;
+  const broker = headers['x-first-death-reason'];
+  return typeof broker === 'string' ? `given up by the broker: ${broker}` : 'unknown';
+}
+
+function timeFrom(headers: Record<string, unknown>): string {
+  const own = headers[timeHeader];
+  if (typeof own === 'string') return own;
+  const deaths = headers['x-death'];
+  const seconds = Array.isArray(deaths) ? deaths[0]?.time?.value : undefined;
+  return new Date(typeof seconds === 'number' ? seconds * 1000 : 0).toISOString();
+}

@@ -1,0 +1,143 @@
+import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
+import { ChatError } from '../errors.ts';
+
+/**
+ * Publishes that are done when the broker has confirmed them. `attach` belongs into the setup of the link.
+ */
+export interface Publisher {
+  attach(connection: ChannelModel): Promise<void>;
+  /**
+   * Resolves with the broker's confirm; the messages go out in the order of the calls.
+   * @throws ChatError `broker_unavailable`: no connection, blocked, full, unroutable, or no confirm within 4 s
+   */
+  publish(
+    exchange: string,
+    routingKey: string,
+    content: Buffer,
+    options: Options.Publish & { messageId?: string },
+  ): Promise<void>;
+  ready(): boolean;
+  /** Resolves when nothing waits for a confirm any more. */
+  drain(): Promise<void>;
+}
+
+/** Below the 5 s that a client is promised. */
+const confirmDeadlineMs = 4_000;
+/** More than this is a broker that does not keep up: saying so at once is better than a queue in this process. */
+const mostInFlight = 20_000;
+
+interface InFlight {
+  messageId: string | undefined;
+  returned: boolean;
+  expiresAt: number;
+  reject: (error: Error) => void;
+}
+
+/** The hot path of the api. One timer watches all confirms, instead of one each. */
+export function createPublisher(): Publisher {
+  const inFlight = new Set<InFlight>();
+  let current: ConfirmChannel | undefined;
+  let blocked = false;
+  let sweeping: ReturnType<typeof setTimeout> | undefined;
+  let drained: PromiseWithResolvers<void> | undefined;
+
+  function settle(one: InFlight): boolean {
+    const first = inFlight.delete(one);
+    if (inFlight.size === 0) {
+      clearTimeout(sweeping);
+      sweeping = undefined;
+      drained?.resolve();
+    }
+    return first;
+  }
+
+  function rejectAll(reason: string): void {
+    for (const one of [...inFlight]) {
+      if (settle(one)) one.reject(unavailable(reason));
+    }
+  }
+
+  function sweep(): void {
+    sweeping = undefined;
+    const now = performance.now();
+    for (const one of inFlight) {
+      // In the order of the calls: the rest is younger.
+      if (one.expiresAt > now) {
+        watch(one.expiresAt - now);
+        return;
+      }
+      if (settle(one)) one.reject(unavailable(`no confirm within ${confirmDeadlineMs} ms`));
+    }
+  }
+
+  function watch(ms: number): void {
+    sweeping ??= setTimeout(sweep, Math.ceil(ms));
+  }
+
+  return {
+    async attach(connection) {
+      const channel = await connection.createConfirmChannel();
+      channel.on('error', () => {});
+      // Of one id several may be under way, and which one came back is not told: none of them is taken for routed.
+      channel.on('return', ({ properties }) => {
+        for (const one of inFlight) if (one.messageId === properties.messageId) one.returned = true;
+      });
+      channel.on('close', () => {
+        if (current !== channel) return;
+        current = undefined;
+        rejectAll('the channel was closed');
+        // Whatever closed it (an exchange deleted, say), a new connection declares everything again.
+        connection.close().catch(() => {});
+      });
+      connection.on('blocked', () => {
+        blocked = true;
+        rejectAll('the broker takes no messages now');
+      });
+      connection.on('unblocked', () => (blocked = false));
+      blocked = false;
+      current = channel;
+    },
+
+    publish(exchange, routingKey, content, options) {
+      if (!current) return Promise.reject(unavailable('no connection'));
+      if (blocked) return Promise.reject(unavailable('the broker takes no messages now'));
+      if (inFlight.size >= mostInFlight) {
+        return Promise.reject(unavailable(`${mostInFlight} messages wait for a confirm`));
+      }
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const one: InFlight = {
+        messageId: options.messageId,
+        returned: false,
+        expiresAt: performance.now() + confirmDeadlineMs,
+        reject,
+      };
+      inFlight.add(one);
+      watch(confirmDeadlineMs);
+      try {
+        current.publish(exchange, routingKey, content, options, (error: unknown) => {
+          if (!settle(one)) return;
+          if (error) reject(unavailable(error));
+          else if (one.returned) reject(unavailable(`no queue is bound to ${exchange} by ${routingKey}`));
+          else resolve();
+        });
+      } catch (error) {
+        settle(one);
+        reject(unavailable(error));
+      }
+      return promise;
+    },
+
+    ready: () => current !== undefined && !blocked,
+
+    async drain() {
+      if (inFlight.size === 0) return;
+      drained ??= Promise.withResolvers();
+      await drained.promise;
+    },
+  };
+}
+
+function unavailable(reason: unknown): ChatError {
+  const cause = typeof reason === 'string' ? new Error(reason) : reason;
+  return new ChatError('broker_unavailable', undefined, { cause, retryAfterSeconds: 2 });
+}

@@ -1,25 +1,92 @@
 import { Hono } from 'hono';
+import { requestId } from 'hono/request-id';
+import type { Accounts } from '../auth/auth.ts';
 import type { Admit, VerifyToken } from '../auth/authenticate.ts';
+import { createFindUsers } from '../auth/find-users.ts';
+import { createGetUser } from '../auth/get-user.ts';
+import { createPutOutsideUser } from '../auth/put-outside-user.ts';
+import type { Database } from '../db/database.ts';
 import type { RateLimits } from '../shared/admission/admission.ts';
+import type { AuthConfig } from '../shared/config.ts';
+import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
+import { createDocument } from './document.ts';
 import type { ApiEnv } from './env.ts';
+import { accessLog } from './middleware/access-log.ts';
+import { clientAddress } from './middleware/address.ts';
+import { requestDeadline } from './middleware/deadline.ts';
+import { readBody } from './middleware/read-body.ts';
 import { createRequireIdentity, type RequireIdentity } from './middleware/require-identity.ts';
+import { crossOrigin, securityHeaders } from './middleware/security.ts';
 import { respondToError, respondToUnknownRoute } from './problem.ts';
+import { authRoutes } from './routes/auth.ts';
+import { documentationRoutes } from './routes/documentation.ts';
+import { type Dependency, healthRoutes } from './routes/health.ts';
+import { outsideUsersRoutes } from './routes/outside-users.ts';
+import { usersRoutes } from './routes/users.ts';
 
 export interface ApiDependencies {
+  config: Pick<AuthConfig, 'issuer' | 'serviceToken'> & { trustProxy: boolean };
+  database: Database;
+  rateLimits: RateLimits;
   verify: VerifyToken;
   admit: Admit;
-  rateLimits: RateLimits;
+  /** Undefined with an outside identity provider: then the password routes are not there. */
+  accounts: Accounts | undefined;
   /** Mounted beside the api's own; handed what guards every route with a token. */
   chatRoutes(requireIdentity: RequireIdentity): Hono<ApiEnv>;
+  allowedOrigin(origin: string): boolean;
+  /** What `/readyz` names. */
+  dependencies: readonly Dependency[];
   log: Logger;
+  /** No request lasts longer. */
+  deadlineMs?: number;
 }
 
-export function createApi({ verify, admit, rateLimits, chatRoutes }: ApiDependencies): Hono<ApiEnv> {
+/** To be served as `api.fetch(request, { server })`: the server knows the client's address. */
+export function createApi({
+  config,
+  database,
+  rateLimits,
+  verify,
+  admit,
+  accounts,
+  chatRoutes,
+  allowedOrigin,
+  dependencies,
+  log,
+  deadlineMs = 4_800,
+}: ApiDependencies): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
   const requireIdentity = createRequireIdentity({ verify, admit, rateLimits });
+  const { issuer, serviceToken } = config;
+
   api.onError(respondToError);
   api.notFound(respondToUnknownRoute);
+  api.use(requestId({ limitLength: 128, generator: newId }));
+  api.use(accessLog(log));
+  api.use(securityHeaders());
+  api.use(crossOrigin(allowedOrigin));
+  api.use(clientAddress(config.trustProxy));
+  api.use(readBody());
+  api.use(requestDeadline(deadlineMs));
+
+  if (accounts) api.route('/', authRoutes({ accounts, rateLimits, requireIdentity }));
+  if (serviceToken !== undefined) {
+    const putOutsideUser = createPutOutsideUser(database, issuer);
+    api.route('/', outsideUsersRoutes({ putOutsideUser, serviceToken, rateLimits }));
+  }
+  const getUser = createGetUser(database);
+  const findUsers = createFindUsers(database);
+  api.route('/', usersRoutes({ getUser, findUsers, rateLimits, requireIdentity }));
   api.route('/', chatRoutes(requireIdentity));
+  api.route('/', healthRoutes(dependencies));
+
+  let document: Promise<object> | undefined;
+  const documentOnce = () => {
+    document ??= createDocument(api);
+    return document;
+  };
+  api.route('/', documentationRoutes(documentOnce));
   return api;
 }

@@ -4,6 +4,7 @@ import { databaseUnavailable, isDatabaseUnavailable } from '../db/errors.ts';
 import type { ErrorCode, Problem } from '../shared/contract.ts';
 import { ChatError, errorTable } from '../shared/errors.ts';
 import type { ApiEnv } from './env.ts';
+import { loggable } from './loggable.ts';
 
 export const problemMediaType = 'application/problem+json';
 
@@ -14,7 +15,7 @@ const defaultRetryAfterSeconds = 2;
 export function respondToError(error: unknown, c: Context<ApiEnv>): Response {
   const known = toChatError(error);
   const { status } = errorTable[known.code];
-  if (status >= 500) c.get('log').error({ err: error, code: known.code }, 'request failed');
+  if (status >= 500) c.get('log').error({ err: loggable(error), code: known.code }, 'request failed');
   return problemResponse(c, known);
 }
 

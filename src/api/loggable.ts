@@ -1,0 +1,17 @@
+/**
+ * What the log may hold of an unexpected error. PostgreSQL and drizzle put values into messages and details (a failing
+ * row, the parameters of a statement): of theirs only the code, the place and the stack's frames are kept.
+ */
+export function loggable(error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { name, message, stack, cause } = error;
+  const fields = error as Error & { code?: unknown; table_name?: unknown; constraint_name?: unknown };
+  const fromDatabase = 'severity' in error || 'query' in error;
+  return {
+    type: name,
+    ...(typeof fields.code === 'string' ? { code: fields.code } : {}),
+    ...(fromDatabase ? { table: fields.table_name, constraint: fields.constraint_name } : { message }),
+    stack: stack?.slice(Math.max(0, stack.indexOf('\n    at '))),
+    ...(cause === undefined ? {} : { cause: loggable(cause) }),
+  };
+}

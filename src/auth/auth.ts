@@ -1,0 +1,106 @@
+import type { Database } from '../db/database.ts';
+import type { Facts, RateLimits } from '../shared/admission/admission.ts';
+import type { AuthConfig } from '../shared/config.ts';
+import type { Logger } from '../shared/log.ts';
+import type { Notifier } from '../shared/notifications/notifications.ts';
+import { createAnnounceRevoked } from './announce-revoked.ts';
+import {
+  type Admit,
+  type Authenticate,
+  createAdmit,
+  createAuthenticate,
+  type VerifyToken,
+} from './authenticate.ts';
+import { createLogin, type Login } from './login.ts';
+import { createLogout, type Logout } from './logout.ts';
+import { createJwksFinder, createPublicKeyFinder, type FindKey } from './outside-keys.ts';
+import { createOutsideVerify } from './outside-tokens.ts';
+import { createOutsideUsers } from './outside-users.ts';
+import { createPasswords } from './passwords.ts';
+import { createRefresh, type Refresh } from './refresh.ts';
+import { createRegister, type Register } from './register.ts';
+import { createOwnTokens, type OwnTokens } from './tokens.ts';
+
+/** What api and gateway check tokens with. */
+export interface Authentication {
+  verify: VerifyToken;
+  admit: Admit;
+  authenticate: Authenticate;
+  /** Undefined with an outside identity provider. */
+  ownTokens: OwnTokens | undefined;
+}
+
+export interface AuthenticationDependencies {
+  config: AuthConfig;
+  database: Database;
+  facts: Facts;
+}
+
+/** @throws Error when `JWT_PUBLIC_KEY` is not a key that can be used, or there is no secret */
+export async function createAuthentication({
+  config,
+  database,
+  facts,
+}: AuthenticationDependencies): Promise<Authentication> {
+  const admit = createAdmit({ database, facts });
+  const withVerify = (verify: VerifyToken, ownTokens?: OwnTokens): Authentication => ({
+    verify,
+    admit,
+    authenticate: createAuthenticate({ verify, admit }),
+    ownTokens,
+  });
+
+  const findKey = await outsideKeys(config);
+  if (findKey) {
+    const { issuer, audience } = config;
+    const users = createOutsideUsers(database, issuer);
+    return withVerify(createOutsideVerify({ issuer, audience, findKey, users }));
+  }
+  const { secret } = config;
+  if (secret === undefined) throw new Error('JWT_SECRET is not set');
+  const ownTokens = await createOwnTokens({ ...config, secret });
+  return withVerify(ownTokens.verify, ownTokens);
+}
+
+async function outsideKeys({ publicKey, jwksUrl }: AuthConfig): Promise<FindKey | undefined> {
+  if (publicKey !== undefined) return createPublicKeyFinder(publicKey);
+  if (jwksUrl !== undefined) return createJwksFinder(jwksUrl);
+  return undefined;
+}
+
+/** What the password routes call. */
+export interface Accounts {
+  register: Register;
+  login: Login;
+  refresh: Refresh;
+  logout: Logout;
+}
+
+export interface AccountsDependencies {
+  ownTokens: OwnTokens;
+  refreshTtlSeconds: number;
+  database: Database;
+  facts: Facts;
+  notifier: Notifier;
+  rateLimits: RateLimits;
+  log: Logger;
+}
+
+export function createAccounts({
+  ownTokens: tokens,
+  refreshTtlSeconds,
+  database,
+  facts,
+  notifier,
+  rateLimits,
+  log,
+}: AccountsDependencies): Accounts {
+  const passwords = createPasswords();
+  const announceRevoked = createAnnounceRevoked({ facts, notifier, log });
+  return {
+    register: createRegister({ database, passwords }),
+    login: createLogin({ database, passwords, tokens, rateLimits, refreshTtlSeconds }),
+    refresh: createRefresh({ database, tokens, announceRevoked, refreshTtlSeconds }),
+    logout: createLogout({ database, announceRevoked }),
+  };
+}

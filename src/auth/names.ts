@@ -1,0 +1,2 @@
+/** Code points of a display name. */
+export const maxDisplayNameLength = 100;

@@ -1,0 +1,71 @@
+import { decode, verify } from 'hono/jwt';
+import * as v from 'valibot';
+import { ChatError } from '../shared/errors.ts';
+import type { VerifyToken } from './authenticate.ts';
+import { assertTimes, requireToken, timeClaims } from './claims.ts';
+import { maxDisplayNameLength } from './names.ts';
+import type { FindKey } from './outside-keys.ts';
+import type { OutsideUsers } from './outside-users.ts';
+
+export interface OutsideTokenOptions {
+  issuer: string;
+  audience: string;
+  findKey: FindKey;
+  users: OutsideUsers;
+}
+
+/** Access tokens of another identity provider. A user's row is made at its first token. */
+export function createOutsideVerify({ issuer, audience, findKey, users }: OutsideTokenOptions): VerifyToken {
+  const claims = v.object({
+    ...timeClaims(issuer, audience),
+    sub: v.pipe(
+      v.string(),
+      v.minLength(1),
+      v.maxLength(255),
+      v.check((sub) => sub.isWellFormed() && !sub.includes('\0')),
+    ),
+    name: v.fallback(
+      v.optional(
+        v.pipe(
+          v.string(),
+          v.trim(),
+          v.minLength(1),
+          v.check((name) => name.isWellFormed() && !name.includes('\0')),
+          v.transform((name) => Array.from(name).slice(0, maxDisplayNameLength).join('').trim()),
+        ),
+      ),
+      undefined,
+    ),
+  });
+
+  return async (token) => {
+    const payload = await verifySignature(requireToken(token), findKey);
+    const { success, output } = v.safeParse(claims, payload);
+    if (!success) throw new ChatError('token_invalid');
+    assertTimes(output);
+    const userId = await users.ensure(output.sub, output.name ?? output.sub);
+    return { userId, sessionId: undefined, expiresAt: output.exp };
+  };
+}
+
+async function verifySignature(token: string, findKey: FindKey): Promise<unknown> {
+  let header: { alg: string; typ?: string; kid?: string };
+  try {
+    header = decode(token).header;
+  } catch {
+    throw new ChatError('token_invalid');
+  }
+  const { key, alg } = await findKey(header);
+  try {
+    return await verify(token, key, {
+      alg,
+      exp: false,
+      nbf: false,
+      iat: false,
+      // RFC 9068 names access tokens `at+jwt`; most providers say `JWT` or nothing.
+      ...(header?.typ === undefined ? {} : { typ: ['JWT', 'at+jwt'] }),
+    });
+  } catch {
+    throw new ChatError('token_invalid');
+  }
+}

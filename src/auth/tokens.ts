@@ -1,0 +1,79 @@
+import { sign, verify } from 'hono/jwt';
+import * as v from 'valibot';
+import { ChatError } from '../shared/errors.ts';
+import { uuidPattern } from '../shared/ids.ts';
+import type { VerifyToken } from './authenticate.ts';
+import { assertTimes, requireToken, timeClaims } from './claims.ts';
+
+export interface OwnTokenOptions {
+  secret: string;
+  issuer: string;
+  audience: string;
+  accessTtlSeconds: number;
+}
+
+export interface OwnTokens {
+  /** An access token of the session. */
+  sign(of: { userId: string; sessionId: string }): Promise<string>;
+  verify: VerifyToken;
+  /** Seconds. */
+  accessTtlSeconds: number;
+}
+
+/** Access tokens of our own: HS256 by `JWT_SECRET`. */
+export async function createOwnTokens(options: OwnTokenOptions): Promise<OwnTokens> {
+  const { issuer, audience, accessTtlSeconds } = options;
+  // Imported once; hono/jwt would do it again at every token.
+  const key = await crypto.subtle.importKey(
+    'raw',
+    new TextEncoder().encode(options.secret),
+    { name: 'HMAC', hash: 'SHA-256' },
+    false,
+    ['sign', 'verify'],
+  );
+  const claims = v.object({
+    ...timeClaims(issuer, audience),
+    sub: v.pipe(v.string(), v.regex(uuidPattern)),
+    sid: v.pipe(v.string(), v.regex(uuidPattern)),
+    token_use: v.literal('access'),
+  });
+
+  return {
+    accessTtlSeconds,
+
+    sign({ userId, sessionId }) {
+      const now = Math.floor(Date.now() / 1000);
+      return sign(
+        {
+          iss: issuer,
+          aud: audience,
+          sub: userId,
+          sid: sessionId,
+          token_use: 'access',
+          iat: now,
+          exp: now + accessTtlSeconds,
+          // Two tokens of one session and one second differ.
+          jti: crypto.randomUUID(),
+        },
+        key,
+        'HS256',
+      );
+    },
+
+    async verify(token) {
+      const text = requireToken(token);
+      let payload: unknown;
+      try {
+        // The signature first: of a forged token nothing is believed, not even that it has expired.
+        payload = await verify(text, key, { alg: 'HS256', exp: false, nbf: false, iat: false });
+      } catch {
+        // hono/jwt puts the token into its messages: its error is neither kept nor logged.
+        throw new ChatError('token_invalid');
+      }
+      const { success, output } = v.safeParse(claims, payload);
+      if (!success) throw new ChatError('token_invalid');
+      assertTimes(output);
+      return { userId: output.sub, sessionId: output.sid, expiresAt: output.exp };
+    },
+  };
+}

@@ -37,6 +37,11 @@ export async function processTree(root: number): Promise<number[]> {
   return tree;
 }
 
+/** Whether one of these processes still runs. */
+export async function anyRuns(pids: number[]): Promise<boolean> {
+  return (await processes()).some((each) => pids.includes(each.pid) && !each.dead);
+}
+
 interface ProcessRow {
   pid: number;
   parent: number;

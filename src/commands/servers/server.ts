@@ -1,4 +1,4 @@
-import { processTree } from './groups.ts';
+import { anyRuns, processTree } from './groups.ts';
 import type { Guard, GuardedCommand, GuardedProcess } from './guard.ts';
 import { untilReady } from './ready.ts';
 
@@ -65,7 +65,12 @@ export async function runServer(definition: Definition): Promise<Server> {
     const ending = running;
     running = undefined;
     await thaw();
-    await ending?.end(signal);
+    if (!ending) return;
+    // PostgreSQL's children lead groups of their own, and while one lives the data folder cannot be opened again.
+    const children = await processTree(ending.pid);
+    if (signal === 'SIGKILL') for (const each of children) trySignal(each, signal);
+    await ending.end(signal);
+    while (await anyRuns(children)) await Bun.sleep(5);
   };
   const thaw = async (): Promise<void> => {
     for (const pid of frozen.splice(0)) trySignal(pid, 'SIGCONT');

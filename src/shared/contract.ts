@@ -147,6 +147,8 @@ export interface ServerToClientEvents {
   'chat.created': (event: { chat: Chat }) => void;
   'chat.participant.added': (event: ParticipantEvent) => void;
   'chat.participant.removed': (event: ParticipantEvent) => void;
+  /** After each connect: from here on all is live. */
+  'chat.ready': (event: Record<string, never>) => void;
 }
 
 /** Clients only listen: everything they do goes by REST. */

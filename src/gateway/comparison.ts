@@ -1,0 +1,89 @@
+import type { Database } from '../db/database.ts';
+import { readHeads, readMemberships } from '../db/queries/memberships.ts';
+import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Logger } from '../shared/log.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { Sessions } from './sessions.ts';
+import type { Users } from './users.ts';
+
+/** Rows of one statement. */
+const mostKeys = 1_000;
+
+export interface Comparison {
+  /** Heads, memberships and sessions of all that is local, in bulk; tries again until PostgreSQL answers. */
+  now(): void;
+  stop(): void;
+}
+
+/** What hints may have missed: everything local is held against PostgreSQL. */
+export function createComparison(deps: {
+  database: Database;
+  users: Users;
+  sequencer: Sequencer;
+  sessions: Sessions;
+  watchMembership: (userId: string, chatId: string) => void;
+  log: Logger;
+}): Comparison {
+  const { database, users, sequencer, sessions, watchMembership, log } = deps;
+  const stopping = new AbortController();
+  let wanted = false;
+  let running = false;
+
+  async function compareHeads(): Promise<void> {
+    for (const chatIds of chunks([...sequencer.delivered().keys()])) {
+      for (const { chatId, head } of await readHeads(database, chatIds)) sequencer.hint(chatId, head);
+    }
+  }
+
+  async function compareMemberships(): Promise<void> {
+    const userIds = new Set<string>();
+    for (const member of users.all()) userIds.add(member.userId);
+    for (const some of chunks([...userIds])) {
+      const memberships = await readMemberships(database, some);
+      const byUser = Map.groupBy(memberships, ({ userId }) => userId);
+      for (const userId of some) {
+        const chatIds = new Set((byUser.get(userId) ?? []).map(({ chatId }) => chatId));
+        const differing = new Set<string>();
+        for (const member of users.of(userId)) {
+          for (const chatId of chatIds.symmetricDifference(member.chats)) differing.add(chatId);
+        }
+        for (const chatId of differing) watchMembership(userId, chatId);
+      }
+    }
+  }
+
+  function compareSessions(): void {
+    for (const { userId, sessionId } of users.all()) if (sessionId) sessions.doubt(userId, sessionId);
+  }
+
+  async function run(): Promise<void> {
+    for (let attempt = 0; wanted && !stopping.signal.aborted; attempt += 1) {
+      wanted = false;
+      try {
+        await compareHeads();
+        await compareMemberships();
+        compareSessions();
+        attempt = -1;
+      } catch (error) {
+        if (attempt === 0) log.warn({ err: error }, 'comparing with PostgreSQL failed; trying again');
+        wanted = true;
+        await pause(fullJitterMs(attempt), stopping.signal);
+      }
+    }
+    running = false;
+  }
+
+  return {
+    now() {
+      wanted = true;
+      if (running || stopping.signal.aborted) return;
+      running = true;
+      run().catch((error) => log.error({ err: error }, 'comparing with PostgreSQL failed'));
+    },
+    stop: () => stopping.abort(),
+  };
+}
+
+function* chunks<Item>(items: readonly Item[]): Iterable<Item[]> {
+  for (let at = 0; at < items.length; at += mostKeys) yield items.slice(at, at + mostKeys);
+}

@@ -1,0 +1,128 @@
+import type { Socket } from 'socket.io';
+import type { Database } from '../db/database.ts';
+import type { Membership } from '../db/queries/memberships.ts';
+import { readMemberships } from '../db/queries/memberships.ts';
+import { ChatError } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
+import { createBatcher } from './batch.ts';
+import { frameOf } from './fan-out.ts';
+import type { GatewayIdentity, Member } from './member.ts';
+import { createMember } from './member.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { Sessions } from './sessions.ts';
+import { tokenOf } from './token.ts';
+import { atTokenEnd } from './token-timer.ts';
+import type { Users } from './users.ts';
+
+/** @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `session_revoked`, `database_unavailable` */
+export type AuthenticateSocket = (token: string | undefined) => Promise<{ identity: GatewayIdentity }>;
+
+/** A connect under way: who it is, and its chats with the number up to which it knows each. */
+export interface Admitted {
+  member: Member;
+  memberships: readonly Membership[];
+}
+
+export interface Connecting {
+  /**
+   * Before CONNECT is answered: who is it, which chats, all topics acknowledged. So a client that has seen `connect` misses
+   * nothing that is sent from then on.
+   * @throws ChatError
+   */
+  admit(socket: Socket): Promise<Admitted>;
+  /** In the tick in which CONNECT is answered: into all rooms; then `chat.ready`. */
+  goLive(admitted: Admitted): void;
+}
+
+/** Users whose memberships are read in one statement. */
+const mostUsers = 100;
+/** Memberships that never hold still: somebody adds and removes the user all the time. */
+const mostReads = 10;
+
+export function createConnecting(deps: {
+  authenticate: AuthenticateSocket;
+  database: Database;
+  users: Users;
+  sessions: Sessions;
+  sequencer: Sequencer;
+  watchMembership: (userId: string, chatId: string) => void;
+  log: Logger;
+}): Connecting {
+  const { authenticate, users, sessions, sequencer, log } = deps;
+  const membershipsOf = createBatcher<string, Membership[]>({
+    load: async (userIds) => {
+      const byUser = Map.groupBy(await readMemberships(deps.database, userIds), ({ userId }) => userId);
+      return userIds.map((userId) => byUser.get(userId) ?? []);
+    },
+    keyOf: (userId) => userId,
+    mostKeys: mostUsers,
+  });
+
+  function depart(member: Member): void {
+    member.closed = true;
+    member.live = false;
+    for (const chatId of [...member.chats]) sequencer.leave(member, chatId);
+    users.remove(member);
+  }
+
+  /** Memberships as PostgreSQL has them after all topics were acknowledged, and after the last hint of a change. */
+  async function settle(member: Member): Promise<readonly Membership[]> {
+    for (let reads = 0; reads < mostReads; reads += 1) {
+      member.stale = false;
+      const readAt = sequencer.now();
+      const [memberships, alive] = await Promise.all([
+        membershipsOf(member.userId),
+        member.sessionId === undefined || sessions.isAlive(member.sessionId),
+      ]);
+      if (!alive) throw new ChatError('session_revoked');
+      const chatIds = new Set(memberships.map(({ chatId }) => chatId));
+      for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
+      const known = await sequencer.hold(member, [...chatIds], readAt);
+      if (member.refused) throw member.refused;
+      if (member.closed || (known && !member.stale)) return memberships;
+    }
+    throw new ChatError('server_busy');
+  }
+
+  return {
+    async admit(socket) {
+      const { identity } = await authenticate(tokenOf(socket.handshake));
+      const member = createMember(socket, identity);
+      const stopTimer = atTokenEnd(identity.expiresAt, () => member.close());
+      const subscribed = users.add(member);
+      const end = () => {
+        stopTimer();
+        depart(member);
+      };
+      socket.conn.once('close', end);
+      // Closed while the token was being checked: the event is over.
+      if (socket.conn.readyState !== 'open') end();
+      try {
+        await subscribed;
+        return { member, memberships: await settle(member) };
+      } catch (error) {
+        end();
+        throw error;
+      }
+    },
+
+    goLive({ member, memberships }) {
+      if (member.closed) return;
+      if (member.refused) return member.close();
+      member.live = true;
+      const further = memberships.filter(
+        ({ chatId, head }) => member.chats.has(chatId) && !sequencer.enter(member, chatId, head),
+      );
+      const ready = frameOf('chat.ready', '{}');
+      Promise.all(further.map(({ chatId, head }) => sequencer.join(member, chatId, head))).then(
+        () => {
+          if (!member.closed) member.send(ready);
+        },
+        (error) => {
+          log.warn({ err: error }, 'a socket could not join all of its chats; it is closed and comes back');
+          member.close();
+        },
+      );
+    },
+  };
+}

@@ -1,0 +1,52 @@
+import { errorTable } from '../shared/errors.ts';
+import { maxFrameBytes } from './limits.ts';
+
+/** What the engine itself answers a request with that it refuses (Engine.IO protocol). */
+export function refusal(
+  status: number,
+  code: number,
+  message: string,
+  headers: Record<string, string> = {},
+): Response {
+  return Response.json({ code, message }, { status, headers });
+}
+
+const badRequest = 3;
+
+/** A request that the engine would mishandle; undefined for those that it may have. */
+export function refuseRequest(request: Request, url: URL): Response | undefined {
+  const upgrade = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
+  // The engine would answer as if it had been asked to poll: most often a proxy that does not pass the header on.
+  if (url.searchParams.get('transport') === 'websocket' && !upgrade) {
+    return refusal(400, badRequest, 'transport=websocket without an Upgrade header');
+  }
+  if (request.method !== 'POST') return undefined;
+  // The engine reads a body whole before it looks at its size.
+  const length = request.headers.get('content-length');
+  if (length === null) return refusal(411, badRequest, 'a body needs a Content-Length');
+  if (!(Number(length) <= maxFrameBytes)) return refusal(413, badRequest, errorTable.body_too_large.title);
+  return undefined;
+}
+
+/** Long polling from a page of another origin needs these; without an allowed origin there are none. */
+export function addCorsHeaders(
+  headers: Headers,
+  request: Request,
+  allowedOrigin: (origin: string) => boolean,
+): void {
+  headers.append('Vary', 'Origin');
+  const origin = request.headers.get('origin');
+  if (origin === null || !allowedOrigin(origin)) return;
+  headers.set('Access-Control-Allow-Origin', origin);
+  headers.set('Access-Control-Allow-Credentials', 'true');
+}
+
+export function preflight(request: Request, allowedOrigin: (origin: string) => boolean): Response {
+  const headers = new Headers({
+    'Access-Control-Allow-Methods': 'GET, POST',
+    'Access-Control-Allow-Headers': 'Authorization, Content-Type',
+    'Access-Control-Max-Age': '600',
+  });
+  addCorsHeaders(headers, request, allowedOrigin);
+  return new Response(null, { status: 204, headers });
+}

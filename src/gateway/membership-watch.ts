@@ -1,0 +1,96 @@
+import type { Database } from '../db/database.ts';
+import { isDatabaseUnavailable } from '../db/errors.ts';
+import type { MembershipState } from '../db/queries/memberships.ts';
+import { readMembershipStates } from '../db/queries/memberships.ts';
+import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Chat } from '../shared/contract.ts';
+import { ChatError } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
+import { createBatcher } from './batch.ts';
+import { frameOf } from './fan-out.ts';
+import type { Member } from './member.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { Users } from './users.ts';
+
+const mostPairs = 1_000;
+
+/**
+ * Brings a user's local sockets to what PostgreSQL says of one membership: who was added gets the chat and is in, without
+ * connecting again; who was removed is out. A hint only says when to look.
+ */
+export function createMembershipWatch(deps: {
+  database: Database;
+  getChat: (input: { chatId: string; userId: string }) => Promise<Chat>;
+  users: Users;
+  sequencer: () => Sequencer;
+  log: Logger;
+}): (userId: string, chatId: string) => void {
+  const { database, getChat, users, sequencer, log } = deps;
+  const stateOf = createBatcher<{ userId: string; chatId: string }, MembershipState | undefined>({
+    load: async (pairs) => {
+      const states = await readMembershipStates(database, pairs);
+      const byPair = new Map(states.map((state) => [`${state.userId} ${state.chatId}`, state]));
+      return pairs.map(({ userId, chatId }) => byPair.get(`${userId} ${chatId}`));
+    },
+    keyOf: ({ userId, chatId }) => `${userId} ${chatId}`,
+    mostKeys: mostPairs,
+  });
+
+  async function look(userId: string, chatId: string): Promise<void> {
+    const state = await stateOf({ userId, chatId });
+    if (!state) return;
+    const members = [...users.of(userId)].filter((member) => member.live);
+    if (state.present) {
+      const outside = members.filter((member) => !member.chats.has(chatId));
+      if (outside.length > 0) await bringIn(outside, userId, chatId, state.changedEventSequence);
+    } else {
+      // The chat's own sequence carries out the removal, so that nothing numbered after it is told; it reads by itself.
+      sequencer().hint(chatId, state.changedEventSequence);
+      const delivered = sequencer().delivered().get(chatId);
+      if (delivered === undefined || delivered < state.changedEventSequence) return;
+      for (const member of members) if (member.chats.has(chatId)) sequencer().leave(member, chatId);
+    }
+  }
+
+  async function bringIn(
+    members: readonly Member[],
+    userId: string,
+    chatId: string,
+    addedEventSequence: number,
+  ): Promise<void> {
+    try {
+      await Promise.all(members.map((member) => sequencer().hold(member, [chatId], 0)));
+      const chat = await getChat({ chatId, userId });
+      const frame = frameOf('chat.created', JSON.stringify({ chat }));
+      await Promise.all(
+        members.map((member) => {
+          if (member.closed || !member.chats.has(chatId)) return undefined;
+          member.send(frame);
+          return sequencer().join(member, chatId, addedEventSequence - 1, chat.eventSequence);
+        }),
+      );
+    } catch (error) {
+      for (const member of members) sequencer().leave(member, chatId);
+      throw error;
+    }
+  }
+
+  async function lookUntilSeen(userId: string, chatId: string): Promise<void> {
+    for (let attempt = 0; users.of(userId).size > 0; attempt += 1) {
+      try {
+        return await look(userId, chatId);
+      } catch (error) {
+        if (error instanceof ChatError && error.code === 'chat_not_found') return;
+        if (!isDatabaseUnavailable(error)) throw error;
+        await pause(fullJitterMs(attempt));
+      }
+    }
+  }
+
+  return (userId, chatId) => {
+    for (const member of users.of(userId)) if (!member.live) member.stale = true;
+    lookUntilSeen(userId, chatId).catch((error) => {
+      log.error({ err: error, chatId }, 'a membership could not be looked at');
+    });
+  };
+}

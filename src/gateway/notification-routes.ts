@@ -1,0 +1,57 @@
+import type { Logger } from '../shared/log.ts';
+import type { Notification } from '../shared/notifications/notifications.ts';
+import { frameOf } from './fan-out.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { Sessions } from './sessions.ts';
+import type { Users } from './users.ts';
+
+/** What to do about each kind of notification. What does not belong to the topic it came by is ignored. */
+export function createNotificationRoutes(deps: {
+  sequencer: Sequencer;
+  users: Users;
+  sessions: Sessions;
+  watchMembership: (userId: string, chatId: string) => void;
+  log: Logger;
+}): (batch: readonly Notification[]) => void {
+  const { sequencer, users, sessions, watchMembership, log } = deps;
+
+  function route({ topic, head, body }: Notification): void {
+    switch (head.kind) {
+      case 'message':
+        if (topic !== `chat:${head.chatId}` || !Number.isSafeInteger(head.eventSequence)) return;
+        sequencer.offer(head.chatId, {
+          kind: 'message',
+          eventSequence: head.eventSequence,
+          senderId: head.senderId,
+          body,
+        });
+        return;
+      case 'participant.added':
+      case 'participant.removed':
+        if (topic !== `chat:${head.chatId}` || !Number.isSafeInteger(head.eventSequence)) return;
+        sequencer.hint(head.chatId, head.eventSequence);
+        return;
+      case 'membership':
+        if (topic === `user:${head.userId}`) watchMembership(head.userId, head.chatId);
+        return;
+      case 'session.revoked':
+        if (topic === `user:${head.userId}`) sessions.doubt(head.userId, head.sessionId);
+        return;
+      case 'message.failed': {
+        if (topic !== `user:${head.userId}`) return;
+        const frame = frameOf('chat.message.failed', body);
+        for (const member of users.of(head.userId)) if (member.live) member.send(frame);
+      }
+    }
+  }
+
+  return (batch) => {
+    for (const notification of batch) {
+      try {
+        route(notification);
+      } catch (error) {
+        log.error({ err: error, topic: notification.topic }, 'a notification could not be handled');
+      }
+    }
+  };
+}

@@ -1,0 +1,193 @@
+import { Server as Engine } from '@socket.io/bun-engine';
+import { type Socket, Server as SocketServer } from 'socket.io';
+import type { Database } from '../db/database.ts';
+import type { Chat } from '../shared/contract.ts';
+import type { Logger } from '../shared/log.ts';
+import type { Subscriber } from '../shared/notifications/notifications.ts';
+import type { Presence } from '../shared/presence/presence.ts';
+import { createReadPage } from './change.ts';
+import { createComparison } from './comparison.ts';
+import { type Admitted, type AuthenticateSocket, createConnecting } from './connect.ts';
+import { closeInSlices } from './drain.ts';
+import { addCorsHeaders, preflight, refusal, refuseRequest } from './http.ts';
+import {
+  type GuardedSocket,
+  guardPackets,
+  joinDeadlineMs,
+  maxFrameBytes,
+  pingIntervalMs,
+  pingTimeoutMs,
+} from './limits.ts';
+import { backlogLimitBytes, closeConnection } from './member.ts';
+import { createMembershipWatch } from './membership-watch.ts';
+import { createNotificationRoutes } from './notification-routes.ts';
+import { createPresenceHeartbeat } from './presence-heartbeat.ts';
+import { connectRefusal } from './refuse.ts';
+import { createSequencer, type Sequencer } from './sequencer.ts';
+import { createSessions } from './sessions.ts';
+import { createUsers } from './users.ts';
+import { type GuardedWebSocketHandler, guardWebSocket } from './websocket.ts';
+
+export interface GatewayOptions {
+  authenticate: AuthenticateSocket;
+  database: Database;
+  subscriber: Subscriber;
+  presence: Presence;
+  /** @throws ChatError `chat_not_found` */
+  getChat: (input: { chatId: string; userId: string }) => Promise<Chat>;
+  /** Whether pages of this origin may connect; a request without Origin always may. */
+  allowedOrigin: (origin: string) => boolean;
+  log: Logger;
+  /** Connections that have not joined `/chat` yet; beyond that new ones are sent away for a second. */
+  mostHandshakes?: number;
+}
+
+/** What `Bun.serve` needs, alone or beside the api's app on one port. */
+export interface Gateway {
+  handles(path: string): boolean;
+  fetch(request: Request, server: Bun.Server<never>): Promise<Response>;
+  websocket: GuardedWebSocketHandler;
+  /** Seconds; for `Bun.serve`, above the ping interval so that a poll may last. */
+  idleTimeout: number;
+  /**
+   * Takes no new connections and closes the others' transports, spread over the time given, so that they do not all
+   * come back elsewhere at once.
+   */
+  drain(overMs?: number): Promise<void>;
+  ready(): boolean;
+}
+
+const path = '/socket.io/';
+const forbidden = 4;
+const drainMs = 3_000;
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const { database, subscriber, allowedOrigin, log, mostHandshakes = 2_000 } = options;
+  const connections = new Set<Socket['conn']>();
+  const handshakes = new Set<Socket['conn']>();
+  let draining = false;
+
+  const presence = createPresenceHeartbeat({ presence: options.presence, log });
+  const users = createUsers({ subscriber, presence, log });
+  const sessions = createSessions({ database, users, log });
+  const watchMembership = createMembershipWatch({
+    database,
+    getChat: options.getChat,
+    users,
+    sequencer: () => sequencer,
+    log,
+  });
+  const sequencer: Sequencer = createSequencer({
+    readPage: createReadPage({ database, presence: options.presence }),
+    subscriber,
+    log,
+    onAdded: watchMembership,
+  });
+  const connecting = createConnecting({
+    authenticate: options.authenticate,
+    database,
+    users,
+    sessions,
+    sequencer,
+    watchMembership,
+    log,
+  });
+  const compare = createComparison({ database, users, sequencer, sessions, watchMembership, log });
+  subscriber.onNotifications(createNotificationRoutes({ sequencer, users, sessions, watchMembership, log }));
+  subscriber.onReconnect(compare.now);
+
+  const engine = new Engine({
+    path,
+    pingInterval: pingIntervalMs,
+    pingTimeout: pingTimeoutMs,
+    maxHttpBufferSize: maxFrameBytes,
+    // The engine puts the reason into its answer: an Error would become {}.
+    allowRequest: (request) => {
+      const origin = request.headers.get('origin');
+      if (origin === null || allowedOrigin(origin)) return Promise.resolve();
+      return Promise.reject('origin_not_allowed');
+    },
+    editResponseHeaders: (headers, request) => addCorsHeaders(headers, request, allowedOrigin),
+  });
+  // Before Socket.IO's own listener: the guard is there for the first packet.
+  engine.on('connection', (raw) => {
+    const connection = raw as unknown as Socket['conn'];
+    guardPackets(raw as unknown as GuardedSocket, () => closeConnection(connection), log);
+    connections.add(connection);
+    handshakes.add(connection);
+    raw.on('close', () => {
+      connections.delete(connection);
+      handshakes.delete(connection);
+    });
+    if (draining) closeConnection(connection);
+  });
+
+  const io = new SocketServer({ connectTimeout: joinDeadlineMs, serveClient: false, path });
+  io.bind(engine);
+  // The default namespace is always there; it is refused like any other that is not /chat.
+  io.use((_socket, next) => next(new Error('Invalid namespace')));
+
+  const admitted = new WeakMap<Socket, Admitted>();
+  /** Connections that have sent their CONNECT: a second one while the first is under way would make two sockets. */
+  const joining = new WeakSet<Socket['conn']>();
+  const chat = io.of('/chat');
+  chat.use((socket, next) => {
+    if (joining.has(socket.conn)) return closeConnection(socket.conn);
+    joining.add(socket.conn);
+    connecting.admit(socket).then(
+      (admission) => {
+        admitted.set(socket, admission);
+        next();
+      },
+      (error) => {
+        joining.delete(socket.conn);
+        const refused = connectRefusal(error);
+        if (refused) return next(refused);
+        log.warn({ err: error }, 'a socket could not be admitted; it is closed and comes back');
+        closeConnection(socket.conn);
+      },
+    );
+  });
+  chat.on('connection', (socket) => {
+    handshakes.delete(socket.conn);
+    // Clients only listen: events they send end here.
+    socket.use(() => {});
+    // One that has left the namespace has nothing more to do here.
+    socket.on('disconnect', () => closeConnection(socket.conn));
+    const admission = admitted.get(socket);
+    if (admission) connecting.goLive(admission);
+  });
+
+  return {
+    handles: (pathname) => pathname === '/socket.io' || pathname.startsWith(path),
+
+    async fetch(request, server) {
+      const url = new URL(request.url);
+      if (url.pathname !== path) return new Response(null, { status: 404 });
+      if (request.method === 'OPTIONS') return preflight(request, allowedOrigin);
+      const refused = refuseRequest(request, url);
+      if (refused) return refused;
+      if (!url.searchParams.has('sid') && (draining || handshakes.size >= mostHandshakes)) {
+        return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
+      }
+      try {
+        return await engine.handleRequest(request, server as never);
+      } catch (error) {
+        log.warn({ err: error }, 'a request could not be handled');
+        return refusal(400, forbidden, 'Bad request');
+      }
+    },
+
+    websocket: guardWebSocket(engine.handler().websocket, { backlogLimitBytes, maxFrameBytes, log }),
+    idleTimeout: Math.ceil((2 * pingIntervalMs) / 1000),
+
+    async drain(overMs = drainMs) {
+      draining = true;
+      compare.stop();
+      await closeInSlices(connections, overMs);
+      await presence.leave();
+    },
+
+    ready: () => !draining,
+  };
+}

@@ -1,0 +1,62 @@
+import type { Logger } from '../shared/log.ts';
+import type { Subscriber } from '../shared/notifications/notifications.ts';
+import type { Member } from './member.ts';
+import type { PresenceHeartbeat } from './presence-heartbeat.ts';
+import { subscribeWithin } from './subscribe.ts';
+
+interface LocalUser {
+  readonly members: Set<Member>;
+  readonly subscribed: Promise<void>;
+}
+
+/** The users with a local socket: the rooms `user:<id>`. */
+export interface Users {
+  /** Resolves when the user's topic is acknowledged. */
+  add(member: Member): Promise<void>;
+  remove(member: Member): void;
+  /** All of the user's local sockets, those that are still connecting too. */
+  of(userId: string): ReadonlySet<Member>;
+  all(): Iterable<Member>;
+}
+
+const none: ReadonlySet<Member> = new Set();
+
+export function createUsers(deps: {
+  subscriber: Subscriber;
+  presence: PresenceHeartbeat;
+  log: Logger;
+}): Users {
+  const { subscriber, presence, log } = deps;
+  const users = new Map<string, LocalUser>();
+
+  return {
+    add(member) {
+      let user = users.get(member.userId);
+      if (!user) {
+        const subscribed = subscribeWithin(subscriber, [`user:${member.userId}`], log);
+        user = { members: new Set(), subscribed };
+        users.set(member.userId, user);
+      }
+      user.members.add(member);
+      presence.changed(member.userId, user.members);
+      return user.subscribed;
+    },
+
+    remove(member) {
+      const user = users.get(member.userId);
+      if (!user?.members.delete(member)) return;
+      presence.changed(member.userId, user.members);
+      if (user.members.size > 0) return;
+      users.delete(member.userId);
+      subscriber.unsubscribe([`user:${member.userId}`]).catch((error) => {
+        log.warn({ err: error }, 'unsubscribing failed');
+      });
+    },
+
+    of: (userId) => users.get(userId)?.members ?? none,
+
+    *all() {
+      for (const { members } of users.values()) yield* members;
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import { Hono } from 'hono';
+import { createApi } from '../../src/api/app.ts';
+import type { ApiEnv } from '../../src/api/env.ts';
+import type { RequireIdentity } from '../../src/api/middleware/require-identity.ts';
+import type { Dependency } from '../../src/api/routes/health.ts';
+import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
+import type { Database } from '../../src/db/database.ts';
+import type { Facts, RateLimits } from '../../src/shared/admission/admission.ts';
+import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { type Config, type Environment, parseConfig } from '../../src/shared/config.ts';
+import type { TokenPair, User } from '../../src/shared/contract.ts';
+import { createLog, type Logger } from '../../src/shared/log.ts';
+import type { Notifier } from '../../src/shared/notifications/notifications.ts';
+
+/** What an api stands on; the caller opens and closes it. */
+export interface ApiBase {
+  database: Database;
+  facts: Facts;
+  notifier: Notifier;
+}
+
+export interface TestApiOptions extends ApiBase {
+  environment?: Environment;
+  rateLimits?: RateLimits;
+  chatRoutes?(requireIdentity: RequireIdentity): Hono<ApiEnv>;
+  dependencies?: readonly Dependency[];
+  log?: Logger;
+  deadlineMs?: number;
+}
+
+export const testSecret = 'a secret that is known to tests alone, and long enough';
+export const testPassword = 'correct horse battery staple';
+
+export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
+
+/** The real app over `app.request()`; rate limits are off unless given. */
+export async function createTestApi({
+  environment = {},
+  chatRoutes = () => new Hono<ApiEnv>(),
+  dependencies = [],
+  log = createLog({ logLevel: 'silent' }, 'test'),
+  ...options
+}: TestApiOptions) {
+  const config = parseConfig({ JWT_SECRET: testSecret, ...environment });
+  const { database, facts, notifier } = options;
+  const rateLimits = options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false });
+  const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
+  const { refreshTtlSeconds } = config.auth;
+  const accounts =
+    ownTokens && createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log });
+  const api = createApi({
+    config: { ...config.auth, trustProxy: config.trustProxy },
+    database,
+    rateLimits,
+    verify,
+    admit,
+    accounts,
+    chatRoutes,
+    allowedOrigin: (origin) => config.corsOrigins?.includes(origin) ?? false,
+    dependencies,
+    log,
+    ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
+  });
+  return { ...createClient(api), api, config };
+}
+
+export interface CallOptions {
+  token?: string | undefined;
+  headers?: Record<string, string>;
+}
+
+function createClient(api: Hono<ApiEnv>) {
+  const call = async (method: string, path: string, body?: unknown, { token, headers }: CallOptions = {}) =>
+    api.request(path, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+
+  let registered = 0;
+  /** A new user, with its first session. */
+  const signUp = async (): Promise<TokenPair & { email: string }> => {
+    registered += 1;
+    const email = `user-${registered}-${crypto.randomUUID().slice(0, 8)}@example.com`;
+    const answer = await call('POST', '/auth/register', { email, password: testPassword });
+    if (answer.status !== 201) throw new Error(`registered with ${answer.status}: ${await answer.text()}`);
+    return { ...(await signIn(email)), email };
+  };
+  const signIn = async (email: string): Promise<TokenPair> => {
+    const answer = await call('POST', '/auth/login', { email, password: testPassword });
+    if (answer.status !== 200) throw new Error(`signed in with ${answer.status}: ${await answer.text()}`);
+    return (await answer.json()) as TokenPair;
+  };
+
+  return {
+    call,
+    get: (path: string, token?: string) => call('GET', path, undefined, { token }),
+    post: (path: string, body?: unknown, token?: string) => call('POST', path, body, { token }),
+    signUp,
+    signIn,
+  };
+}
+
+export const userOf = async (answer: Response): Promise<User> => (await answer.json()) as User;
+export type { Config };

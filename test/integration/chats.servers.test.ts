@@ -1,0 +1,23 @@
+import { afterAll } from 'bun:test';
+import { Redis } from 'ioredis';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
+import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import { openChatApi } from '../support/chat-api.ts';
+import { realServers } from '../support/servers.ts';
+import { chatsSuite } from './chats-suite.ts';
+
+const servers = await realServers();
+const undo: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const step of undo.reverse()) await step();
+});
+
+chatsSuite('PostgreSQL and Redis', async () => {
+  const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'chats-test' });
+  undo.push(() => database.close());
+  await migrate(database);
+  const client = new Redis(servers.redisUrl, { enableAutoPipelining: true });
+  undo.push(() => client.disconnect());
+  return openChatApi({ database, facts: createRedisFacts(client, `test-${crypto.randomUUID()}`) });
+});

@@ -1,0 +1,206 @@
+import type { Hono } from 'hono';
+import { createApi } from '../../src/api/app.ts';
+import { createChatRoutes } from '../../src/api/chat-routes.ts';
+import type { ApiEnv } from '../../src/api/env.ts';
+import { createAdmit } from '../../src/auth/authenticate.ts';
+import { createOwnTokens } from '../../src/auth/tokens.ts';
+import type { Database } from '../../src/db/database.ts';
+import { sessions, users } from '../../src/db/schema.ts';
+import type { Facts } from '../../src/shared/admission/admission.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
+import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
+import { newId } from '../../src/shared/ids.ts';
+import { createLog } from '../../src/shared/log.ts';
+import type { Notification, Notifier } from '../../src/shared/notifications/notifications.ts';
+import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import type { Presence } from '../../src/shared/presence/presence.ts';
+import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
+import type { SendQueue } from '../../src/shared/queue/queue.ts';
+import { createLocalRegistry } from '../../src/shared/registry/local.ts';
+import { startWorker } from '../../src/worker/worker.ts';
+import { eventually } from './eventually.ts';
+
+export interface TestUser {
+  id: string;
+  sessionId: string;
+  token: string;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: what the test expects of it is checked by `expect`
+  body: any;
+}
+
+/** The api with its chats, and a worker that stores what is sent; requests never touch a socket. */
+export interface ChatApi {
+  app: Hono<ApiEnv>;
+  database: Database;
+  facts: Facts;
+  presence: Presence;
+  /** What the api announced, oldest first; take it with `splice`. */
+  announced: Notification[];
+  /** Set to make the notifier, or the queue, fail. */
+  faults: { notifier?: Error | undefined; sendQueue?: Error | undefined };
+  /** What the api has put into the queue, oldest first. */
+  sent: SendEnvelope[];
+  newUser(displayName?: string): Promise<TestUser>;
+  newUsers(count: number): Promise<TestUser[]>;
+  call(user: TestUser | undefined, method: string, path: string, body?: unknown): Promise<Answer>;
+  newGroup(owner: TestUser, ...others: TestUser[]): Promise<Chat>;
+  send(user: TestUser, chatId: string, content: string, clientMessageId?: string): Promise<Answer>;
+  /** Waits until the worker has stored the chat's first `count` messages. */
+  stored(chatId: string, count: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+const partitionCount = 2;
+
+/** @param parts.database migrated; closed by who opened it */
+export async function openChatApi(parts: {
+  database: Database;
+  facts: Facts;
+  /** For the api alone: a database that fails. */
+  apiDatabase?: Database;
+}): Promise<ChatApi> {
+  const { database, facts, apiDatabase = database } = parts;
+  const log = createLog({ logLevel: 'silent' }, 'test');
+  const presence = createEmbeddedPresence();
+  const queue = createEmbeddedQueue({ database, log });
+  const embeddedSends = await queue.sendQueue();
+  const announced: Notification[] = [];
+  const sent: SendEnvelope[] = [];
+  const faults: ChatApi['faults'] = {};
+
+  const notifier: Notifier = {
+    async publish(notifications) {
+      if (faults.notifier) throw faults.notifier;
+      announced.push(...notifications);
+    },
+  };
+  const sendQueue: SendQueue = {
+    ready: () => embeddedSends.ready(),
+    async publish(message) {
+      if (faults.sendQueue) throw faults.sendQueue;
+      sent.push(JSON.parse(message.body));
+      await embeddedSends.publish(message);
+    },
+  };
+  const worker = await startWorker({
+    database,
+    partitionSource: await queue.partitionSource(),
+    deadLetterSink: await queue.deadLetterSink(),
+    notifier: { publish: async () => {} },
+    registry: createLocalRegistry(),
+    config: { enabled: true, batchSize: 128, bufferedBatches: 1, maxRetries: 5, partitionCount },
+    log,
+  });
+  const tokens = await createOwnTokens({
+    secret: 'a secret of this test, longer than 32 bytes',
+    issuer: 'confab',
+    audience: 'confab',
+    accessTtlSeconds: 900,
+  });
+  const app = createApi({
+    config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
+    database: apiDatabase,
+    rateLimits: unlimited,
+    verify: tokens.verify,
+    admit: createAdmit({ database: apiDatabase, facts }),
+    accounts: undefined,
+    chatRoutes: createChatRoutes({
+      database: apiDatabase,
+      facts,
+      presence,
+      notifier,
+      sendQueue,
+      partitionCount,
+      log,
+    }),
+    allowedOrigin: () => true,
+    dependencies: [],
+    log,
+  });
+
+  async function newUsers(count: number, displayName?: string): Promise<TestUser[]> {
+    const made = await Promise.all(
+      Array.from({ length: count }, async () => {
+        const [id, sessionId] = [newId(), newId()];
+        return { id, sessionId, token: await tokens.sign({ userId: id, sessionId }) };
+      }),
+    );
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    await database.orm
+      .insert(users)
+      .values(made.map(({ id }, at) => ({ id, displayName: displayName ?? `User ${at}` })));
+    await database.orm
+      .insert(sessions)
+      .values(made.map(({ id, sessionId }) => ({ id: sessionId, userId: id, expiresAt })));
+    return made;
+  }
+
+  async function call(
+    user: TestUser | undefined,
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<Answer> {
+    const response = await app.request(path, {
+      method,
+      headers: {
+        ...(user ? { authorization: `Bearer ${user.token}` } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    };
+  }
+
+  return {
+    app,
+    database,
+    facts,
+    presence,
+    announced,
+    faults,
+    sent,
+    newUsers: (count) => newUsers(count),
+    async newUser(displayName) {
+      const [user] = await newUsers(1, displayName);
+      return user!;
+    },
+    call,
+    async newGroup(owner, ...others) {
+      const { status, body } = await call(owner, 'POST', '/chats', {
+        participantUserIds: others.map(({ id }) => id),
+        isGroup: true,
+      });
+      if (status !== 201) throw new Error(`a group was not made: ${JSON.stringify(body)}`);
+      return body;
+    },
+    send: (user, chatId, content, clientMessageId) =>
+      call(user, 'POST', `/chats/${chatId}/messages`, {
+        content,
+        ...(clientMessageId === undefined ? {} : { clientMessageId }),
+      }),
+    async stored(chatId, count) {
+      await eventually(`${count} messages are stored`, async () => {
+        const [chat] = await database.query<{ sequence: number }>(
+          'SELECT last_sequence AS sequence FROM chats WHERE id = $1::uuid',
+          [chatId],
+        );
+        return (chat?.sequence ?? 0) >= count;
+      });
+    },
+    async close() {
+      await worker.stop();
+      await queue.close();
+    },
+  };
+}

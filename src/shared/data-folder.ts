@@ -1,0 +1,144 @@
+import { Database as Sqlite } from 'bun:sqlite';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../db/database.ts';
+import { migrate, SchemaError } from '../db/migrate.ts';
+import { openPglite } from '../db/pglite.ts';
+import { StartError } from './start-error.ts';
+
+/** Of the folder's layout; a higher number on disk was made by a newer version. */
+const format = 1;
+
+export interface DataFolder {
+  /** Opens the database, makes it at the first start, applies what its schema is missing. */
+  openDatabase(): Promise<Database>;
+  /** Gives the folder free. */
+  close(): void;
+}
+
+/**
+ * What the single process keeps, for one process at a time:
+ *
+ *     lock, owner    held while a process runs here; its id
+ *     format         the layout's version
+ *     database/      PGlite; built as `database.unfinished/` and renamed, so what has this name is complete
+ *     token-secret   see secret.ts
+ *
+ * @throws StartError when the folder can't be written, is in use, or was made by a newer version
+ */
+export async function openDataFolder(dataDir: string): Promise<DataFolder> {
+  const folder = resolve(dataDir);
+  await makeFolder(folder);
+  const unlock = lockFolder(folder);
+  try {
+    await assertFormat(folder);
+    await writeFile(join(folder, 'owner'), String(process.pid));
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+
+  const ready = join(folder, 'database');
+  const unfinished = join(folder, 'database.unfinished');
+
+  return {
+    async openDatabase() {
+      if (!existsSync(ready)) {
+        // A first start that did not get to its end: nothing was accepted before the rename.
+        await rm(unfinished, { recursive: true, force: true });
+        const first = await openPglite(unfinished);
+        await migrate(first);
+        await first.close();
+        await renamePatiently(unfinished, ready);
+      }
+      try {
+        // Without this file PGlite takes the folder for empty and makes a new database over the old one.
+        if (!existsSync(join(ready, 'PG_VERSION'))) throw new Error('PG_VERSION is missing');
+        const database = await openPglite(ready);
+        await migrate(database);
+        return database;
+      } catch (error) {
+        if (error instanceof SchemaError) throw error;
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new StartError(
+          `The data in ${ready} can't be opened, it is damaged (${reason.split('\n')[0]}): ` +
+            'put a copy of it back, or move the folder away to start with an empty one.',
+          { cause: error },
+        );
+      }
+    },
+    close: unlock,
+  };
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw notWritable(folder, error);
+  }
+}
+
+/**
+ * SQLite's lock on a file: atomic, gone with the process however that ends, on Linux, macOS and Windows alike. A file
+ * with a process id in it would need guesses: after a crash the id may be somebody else's, in containers it always is 1.
+ */
+function lockFolder(folder: string): () => void {
+  let lock: Sqlite | undefined;
+  try {
+    lock = new Sqlite(join(folder, 'lock'), { create: true, readwrite: true });
+    lock.run('PRAGMA journal_mode = MEMORY');
+    lock.run('BEGIN EXCLUSIVE');
+    // Held by this closure: an unreferenced handle is collected, and its lock with it.
+    const held = lock;
+    return () => held.close();
+  } catch (error) {
+    lock?.close();
+    if (error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY') throw inUse(folder);
+    throw notWritable(folder, error);
+  }
+}
+
+async function assertFormat(folder: string): Promise<void> {
+  const path = join(folder, 'format');
+  if (!existsSync(path)) {
+    await writeFile(path, String(format)).catch((error) => {
+      throw notWritable(folder, error);
+    });
+    return;
+  }
+  const found = Number(await readFile(path, 'utf8'));
+  if (found > format) {
+    throw new StartError(
+      `The data folder ${folder} was made by a newer version: run that version, or set DATA_DIR to another folder.`,
+    );
+  }
+}
+
+/** On Windows a virus scanner may hold a file of a folder just written. */
+async function renamePatiently(from: string, to: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      if (attempt === 10) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+function inUse(folder: string): StartError {
+  return new StartError(
+    `The data folder ${folder} is in use by another Confab: stop that one, or set DATA_DIR (and PORT) for this one.`,
+  );
+}
+
+function notWritable(folder: string, cause: unknown): StartError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StartError(
+    `The data folder ${folder} can't be written (${reason}): mend its rights, or set DATA_DIR to another folder.`,
+    { cause },
+  );
+}

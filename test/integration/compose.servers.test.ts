@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { findBinaries } from '../../src/commands/servers/binaries.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { parseEnvironment, readText, repository } from '../support/repository.ts';
 
@@ -10,7 +11,7 @@ interface Service {
   command?: string[];
   entrypoint?: string[];
   environment?: Record<string, string>;
-  ports?: (string | { published: number | string; target: number })[];
+  ports?: (string | { host_ip?: string; published: number | string; target: number })[];
   depends_on?: Record<string, { condition: string }>;
   healthcheck?: { test: string[] };
   volumes?: (string | { source: string; target: string })[];
@@ -21,12 +22,8 @@ type Services = Record<string, Service>;
 const folder = await mkdtemp(join(tmpdir(), 'confab-compose-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Debian's `docker-compose`, else the plugin of the `docker` command; neither needs an engine to read a file. */
-function composeCommand(): string[] {
-  if (Bun.which('docker-compose')) return ['docker-compose'];
-  if (Bun.which('docker')) return ['docker', 'compose'];
-  throw new Error('docker-compose is not on this machine: apt-get install docker-compose');
-}
+const compose = findBinaries().compose ?? [];
+if (compose.length === 0) throw new Error('docker-compose is not on this machine');
 
 /** What compose makes of the file, with `.env` as given and nothing of ours in the environment. */
 async function services(name: string, options: { dotEnv?: string; PORT?: string } = {}): Promise<Services> {
@@ -35,7 +32,7 @@ async function services(name: string, options: { dotEnv?: string; PORT?: string 
   for (const file of ['docker-compose.yml', 'Dockerfile', 'deploy'])
     await cp(join(repository, file), join(copy, file), { recursive: true });
   if (options.dotEnv !== undefined) await Bun.write(join(copy, '.env'), options.dotEnv);
-  const run = Bun.spawn([...composeCommand(), 'config'], {
+  const run = Bun.spawn([...compose, 'config'], {
     cwd: copy,
     env: {
       PATH: process.env.PATH ?? '',
@@ -62,11 +59,13 @@ const ours = ['migrate', 'api', 'worker', 'gateway'] as const;
 const containerConfig = (all: Services, name: string) =>
   parseConfig({ ...all[name]?.environment, JWT_SECRET: 'a secret of at least 32 bytes, made once' });
 
-/** Published ports as `[host, port, target]`; compose 1 and 2 write them differently. */
+/** Published ports as `host:port:target`; compose 1 and 2 write them differently. */
 function published(service: Service | undefined): string[] {
-  return (service?.ports ?? []).map((port) =>
-    typeof port === 'string' ? port.replace('/tcp', '') : `${port.published}:${port.target}`,
-  );
+  return (service?.ports ?? []).map((port) => {
+    if (typeof port === 'string') return port.replace('/tcp', '');
+    const { host_ip, published: host, target } = port;
+    return [...(host_ip ? [host_ip] : []), host, target].join(':');
+  });
 }
 
 /** A shell line of the file as the container gets it, on a folder of the test. */

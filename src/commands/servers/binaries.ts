@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RabbitBinaries } from './rabbitmq.ts';
 
-export const serverNames = ['postgres', 'redis', 'rabbitmq', 'nginx'] as const;
+export const serverNames = ['postgres', 'redis', 'rabbitmq', 'nginx', 'compose'] as const;
 export type ServerName = (typeof serverNames)[number];
 
 export interface Binaries {
@@ -11,12 +11,20 @@ export interface Binaries {
   redis: string | undefined;
   rabbitmq: RabbitBinaries | undefined;
   nginx: string | undefined;
+  /** No server: reads and checks a compose file, for which it needs no engine. */
+  compose: string[] | undefined;
 }
 
 /** Looks on the PATH and where Debian and Homebrew put what is not on it. On Windows servers run in containers alone. */
 export function findBinaries(): Binaries {
   if (process.platform === 'win32')
-    return { postgres: undefined, redis: undefined, rabbitmq: undefined, nginx: undefined };
+    return {
+      postgres: undefined,
+      redis: undefined,
+      rabbitmq: undefined,
+      nginx: undefined,
+      compose: composePlugin(),
+    };
   const homebrew = ['/opt/homebrew', '/usr/local'];
   const onPath = (name: string): string | undefined =>
     Bun.which(name, {
@@ -52,7 +60,16 @@ export function findBinaries(): Binaries {
         ? { server: join(rabbit, 'rabbitmq-server'), ctl: join(rabbit, 'rabbitmqctl'), epmd }
         : undefined,
     nginx: onPath('nginx'),
+    compose: onPath('docker-compose') ? ['docker-compose'] : composePlugin(),
   };
+}
+
+/** Compose as a plugin of the `docker` command. */
+function composePlugin(): string[] | undefined {
+  const command = ['docker', 'compose'];
+  if (!Bun.which('docker')) return undefined;
+  const run = Bun.spawnSync([...command, 'version'], { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' });
+  return run.exitCode === 0 ? command : undefined;
 }
 
 function findEpmd(): string | undefined {

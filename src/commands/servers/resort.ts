@@ -26,18 +26,21 @@ const names: Record<ServerName, string> = {
   redis: 'Redis',
   rabbitmq: 'RabbitMQ',
   nginx: 'nginx',
+  compose: 'docker-compose',
 };
 const debianPackages: Record<ServerName, string> = {
   postgres: 'postgresql',
   redis: 'redis-server',
   rabbitmq: 'rabbitmq-server',
   nginx: 'nginx-light',
+  compose: 'docker-compose',
 };
 const homebrewPackages: Record<ServerName, string> = {
   postgres: 'postgresql@17',
   redis: 'redis',
   rabbitmq: 'rabbitmq',
   nginx: 'nginx',
+  compose: 'docker-compose',
 };
 
 /** Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. */

@@ -1,0 +1,4 @@
+import { embeddedBase } from '../support/api-bases.ts';
+import { badInputsSuite } from './bad-inputs.ts';
+
+badInputsSuite('PGlite', await embeddedBase());

@@ -1,4 +1,5 @@
 import type { ChannelModel, GetMessage } from 'amqplib';
+import { pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
 import { ChatError } from '../errors.ts';
 import { uuidPattern } from '../ids.ts';
@@ -43,6 +44,9 @@ export function createRabbitDeadLetterSink(dependencies: {
   };
 }
 
+/** How long to wait for that; longer only when another looks into the queue at the same time. */
+const backDeadlineMs = 2_000;
+
 interface Read {
   message: GetMessage;
   letter: DeadLetter;
@@ -62,21 +66,40 @@ export function createRabbitDeadLetterStore(dependencies: {
 
   /** @param visit whether the letter may be forgotten */
   async function visitAll(visit: (read: Read) => Promise<boolean>): Promise<void> {
-    const connection: ChannelModel | undefined = link.current();
+    const connection = link.current();
     if (!connection) throw new ChatError('broker_unavailable', undefined, { retryAfterSeconds: 2 });
     const channel = await connection.createChannel();
     channel.on('error', () => {});
+    let kept = 0;
     try {
       // What comes in meanwhile is not looked at: a letter that is replayed and dies again would be met for ever.
       const { messageCount } = await channel.checkQueue(broker.deadLetterQueue);
       for (let seen = 0; seen < messageCount; seen += 1) {
         const message = await channel.get(broker.deadLetterQueue);
         if (!message) break;
-        if (await visit({ message, letter: letterOf(message) })) channel.ack(message);
+        kept += 1;
+        if (await visit({ message, letter: letterOf(message) })) {
+          channel.ack(message);
+          kept -= 1;
+        }
       }
     } finally {
       await channel.close().catch(() => {});
     }
+    await untilBack(connection, kept);
+  }
+
+  /** The queue takes back what was on a closed channel a moment later: whoever looks next must find it. */
+  async function untilBack(connection: ChannelModel, kept: number): Promise<void> {
+    const channel = await connection.createChannel();
+    channel.on('error', () => {});
+    const end = performance.now() + backDeadlineMs;
+    while (performance.now() < end) {
+      const { messageCount } = await channel.checkQueue(broker.deadLetterQueue);
+      if (messageCount >= kept) break;
+      await pause(5);
+    }
+    await channel.close().catch(() => {});
   }
 
   function letterOf({ content, properties, fields }: GetMessage): DeadLetter {

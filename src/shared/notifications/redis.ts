@@ -1,0 +1,179 @@
+import type { Redis } from 'ioredis';
+import type { Logger } from '../log.ts';
+import type { Notification, Notifier, Subscriber, Topic } from './notifications.ts';
+import { decodeNotification, encodeNotification } from './notifications.ts';
+
+/**
+ * One channel a topic, `<prefix>:chat:<id>` and `<prefix>:user:<id>`: Redis sends a gateway only what its own users need.
+ * @param client of role `commands`
+ */
+export function createRedisNotifier(client: Redis, prefix: string): Notifier {
+  return {
+    async publish(notifications) {
+      if (notifications.length === 0) return;
+      const pipeline = client.pipeline();
+      for (const notification of notifications) {
+        pipeline.publish(`${prefix}:${notification.topic}`, encodeNotification(notification));
+      }
+      const results = (await pipeline.exec()) ?? [];
+      for (const [error] of results) if (error) throw error;
+    },
+  };
+}
+
+/** How often the subscriber says something to itself, and how long it may stay unheard. */
+export interface SubscriberTimes {
+  heartbeatMs: number;
+  deafAfterMs: number;
+}
+
+const defaultTimes: SubscriberTimes = { heartbeatMs: 2_000, deafAfterMs: 6_000 };
+
+/** Channels of one command. */
+const mostChannels = 1_000;
+
+export interface RedisSubscriber extends Subscriber {
+  /** Ends the heartbeat; the client is closed by whoever opened it. */
+  close(): void;
+}
+
+/**
+ * Subscriptions survive every loss of the connection: all of them are made again, and acknowledged, before anybody is told
+ * of the reconnect. A connection that is open and passes nothing on is found by a heartbeat published to itself, and
+ * dropped.
+ * @param client of role `subscriber`, for this alone
+ */
+export function createRedisSubscriber(
+  client: Redis,
+  prefix: string,
+  log: Logger,
+  times: SubscriberTimes = defaultTimes,
+): RedisSubscriber {
+  const wanted = new Set<Topic>();
+  const handlers: ((batch: readonly Notification[]) => void)[] = [];
+  const reconnectHandlers: (() => void)[] = [];
+  const ownChannel = `${prefix}:heartbeat:${Bun.randomUUIDv7()}`;
+  let arrived: Notification[] = [];
+  let up = false;
+  /** Resolves when all that is wanted is subscribed on a new connection. */
+  let restored = Promise.withResolvers<void>();
+  let everUp = false;
+  let closed = false;
+  let heardAt = 0;
+
+  const channelOf = (topic: Topic) => `${prefix}:${topic}`;
+
+  async function send(command: 'subscribe' | 'unsubscribe', channels: readonly string[]): Promise<void> {
+    const sent: Promise<unknown>[] = [];
+    for (let at = 0; at < channels.length; at += mostChannels) {
+      sent.push(client[command](...channels.slice(at, at + mostChannels)));
+    }
+    await Promise.all(sent);
+  }
+
+  function lost(): void {
+    if (!up) return;
+    up = false;
+    restored = Promise.withResolvers<void>();
+  }
+
+  async function restore(): Promise<void> {
+    try {
+      const subscribed = new Set(wanted);
+      await send('subscribe', [ownChannel, ...[...subscribed].map(channelOf)]);
+      // Wanted or not any more since the list was taken.
+      await send('subscribe', [...wanted.difference(subscribed)].map(channelOf));
+      await send('unsubscribe', [...subscribed.difference(wanted)].map(channelOf));
+    } catch (error) {
+      if (!closed) {
+        log.warn({ err: error }, 'subscriptions could not be restored; connecting again');
+        client.disconnect(true);
+      }
+      return;
+    }
+    if (client.status !== 'ready') return;
+    up = true;
+    heardAt = performance.now();
+    restored.resolve();
+    if (everUp) for (const handler of reconnectHandlers) handler();
+    everUp = true;
+  }
+
+  function handOver(): void {
+    const batch = arrived;
+    arrived = [];
+    for (const handler of handlers) handler(batch);
+  }
+
+  function onMessage(channel: string, wire: string): void {
+    if (channel === ownChannel) {
+      heardAt = performance.now();
+      return;
+    }
+    // Only channels of the prefix are ever subscribed.
+    const topic = channel.slice(prefix.length + 1) as Topic;
+    const notification = decodeNotification(topic, wire);
+    if (!notification) return;
+    // The parser emits all of one read before it returns, so a microtask comes after the last of them.
+    if (arrived.push(notification) === 1) queueMicrotask(handOver);
+  }
+
+  function beat(): void {
+    if (!up) return;
+    if (performance.now() - heardAt > times.deafAfterMs) {
+      log.warn('the Redis subscriber hears nothing; connecting again');
+      lost();
+      client.disconnect(true);
+      return;
+    }
+    // A failure shows as silence.
+    client.publish(ownChannel, '').catch(() => {});
+  }
+
+  client.on('message', onMessage);
+  client.on('ready', restore);
+  client.on('close', lost);
+  const timer = setInterval(beat, times.heartbeatMs);
+  if (client.status === 'ready') restore();
+
+  return {
+    async subscribe(topics) {
+      for (const topic of topics) wanted.add(topic);
+      if (up) {
+        try {
+          return await send('subscribe', topics.map(channelOf));
+        } catch {
+          // The connection is gone, or so slow that it is given up: everything is restored on the next one.
+          if (up) {
+            lost();
+            client.disconnect(true);
+          }
+        }
+      }
+      await restored.promise;
+    },
+
+    async unsubscribe(topics) {
+      for (const topic of topics) wanted.delete(topic);
+      if (!up) return;
+      // What could not be unsubscribed is not wanted after the next reconnect.
+      await send('unsubscribe', topics.map(channelOf)).catch(() => {});
+    },
+
+    onNotifications(handler) {
+      handlers.push(handler);
+    },
+    onReconnect(handler) {
+      reconnectHandlers.push(handler);
+    },
+    ready: () => up,
+    close() {
+      closed = true;
+      clearInterval(timer);
+      client.off('message', onMessage);
+      client.off('ready', restore);
+      client.off('close', lost);
+      up = false;
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import type { Redis } from 'ioredis';
+import { newId } from '../ids.ts';
+import type { Presence } from './presence.ts';
+
+/** A gateway that dies is forgotten after this. */
+const presenceTtlMs = 25_000;
+/**
+ * How long the list of gateways keeps one that is silent. Only the expiry of its hash says that it is gone; this is
+ * cleaning, and generous because it compares the clocks of two machines.
+ */
+const listedMs = 10 * 60_000;
+/** Fields of one command. */
+const mostFields = 1_000;
+/** Users of one command. */
+const mostUsers = 500;
+
+/**
+ * One hash a gateway's life, `userId → JSON of its socket ids`, and a sorted set of the gateways by the time they were last
+ * seen. Every command touches one key. A life begins with this call, so each process makes its own; the api only reads.
+ * @param client of role `commands`
+ */
+export function createRedisPresence(client: Redis, prefix: string, { ttlMs = presenceTtlMs } = {}): Presence {
+  const life = newId();
+  const gatewaysKey = `${prefix}:presence:gateways`;
+  const socketsKey = (gateway: string) => `${prefix}:presence:sockets:${gateway}`;
+  const ownKey = socketsKey(life);
+  /** As last read: asked in the same round trip as the list itself. */
+  let knownGateways: string[] = [];
+
+  const seen = () => client.zadd(gatewaysKey, Date.now(), life);
+
+  async function askGateways(gateways: readonly string[], userIds: readonly string[], found: Set<string>) {
+    await Promise.all(
+      gateways.flatMap((gateway) =>
+        chunks(userIds, mostUsers).map(async (some) => {
+          const values = await client.hmget(socketsKey(gateway), ...some);
+          some.forEach((userId, at) => {
+            if (values[at] != null) found.add(userId);
+          });
+        }),
+      ),
+    );
+  }
+
+  return {
+    async heartbeat(sockets) {
+      const write = client.multi().del(ownKey);
+      for (const some of chunks([...sockets], mostFields)) {
+        write.hset(
+          ownKey,
+          Object.fromEntries(some.map(([userId, ids]) => [userId, JSON.stringify([...ids])])),
+        );
+      }
+      write.pexpire(ownKey, ttlMs);
+      const oldest = Date.now() - listedMs;
+      const [results] = await Promise.all([
+        write.exec(),
+        seen(),
+        client.zremrangebyscore(gatewaysKey, '-inf', oldest),
+      ]);
+      for (const [error] of results ?? []) if (error) throw error;
+    },
+
+    async update(userId, socketIds) {
+      const written =
+        socketIds.size === 0
+          ? client.hdel(ownKey, userId)
+          : client.hset(ownKey, userId, JSON.stringify([...socketIds]));
+      await Promise.all([written, client.pexpire(ownKey, ttlMs), seen()]);
+    },
+
+    async online(userIds) {
+      const found = new Set<string>();
+      if (userIds.length === 0) return found;
+      try {
+        const asked = knownGateways;
+        // Commands of one tick travel together; a gateway that is new to us costs a second round trip, once.
+        const [gateways] = await Promise.all([
+          client.zrange(gatewaysKey, 0, -1),
+          askGateways(asked, userIds, found),
+        ]);
+        knownGateways = gateways;
+        const unasked = gateways.filter((gateway) => !asked.includes(gateway));
+        if (unasked.length > 0) await askGateways(unasked, userIds, found);
+        return found;
+      } catch {
+        return new Set();
+      }
+    },
+
+    async leave() {
+      await Promise.all([client.del(ownKey), client.zrem(gatewaysKey, life)]);
+    },
+  };
+}
+
+function chunks<Item>(items: readonly Item[], size: number): Item[][] {
+  const parts: Item[][] = [];
+  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size));
+  return parts;
+}

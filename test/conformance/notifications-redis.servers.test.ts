@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'bun:test';
+import { createLog } from '../../src/shared/log.ts';
+import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
+import { eventually } from '../support/eventually.ts';
+import { openTestRedis } from '../support/redis.ts';
+import { realServers } from '../support/servers.ts';
+import { message, notificationsConformance } from './notifications.ts';
+
+const servers = await realServers();
+const log = createLog({ logLevel: 'silent' }, 'test');
+
+async function open(
+  url: string,
+  times?: { heartbeatMs: number; deafAfterMs: number },
+  prefix = `test-${crypto.randomUUID()}`,
+) {
+  const commands = await openTestRedis(url, 'commands');
+  const client = await openTestRedis(url, 'subscriber');
+  const subscriber = createRedisSubscriber(client, prefix, log, times);
+  await eventually('the subscriber is up', () => subscriber.ready());
+  return {
+    commands,
+    client,
+    prefix,
+    notifier: createRedisNotifier(commands, prefix),
+    subscriber,
+    async close() {
+      subscriber.close();
+      client.disconnect();
+      commands.disconnect();
+    },
+  };
+}
+
+notificationsConformance('redis', () => open(servers.redisUrl));
+
+describe('notifications over a Redis that comes and goes', () => {
+  test('subscriptions are restored, and acknowledged, before a reconnect is told', async () => {
+    const redis = await servers.createRedis();
+    const { notifier, subscriber, close } = await open(redis.url);
+    const received: number[] = [];
+    let reconnects = 0;
+    const [before, while_] = [crypto.randomUUID(), crypto.randomUUID()];
+    subscriber.onNotifications((batch) => {
+      for (const { head } of batch) if (head.kind === 'message') received.push(head.eventSequence);
+    });
+    await subscriber.subscribe([`chat:${before}`]);
+    subscriber.onReconnect(() => {
+      reconnects += 1;
+    });
+
+    await redis.kill();
+    await eventually('the loss is seen', () => !subscriber.ready());
+    await expect(notifier.publish([message(before, 1)])).rejects.toThrow();
+    const late = subscriber.subscribe([`chat:${while_}`]);
+    await redis.restart();
+    await late;
+    await eventually('the reconnect is told', () => reconnects === 1);
+    expect(subscriber.ready()).toBe(true);
+    await eventually('the notifier is back', () =>
+      notifier.publish([message(before, 2), message(while_, 3)]).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await eventually('both arrive', () => received.length >= 2);
+    expect(received).toEqual([2, 3]);
+    await close();
+  });
+
+  test('a frozen Redis is given up within a second or so, and not for ever', async () => {
+    const redis = await servers.createRedis();
+    const { notifier, subscriber, close } = await open(redis.url, { heartbeatMs: 100, deafAfterMs: 500 });
+    let reconnects = 0;
+    subscriber.onReconnect(() => {
+      reconnects += 1;
+    });
+    await redis.pause();
+    const began = performance.now();
+    await expect(notifier.publish([message(crypto.randomUUID(), 1)])).rejects.toThrow();
+    await eventually('the deaf subscriber is found', () => !subscriber.ready(), 3_000);
+    expect(performance.now() - began).toBeLessThan(3_000);
+    await redis.resume();
+    await eventually('it hears again', () => reconnects === 1 && subscriber.ready());
+    await close();
+  });
+
+  test('a connection that is open and passes nothing on is found by its own heartbeat', async () => {
+    const { commands, client, subscriber, prefix, close } = await open(servers.redisUrl, {
+      heartbeatMs: 50,
+      deafAfterMs: 300,
+    });
+    let reconnects = 0;
+    subscriber.onReconnect(() => {
+      reconnects += 1;
+    });
+    const [channel] = (await commands.pubsub('CHANNELS', `${prefix}:heartbeat:*`)) as string[];
+    // The server forgets the subscription: publishing still works, nothing is heard.
+    await client.unsubscribe(channel ?? '');
+    await eventually('it connects again', () => reconnects === 1);
+    expect(await commands.pubsub('CHANNELS', `${prefix}:heartbeat:*`)).toEqual([channel]);
+    await close();
+  });
+
+  test('what is not a notification, or of another version, is passed over', async () => {
+    const { commands, notifier, subscriber, prefix, close } = await open(servers.redisUrl);
+    const chat = crypto.randomUUID();
+    const received: number[] = [];
+    subscriber.onNotifications((batch) => {
+      for (const { head } of batch) if (head.kind === 'message') received.push(head.eventSequence);
+    });
+    await subscriber.subscribe([`chat:${chat}`]);
+    for (const wire of ['', '{', 'null\n', '{"version":1,"kind":"nothing"}\n{}']) {
+      await commands.publish(`${prefix}:chat:${chat}`, wire);
+    }
+    await notifier.publish([message(chat, 7)]);
+    await eventually('the real one arrives', () => received.length > 0);
+    expect(received).toEqual([7]);
+    await close();
+  });
+});

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'bun:test';
+import { createRedisPresence } from '../../src/shared/presence/redis.ts';
+import { eventually } from '../support/eventually.ts';
+import { openTestRedis } from '../support/redis.ts';
+import { realServers } from '../support/servers.ts';
+import { presenceConformance } from './presence.ts';
+
+const servers = await realServers();
+
+async function open(options?: { ttlMs: number }, prefix = `test-${crypto.randomUUID()}`) {
+  const client = await openTestRedis(servers.redisUrl, 'commands');
+  return {
+    client,
+    prefix,
+    presence: createRedisPresence(client, prefix, options),
+    close: async () => client.disconnect(),
+  };
+}
+
+presenceConformance('redis', () => open());
+
+describe('presence of several gateways in Redis', () => {
+  test('a user is online while any gateway has a socket of theirs', async () => {
+    const first = await open();
+    const second = await open(undefined, first.prefix);
+    const api = await open(undefined, first.prefix);
+    await first.presence.update('ada', new Set(['s1']));
+    expect(await api.presence.online(['ada', 'bob'])).toEqual(new Set(['ada']));
+    await second.presence.update('ada', new Set(['s2']));
+    await second.presence.update('bob', new Set(['s3']));
+    expect(await api.presence.online(['ada', 'bob'])).toEqual(new Set(['ada', 'bob']));
+    await first.presence.leave();
+    expect(await api.presence.online(['ada', 'bob'])).toEqual(new Set(['ada', 'bob']));
+    await second.presence.update('ada', new Set());
+    expect(await api.presence.online(['ada', 'bob'])).toEqual(new Set(['bob']));
+    for (const each of [first, second, api]) await each.close();
+  });
+
+  test('a gateway that dies is forgotten by itself', async () => {
+    const dying = await open({ ttlMs: 300 });
+    const api = await open(undefined, dying.prefix);
+    await dying.presence.heartbeat(new Map([['ada', new Set(['s1'])]]));
+    expect(await api.presence.online(['ada'])).toEqual(new Set(['ada']));
+    await dying.close();
+    await eventually('it is forgotten', async () => (await api.presence.online(['ada'])).size === 0, 2_000);
+    await api.close();
+  });
+
+  test('every key has an end', async () => {
+    const gateway = await open();
+    await gateway.presence.update('ada', new Set(['s1']));
+    const keys = await gateway.client.keys(`${gateway.prefix}:presence:sockets:*`);
+    expect(keys).toHaveLength(1);
+    expect(await gateway.client.pttl(keys[0] ?? '')).toBeLessThanOrEqual(30_000);
+    expect(await gateway.client.pttl(keys[0] ?? '')).toBeGreaterThan(0);
+    await gateway.close();
+  });
+
+  test('with Redis away nobody is known to be online, and writing says so', async () => {
+    const redis = await servers.createRedis();
+    const client = await openTestRedis(redis.url, 'commands');
+    const presence = createRedisPresence(client, 'test');
+    await presence.update('ada', new Set(['s1']));
+    await redis.kill();
+    await eventually('the loss is seen', () => client.status !== 'ready');
+    expect(await presence.online(['ada'])).toEqual(new Set());
+    await expect(presence.update('ada', new Set(['s1']))).rejects.toThrow();
+    await expect(presence.heartbeat(new Map())).rejects.toThrow();
+    client.disconnect();
+  });
+});

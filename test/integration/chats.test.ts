@@ -4,7 +4,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { openChatApi } from '../support/chat-api.ts';
-import { chatsSuite } from './chats-suite.ts';
+import { chatsSuite } from './chats.ts';
 
 let database: Database | undefined;
 afterAll(() => database?.close());

@@ -1,0 +1,128 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import type { Redis } from 'ioredis';
+import { factTtlMs } from '../../src/shared/admission/admission.ts';
+import { createRedisFacts, createRedisRateLimits } from '../../src/shared/admission/redis.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { openRedis, redisReady } from '../../src/shared/redis.ts';
+import { eventually } from '../support/eventually.ts';
+import { realServers } from '../support/servers.ts';
+import { admissionConformance, generous, newFact } from './admission.ts';
+
+const servers = await realServers();
+const clients: Redis[] = [];
+afterAll(() => {
+  for (const client of clients) client.disconnect();
+});
+
+/** As the api's own. */
+async function connected(url: string): Promise<Redis> {
+  const { hostname, port } = new URL(url);
+  const client = openRedis({
+    redis: { host: hostname, port: Number(port), password: undefined, db: 0 },
+    role: 'commands',
+    log: createLog({ logLevel: 'silent' }, 'test'),
+  });
+  clients.push(client);
+  await redisReady(client, 5_000);
+  return client;
+}
+
+const prefix = () => `test-${crypto.randomUUID()}`;
+
+admissionConformance(
+  'Redis',
+  async (options) => createRedisFacts(await connected(servers.redisUrl), prefix(), options),
+  async (limits) => createRedisRateLimits(await connected(servers.redisUrl), prefix(), limits),
+);
+
+describe('two processes', () => {
+  test('know the same facts and share the limits', async () => {
+    const name = prefix();
+    const [one, two] = [await connected(servers.redisUrl), await connected(servers.redisUrl)];
+    const fact = newFact();
+    await createRedisFacts(one, name).fill([fact]);
+    await createRedisFacts(two, name).revoke([fact]);
+    expect(await createRedisFacts(one, name).read([fact])).toEqual([false]);
+
+    const limits = [one, two].map((client) => createRedisRateLimits(client, name, { ...generous, user: 2 }));
+    const take = [{ limit: 'user', key: 'ann' }] as const;
+    await limits[0]!.consume(take);
+    await limits[1]!.consume(take);
+    await expect(limits[0]!.consume(take)).rejects.toMatchObject({ code: 'rate_limited' });
+    await expect(limits[1]!.consume(take)).rejects.toMatchObject({ code: 'rate_limited' });
+  });
+
+  test('every key lives in Redis for its time alone', async () => {
+    const name = prefix();
+    const client = await connected(servers.redisUrl);
+    const facts = createRedisFacts(client, name);
+    await facts.fill([newFact()]);
+    await facts.revoke([newFact()]);
+    await createRedisRateLimits(client, name, generous).consume([{ limit: 'user', key: 'ann' }]);
+    const keys = await client.keys(`${name}:*`);
+    expect(keys).toHaveLength(3);
+    for (const key of keys) {
+      const ttl = await client.pttl(key);
+      expect(ttl).toBeGreaterThan(0);
+      expect(ttl).toBeLessThanOrEqual(key.includes(':fact:') ? factTtlMs : 60_000);
+    }
+  });
+});
+
+describe('Redis away', () => {
+  test('frozen: one question waits a moment, the next ones do not; later it is asked again', async () => {
+    const redis = await servers.createRedis();
+    const client = await connected(redis.url);
+    const facts = createRedisFacts(client, prefix());
+    const limits = createRedisRateLimits(client, prefix(), { ...generous, user: 5 });
+    const fact = newFact();
+    await facts.fill([fact]);
+
+    await redis.pause();
+    expect(await timed(() => facts.read([fact]))).toEqual({ answer: [undefined], fast: true });
+    const further = await timed(async () => {
+      for (let at = 0; at < 50; at += 1) await facts.read([fact]);
+    });
+    expect(further.fast).toBe(true);
+    await facts.fill([fact]);
+    await facts.restore([newFact()]);
+    await facts.revoke([newFact()]);
+
+    const take = [{ limit: 'user', key: 'ann' }] as const;
+    for (let at = 0; at < 5; at += 1) await limits.consume(take);
+    await expect(limits.consume(take)).rejects.toMatchObject({ code: 'rate_limited' });
+
+    await redis.resume();
+    await eventually('it knows again', async () => (await facts.read([fact]))[0] === true);
+  });
+
+  test('killed: nothing throws, nothing waits, and it knows again after a restart', async () => {
+    const redis = await servers.createRedis();
+    const client = await connected(redis.url);
+    const facts = createRedisFacts(client, prefix());
+    const limits = createRedisRateLimits(client, prefix(), { ...generous, user: 1 });
+    await redis.kill();
+    const fact = newFact();
+    const { answer, fast } = await timed(() => facts.read([fact]));
+    expect({ answer, fast }).toEqual({ answer: [undefined], fast: true });
+    await facts.fill([fact]);
+    await facts.revoke([fact]);
+    await limits.consume([{ limit: 'user', key: 'ann' }]);
+    await expect(limits.consume([{ limit: 'user', key: 'ann' }])).rejects.toMatchObject({
+      code: 'rate_limited',
+    });
+
+    await redis.restart();
+    await eventually('it can be filled again', async () => {
+      await facts.fill([fact]);
+      return (await facts.read([fact]))[0] === true;
+    });
+  }, 20_000);
+});
+
+/** `fast`: well below the second that a client's command may take. */
+async function timed<Answer>(work: () => Promise<Answer>): Promise<{ answer: Answer; fast: boolean }> {
+  const startedAt = performance.now();
+  const answer = await work();
+  return { answer, fast: performance.now() - startedAt < 600 };
+}

@@ -1,0 +1,146 @@
+import {
+  type ClientHistory,
+  type DeadLetterRow,
+  type History,
+  keyOf,
+  type MessageRow,
+  type ParticipantRow,
+} from './history.ts';
+
+/** Finds things in a history by what judges ask for; made once a run. */
+export interface Evidence {
+  history: History;
+  /** By `keyOf`. */
+  rowsByKey: ReadonlyMap<string, readonly MessageRow[]>;
+  postsByKey: ReadonlyMap<string, KeyPosts>;
+  /** Every dead letter that holds a send, by `keyOf`. */
+  deadLettersByKey: ReadonlyMap<string, readonly DeadLetterRow[]>;
+  rowsByChat: ReadonlyMap<string, readonly MessageRow[]>;
+  /** By chat and user, with a blank between. */
+  participants: ReadonlyMap<string, ParticipantRow>;
+  /** Everything that is known about one key, for a violation's report. */
+  about(key: string): unknown[];
+}
+
+/** What all attempts under one key come to. */
+export interface KeyPosts {
+  key: string;
+  firstBegunAt: number;
+  /** When the first 202 was there; undefined without one. */
+  acceptedAt: number | undefined;
+  authenticated: boolean;
+  contents: readonly string[];
+}
+
+export function createEvidence(history: History): Evidence {
+  const rowsByKey = Map.groupBy(history.database.messages, keyOf);
+  const rowsByChat = Map.groupBy(history.database.messages, (row) => row.chatId);
+  const postsByKey = gatherPosts(history);
+  const deadLettersByKey = gatherDeadLetters(history.deadLetters);
+
+  return {
+    history,
+    rowsByKey,
+    postsByKey,
+    deadLettersByKey,
+    rowsByChat,
+    participants: new Map(history.database.participants.map((row) => [`${row.chatId} ${row.userId}`, row])),
+    about: (key) => [
+      ...history.posts.filter((post) => keyOf(post) === key).map((post) => ({ post })),
+      ...(rowsByKey.get(key) ?? []).map((row) => ({ row })),
+      ...(deadLettersByKey.get(key) ?? []).map((deadLetter) => ({ deadLetter })),
+      ...history.clients.flatMap((client) =>
+        client.records
+          .filter((record) => concerns(record, key))
+          .map((record) => ({ client: client.name, record })),
+      ),
+    ],
+  };
+}
+
+/** A client's records around the one at `at`: its connection's beginning, what touched the chat, and the neighbours. */
+export function around(client: ClientHistory, at: number, chatId?: string): unknown[] {
+  let connection = at;
+  while (connection > 0 && client.records[connection]?.kind !== 'connecting') connection -= 1;
+  const kept = new Set([connection, at]);
+  for (let near = Math.max(0, at - 3); near <= Math.min(client.records.length - 1, at + 3); near += 1) {
+    kept.add(near);
+  }
+  let sameChat = 0;
+  for (let before = at - 1; before > connection && sameChat < 8; before -= 1) {
+    const record = client.records[before];
+    if (record && 'chatId' in record && record.chatId === chatId) {
+      kept.add(before);
+      sameChat += 1;
+    }
+  }
+  return [...kept]
+    .sort((a, b) => a - b)
+    .map((index) => ({ client: client.name, index, record: slim(client.records[index], chatId) }));
+}
+
+/** Cursors of other chats and long texts tell nothing. */
+function slim(record: ClientHistory['records'][number] | undefined, chatId: string | undefined): unknown {
+  if (record?.kind === 'connecting') {
+    const cursor = chatId === undefined ? undefined : record.cursors[chatId];
+    return {
+      ...record,
+      cursors: {
+        ...(chatId ? { [chatId]: cursor ?? null } : {}),
+        others: Object.keys(record.cursors).length,
+      },
+    };
+  }
+  if (record?.kind === 'page')
+    return { ...record, messages: record.messages.map(({ sequence }) => sequence) };
+  return record;
+}
+
+function gatherPosts(history: History): Map<string, KeyPosts> {
+  const byKey = new Map<string, KeyPosts & { contents: string[] }>();
+  for (const post of history.posts) {
+    const key = keyOf(post);
+    const accepted = post.status === 202 ? post.endedAt : undefined;
+    const known = byKey.get(key);
+    if (!known) {
+      byKey.set(key, {
+        key,
+        firstBegunAt: post.begunAt,
+        acceptedAt: accepted,
+        authenticated: post.authenticated,
+        contents: [post.content],
+      });
+      continue;
+    }
+    known.firstBegunAt = Math.min(known.firstBegunAt, post.begunAt);
+    if (accepted !== undefined) known.acceptedAt = Math.min(known.acceptedAt ?? accepted, accepted);
+    known.authenticated ||= post.authenticated;
+    if (!known.contents.includes(post.content)) known.contents.push(post.content);
+  }
+  return byKey;
+}
+
+function gatherDeadLetters(letters: readonly DeadLetterRow[]): Map<string, DeadLetterRow[]> {
+  const byKey = new Map<string, DeadLetterRow[]>();
+  for (const letter of letters) {
+    const key = keyInBody(letter.body);
+    if (key === undefined) continue;
+    byKey.set(key, [...(byKey.get(key) ?? []), letter]);
+  }
+  return byKey;
+}
+
+function keyInBody(body: string): string | undefined {
+  try {
+    const { chatId, senderId, clientMessageId } = JSON.parse(body);
+    if (typeof clientMessageId === 'string') return keyOf({ chatId, senderId, clientMessageId });
+  } catch {
+    // Poison that is not JSON, or null.
+  }
+  return undefined;
+}
+
+function concerns(record: ClientHistory['records'][number], key: string): boolean {
+  if (record.kind === 'failed') return key.endsWith(record.clientMessageId) && key.startsWith(record.chatId);
+  return record.kind === 'message' && keyOf({ chatId: record.chatId, ...record.message }) === key;
+}

@@ -1,0 +1,158 @@
+/**
+ * What a run left behind, as plain data: what clients did and saw, what was answered, and what is in the database and
+ * the queues at the end. The judges read nothing else. All times are milliseconds of one clock, since the epoch.
+ */
+
+/** One attempt; a repeat under the same `clientMessageId` is another record. */
+export interface Post {
+  chatId: string;
+  senderId: string;
+  clientMessageId: string;
+  content: string;
+  /** False: sent on purpose with a token that must be refused. */
+  authenticated: boolean;
+  begunAt: number;
+  endedAt: number;
+  /** Undefined: no answer (cut, timed out), so that it is unknown whether the message is in the queue. */
+  status: number | undefined;
+  /** The problem's code, where it was refused. */
+  code?: string;
+  /** As answered with a 202. */
+  brokerMessageId?: string;
+}
+
+export type Cursors = Readonly<Record<string, number>>;
+
+/** A message as a client was shown it. */
+export interface SeenMessage {
+  id: string;
+  senderId: string;
+  clientMessageId: string;
+  content: string;
+  sequence: number;
+  sentAt: string;
+}
+
+/** What one client went through, in the order it happened to it. */
+export type ClientRecord =
+  /** It asks for a connection; what follows belongs to that one, until the next. */
+  | { kind: 'connecting'; at: number; cursors: Cursors }
+  | { kind: 'connected'; at: number }
+  | { kind: 'ready'; at: number }
+  | { kind: 'refused'; at: number; code: string }
+  | { kind: 'disconnected'; at: number; reason: string }
+  /** `saved`: it came as `chat.message.saved`. `number` is the `eventSequence`. */
+  | { kind: 'message'; at: number; saved: boolean; chatId: string; number: number; message: SeenMessage }
+  | { kind: 'participant'; at: number; added: boolean; chatId: string; number: number; userId: string }
+  /** `chat.created`, or a chat object read by REST: who takes part at that number. */
+  | { kind: 'created' | 'chat'; at: number; chatId: string; number: number; userIds: readonly string[] }
+  | { kind: 'failed'; at: number; chatId: string; clientMessageId: string; code: string }
+  /** Without a chat: all chats. */
+  | { kind: 'reset'; at: number; chatId?: string; number?: number }
+  /** A page of the history, read by REST. */
+  | { kind: 'page'; at: number; chatId: string; number: number; messages: readonly SeenMessage[] };
+
+export interface ClientHistory {
+  /** `alice/1`: the user, and which of their sockets. */
+  name: string;
+  userId: string;
+  records: readonly ClientRecord[];
+}
+
+/** A removal or an adding that took place, with its number from the database. */
+export interface MembershipChange {
+  chatId: string;
+  userId: string;
+  change: 'added' | 'removed';
+  number: number;
+  begunAt: number;
+  /** When it was answered, or found done after a cut request. */
+  endedAt: number;
+}
+
+export interface MessageRow {
+  chatId: string;
+  sequence: number;
+  id: string;
+  senderId: string;
+  clientMessageId: string;
+  content: string;
+  sentAt: string;
+  number: number;
+}
+
+export interface ParticipantRow {
+  chatId: string;
+  userId: string;
+  active: boolean;
+  createdNumber: number;
+  changedNumber: number;
+}
+
+export interface ChatRow {
+  id: string;
+  lastSequence: number;
+  lastNumber: number;
+}
+
+export interface DatabaseRows {
+  chats: readonly ChatRow[];
+  /** Ordered by chat and sequence. */
+  messages: readonly MessageRow[];
+  participants: readonly ParticipantRow[];
+}
+
+export interface DeadLetterRow {
+  id: string;
+  reason: string;
+  body: string;
+}
+
+/** One process's resources at rest. */
+export interface Resources {
+  descriptors: number;
+  sockets: number;
+  memoryBytes: number;
+}
+
+export interface ProcessReading {
+  name: string;
+  before: Resources;
+  after: Resources;
+}
+
+export interface FaultRecord {
+  /** As in the schedule, e.g. `kill redis`. */
+  name: string;
+  begunAt: number;
+  /** When everything it touched was back. */
+  endedAt: number;
+  /** It keeps gateways from Redis. */
+  redisAway: boolean;
+}
+
+export interface Interval {
+  from: number;
+  to: number;
+}
+
+export interface History {
+  posts: readonly Post[];
+  clients: readonly ClientHistory[];
+  memberships: readonly MembershipChange[];
+  /** What the harness itself put into the queue to be dead-lettered. */
+  poison: readonly { id: string; body: string; at: number }[];
+  /** The ids of dead letters that were replayed. */
+  replayed: readonly string[];
+  database: DatabaseRows;
+  deadLetters: readonly DeadLetterRow[];
+  /** What is left in each queue but that of the dead letters. */
+  queues: readonly { name: string; messages: number }[];
+  processes: readonly ProcessReading[];
+  /** When nothing from the broker reached any api process. */
+  brokerSilent: readonly Interval[];
+  faults: readonly FaultRecord[];
+}
+
+export const keyOf = (of: { chatId: string; senderId: string; clientMessageId: string }): string =>
+  `${of.chatId} ${of.senderId} ${of.clientMessageId}`;

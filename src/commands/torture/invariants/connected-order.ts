@@ -1,0 +1,229 @@
+import { around, type Evidence } from '../evidence.ts';
+import type { ClientHistory, ClientRecord, Cursors, MessageRow, ParticipantRow } from '../history.ts';
+import { createTally, type Tally, type Verdict } from '../verdict.ts';
+import { sameMessage } from './settled-views.ts';
+
+/** A chat's rows by the number of their last change; a number without one was superseded. */
+type Numbered = readonly ({ message: MessageRow } | { participant: ParticipantRow } | undefined)[];
+
+/** What one connection has been shown of a chat. */
+interface Place {
+  /** Where it began: the cursor, or the number of `chat.created`. */
+  start: number;
+  /** The highest number shown. */
+  last: number;
+  /** Up to here nothing is missing, by events, the cursor or a chat object. */
+  covered: number;
+  /** After a reset without a number: the next event says where it goes on. */
+  open: boolean;
+}
+
+interface Connection {
+  state: 'closed' | 'connecting' | 'connected' | 'ready';
+  places: Map<string, Place>;
+  /** It was told to read everything again. */
+  resetAll: boolean;
+}
+
+type Numbers = Extract<ClientRecord, { kind: 'message' | 'participant' }>;
+
+/** I6 */
+export function connectedOrder(evidence: Evidence): Verdict {
+  const tally = createTally(
+    'I6',
+    'no connected client sees a repeat or a reversal, or misses the latest state of a row',
+  );
+  const rows = numberRows(evidence);
+  const heads = new Map(evidence.history.database.chats.map((chat) => [chat.id, chat.lastNumber]));
+  for (const client of evidence.history.clients) judgeClient(tally, evidence, rows, heads, client);
+  return tally.verdict();
+}
+
+function numberRows({ history, rowsByChat }: Evidence): Map<string, Numbered> {
+  const participants = Map.groupBy(history.database.participants, (row) => row.chatId);
+  return new Map(
+    history.database.chats.map(({ id }) => {
+      const numbered: Numbered[number][] = [];
+      for (const message of rowsByChat.get(id) ?? []) numbered[message.number] = { message };
+      for (const participant of participants.get(id) ?? []) {
+        numbered[participant.changedNumber] = { participant };
+      }
+      return [id, numbered];
+    }),
+  );
+}
+
+function judgeClient(
+  tally: Tally,
+  evidence: Evidence,
+  rows: ReadonlyMap<string, Numbered>,
+  heads: ReadonlyMap<string, number>,
+  client: ClientHistory,
+): void {
+  const { records, userId } = client;
+  const connection = newConnection({});
+
+  const violate = (at: number, kind: string, what: string, chatId?: string) =>
+    tally.violate(
+      kind,
+      () => `${client.name}: ${what}`,
+      () => around(client, at, chatId),
+    );
+
+  /** Rows between that this connection should have been shown. */
+  const missing = (place: Place, chatId: string, before: number): number[] => {
+    const numbered = rows.get(chatId) ?? [];
+    const found: number[] = [];
+    for (let number = Math.max(place.last, place.covered) + 1; number < before; number += 1) {
+      const row = numbered[number];
+      if (!row) continue;
+      // Who came and went behind this client's back never was there for it.
+      if ('participant' in row && !row.participant.active && row.participant.createdNumber > place.start) {
+        continue;
+      }
+      tally.check();
+      found.push(number);
+    }
+    return found;
+  };
+
+  const judgeRow = (at: number, record: Numbers): void => {
+    const { chatId, number } = record;
+    const row = rows.get(chatId)?.[number];
+    if (record.kind === 'message') {
+      if (!row || !('message' in row)) {
+        violate(at, 'phantom', `message number ${number} of chat ${chatId} is no row`, chatId);
+      } else if (!sameMessage(record.message, row.message)) {
+        violate(at, 'altered', `message number ${number} of chat ${chatId} differs from its row`, chatId);
+      }
+      if (record.saved !== (record.message.senderId === userId)) {
+        const name = record.saved ? 'chat.message.saved' : 'chat.message.new';
+        violate(at, 'wrong event', `${name} with a message of ${record.message.senderId}`, chatId);
+      }
+      return;
+    }
+    const known = evidence.participants.get(`${chatId} ${record.userId}`);
+    const current = known?.changedNumber === number && known.active === record.added;
+    const superseded = known !== undefined && known.changedNumber > number && !row;
+    if (!current && !superseded) {
+      violate(at, 'phantom', `participant event number ${number} of chat ${chatId} is no row`, chatId);
+    }
+  };
+
+  const judgeNumber = (at: number, record: Numbers): void => {
+    const { chatId, number } = record;
+    const leaves = record.kind === 'participant' && !record.added && record.userId === userId;
+    let place = connection.places.get(chatId);
+    if (!place) {
+      if (leaves) return;
+      if (!connection.resetAll) {
+        violate(at, 'unannounced', `an event of chat ${chatId}, neither named nor announced`, chatId);
+      }
+      place = { start: number - 1, last: number - 1, covered: number - 1, open: true };
+      connection.places.set(chatId, place);
+    }
+    if (number <= place.last) {
+      const repeat = sawBefore(records, at, chatId, number);
+      const kind = repeat ? 'repeat' : number <= place.start ? 'not after the cursor' : 'reversal';
+      violate(at, kind, `number ${number} of chat ${chatId} after ${place.last}`, chatId);
+      return;
+    }
+    if (!place.open && !leaves) {
+      const gap = missing(place, chatId, number);
+      if (gap.length > 0) {
+        const numbers = gap.slice(0, 10).join(', ');
+        violate(at, 'miss', `number ${number} of chat ${chatId} came without ${numbers}`, chatId);
+      }
+    }
+    place.last = number;
+    place.open = false;
+    if (leaves) connection.places.delete(chatId);
+  };
+
+  records.forEach((record, at) => {
+    switch (record.kind) {
+      case 'connecting':
+        Object.assign(connection, newConnection(record.cursors));
+        break;
+      case 'connected':
+        connection.state = 'connected';
+        break;
+      case 'ready':
+        connection.state = 'ready';
+        break;
+      case 'disconnected':
+      case 'refused':
+        connection.state = 'closed';
+        break;
+      case 'message':
+      case 'participant':
+        tally.check();
+        if (connection.state === 'closed' || connection.state === 'connecting') {
+          violate(at, 'not connected', `an event without a connection`, record.chatId);
+        }
+        judgeRow(at, record);
+        judgeNumber(at, record);
+        break;
+      case 'created': {
+        tally.check();
+        const last = connection.places.get(record.chatId)?.last ?? 0;
+        const covered = Math.max(record.number, connection.places.get(record.chatId)?.covered ?? 0);
+        connection.places.set(record.chatId, { start: record.number, last, covered, open: false });
+        break;
+      }
+      case 'reset': {
+        if (record.chatId === undefined) {
+          connection.resetAll = true;
+          for (const place of connection.places.values()) place.open = true;
+          break;
+        }
+        const place = connection.places.get(record.chatId) ?? { start: 0, last: 0, covered: 0, open: true };
+        const number = record.number;
+        connection.places.set(
+          record.chatId,
+          number === undefined
+            ? { ...place, open: true }
+            : { start: number, last: Math.min(place.last, number), covered: number, open: false },
+        );
+        break;
+      }
+      default:
+        break;
+    }
+  });
+
+  const end = records.length - 1;
+  if (connection.state === 'connected') {
+    violate(end, 'never ready', 'connected at the end, but it never came to chat.ready');
+  }
+  if (connection.state !== 'ready') return;
+  for (const [chatId, place] of connection.places) {
+    // Of a chat it has left it is told no more than that.
+    if (place.open || !evidence.participants.get(`${chatId} ${userId}`)?.active) continue;
+    const gap = missing(place, chatId, (heads.get(chatId) ?? 0) + 1);
+    if (gap.length === 0) continue;
+    const numbers = gap.slice(0, 10).join(', ');
+    const at = records.findLastIndex((record) => 'chatId' in record && record.chatId === chatId);
+    violate(Math.max(at, 0), 'miss', `connected to the end, never saw ${numbers} of chat ${chatId}`, chatId);
+  }
+}
+
+function newConnection(cursors: Cursors): Connection {
+  const places = Object.entries(cursors).map(([chatId, cursor]): [string, Place] => [
+    chatId,
+    { start: cursor, last: cursor, covered: cursor, open: false },
+  ]);
+  return { state: 'connecting', places: new Map(places), resetAll: false };
+}
+
+/** In this connection. */
+function sawBefore(records: readonly ClientRecord[], at: number, chatId: string, number: number): boolean {
+  for (let before = at - 1; before >= 0; before -= 1) {
+    const record = records[before];
+    if (!record || record.kind === 'connecting') return false;
+    if ((record.kind === 'message' || record.kind === 'participant') && record.number === number) {
+      if (record.chatId === chatId) return true;
+    }
+  }
+  return false;
+}

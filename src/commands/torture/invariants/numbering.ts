@@ -1,0 +1,86 @@
+import type { Evidence, KeyPosts } from '../evidence.ts';
+import { keyOf, type MessageRow } from '../history.ts';
+import { createTally, type Tally, type Verdict } from '../verdict.ts';
+
+/** I4 */
+export function numbering(evidence: Evidence): Verdict {
+  const tally = createTally('I4', 'sequence is 1..n, and a send begun after another’s 202 comes after it');
+  const participants = Map.groupBy(evidence.history.database.participants, (row) => row.chatId);
+  for (const chat of evidence.history.database.chats) {
+    const rows = (evidence.rowsByChat.get(chat.id) ?? []).toSorted((a, b) => a.sequence - b.sequence);
+    tally.check(rows.length);
+    withoutGaps(tally, chat.id, chat.lastSequence, rows);
+    const others = (participants.get(chat.id) ?? []).map((row) => row.changedNumber);
+    numberedOnce(tally, chat.id, chat.lastNumber, rows, others);
+    inOrderOfSending(tally, evidence, rows);
+  }
+  return tally.verdict();
+}
+
+function withoutGaps(tally: Tally, chatId: string, lastSequence: number, rows: readonly MessageRow[]): void {
+  rows.forEach((row, at) => {
+    const expected = at + 1;
+    if (row.sequence === expected || rows[at - 1]?.sequence === row.sequence - 1) return;
+    tally.violate(
+      row.sequence === rows[at - 1]?.sequence ? 'sequence twice' : 'gap',
+      () => `chat ${chatId}: ${expected} was to come, ${row.sequence} came`,
+      () => rows.slice(Math.max(0, at - 3), at + 3),
+    );
+  });
+  const last = rows.at(-1)?.sequence ?? 0;
+  if (last === lastSequence) return;
+  tally.violate(
+    'counter',
+    () => `chat ${chatId} counts ${lastSequence} messages, its last row is ${last}`,
+    () => rows.slice(-3),
+  );
+}
+
+function numberedOnce(
+  tally: Tally,
+  chatId: string,
+  lastNumber: number,
+  rows: readonly MessageRow[],
+  others: readonly number[],
+): void {
+  const taken = new Set(others);
+  const violate = (kind: string, what: string, at: number) =>
+    tally.violate(
+      kind,
+      () => `chat ${chatId}: ${what}`,
+      () => rows.slice(Math.max(0, at - 3), at + 3),
+    );
+  if (taken.size < others.length) violate('event number twice', 'two participants share a number', 0);
+  rows.forEach((row, at) => {
+    if (taken.has(row.number)) violate('event number twice', `event number ${row.number} is there twice`, at);
+    taken.add(row.number);
+    if (row.number <= (rows[at - 1]?.number ?? 0)) {
+      violate('event numbers cross', `event number ${row.number} belongs before its predecessor`, at);
+    }
+  });
+  const highest = Math.max(0, rows.at(-1)?.number ?? 0, ...others);
+  if (highest !== lastNumber) {
+    violate('counter', `it counts ${lastNumber} changes, the last row's number is ${highest}`, rows.length);
+  }
+}
+
+/** Later in the chat may not be who was answered before an earlier one had begun. */
+function inOrderOfSending(tally: Tally, evidence: Evidence, rows: readonly MessageRow[]): void {
+  const replayed = new Set(evidence.history.replayed);
+  let latest: { posts: KeyPosts; row: MessageRow } | undefined;
+  for (const row of rows) {
+    if (replayed.has(row.id)) continue;
+    const posts = evidence.postsByKey.get(keyOf(row));
+    if (!posts) continue;
+    if (latest && posts.acceptedAt !== undefined && posts.acceptedAt < latest.posts.firstBegunAt) {
+      const earlier = latest;
+      tally.violate(
+        'reversal',
+        () =>
+          `chat ${row.chatId}: ${row.sequence} was answered 202 before ${earlier.row.sequence} was even sent`,
+        () => [...evidence.about(earlier.posts.key), ...evidence.about(posts.key)],
+      );
+    }
+    if (!latest || posts.firstBegunAt > latest.posts.firstBegunAt) latest = { posts, row };
+  }
+}

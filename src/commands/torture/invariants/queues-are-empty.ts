@@ -1,0 +1,77 @@
+import type { Evidence } from '../evidence.ts';
+import type { DeadLetterRow } from '../history.ts';
+import { createTally, type Verdict } from '../verdict.ts';
+
+/** I8 */
+export function queuesAreEmpty(evidence: Evidence): Verdict {
+  const { history, about } = evidence;
+  const tally = createTally(
+    'I8',
+    'the queues are empty, the dead letters just the poison and the stated refusals',
+  );
+  for (const { name, messages } of history.queues) {
+    tally.check();
+    if (messages === 0) continue;
+    tally.violate(
+      'left over',
+      () => `${messages} messages are left in ${name}`,
+      () => history.queues,
+    );
+  }
+
+  const poison = new Set(history.poison.map(({ body }) => body));
+  const refusals = new Map(
+    [...evidence.deadLettersByKey].flatMap(([key, rows]) => rows.map((row) => [row, key])),
+  );
+  for (const letter of history.deadLetters) {
+    tally.check();
+    const key = refusals.get(letter);
+    const kind = wrong(evidence, letter, poison, key);
+    if (!kind) continue;
+    tally.violate(
+      kind,
+      () => `dead letter ${letter.id} (“${letter.reason}”): ${kind}`,
+      () => (key === undefined ? [letter] : about(key)),
+    );
+  }
+
+  const found = new Set(history.deadLetters.map(({ body }) => body));
+  for (const put of history.poison) {
+    tally.check();
+    if (found.has(put.body)) continue;
+    tally.violate(
+      'poison lost',
+      () => `poison ${put.id} is not among the dead letters`,
+      () => [put],
+    );
+  }
+  return tally.verdict();
+}
+
+function wrong(
+  { history, postsByKey }: Evidence,
+  letter: DeadLetterRow,
+  poison: ReadonlySet<string>,
+  key: string | undefined,
+): string | undefined {
+  if (letter.reason.trim() === '') return 'no reason';
+  if (poison.has(letter.body)) return undefined;
+  const posts = key === undefined ? undefined : postsByKey.get(key);
+  if (!posts) return 'nobody sent it';
+  if (/participant/i.test(letter.reason)) {
+    // Out at some time since the first attempt began.
+    const timeline = history.memberships.filter((change) =>
+      key?.startsWith(`${change.chatId} ${change.userId} `),
+    );
+    const wasOut = timeline.some((removal) => {
+      if (removal.change !== 'removed') return false;
+      const back = timeline.find(({ change, number }) => change === 'added' && number > removal.number);
+      return !back || back.endedAt >= posts.firstBegunAt;
+    });
+    return wasOut ? undefined : 'its sender took part all the time';
+  }
+  if (/conflict/i.test(letter.reason)) {
+    return posts.contents.length > 1 ? undefined : 'its key was used once only';
+  }
+  return 'an innocent';
+}

@@ -1,0 +1,178 @@
+import type { Evidence } from '../evidence.ts';
+import type { ClientHistory, MessageRow, SeenMessage } from '../history.ts';
+import { createTally, type Tally, type Verdict } from '../verdict.ts';
+
+interface ChatView {
+  /** By sequence. */
+  messages: SeenMessage[];
+  participants: Map<string, { active: boolean; number: number }>;
+  /** The number of this user's own last coming or going, and which it was. */
+  member: { active: boolean; number: number };
+}
+
+/** I5 */
+export function settledViews(evidence: Evidence): Verdict {
+  const tally = createTally('I5', 'after settling, each client’s view equals the database');
+  const { participants } = evidence.history.database;
+  const activeByChat = new Map<string, Set<string>>();
+  const chatsByUser = new Map<string, Set<string>>();
+  for (const { chatId, userId, active } of participants) {
+    if (!active) continue;
+    addTo(activeByChat, chatId, userId);
+    addTo(chatsByUser, userId, chatId);
+  }
+  for (const client of evidence.history.clients) {
+    const view = viewOf(client);
+    const chatIds = chatsByUser.get(client.userId) ?? new Set();
+    for (const chatId of chatIds) {
+      const chat = view.get(chatId);
+      tally.check();
+      if (!chat?.member.active) {
+        violate(
+          tally,
+          client,
+          chatId,
+          'chat missing',
+          `does not show chat ${chatId}, where its user takes part`,
+        );
+        continue;
+      }
+      compareMessages(tally, client, chatId, chat, evidence.rowsByChat.get(chatId) ?? []);
+      compareParticipants(tally, client, chatId, chat, activeByChat.get(chatId) ?? new Set());
+    }
+    for (const [chatId, { member }] of view) {
+      if (!member.active || chatIds.has(chatId)) continue;
+      violate(tally, client, chatId, 'stale chat', `still shows chat ${chatId}, which its user has left`);
+    }
+  }
+  return tally.verdict();
+}
+
+/** What a client shows that takes over whatever it is told, the higher number winning. */
+export function viewOf(client: ClientHistory): Map<string, ChatView> {
+  const view = new Map<string, ChatView>();
+  const chatOf = (chatId: string): ChatView => {
+    let chat = view.get(chatId);
+    if (!chat) {
+      chat = { messages: [], participants: new Map(), member: { active: true, number: 0 } };
+      view.set(chatId, chat);
+    }
+    return chat;
+  };
+  const setParticipant = (chat: ChatView, userId: string, active: boolean, number: number) => {
+    if ((chat.participants.get(userId)?.number ?? -1) <= number) {
+      chat.participants.set(userId, { active, number });
+    }
+  };
+  for (const record of client.records) {
+    if (record.kind === 'message') {
+      chatOf(record.chatId).messages[record.message.sequence] = record.message;
+    } else if (record.kind === 'page') {
+      const { messages } = chatOf(record.chatId);
+      for (const message of record.messages) messages[message.sequence] = message;
+    } else if (record.kind === 'participant') {
+      const chat = chatOf(record.chatId);
+      setParticipant(chat, record.userId, record.added, record.number);
+      if (record.userId === client.userId && record.number >= chat.member.number) {
+        chat.member = { active: record.added, number: record.number };
+      }
+    } else if (record.kind === 'created' || record.kind === 'chat') {
+      const chat = chatOf(record.chatId);
+      const now = new Set(record.userIds);
+      for (const userId of chat.participants.keys()) {
+        if (!now.has(userId)) setParticipant(chat, userId, false, record.number);
+      }
+      for (const userId of now) setParticipant(chat, userId, true, record.number);
+      if (record.number >= chat.member.number) chat.member = { active: true, number: record.number };
+    }
+  }
+  return view;
+}
+
+function compareMessages(
+  tally: Tally,
+  client: ClientHistory,
+  chatId: string,
+  { messages }: ChatView,
+  rows: readonly MessageRow[],
+): void {
+  tally.check(rows.length);
+  const bySequence: MessageRow[] = [];
+  for (const row of rows) {
+    bySequence[row.sequence] = row;
+    const seen = messages[row.sequence];
+    if (!seen) {
+      violate(tally, client, chatId, 'loss', `never saw message ${row.sequence} of chat ${chatId}`, row);
+    } else if (!sameMessage(seen, row)) {
+      violate(
+        ...([tally, client, chatId, 'other message'] as const),
+        `shows another message ${row.sequence} of chat ${chatId}`,
+        row,
+      );
+    }
+  }
+  messages.forEach((seen, sequence) => {
+    if (bySequence[sequence]) return;
+    violate(tally, client, chatId, 'phantom', `shows message ${sequence} of chat ${chatId}: no row`, seen);
+  });
+}
+
+export const sameMessage = (seen: SeenMessage, row: MessageRow): boolean =>
+  seen.id === row.id &&
+  seen.sequence === row.sequence &&
+  seen.senderId === row.senderId &&
+  seen.clientMessageId === row.clientMessageId &&
+  seen.content === row.content &&
+  seen.sentAt === row.sentAt;
+
+function compareParticipants(
+  tally: Tally,
+  client: ClientHistory,
+  chatId: string,
+  { participants }: ChatView,
+  active: ReadonlySet<string>,
+): void {
+  tally.check(active.size);
+  for (const userId of active) {
+    if (participants.get(userId)?.active) continue;
+    violate(tally, client, chatId, 'participant missing', `does not show ${userId} in chat ${chatId}`);
+  }
+  for (const [userId, known] of participants) {
+    if (!known.active || active.has(userId)) continue;
+    violate(tally, client, chatId, 'stale row', `still shows ${userId}, who has left chat ${chatId}`);
+  }
+}
+
+/** With what this client heard of the chat last, and its connections. */
+function violate(
+  tally: Tally,
+  client: ClientHistory,
+  chatId: string,
+  kind: string,
+  what: string,
+  evidence?: unknown,
+): void {
+  tally.violate(
+    kind,
+    () => `${client.name} ${what}`,
+    () => [
+      ...(evidence ? [evidence] : []),
+      ...client.records
+        .filter((record) => ('chatId' in record ? record.chatId === chatId : true))
+        .slice(-40)
+        .map((record) =>
+          record.kind === 'connecting'
+            ? { ...record, cursors: { [chatId]: record.cursors[chatId] ?? null } }
+            : record.kind === 'page'
+              ? { ...record, messages: record.messages.map(({ sequence }) => sequence) }
+              : record,
+        ),
+    ],
+  );
+}
+
+function addTo(map: Map<string, Set<string>>, key: string, value: string): void {
+  const values = map.get(key);
+  if (values) values.add(value);
+  else map.set(key, new Set([value]));
+}

@@ -1,0 +1,245 @@
+import type {
+  ClientRecord,
+  DeadLetterRow,
+  History,
+  MembershipChange,
+  MessageRow,
+  ParticipantRow,
+  Post,
+  SeenMessage,
+} from '../../src/commands/torture/history.ts';
+import { judge } from '../../src/commands/torture/judge.ts';
+import type { Invariant } from '../../src/commands/torture/verdict.ts';
+import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
+
+const id = (name: string): string => {
+  const hex = new Bun.CryptoHasher('md5').update(name).digest('hex');
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
+};
+
+export const chatId = id('chat');
+export const ann = id('ann');
+export const ben = id('ben');
+export const cem = id('cem');
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+export interface MutableHistory {
+  posts: Post[];
+  clients: { name: string; userId: string; records: Mutable<ClientRecord>[] }[];
+  memberships: MembershipChange[];
+  poison: { id: string; body: string; at: number }[];
+  replayed: string[];
+  database: {
+    chats: { id: string; lastSequence: number; lastNumber: number }[];
+    messages: MessageRow[];
+    participants: ParticipantRow[];
+  };
+  deadLetters: DeadLetterRow[];
+  queues: { name: string; messages: number }[];
+  processes: Mutable<History['processes'][number]>[];
+  brokerSilent: { from: number; to: number }[];
+  faults: Mutable<History['faults'][number]>[];
+}
+
+const key = (name: string, senderId: string) => ({ chatId, senderId, clientMessageId: id(`key ${name}`) });
+
+export function message(name: string, senderId: string, sequence: number, at: number): SeenMessage {
+  const of = key(name, senderId);
+  return {
+    id: deriveBrokerMessageId(chatId, senderId, of.clientMessageId),
+    senderId,
+    clientMessageId: of.clientMessageId,
+    content: name,
+    sequence,
+    sentAt: new Date(at).toISOString(),
+  };
+}
+
+export function post(name: string, senderId: string, at: number, status: number | 'cut' = 202): Post {
+  const of = key(name, senderId);
+  return {
+    ...of,
+    content: name,
+    authenticated: true,
+    begunAt: at,
+    endedAt: at + 5,
+    status: status === 'cut' ? undefined : status,
+    ...(status === 202
+      ? { brokerMessageId: deriveBrokerMessageId(chatId, senderId, of.clientMessageId) }
+      : {}),
+  };
+}
+
+export const letterOf = (name: string, senderId: string, reason: string): DeadLetterRow => ({
+  id: deriveBrokerMessageId(chatId, senderId, key(name, senderId).clientMessageId),
+  reason,
+  body: JSON.stringify({ version: 1, ...key(name, senderId), content: name }),
+});
+
+/**
+ * Ann, Ben and Cem in one chat (numbers 1 to 3). Ann says five things and Ben one; Ben's socket drops and resumes; Cem is
+ * removed at number 7 and added again at 9. Poison was put in, a refusal is stated, and one post needed three attempts.
+ */
+export function cleanHistory(): MutableHistory {
+  const said: [name: string, sender: string, number: number, at: number][] = [
+    ['one', ann, 4, 1_000],
+    ['two', ann, 5, 1_100],
+    ['three', ben, 6, 1_200],
+    // 7: Cem is removed
+    ['four', ann, 8, 2_000],
+    // 9: Cem is back
+    ['five', ann, 10, 9_000],
+    ['six', ann, 11, 9_100],
+  ];
+  const rows: MessageRow[] = said.map(([name, sender, number, at], index) => ({
+    chatId,
+    ...message(name, sender, index + 1, at),
+    number,
+  }));
+  const event = (number: number, userId: string): ClientRecord => {
+    const row = rows.find((each) => each.number === number);
+    if (!row) throw new Error(`no row ${number}`);
+    const { chatId: _, number: __, ...seen } = row;
+    const at = Date.parse(row.sentAt) + 20;
+    return { kind: 'message', at, saved: row.senderId === userId, chatId, number, message: { ...seen } };
+  };
+  const cemWas = (added: boolean): ClientRecord => ({
+    kind: 'participant',
+    at: added ? 8_020 : 1_520,
+    added,
+    chatId,
+    number: added ? 9 : 7,
+    userId: cem,
+  });
+  const connect = (at: number, cursor: number | undefined): ClientRecord[] => [
+    { kind: 'connecting', at, cursors: cursor === undefined ? {} : { [chatId]: cursor } },
+    { kind: 'connected', at: at + 5 },
+  ];
+  const chatAt = (number: number, at: number): ClientRecord => ({
+    kind: 'chat',
+    at,
+    chatId,
+    number,
+    userIds: [ann, ben, cem],
+  });
+  const page = (upTo: number, number: number, at: number): ClientRecord => ({
+    kind: 'page',
+    at,
+    chatId,
+    number,
+    messages: rows.slice(0, upTo).map(({ chatId: _, number: __, ...seen }) => ({ ...seen })),
+  });
+  const ready = (at: number): ClientRecord => ({ kind: 'ready', at });
+  const all =
+    (...numbers: number[]) =>
+    (userId: string) =>
+      numbers.map((number) => event(number, userId));
+
+  return {
+    posts: [
+      post('one', ann, 1_000, 503),
+      post('one', ann, 1_010, 'cut'),
+      post('one', ann, 1_030),
+      post('two', ann, 1_100),
+      post('three', ben, 1_200),
+      post('refused', cem, 1_600),
+      post('four', ann, 2_000),
+      post('five', ann, 9_000),
+      post('six', ann, 9_100),
+      // Unknown, and never stored.
+      post('seven', ann, 9_200, 'cut'),
+      { ...post('forged', ann, 9_300, 401), authenticated: false },
+    ],
+    clients: [
+      {
+        name: 'ann/0',
+        userId: ann,
+        records: [
+          chatAt(3, 900),
+          ...connect(900, 3),
+          ready(910),
+          ...all(4, 5, 6)(ann),
+          cemWas(false),
+          ...all(8)(ann),
+          cemWas(true),
+          ...all(10, 11)(ann),
+        ],
+      },
+      {
+        name: 'ben/0',
+        userId: ben,
+        records: [
+          chatAt(3, 900),
+          ...connect(900, 3),
+          ready(910),
+          ...all(4, 5)(ben),
+          { kind: 'disconnected', at: 1_130, reason: 'transport close' },
+          // With an older cursor than it could have: 5 comes again, to the new connection. 7 was superseded by 9.
+          ...connect(8_500, 4),
+          ...all(5, 6, 8)(ben),
+          cemWas(true),
+          ready(8_600),
+          ...all(10, 11)(ben),
+        ],
+      },
+      {
+        name: 'cem/0',
+        userId: cem,
+        records: [
+          chatAt(3, 900),
+          ...connect(900, 3),
+          ready(910),
+          ...all(4, 5, 6)(cem),
+          cemWas(false),
+          { kind: 'created', at: 8_030, chatId, number: 9, userIds: [ann, ben, cem] },
+          cemWas(true),
+          page(4, 9, 8_050),
+          ...all(10, 11)(cem),
+        ],
+      },
+    ],
+    memberships: [
+      { chatId, userId: cem, change: 'removed', number: 7, begunAt: 1_490, endedAt: 1_500 },
+      { chatId, userId: cem, change: 'added', number: 9, begunAt: 8_000, endedAt: 8_010 },
+    ],
+    poison: [{ id: 'poison-1', body: 'not json', at: 5_000 }],
+    replayed: [],
+    database: {
+      chats: [{ id: chatId, lastSequence: 6, lastNumber: 11 }],
+      messages: rows,
+      participants: [ann, ben, cem].map((userId, at) => ({
+        chatId,
+        userId,
+        active: true,
+        createdNumber: at + 1,
+        changedNumber: userId === cem ? 9 : at + 1,
+      })),
+    },
+    deadLetters: [
+      { id: 'poison-1', reason: 'not JSON', body: 'not json' },
+      letterOf('refused', cem, 'not_participant'),
+    ],
+    queues: [{ name: 'p0', messages: 0 }],
+    processes: [
+      {
+        name: 'gateway 0',
+        before: { sockets: 20, descriptors: 40, memoryBytes: 100e6 },
+        after: { sockets: 21, descriptors: 41, memoryBytes: 130e6 },
+      },
+    ],
+    brokerSilent: [{ from: 5_000, to: 6_000 }],
+    faults: [],
+  };
+}
+
+/** Which invariants a history breaks, with the kinds of violation: `I5 loss`. */
+export function broken(history: MutableHistory): string[] {
+  return judge(history as History).flatMap((verdict) =>
+    Object.keys(verdict.kinds).map((kind) => `${verdict.invariant} ${kind}`),
+  );
+}
+
+export const checkedOf = (history: MutableHistory): Record<Invariant, number> =>
+  Object.fromEntries(
+    judge(history as History).map((verdict) => [verdict.invariant, verdict.checked]),
+  ) as Record<Invariant, number>;

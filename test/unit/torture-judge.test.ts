@@ -1,0 +1,433 @@
+import { describe, expect, test } from 'bun:test';
+import type { ClientRecord } from '../../src/commands/torture/history.ts';
+import { judge } from '../../src/commands/torture/judge.ts';
+import {
+  ann,
+  ben,
+  broken,
+  cem,
+  chatId,
+  checkedOf,
+  cleanHistory,
+  letterOf,
+  type MutableHistory,
+  message,
+  post,
+} from './torture-history.ts';
+
+const records = (history: MutableHistory, name: string): ClientRecord[] => {
+  const client = history.clients.find((each) => each.name === name);
+  if (!client) throw new Error(`no client ${name}`);
+  return client.records;
+};
+const indexOf = (list: ClientRecord[], number: number): number =>
+  list.findLastIndex(
+    (record) => (record.kind === 'message' || record.kind === 'participant') && record.number === number,
+  );
+const drop = (list: ClientRecord[], number: number): void => {
+  list.splice(indexOf(list, number), 1);
+};
+const messageEvent = (history: MutableHistory, number: number): ClientRecord & { kind: 'message' } => {
+  const found = records(history, 'ben/0').find(
+    (record) => record.kind === 'message' && record.number === number,
+  );
+  if (found?.kind !== 'message') throw new Error(`no event ${number}`);
+  return structuredClone(found);
+};
+
+/** What is done to the clean history, and what must be found. */
+const damages: [name: string, damage: (history: MutableHistory) => void, found: string[]][] = [
+  [
+    'a 202 without a row',
+    (h) => {
+      h.posts.push(post('gone', ann, 9_400));
+    },
+    ['I1 lost'],
+  ],
+  [
+    'a dead letter without a reason',
+    (h) => {
+      h.deadLetters = h.deadLetters.map((letter) => ({ ...letter, reason: '' }));
+    },
+    ['I1 no reason', 'I8 no reason'],
+  ],
+  [
+    'a row nobody posted',
+    (h) => {
+      h.posts = h.posts.filter(({ content }) => content !== 'three');
+    },
+    ['I2 no post'],
+  ],
+  [
+    'a row only a forged token asked for',
+    (h) => {
+      for (const each of h.posts) if (each.content === 'five') each.authenticated = false;
+    },
+    ['I2 not authenticated'],
+  ],
+  [
+    'a row with a content nobody sent',
+    (h) => {
+      for (const each of h.posts) if (each.content === 'five') each.content = 'something else';
+    },
+    ['I2 other content'],
+  ],
+  [
+    'a row older than its post',
+    (h) => {
+      for (const each of h.posts) if (each.content === 'six') each.begunAt += 200;
+      for (const each of h.posts) if (each.content === 'six') each.endedAt += 200;
+    },
+    ['I2 before its post'],
+  ],
+  [
+    'one key stored twice',
+    (h) => {
+      h.database.messages.push({ chatId, ...message('two', ann, 7, 1_100), number: 12 });
+      Object.assign(h.database.chats[0]!, { lastSequence: 7, lastNumber: 12 });
+    },
+    ['I3 stored twice', 'I4 reversal', 'I5 loss', 'I6 miss'],
+  ],
+  [
+    'a 202 with another id than its row',
+    (h) => {
+      h.posts.find(({ content }) => content === 'two')!.brokerMessageId = ann;
+    },
+    ['I3 other id'],
+  ],
+  [
+    'a gap in sequence',
+    (h) => {
+      h.database.messages.splice(3, 1);
+      h.posts = h.posts.filter(({ content }) => content !== 'four');
+      for (const { records: list } of h.clients) if (indexOf(list, 8) >= 0) drop(list, 8);
+      const page = records(h, 'cem/0').find((record) => record.kind === 'page');
+      if (page?.kind === 'page') page.messages = page.messages.slice(0, 3);
+    },
+    ['I4 gap'],
+  ],
+  [
+    'a counter ahead of its rows',
+    (h) => {
+      h.database.chats[0]!.lastNumber = 12;
+    },
+    ['I4 counter'],
+  ],
+  [
+    'two sends in the wrong order in the database',
+    (h) => {
+      const six = h.posts.find(({ content }) => content === 'six')!;
+      const five = h.posts.find(({ content }) => content === 'five')!;
+      Object.assign(six, { begunAt: 8_900, endedAt: 8_905 });
+      Object.assign(five, { begunAt: 8_950, endedAt: 8_955 });
+    },
+    ['I4 reversal'],
+  ],
+  ['a loss: one client never saw one message', (h) => drop(records(h, 'cem/0'), 10), ['I5 loss', 'I6 miss']],
+  [
+    'a loss at the very end, where no later number shows it',
+    (h) => drop(records(h, 'ann/0'), 11),
+    ['I5 loss', 'I6 miss'],
+  ],
+  [
+    'a loss while it was disconnected, not made good by the resume',
+    (h) => drop(records(h, 'ben/0'), 6),
+    ['I5 loss', 'I6 miss'],
+  ],
+  [
+    'a repeat on one connection',
+    (h) => {
+      const list = records(h, 'ben/0');
+      list.splice(indexOf(list, 11) + 1, 0, messageEvent(h, 11));
+    },
+    ['I6 repeat'],
+  ],
+  [
+    'a replay that begins before the cursor',
+    (h) => {
+      const list = records(h, 'ben/0');
+      const connect = list.findLastIndex(({ kind }) => kind === 'connected');
+      list.splice(connect + 1, 0, messageEvent(h, 4));
+    },
+    ['I6 not after the cursor'],
+  ],
+  [
+    'a reversal',
+    (h) => {
+      const list = records(h, 'ann/0');
+      const at = indexOf(list, 10);
+      list.splice(at, 2, list[at + 1]!, list[at]!);
+    },
+    ['I6 miss', 'I6 reversal'],
+  ],
+  [
+    'a phantom',
+    (h) => {
+      records(h, 'ann/0').push({
+        kind: 'message',
+        at: 9_900,
+        saved: true,
+        chatId,
+        number: 12,
+        message: message('phantom', ann, 7, 9_900),
+      });
+    },
+    ['I5 phantom', 'I6 phantom'],
+  ],
+  [
+    'a message that differs from its row',
+    (h) => {
+      const record = records(h, 'ben/0').find((each) => each.kind === 'message' && each.number === 10);
+      if (record?.kind === 'message') record.message = { ...record.message, content: 'forged' };
+    },
+    ['I5 other message', 'I6 altered'],
+  ],
+  [
+    'a stale row: a participant who has left is still shown',
+    (h) => {
+      const participant = h.database.participants.find(({ userId }) => userId === ben)!;
+      Object.assign(participant, { active: false, changedNumber: 12 });
+      h.database.chats[0]!.lastNumber = 12;
+      h.memberships.push({
+        chatId,
+        userId: ben,
+        change: 'removed',
+        number: 12,
+        begunAt: 9_700,
+        endedAt: 9_710,
+      });
+      for (const name of ['ann/0', 'ben/0']) {
+        records(h, name).push({
+          kind: 'participant',
+          at: 9_720,
+          added: false,
+          chatId,
+          number: 12,
+          userId: ben,
+        });
+      }
+    },
+    ['I5 stale row', 'I6 miss'],
+  ],
+  [
+    'a chat its user has left is still shown',
+    (h) => {
+      h.database.participants = h.database.participants.filter(({ userId }) => userId !== ann);
+    },
+    // Ann is then no participant of any time.
+    ['I5 stale chat', 'I5 stale row', 'I7 leak'],
+  ],
+  [
+    'a message as chat.message.new to its sender',
+    (h) => {
+      const record = records(h, 'ann/0').find((each) => each.kind === 'message' && each.number === 10);
+      if (record?.kind === 'message') record.saved = false;
+    },
+    ['I6 wrong event'],
+  ],
+  [
+    'a connection that never becomes ready',
+    (h) => {
+      const list = records(h, 'ann/0');
+      list.splice(
+        list.findIndex(({ kind }) => kind === 'ready'),
+        1,
+      );
+    },
+    ['I6 never ready'],
+  ],
+  [
+    'events of a chat that was never announced',
+    (h) => {
+      const list = records(h, 'cem/0');
+      list.splice(
+        list.findIndex(({ kind }) => kind === 'created'),
+        1,
+      );
+    },
+    ['I6 unannounced'],
+  ],
+  [
+    'a leak to a removed user',
+    (h) => {
+      const list = records(h, 'cem/0');
+      list.splice(indexOf(list, 7) + 1, 0, { ...messageEvent(h, 8), at: 2_020 });
+    },
+    ['I6 unannounced', 'I7 leak'],
+  ],
+  [
+    'a removed user who is told too late',
+    (h) => {
+      records(h, 'cem/0')[indexOf(records(h, 'cem/0'), 7)]!.at = 3_000;
+    },
+    ['I7 slow leaving'],
+  ],
+  [
+    'a message left in a queue',
+    (h) => {
+      h.queues[0]!.messages = 1;
+    },
+    ['I8 left over'],
+  ],
+  [
+    'an innocent dead letter',
+    (h) => {
+      h.deadLetters.push(letterOf('two', ann, 'delivered too often'));
+    },
+    ['I8 an innocent'],
+  ],
+  [
+    'a refusal of a sender who took part all the time',
+    (h) => {
+      h.deadLetters.push(letterOf('two', ann, 'not_participant'));
+    },
+    ['I8 its sender took part all the time'],
+  ],
+  [
+    'poison that vanished',
+    (h) => {
+      h.deadLetters.shift();
+    },
+    ['I8 poison lost'],
+  ],
+  [
+    'a leak of sockets',
+    (h) => {
+      h.processes[0]!.after = { sockets: 320, descriptors: 340, memoryBytes: 130e6 };
+    },
+    ['I9 sockets', 'I9 descriptors'],
+  ],
+  [
+    'a leak of memory',
+    (h) => {
+      h.processes[0]!.after = { sockets: 20, descriptors: 40, memoryBytes: 400e6 };
+    },
+    ['I9 memoryBytes'],
+  ],
+  [
+    'a success before the confirm',
+    (h) => {
+      h.brokerSilent.push({ from: 8_990, to: 9_050 });
+    },
+    ['I10 unconfirmed success'],
+  ],
+];
+
+describe('judge', () => {
+  test('a clean history breaks nothing, and everything in it was checked', () => {
+    expect(broken(cleanHistory())).toEqual([]);
+    const { I10, ...checked } = checkedOf(cleanHistory());
+    expect(Object.values(checked).every((count) => count > 0)).toBe(true);
+    // Nothing was posted while the broker was silent: a run that says so has proved nothing there.
+    expect(I10).toBe(0);
+  });
+
+  for (const [name, damage, found] of damages) {
+    test(`finds ${name}`, () => {
+      const history = cleanHistory();
+      damage(history);
+      expect(broken(history).sort()).toEqual(found.sort());
+    });
+  }
+
+  test('shows the records around the first violation', () => {
+    const history = cleanHistory();
+    drop(records(history, 'cem/0'), 10);
+    const missed = judge(history).find(({ invariant }) => invariant === 'I6');
+    expect(missed?.first?.what).toContain('came without 10');
+    expect(JSON.stringify(missed?.first?.history)).toContain('"number":11');
+  });
+});
+
+/** What looks odd and is allowed. */
+const legal: [name: string, change: (history: MutableHistory) => void][] = [
+  [
+    'a client that stays away and comes back at the end',
+    (h) => {
+      const list = records(h, 'ben/0');
+      const at = list.findLastIndex(({ kind }) => kind === 'connecting');
+      for (const record of list.slice(at)) Object.assign(record, { at: 9_900 });
+    },
+  ],
+  [
+    'a client that is told to read again, and does',
+    (h) => {
+      const list = records(h, 'ben/0');
+      const at = list.findLastIndex(({ kind }) => kind === 'connected');
+      const page = records(h, 'cem/0').find(({ kind }) => kind === 'page')!;
+      list.splice(
+        at + 1,
+        indexOf(list, 9) - at,
+        { kind: 'reset', at: 8_510, chatId, number: 9 },
+        { kind: 'chat', at: 8_520, chatId, number: 9, userIds: [ann, ben, cem] },
+        { ...page },
+      );
+    },
+  ],
+  [
+    'someone who came and went while a client was away is not told of',
+    (h) => {
+      h.database.participants.push({
+        chatId,
+        userId: '00000000-0000-0000-0000-00000000000d',
+        active: false,
+        createdNumber: 12,
+        changedNumber: 13,
+      });
+      h.database.chats[0]!.lastNumber = 13;
+    },
+  ],
+  [
+    'a removal while Redis is away is told within 30 s',
+    (h) => {
+      h.faults.push({ name: 'freeze redis', begunAt: 1_400, endedAt: 3_500, redisAway: true });
+      records(h, 'cem/0')[indexOf(records(h, 'cem/0'), 7)]!.at = 6_000;
+    },
+  ],
+  [
+    'a replayed dead letter takes a later number',
+    (h) => {
+      const one = h.posts.find(({ content, status }) => content === 'six' && status === 202)!;
+      h.replayed.push(one.brokerMessageId!);
+      Object.assign(one, { begunAt: 8_000, endedAt: 8_005 });
+      const five = h.posts.find(({ content }) => content === 'five')!;
+      Object.assign(five, { begunAt: 8_950, endedAt: 8_955 });
+    },
+  ],
+];
+
+for (const [name, change] of legal) {
+  test(`allows ${name}`, () => {
+    const history = cleanHistory();
+    change(history);
+    expect(broken(history)).toEqual([]);
+  });
+}
+
+test('judges a million deliveries in seconds', () => {
+  const history = cleanHistory();
+  const rows = Array.from({ length: 10_000 }, (_, at) => ({
+    chatId,
+    ...message(`bulk ${at}`, ann, at + 7, 10_000 + at),
+    number: at + 12,
+  }));
+  history.posts.push(...rows.map((_, at) => post(`bulk ${at}`, ann, 10_000 + at)));
+  history.database.messages.push(...rows);
+  Object.assign(history.database.chats[0]!, { lastSequence: 10_006, lastNumber: 10_011 });
+  const ofBen = records(history, 'ben/0');
+  const events = rows.map(({ chatId: _, number, ...seen }): ClientRecord => {
+    return { kind: 'message', at: 20_000, saved: false, chatId, number, message: seen };
+  });
+  ofBen.push(...events);
+  for (const name of ['ann/0', 'cem/0']) {
+    records(history, name).push(
+      ...events.map((event) => ({ ...event, saved: name === 'ann/0' }) as ClientRecord),
+    );
+  }
+  for (let copy = 1; copy < 100; copy += 1) {
+    history.clients.push({ name: `ben/${copy}`, userId: ben, records: ofBen });
+  }
+  const began = performance.now();
+  expect(broken(history)).toEqual([]);
+  expect(performance.now() - began).toBeLessThan(10_000);
+});

@@ -1,0 +1,297 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import type { Database } from '../../src/db/database.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPglite } from '../../src/db/pglite.ts';
+import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
+import type { Chat } from '../../src/shared/contract.ts';
+import { type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';
+
+const nobody = '0198c0de-0000-7000-8000-000000000000';
+
+describe('bad inputs to the routes below /chats', () => {
+  let database: Database;
+  let api: ChatApi;
+  let [ann, bob]: TestUser[] = [];
+  let chat: Chat;
+  let otherChat: Chat;
+  let otherMessageId: string;
+
+  beforeAll(async () => {
+    database = await openPglite();
+    await migrate(database);
+    api = await openChatApi({ database, facts: createEmbeddedFacts() });
+    [ann, bob] = (await api.newUsers(2)) as [TestUser, TestUser];
+    chat = await api.newGroup(ann, bob);
+    otherChat = await api.newGroup(ann);
+    otherMessageId = (await api.send(ann, otherChat.id, 'elsewhere')).body.brokerMessageId;
+    await api.stored(otherChat.id, 1);
+  }, 60_000);
+  afterAll(async () => {
+    await api.close();
+    await database.close();
+  });
+
+  /** `path` is that of the one error listed, where there is one. */
+  type Row = [what: string, body: unknown, status: number, code: string, path?: string];
+
+  const send: Row[] = [
+    ['not JSON', '{"content": "x"', 400, 'malformed_json'],
+    ['an empty body', '', 400, 'malformed_json'],
+    ['null', 'null', 422, 'validation_failed', ''],
+    ['an array', [], 422, 'validation_failed', ''],
+    ['no content', {}, 422, 'validation_failed', 'content'],
+    ['content: a number', { content: 7 }, 422, 'validation_failed', 'content'],
+    ['content: null', { content: null }, 422, 'validation_failed', 'content'],
+    ['content: an object', { content: { text: 'x' } }, 422, 'validation_failed', 'content'],
+    ['content: empty', { content: '' }, 422, 'validation_failed', 'content'],
+    ['content: blank', { content: ' \t\n\u00a0\u2003\ufeff' }, 422, 'validation_failed', 'content'],
+    ['content: 8,001 units', { content: 'x'.repeat(8_001) }, 422, 'validation_failed', 'content'],
+    ['content: 8,002 units in pairs', { content: '😀'.repeat(4_001) }, 422, 'validation_failed', 'content'],
+    ['content: NUL', '{"content":"a\\u0000b"}', 422, 'validation_failed', 'content'],
+    ['content: half a pair', '{"content":"a\\ud83d"}', 422, 'validation_failed', 'content'],
+    ['content: a pair reversed', '{"content":"\\ude00\\ud83d"}', 422, 'validation_failed', 'content'],
+    ['an unknown field', { content: 'x', senderId: nobody }, 422, 'validation_failed', 'senderId'],
+    ['__proto__', '{"content":"x","__proto__":{"senderId":"y"}}', 422, 'validation_failed'],
+    ['sentAt', { content: 'x', sentAt: '2020-01-01T00:00:00.000Z' }, 422, 'validation_failed', 'sentAt'],
+    ['key: no UUID', { content: 'x', clientMessageId: '1' }, 422, 'validation_failed', 'clientMessageId'],
+    ['key: null', { content: 'x', clientMessageId: null }, 422, 'validation_failed', 'clientMessageId'],
+    ['key: empty', { content: 'x', clientMessageId: '' }, 422, 'validation_failed', 'clientMessageId'],
+    [
+      'key: in braces',
+      { content: 'x', clientMessageId: `{${nobody}}` },
+      422,
+      'validation_failed',
+      'clientMessageId',
+    ],
+    [
+      'nested a thousand deep',
+      `{"content":${'['.repeat(1_000)}${']'.repeat(1_000)}}`,
+      422,
+      'validation_failed',
+    ],
+    ['over 64 KiB', { content: 'x'.repeat(70_000) }, 413, 'body_too_large'],
+  ];
+  const create: Row[] = [
+    ['no participants', {}, 422, 'validation_failed', 'participantUserIds'],
+    ['a string', { participantUserIds: nobody }, 422, 'validation_failed', 'participantUserIds'],
+    ['an id that is none', { participantUserIds: ['x'] }, 422, 'validation_failed', 'participantUserIds.0'],
+    ['nobody else', { participantUserIds: [] }, 422, 'validation_failed', 'participantUserIds'],
+    ['a user of nobody', { participantUserIds: [nobody] }, 404, 'user_not_found'],
+    ['blank name', { participantUserIds: [nobody], name: ' ' }, 422, 'validation_failed', 'name'],
+    ['long name', { participantUserIds: [nobody], name: 'x'.repeat(201) }, 422, 'validation_failed', 'name'],
+    [
+      'a direct chat with a name',
+      { participantUserIds: [nobody], name: 'x', isGroup: false },
+      422,
+      'validation_failed',
+      'isGroup',
+    ],
+    [
+      'a direct chat of three',
+      { participantUserIds: [nobody, nobody.replace('c0de', 'beef')], isGroup: false },
+      422,
+      'validation_failed',
+      'isGroup',
+    ],
+    ['isGroup: a string', { participantUserIds: [], isGroup: 'yes' }, 422, 'validation_failed', 'isGroup'],
+    ['direct_key', { participantUserIds: [], directKey: 'x' }, 422, 'validation_failed', 'directKey'],
+    [
+      '1,001 named',
+      { participantUserIds: Array(1_001).fill(nobody) },
+      422,
+      'validation_failed',
+      'participantUserIds',
+    ],
+  ];
+  const add: Row[] = [
+    ['nobody', { userIds: [] }, 422, 'validation_failed', 'userIds'],
+    ['no list', { userIds: null }, 422, 'validation_failed', 'userIds'],
+    ['an id that is none', { userIds: [nobody, '../'] }, 422, 'validation_failed', 'userIds.1'],
+    ['role', { userIds: [nobody], role: 'owner' }, 422, 'validation_failed', 'role'],
+    ['a user of nobody', { userIds: [nobody] }, 404, 'user_not_found'],
+    ['1,001 named', { userIds: Array(1_001).fill(nobody) }, 422, 'validation_failed', 'userIds'],
+  ];
+
+  for (const [title, path, rows] of [
+    ['send', () => `/chats/${chat.id}/messages`, send],
+    ['create', () => '/chats', create],
+    ['add', () => `/chats/${chat.id}/participants`, add],
+  ] as const) {
+    for (const [what, body, status, code, errorPath] of rows) {
+      test(`POST ${title}: ${what}`, async () => {
+        const before = await api.call(ann!, 'GET', `/chats/${chat.id}`);
+        const queued = api.sent.length;
+        const answer = await api.call(ann!, 'POST', path(), body);
+        expectProblem(answer, status, code, errorPath);
+        expect(api.sent).toHaveLength(queued);
+        expect((await api.call(ann!, 'GET', `/chats/${chat.id}`)).body).toEqual(before.body);
+      });
+    }
+  }
+
+  test('create: a direct chat with oneself', async () => {
+    for (const body of [{ participantUserIds: [ann!.id] }, { participantUserIds: [], isGroup: false }]) {
+      expectProblem(
+        await api.call(ann!, 'POST', '/chats', body),
+        422,
+        'validation_failed',
+        'participantUserIds',
+      );
+    }
+  });
+
+  test('415: bodies of another type, or of none', async () => {
+    for (const type of [undefined, 'text/plain', 'application/x-www-form-urlencoded', 'application/jsonp']) {
+      const response = await api.app.request(`/chats/${chat.id}/messages`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${ann!.token}`, ...(type ? { 'content-type': type } : {}) },
+        body: Buffer.from('{"content":"x"}'),
+      });
+      expect([type, response.status]).toEqual([type, 415]);
+    }
+  });
+
+  const cursorOf = (position: unknown) => Buffer.from(JSON.stringify(position)).toString('base64url');
+  const refusedCursors = [
+    '',
+    '-1',
+    'x',
+    '%00',
+    '!!!!',
+    "'; DROP TABLE chats; --",
+    'x'.repeat(10_000),
+    Buffer.from('{').toString('base64url'),
+    cursorOf(null),
+    cursorOf([]),
+    cursorOf([1]),
+    cursorOf([1, 2, 3]),
+    cursorOf([-1, nobody]),
+    cursorOf([1e300, nobody]),
+    cursorOf([8.64e15, 1]),
+    cursorOf([1.5, nobody]),
+    cursorOf(['2026-01-01', nobody]),
+    cursorOf([1, 'no id']),
+    cursorOf([1, -1]),
+    cursorOf([1, 2 ** 60]),
+    cursorOf({ 0: 1, 1: nobody, length: 2 }),
+  ];
+  const refusedSequences = [
+    '-1',
+    '-9223372036854775808',
+    '9007199254740992',
+    '99999999999999999999',
+    '1.5',
+    '1e3',
+    'NaN',
+    '',
+    'abc',
+    '0x10',
+    ' 1',
+    '١',
+  ];
+  const refusedLimits = ['0', '-1', '101', '1000', '99999999999999999999', '1.5', '', 'abc', '1e1', '٣'];
+
+  test('422: cursors that no list has given', async () => {
+    for (const list of ['/chats', `/chats/${chat.id}/participants`]) {
+      for (const cursor of refusedCursors) {
+        const answer = await api.call(ann!, 'GET', `${list}?cursor=${encodeURIComponent(cursor)}`);
+        expectProblem(answer, 422, 'validation_failed', 'cursor');
+      }
+    }
+    // Each list's own cursors are no use to the other.
+    expectProblem(
+      await api.call(ann!, 'GET', `/chats?cursor=${cursorOf([1, 1])}`),
+      422,
+      'validation_failed',
+      'cursor',
+    );
+  });
+
+  test('422: sequences and limits that are none', async () => {
+    for (const name of ['before', 'after']) {
+      for (const value of refusedSequences) {
+        const path = `/chats/${chat.id}/messages?${name}=${encodeURIComponent(value)}`;
+        expectProblem(await api.call(ann!, 'GET', path), 422, 'validation_failed', name);
+      }
+    }
+    for (const list of ['/chats', `/chats/${chat.id}/participants`, `/chats/${chat.id}/messages`]) {
+      for (const value of refusedLimits) {
+        const path = `${list}?limit=${encodeURIComponent(value)}`;
+        expectProblem(await api.call(ann!, 'GET', path), 422, 'validation_failed', 'limit');
+      }
+    }
+  });
+
+  test('422: before and after together, unknown parameters, one given twice', async () => {
+    const history = `/chats/${chat.id}/messages`;
+    expectProblem(await api.call(ann!, 'GET', `${history}?before=2&after=1`), 422, 'validation_failed', '');
+    expectProblem(await api.call(ann!, 'GET', `${history}?offset=1`), 422, 'validation_failed', 'offset');
+    expectProblem(
+      await api.call(ann!, 'GET', `${history}?limit=1&limit=2`),
+      422,
+      'validation_failed',
+      'limit',
+    );
+    expectProblem(await api.call(ann!, 'GET', '/chats?page=2'), 422, 'validation_failed', 'page');
+  });
+
+  test('422: ids in the path that are not UUIDs, naming the parameter', async () => {
+    for (const id of [
+      '1',
+      'me',
+      `${nobody}0`,
+      nobody.replaceAll('-', ''),
+      `{${nobody}}`,
+      '%00',
+      '..%2f',
+      '%ff',
+    ]) {
+      for (const [method, path, parameter, body] of [
+        ['GET', `/chats/${id}`, 'chatId'],
+        ['GET', `/chats/${id}/participants`, 'chatId'],
+        ['POST', `/chats/${id}/participants`, 'chatId', { userIds: [bob!.id] }],
+        ['DELETE', `/chats/${id}/participants/${bob!.id}`, 'chatId'],
+        ['DELETE', `/chats/${chat.id}/participants/${id}`, 'userId'],
+        ['GET', `/chats/${id}/messages`, 'chatId'],
+        ['POST', `/chats/${id}/messages`, 'chatId', { content: 'x' }],
+        ['GET', `/chats/${chat.id}/messages/${id}`, 'messageId'],
+      ] as const) {
+        expectProblem(await api.call(ann!, method, path, body), 422, 'validation_failed', parameter);
+      }
+    }
+  });
+
+  test('404: ids of no chat, of no message, and of another chat', async () => {
+    for (const [method, path, code, body] of [
+      ['GET', `/chats/${nobody}`, 'chat_not_found'],
+      ['POST', `/chats/${nobody}/messages`, 'chat_not_found', { content: 'x' }],
+      ['GET', `/chats/${nobody}/messages`, 'chat_not_found'],
+      ['GET', `/chats/${chat.id}/messages/${nobody}`, 'message_not_found'],
+      ['GET', `/chats/${chat.id}/messages/${otherMessageId}`, 'message_not_found'],
+      ['DELETE', `/chats/${chat.id}/participants/${nobody}`, 'user_not_found'],
+      ['GET', `/chats/${chat.id}/message`, 'route_not_found'],
+      ['PATCH', `/chats/${chat.id}`, 'route_not_found'],
+    ] as const) {
+      expectProblem(await api.call(ann!, method, path, body), 404, code);
+    }
+  });
+});
+
+function expectProblem(
+  answer: { status: number; headers: Headers; body: { [name: string]: unknown } },
+  status: number,
+  code: string,
+  errorPath?: string,
+): void {
+  expect(answer.body).toMatchObject({
+    type: `urn:confab:error:${code}`,
+    status,
+    code,
+    requestId: expect.any(String),
+  });
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  if (errorPath !== undefined) {
+    expect((answer.body.errors as { path: string }[]).map(({ path }) => path)).toContain(errorPath);
+  }
+}

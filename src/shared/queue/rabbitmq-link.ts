@@ -2,13 +2,14 @@ import amqplib, { type ChannelModel } from 'amqplib';
 import { fullJitterMs, pause } from '../backoff.ts';
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../log.ts';
+import { StartError } from '../start-error.ts';
 import { TopologyError } from './rabbitmq-topology.ts';
 
 /** One connection to the broker that comes back by itself. */
 export interface Link {
   /**
    * The first connection; every further call gives the same.
-   * @throws when there is none within `waitMs`, at once when waiting cannot help
+   * @throws StartError when there is none within `waitMs`, at once when waiting cannot help
    */
   open(): Promise<void>;
   current(): ChannelModel | undefined;
@@ -108,10 +109,10 @@ export function createLink(dependencies: {
         if (error instanceof TopologyError || closing.signal.aborted) throw error;
         const reason = error instanceof Error ? error.message : String(error);
         if (/ACCESS.REFUSED|NOT.ALLOWED/.test(reason)) {
-          throw new Error(`RabbitMQ at ${address} refuses: ${reason}`, { cause: error });
+          throw new StartError(`RabbitMQ at ${address} refuses: ${reason}`, { cause: error });
         }
         if (Date.now() >= end) {
-          throw new Error(`RabbitMQ at ${address} was not there within ${waitMs / 1000} s: ${reason}`, {
+          throw new StartError(`RabbitMQ at ${address} was not there within ${waitMs / 1000} s: ${reason}`, {
             cause: error,
           });
         }

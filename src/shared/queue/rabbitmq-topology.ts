@@ -1,8 +1,9 @@
 import type { ChannelModel } from 'amqplib';
 import type { BrokerConfig } from '../config.ts';
+import { StartError } from '../start-error.ts';
 
 /** A refusal to start: what the broker has is not what this version needs; the message says how to mend it. */
-export class TopologyError extends Error {
+export class TopologyError extends StartError {
   override name = 'TopologyError';
 }
 

@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util';
+
+export const dlqUsage = `bun run dlq list                      all dead letters: when, partition, reason
+bun run dlq show <id>                 one of them with its payload
+bun run dlq replay <id…> | --all      back into their own partitions, then forgotten here
+bun run dlq drop <id…>                forgotten for good
+
+They are read from RabbitMQ as the environment names it; with --data-dir <folder> from the data of
+\`bun run dev\`, which must be stopped for that.`;
+
+/** What was typed is not a command; shown with the usage. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+export type DlqCommand = { dataDir: string | undefined } & (
+  | { verb: 'list' }
+  | { verb: 'show'; id: string }
+  | { verb: 'replay'; ids: readonly string[] | 'all' }
+  | { verb: 'drop'; ids: readonly string[] }
+);
+
+/** @throws UsageError */
+export function parseDlqArguments(argv: readonly string[]): DlqCommand {
+  const { positionals, values } = parsed(argv);
+  const [verb, ...ids] = positionals;
+  const dataDir = values['data-dir'];
+  if (values.all && verb !== 'replay') throw new UsageError('--all goes with replay only.');
+  switch (verb) {
+    case 'list':
+      if (ids.length > 0) throw new UsageError('list takes no ids.');
+      return { verb, dataDir };
+    case 'show': {
+      const [id, ...more] = ids;
+      if (id === undefined || more.length > 0) throw new UsageError('show takes one id.');
+      return { verb, id, dataDir };
+    }
+    case 'replay':
+      if (values.all) {
+        if (ids.length > 0) throw new UsageError('replay takes ids or --all, not both.');
+        return { verb, ids: 'all', dataDir };
+      }
+      if (ids.length === 0) throw new UsageError('replay takes ids, or --all.');
+      return { verb, ids, dataDir };
+    case 'drop':
+      if (ids.length === 0) throw new UsageError('drop takes ids.');
+      return { verb, ids, dataDir };
+    default:
+      throw new UsageError(verb === undefined ? 'What is to be done?' : `There is no "${verb}".`);
+  }
+}
+
+function parsed(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { all: { type: 'boolean' }, 'data-dir': { type: 'string' } },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}

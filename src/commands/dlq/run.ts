@@ -1,0 +1,77 @@
+import type { DeadLetter, DeadLetterStore } from '../../shared/queue/queue.ts';
+import type { DlqCommand } from './arguments.ts';
+
+export interface Print {
+  out(line: string): void;
+  err(line: string): void;
+}
+
+/** Returns the exit status: 1 when an id is not there. */
+export async function runDlq(command: DlqCommand, store: DeadLetterStore, print: Print): Promise<number> {
+  switch (command.verb) {
+    case 'list': {
+      const letters = await store.list();
+      for (const letter of letters) print.out(line(letter));
+      print.err(letters.length === 1 ? '1 dead letter' : `${letters.length} dead letters`);
+      return 0;
+    }
+    case 'show': {
+      const letter = (await store.list()).find(({ id }) => id === command.id);
+      if (!letter) return missing([command.id], [], print);
+      show(letter, print);
+      return 0;
+    }
+    case 'replay': {
+      const replayed = await store.replay(command.ids);
+      for (const id of replayed) print.out(`replayed ${id}`);
+      if (command.ids === 'all') {
+        if (replayed.length === 0) print.err('There are no dead letters.');
+        return 0;
+      }
+      return missing(command.ids, replayed, print);
+    }
+    case 'drop': {
+      const dropped = await store.drop(command.ids);
+      for (const id of dropped) print.out(`dropped ${id}`);
+      return missing(command.ids, dropped, print);
+    }
+  }
+}
+
+function missing(wanted: readonly string[], found: readonly string[], print: Print): number {
+  const absent = wanted.filter((id) => !found.includes(id));
+  for (const id of absent) print.err(`There is no dead letter ${id}: \`bun run dlq list\` shows all.`);
+  return absent.length === 0 ? 0 : 1;
+}
+
+function line({ id, partition, reason, deadLetteredAt }: DeadLetter): string {
+  return `${id}  ${deadLetteredAt}  p${partition}  ${printable(reason)}`;
+}
+
+function show(letter: DeadLetter, print: Print): void {
+  const envelope = parsed(letter.body);
+  const sentAt = typeof envelope?.sentAt === 'string' ? envelope.sentAt : 'not known';
+  print.out(`id             ${letter.id}`);
+  print.out(`reason         ${printable(letter.reason)}`);
+  print.out(`partition      ${letter.partition}`);
+  print.out(`accepted       ${printable(sentAt)}`);
+  print.out(`dead-lettered  ${letter.deadLetteredAt}`);
+  print.out('');
+  print.out(printable(envelope ? JSON.stringify(envelope, undefined, 2) : letter.body));
+}
+
+function parsed(body: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What others wrote goes to a terminal: its control characters as escapes, line feeds and tabs as they are. */
+function printable(text: string): string {
+  return text.replace(/(?![\n\t])\p{Cc}/gu, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}

@@ -1,0 +1,298 @@
+import type { Socket } from 'bun';
+
+export type Direction = 'toServer' | 'toClient';
+
+/**
+ * `hold`: nothing gets through, nothing is lost, nobody notices (a black hole). `drop`: bytes vanish, so the connections
+ * are good for nothing after it and have to be cut. `delay`: each byte this much later.
+ */
+export type Flow = { kind: 'pass' } | { kind: 'hold' } | { kind: 'drop' } | { kind: 'delay'; ms: number };
+
+/** All connections to one server: what a fault does to them. */
+export interface Link {
+  readonly port: number;
+  flow(change: Partial<Record<Direction, Flow>>): void;
+  /** Ends every connection with a reset, on both sides. */
+  cut(): void;
+  /** New connections are reset at once, until it is taken back. */
+  refuse(on: boolean): void;
+  readonly connections: number;
+}
+
+export interface TcpProxy {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Above this a direction stops reading until it has fallen to a quarter. */
+const mostBufferedBytes = 256 * 1024;
+const pass: Flow = { kind: 'pass' };
+
+interface LinkState extends Link {
+  readonly flows: Record<Direction, Flow>;
+  readonly refusing: boolean;
+  readonly pairs: Set<Pair>;
+}
+
+/** @param port of the server, on 127.0.0.1 */
+export function createLink(port: number): Link {
+  const flows: Record<Direction, Flow> = { toServer: pass, toClient: pass };
+  const pairs = new Set<Pair>();
+  let refusing = false;
+  const link: LinkState = {
+    port,
+    flows,
+    pairs,
+    get refusing() {
+      return refusing;
+    },
+    get connections() {
+      return pairs.size;
+    },
+    flow(change) {
+      Object.assign(flows, change);
+      for (const pair of [...pairs]) pair.flowChanged();
+    },
+    cut() {
+      for (const pair of [...pairs]) pair.reset();
+    },
+    refuse(on) {
+      refusing = on;
+    },
+  };
+  return link;
+}
+
+/**
+ * Passes bytes on, with what is being done to the link.
+ * @param choose the links to try, in this order, for a new connection; the first that accepts gets it
+ */
+export function createTcpProxy(choose: () => readonly Link[], port = 0): TcpProxy {
+  const open = new Set<Pair>();
+  const listener = Bun.listen<Pair>({
+    hostname: '127.0.0.1',
+    port,
+    allowHalfOpen: true,
+    socket: {
+      open(client) {
+        const pair = createPair(client, choose() as readonly LinkState[], () => open.delete(pair));
+        client.data = pair;
+        open.add(pair);
+      },
+      data: (client, bytes) => client.data.toServer.push(bytes),
+      drain: (client) => client.data.toClient.flush(),
+      end: (client) => client.data.toServer.finish(),
+      close: (client, error) => client.data.closed('client', error),
+      error: (client, error) => client.data.closed('client', error),
+    },
+  });
+  return {
+    port: listener.port,
+    async close() {
+      listener.stop(true);
+      for (const pair of [...open]) pair.reset();
+    },
+  };
+}
+
+interface Pair {
+  readonly toServer: Pipe;
+  readonly toClient: Pipe;
+  flowChanged(): void;
+  reset(): void;
+  closed(side: 'client' | 'server', error: Error | undefined): void;
+}
+
+function createPair(client: Socket<Pair>, links: readonly LinkState[], onEnd: () => void): Pair {
+  let link: LinkState | undefined;
+  let server: Socket<Pair> | undefined;
+  let ended = false;
+  /** A side that vanished while the link held: the other side hears of it when the link passes again. */
+  let vanished = false;
+
+  /** The side that is gone in good order. */
+  let closed: 'client' | 'server' | undefined;
+
+  const forget = (): void => {
+    ended = true;
+    link?.pairs.delete(pair);
+    pair.toServer.stop();
+    pair.toClient.stop();
+    onEnd();
+  };
+  const onFinished = (): void => {
+    const orderly = pair.toServer.finished() && pair.toClient.finished();
+    const out = closed === 'client' ? pair.toServer : pair.toClient;
+    if (ended || !(orderly || (closed && out.finished()))) return;
+    forget();
+    client.end();
+    server?.end();
+  };
+  const flowOf = (direction: Direction): Flow => link?.flows[direction] ?? pass;
+  const pair: Pair = {
+    toServer: createPipe({
+      source: () => client,
+      target: () => server,
+      flow: () => flowOf('toServer'),
+      onFinished,
+    }),
+    toClient: createPipe({
+      source: () => server,
+      target: () => client,
+      flow: () => flowOf('toClient'),
+      onFinished,
+    }),
+    flowChanged() {
+      if (vanished && !holds()) return pair.reset();
+      pair.toServer.flowChanged();
+      pair.toClient.flowChanged();
+    },
+    reset() {
+      if (ended) return;
+      forget();
+      client.terminate();
+      server?.terminate();
+    },
+    closed(side, error) {
+      if (ended) return;
+      if (holds()) {
+        vanished = true;
+      } else if (error) {
+        pair.reset();
+      } else {
+        // What had been sent before an orderly end still arrives.
+        closed = side;
+        (side === 'client' ? pair.toServer : pair.toClient).finish();
+      }
+    },
+  };
+  const holds = () => flowOf('toServer').kind === 'hold' || flowOf('toClient').kind === 'hold';
+
+  const connect = async (): Promise<void> => {
+    for (const candidate of links) {
+      if (candidate.refusing) continue;
+      try {
+        const connected = await Bun.connect<Pair>({
+          hostname: '127.0.0.1',
+          port: candidate.port,
+          allowHalfOpen: true,
+          data: pair,
+          socket: {
+            data: (_, bytes) => pair.toClient.push(bytes),
+            drain: () => pair.toServer.flush(),
+            end: () => pair.toClient.finish(),
+            close: (_, error) => pair.closed('server', error),
+            error: (_, error) => pair.closed('server', error),
+          },
+        });
+        if (ended) return void connected.terminate();
+        server = connected;
+        link = candidate;
+        candidate.pairs.add(pair);
+        if (candidate.refusing) return pair.reset();
+        return pair.flowChanged();
+      } catch {
+        // Refused: the next one.
+      }
+    }
+    pair.reset();
+  };
+  // Not within `open`: a reset there would meet a socket that has no pair yet.
+  queueMicrotask(() => connect().catch(() => pair.reset()));
+  return pair;
+}
+
+interface Pipe {
+  push(bytes: Uint8Array): void;
+  /** The source has sent all it will. */
+  finish(): void;
+  /** Whether everything, the end included, has been passed on. */
+  finished(): boolean;
+  flush(): void;
+  flowChanged(): void;
+  stop(): void;
+}
+
+function createPipe(ends: {
+  source: () => Socket<Pair> | undefined;
+  target: () => Socket<Pair> | undefined;
+  flow: () => Flow;
+  onFinished: () => void;
+}): Pipe {
+  const queue: { bytes: Uint8Array; due: number }[] = [];
+  let buffered = 0;
+  let paused = false;
+  let ending = false;
+  let ended = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Reads on while there is room; a held direction does not read at all, so that the sender's own buffers fill. */
+  function steer(): void {
+    const limit = paused ? mostBufferedBytes / 4 : mostBufferedBytes;
+    const stop = ends.flow().kind === 'hold' || buffered > limit;
+    if (stop === paused) return;
+    paused = stop;
+    if (stop) ends.source()?.pause();
+    else ends.source()?.resume();
+  }
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const target = ends.target();
+    if (!target || ends.flow().kind === 'hold') {
+      steer();
+      return;
+    }
+    const now = performance.now();
+    while (queue.length > 0) {
+      const head = queue[0];
+      if (!head) break;
+      if (head.due > now) {
+        timer = setTimeout(flush, head.due - now);
+        break;
+      }
+      const written = Math.max(0, target.write(head.bytes));
+      buffered -= written;
+      if (written < head.bytes.length) {
+        head.bytes = head.bytes.subarray(written);
+        break;
+      }
+      queue.shift();
+    }
+    if (ending && !ended && queue.length === 0) {
+      ended = true;
+      target.shutdown();
+      ends.onFinished();
+    }
+    steer();
+  }
+
+  return {
+    push(bytes) {
+      const flow = ends.flow();
+      if (flow.kind === 'drop') return;
+      const last = queue.at(-1);
+      const due = flow.kind === 'delay' ? performance.now() + flow.ms : 0;
+      // The chunk is Bun's own memory, good for this call alone.
+      queue.push({ bytes: bytes.slice(), due: Math.max(due, last?.due ?? 0) });
+      buffered += bytes.length;
+      if (queue.length === 1 || timer === undefined) flush();
+      else steer();
+    },
+    finish() {
+      ending = true;
+      flush();
+    },
+    finished: () => ended,
+    flush,
+    flowChanged() {
+      if (ends.flow().kind === 'pass') for (const each of queue) each.due = 0;
+      flush();
+    },
+    stop() {
+      clearTimeout(timer);
+      queue.length = 0;
+    },
+  };
+}

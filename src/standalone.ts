@@ -1,1 +1,32 @@
-export {};
+/** `bun run dev`, `bun run start`: api, worker and gateway in one process on one port, with nothing installed. */
+import { assembleApi } from './api/assemble.ts';
+import { assembleGateway } from './gateway/assemble.ts';
+import { serveGateway } from './gateway/serve.ts';
+import { createAdapters } from './shared/adapters.ts';
+import { openDataFolder } from './shared/data-folder.ts';
+import { assertPortFree } from './shared/http-server.ts';
+import { endWithLauncher, runnerOf } from './shared/launcher.ts';
+import { runProcess } from './shared/run-process.ts';
+import { welcome } from './welcome.ts';
+import { assembleWorker } from './worker/assemble.ts';
+
+await runProcess('confab', { secret: 'kept', graceMs: 5_000 }, async (parts) => {
+  const { config, lifecycle } = parts;
+  endWithLauncher(process.env);
+  const folder = await openDataFolder(config.dataDir);
+  lifecycle.defer('the data folder', folder.close);
+  await assertPortFree(config.port, 'PORT');
+  const adapters = await createAdapters({ kind: 'embedded', folder }, { name: 'confab', ...parts });
+
+  await assembleWorker(parts, adapters);
+  const api = await assembleApi(parts, adapters);
+  const port = serveGateway({
+    gateway: await assembleGateway(parts, adapters),
+    others: (request, server) => api.fetch(request, { server }),
+    port: config.port,
+    variable: 'PORT',
+    lifecycle,
+    drainMs: 200,
+  });
+  console.log(welcome({ port, folder: config.dataDir, runner: runnerOf(process.env) }));
+});

@@ -1,5 +1,9 @@
 import type { Database } from '../db/database.ts';
 import type { Facts, RateLimits } from './admission/admission.ts';
+import type { Config } from './config.ts';
+import type { DataFolder } from './data-folder.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Logger } from './log.ts';
 import type { Notifier, Subscriber } from './notifications/notifications.ts';
 import type { Presence } from './presence/presence.ts';
 import type { DeadLetterSink, DeadLetterStore, PartitionSource, SendQueue } from './queue/queue.ts';
@@ -10,6 +14,8 @@ import type { WorkerRegistry } from './registry/registry.ts';
  * its own closing, and gives the same thing at every further call.
  */
 export interface Adapters {
+  /** Into how many partitions the queue is divided; recorded in the database. */
+  readonly partitionCount: number;
   database(): Promise<Database>;
   sendQueue(): Promise<SendQueue>;
   partitionSource(): Promise<PartitionSource>;
@@ -21,4 +27,31 @@ export interface Adapters {
   rateLimits(): Promise<RateLimits>;
   presence(): Promise<Presence>;
   workerRegistry(): Promise<WorkerRegistry>;
+  /** Whether what keeps the hints answers now; undefined where nothing outside the process keeps them. */
+  hintsReady: (() => Promise<boolean>) | undefined;
+}
+
+/** Where Confab stands: in one process on a folder, or on PostgreSQL, RabbitMQ and Redis. */
+export type Ground = { kind: 'embedded'; folder: DataFolder } | { kind: 'servers'; waitMs?: number };
+
+export interface AdapterParts {
+  /** Shown by the servers in their lists of connections. */
+  name: string;
+  config: Config;
+  log: Logger;
+  lifecycle: Lifecycle;
+}
+
+/** The one switch. What the other ground needs is not even loaded. */
+export async function createAdapters(ground: Ground, parts: AdapterParts): Promise<Adapters> {
+  switch (ground.kind) {
+    case 'embedded': {
+      const { embeddedAdapters } = await import('./adapters-embedded.ts');
+      return embeddedAdapters({ ...parts, folder: ground.folder });
+    }
+    case 'servers': {
+      const { serverAdapters } = await import('./adapters-servers.ts');
+      return serverAdapters({ ...parts, ...(ground.waitMs === undefined ? {} : { waitMs: ground.waitMs }) });
+    }
+  }
 }

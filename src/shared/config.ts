@@ -130,9 +130,10 @@ export type RedisConfig = Config['redis'];
 
 /**
  * Pure: nothing else reads the environment.
+ * @param options.needsSecret false for processes that sign and check no tokens, and where one is kept in the data folder
  * @throws ConfigError with every problem
  */
-export function parseConfig(environment: Environment) {
+export function parseConfig(environment: Environment, { needsSecret = true } = {}) {
   const set = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
   );
@@ -141,7 +142,7 @@ export function parseConfig(environment: Environment) {
 
   const production = set.NODE_ENV === 'production';
   const outside = set.JWT_PUBLIC_KEY !== undefined || set.JWT_JWKS_URL !== undefined;
-  if (production && !outside && set.JWT_SECRET === undefined) {
+  if (needsSecret && production && !outside && set.JWT_SECRET === undefined) {
     problems.push('JWT_SECRET is required in production: at least 32 random bytes');
   }
   if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {

@@ -1,5 +1,5 @@
 import { Database as Sqlite } from 'bun:sqlite';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,7 +21,7 @@ export interface DataFolder {
 /**
  * What the single process keeps, for one process at a time:
  *
- *     lock, owner    held while a process runs here; its id
+ *     lock, owner    held while a process runs here; its id, for the one that finds it locked
  *     format         the layout's version
  *     database/      PGlite; built as `database.unfinished/` and renamed, so what has this name is complete
  *     token-secret   see secret.ts
@@ -130,8 +130,14 @@ async function renamePatiently(from: string, to: string): Promise<void> {
 }
 
 function inUse(folder: string): StartError {
+  let owner = '';
+  try {
+    owner = ` (process ${readFileSync(join(folder, 'owner'), 'utf8')})`;
+  } catch {
+    // It has just been locked.
+  }
   return new StartError(
-    `The data folder ${folder} is in use by another Confab: stop that one, or set DATA_DIR (and PORT) for this one.`,
+    `The data folder ${folder} is in use by another Confab${owner}: stop that one, or set DATA_DIR and PORT for this one.`,
   );
 }
 

@@ -31,6 +31,14 @@ export function listen<Data = undefined>(
   };
 }
 
+/**
+ * Says so early, before seconds of work end at a port that is taken.
+ * @throws StartError when it is
+ */
+export async function assertPortFree(port: number, variable: 'PORT'): Promise<void> {
+  await listen({ port, fetch: () => new Response() }, variable).server.stop(true);
+}
+
 function serve<Data>(
   options: Bun.Serve.Options<Data> & { port: number },
   variable: string,

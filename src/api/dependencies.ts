@@ -1,0 +1,25 @@
+import type { Database } from '../db/database.ts';
+import type { Dependency } from './routes/health.ts';
+
+export interface ReadinessParts {
+  /** No process does its job without it. */
+  database: Database;
+  queue?: Pick<Dependency, 'required' | 'check'>;
+  /** Undefined where nothing outside the process keeps them. */
+  hints: Dependency['check'] | undefined;
+  gateway?: Dependency['check'];
+}
+
+/** What `/readyz` of a process names. */
+export function readinessOf({ database, queue, hints, gateway }: ReadinessParts): Dependency[] {
+  const answers = async () => {
+    await database.query('SELECT 1', []);
+    return true;
+  };
+  return [
+    { name: 'database', required: true, check: answers },
+    ...(queue ? [{ name: 'queue', ...queue }] : []),
+    ...(hints ? [{ name: 'redis', required: false, check: hints }] : []),
+    ...(gateway ? [{ name: 'gateway', required: true, check: gateway }] : []),
+  ];
+}

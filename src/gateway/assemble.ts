@@ -1,0 +1,29 @@
+import { createAuthentication } from '../auth/auth.ts';
+import { createGetChat } from '../chat/get-chat.ts';
+import type { Adapters } from '../shared/adapters.ts';
+import { createAllowedOrigin } from '../shared/origins.ts';
+import type { ProcessParts } from '../shared/run-process.ts';
+import { createGateway, type Gateway } from './server.ts';
+
+/** The gateway on these adapters. */
+export async function assembleGateway(
+  { config, log }: Pick<ProcessParts, 'config' | 'log'>,
+  adapters: Adapters,
+): Promise<Gateway> {
+  const database = await adapters.database();
+  const [facts, presence, subscriber] = await Promise.all([
+    adapters.facts(),
+    adapters.presence(),
+    adapters.subscriber(),
+  ]);
+  const { authenticate } = await createAuthentication({ config: config.auth, database, facts });
+  return createGateway({
+    authenticate,
+    database,
+    subscriber,
+    presence,
+    getChat: createGetChat({ database, presence }),
+    allowedOrigin: createAllowedOrigin(config),
+    log,
+  });
+}

@@ -1,0 +1,53 @@
+import { assertPartitioning } from '../db/settings.ts';
+import type { AdapterParts, Adapters } from './adapters.ts';
+import { createEmbeddedFacts, createEmbeddedRateLimits } from './admission/embedded.ts';
+import type { DataFolder } from './data-folder.ts';
+import { createEmbeddedNotifications } from './notifications/embedded.ts';
+import { once } from './once.ts';
+import { createEmbeddedPresence } from './presence/embedded.ts';
+import { createEmbeddedQueue } from './queue/embedded.ts';
+import { createLocalRegistry } from './registry/local.ts';
+
+/** Whatever the environment says of RabbitMQ's: with one database connection more would be no faster. */
+const partitionCount = 8;
+
+/** Everything in this process, on the folder's database. */
+export function embeddedAdapters({
+  config,
+  log,
+  lifecycle,
+  folder,
+}: AdapterParts & { folder: DataFolder }): Adapters {
+  const database = once(async () => {
+    const opened = await folder.openDatabase();
+    lifecycle.defer('the database', () => opened.close());
+    await assertPartitioning(opened, partitionCount);
+    return opened;
+  });
+  const queue = once(async () => {
+    const opened = createEmbeddedQueue({ database: await database(), log });
+    lifecycle.defer('the queue', () => opened.close());
+    return opened;
+  });
+  const { notifier, subscriber } = createEmbeddedNotifications();
+  const facts = createEmbeddedFacts();
+  const rateLimits = createEmbeddedRateLimits(config.rateLimits);
+  const presence = createEmbeddedPresence();
+  const registry = createLocalRegistry();
+
+  return {
+    partitionCount,
+    database,
+    sendQueue: async () => (await queue()).sendQueue(),
+    partitionSource: async () => (await queue()).partitionSource(),
+    deadLetterSink: async () => (await queue()).deadLetterSink(),
+    deadLetterStore: async () => (await queue()).deadLetterStore(),
+    notifier: async () => notifier,
+    subscriber: async () => subscriber,
+    facts: async () => facts,
+    rateLimits: async () => rateLimits,
+    presence: async () => presence,
+    workerRegistry: async () => registry,
+    hintsReady: undefined,
+  };
+}

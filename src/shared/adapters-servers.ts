@@ -1,0 +1,86 @@
+import { openReadyPostgres } from '../db/open-ready-postgres.ts';
+import { assertPartitioning } from '../db/settings.ts';
+import type { AdapterParts, Adapters } from './adapters.ts';
+import { createRedisFacts, createRedisRateLimits } from './admission/redis.ts';
+import { createRedisNotifier, createRedisSubscriber } from './notifications/redis.ts';
+import { once } from './once.ts';
+import { createRedisPresence } from './presence/redis.ts';
+import { openRabbitMq } from './queue/rabbitmq.ts';
+import { openRedis, redisReady } from './redis.ts';
+import { createDatabaseRegistry } from './registry/database.ts';
+import { StartError } from './start-error.ts';
+
+/** PostgreSQL, RabbitMQ and Redis. @param waitMs how long each is waited for at the start */
+export function serverAdapters({
+  name,
+  config,
+  log,
+  lifecycle,
+  waitMs = 60_000,
+}: AdapterParts & { waitMs?: number }): Adapters {
+  const { partitionCount, notificationChannel: prefix } = config;
+
+  const database = once(async () => {
+    const opened = await openReadyPostgres({
+      url: config.databaseUrl,
+      applicationName: name,
+      // Production migrates once, before its processes start.
+      migrates: config.environment !== 'production',
+      waitMs,
+      log,
+    });
+    lifecycle.defer('PostgreSQL', () => opened.close());
+    await assertPartitioning(opened, partitionCount);
+    return opened;
+  });
+
+  const rabbitMq = once(async () => {
+    const opened = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs });
+    lifecycle.defer('RabbitMQ', () => opened.close());
+    return opened;
+  });
+
+  const redis = (role: 'commands' | 'subscriber') =>
+    once(async () => {
+      const client = openRedis({ redis: config.redis, role, log });
+      lifecycle.defer(`Redis (${role})`, () => client.disconnect());
+      const address = `${config.redis.host}:${config.redis.port}`;
+      let reason: string | undefined;
+      const onError = (error: Error) => {
+        if (reason === undefined) log.info(`waiting for Redis at ${address}, ${waitMs / 1000} s at most`);
+        reason = error.message;
+      };
+      client.on('error', onError);
+      await redisReady(client, waitMs).catch((cause) => {
+        throw new StartError(
+          `Redis at ${address} was not there within ${waitMs / 1000} s: ${reason ?? 'no answer'}`,
+          { cause },
+        );
+      });
+      client.off('error', onError);
+      return client;
+    });
+  const commands = redis('commands');
+  const subscriberClient = redis('subscriber');
+  const subscriber = once(async () => {
+    const opened = createRedisSubscriber(await subscriberClient(), prefix, log);
+    lifecycle.defer('the subscriptions', () => opened.close());
+    return opened;
+  });
+
+  return {
+    partitionCount,
+    database,
+    sendQueue: async () => (await rabbitMq()).sendQueue(),
+    partitionSource: async () => (await rabbitMq()).partitionSource(),
+    deadLetterSink: async () => (await rabbitMq()).deadLetterSink(),
+    deadLetterStore: async () => (await rabbitMq()).deadLetterStore(),
+    notifier: once(async () => createRedisNotifier(await commands(), prefix)),
+    subscriber,
+    facts: once(async () => createRedisFacts(await commands(), prefix)),
+    rateLimits: once(async () => createRedisRateLimits(await commands(), prefix, config.rateLimits)),
+    presence: once(async () => createRedisPresence(await commands(), prefix)),
+    workerRegistry: once(async () => createDatabaseRegistry(await database())),
+    hintsReady: async () => (await commands()).status === 'ready',
+  };
+}

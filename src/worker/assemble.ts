@@ -1,0 +1,29 @@
+import type { Adapters } from '../shared/adapters.ts';
+import type { ProcessParts } from '../shared/run-process.ts';
+import { startWorker, type Worker } from './worker.ts';
+
+/** Starts a worker on these adapters, and registers its end. */
+export async function assembleWorker(
+  { config, log, lifecycle }: ProcessParts,
+  adapters: Adapters,
+): Promise<Worker> {
+  const database = await adapters.database();
+  const [partitionSource, deadLetterSink, notifier, registry] = await Promise.all([
+    adapters.partitionSource(),
+    adapters.deadLetterSink(),
+    adapters.notifier(),
+    adapters.workerRegistry(),
+  ]);
+  const { partitionCount } = adapters;
+  const worker = await startWorker({
+    database,
+    partitionSource,
+    deadLetterSink,
+    notifier,
+    registry,
+    config: { ...config.worker, partitionCount },
+    log,
+  });
+  lifecycle.defer('the worker', () => worker.stop());
+  return worker;
+}

@@ -1,0 +1,79 @@
+/** `bun run repartition <count>`: another number of partitions, once the old ones are empty. */
+import { parseArgs } from 'node:util';
+import amqplib from 'amqplib';
+import { openReadyPostgres } from '../db/open-ready-postgres.ts';
+import { parseConfig } from '../shared/config.ts';
+import { createLifecycle } from '../shared/lifecycle.ts';
+import { createLog } from '../shared/log.ts';
+import { readDepths } from '../shared/queue/rabbitmq-depths.ts';
+import { repartition } from './repartition/repartition.ts';
+
+const usage = `bun run repartition <count> [--wait <seconds>]
+
+Changes the number of partitions, 1 to 1024, for the database and the broker that the environment names:
+  1. stop every api, so that nothing new comes, and leave the workers running
+  2. bun run repartition <count>: waits until the workers have emptied the queues, then asks you to stop them,
+     then records the new number; after --wait seconds (300) it gives up and has changed nothing
+  3. set RABBITMQ_CHAT_PARTITION_COUNT=<count> everywhere, start all again`;
+
+const applicationName = 'confab repartition';
+const serversWaitMs = 10_000;
+
+async function main(count: number, waitMs: number): Promise<void> {
+  const config = parseConfig(process.env);
+  const log = createLog({ logLevel: 'error' }, 'repartition');
+  const lifecycle = createLifecycle(log);
+  try {
+    const database = await openReadyPostgres({
+      url: config.databaseUrl,
+      applicationName,
+      migrates: false,
+      waitMs: serversWaitMs,
+      log,
+    });
+    lifecycle.defer('PostgreSQL', () => database.close());
+    const connection = await amqplib.connect(config.broker.url, { timeout: serversWaitMs });
+    connection.on('error', () => {});
+    lifecycle.defer('RabbitMQ', () => connection.close());
+    await repartition({
+      database,
+      depths: (partitionCount) => readDepths(connection, config.broker, partitionCount),
+      ownName: applicationName,
+      count,
+      waitMs,
+      print: (line) => console.log(line),
+    });
+  } finally {
+    await lifecycle.stop();
+  }
+}
+
+function parseArguments(): { count: number; waitMs: number } | undefined {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { wait: { type: 'string', default: '300' } },
+    });
+    const [count, ...more] = positionals.map(Number);
+    const seconds = Number(values.wait);
+    if (count === undefined || more.length > 0 || !Number.isInteger(count) || count < 1 || count > 1024)
+      return;
+    if (!(seconds >= 0)) return;
+    return { count, waitMs: seconds * 1000 };
+  } catch {
+    return;
+  }
+}
+
+const parsed = parseArguments();
+if (!parsed) {
+  console.error(usage);
+  process.exitCode = 2;
+} else {
+  try {
+    await main(parsed.count, parsed.waitMs);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

@@ -14,7 +14,7 @@ import { runDlq } from './dlq/run.ts';
 const waitMs = 10_000;
 
 async function main(command: DlqCommand): Promise<number> {
-  const config = parseConfig(process.env);
+  const config = parseConfig(process.env, { needsSecret: false });
   const log = createLog({ logLevel: 'error' }, 'dlq');
   const lifecycle = createLifecycle(log);
   try {

@@ -20,7 +20,7 @@ const applicationName = 'confab repartition';
 const serversWaitMs = 10_000;
 
 async function main(count: number, waitMs: number): Promise<void> {
-  const config = parseConfig(process.env);
+  const config = parseConfig(process.env, { needsSecret: false });
   const log = createLog({ logLevel: 'error' }, 'repartition');
   const lifecycle = createLifecycle(log);
   try {

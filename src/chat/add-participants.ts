@@ -11,7 +11,7 @@ import { type Announce, membershipHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
 import { participantNotification, readParticipants } from './participant-changes.ts';
-import { participantFact } from './send-message.ts';
+import { participantFact } from './participant-fact.ts';
 import { assertUsersExist } from './users-exist.ts';
 
 export interface AddParticipantsInput {

@@ -10,7 +10,7 @@ import { type Announce, membershipHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
 import { participantNotification, readParticipants } from './participant-changes.ts';
-import { participantFact } from './send-message.ts';
+import { participantFact } from './participant-fact.ts';
 
 /** The actor may be the one to leave. */
 export type RemoveParticipant = (input: { chatId: string; actorId: string; userId: string }) => Promise<void>;

@@ -1,11 +1,12 @@
 import type { Database } from '../db/database.ts';
 import { isParticipant } from '../db/queries/participants.ts';
-import type { Fact, FactAnswer, Facts } from '../shared/admission/admission.ts';
+import type { FactAnswer, Facts } from '../shared/admission/admission.ts';
 import type { SendAccepted, SendEnvelope } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { deriveBrokerMessageId } from '../shared/ids.ts';
 import { partitionOf } from '../shared/partition.ts';
 import type { SendQueue } from '../shared/queue/queue.ts';
+import { participantFact } from './participant-fact.ts';
 
 export interface SendMessageInput {
   /** All ids in lower case. */
@@ -30,9 +31,6 @@ export interface SendMessageDependencies {
   sendQueue: SendQueue;
   partitionCount: number;
 }
-
-/** What a send asks of admission, in the same round trip as the session. */
-export const participantFact = (chatId: string, userId: string): Fact => `participant:${chatId}:${userId}`;
 
 /**
  * The hot path of the api. When it resolves, the broker has confirmed the message; the worker decides once more, under the

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { participantFact } from '../../src/chat/send-message.ts';
+import { participantFact } from '../../src/chat/participant-fact.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';

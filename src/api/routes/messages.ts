@@ -1,7 +1,8 @@
 import { Hono } from 'hono';
 import type { GetHistory } from '../../chat/get-history.ts';
 import type { GetMessage } from '../../chat/get-message.ts';
-import { participantFact, type SendMessage } from '../../chat/send-message.ts';
+import { participantFact } from '../../chat/participant-fact.ts';
+import type { SendMessage } from '../../chat/send-message.ts';
 import { uuidPattern } from '../../shared/ids.ts';
 import type { ApiEnv } from '../env.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';

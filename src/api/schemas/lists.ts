@@ -12,15 +12,21 @@ export const limit = v.optional(
     v.regex(/^[1-9]\d{0,2}$/, limitMessage),
     v.transform(Number),
     v.maxValue(100, limitMessage),
+    v.description('Items a page, 1 to 100.'),
   ),
   '50',
 );
 
 /** A chat's `sequence`. */
-export const sequence = v.pipe(digits, v.transform(Number), v.safeInteger('is beyond any sequence'));
+export const sequence = v.pipe(
+  digits,
+  v.transform(Number),
+  v.safeInteger('is beyond any sequence'),
+  v.description('The sequence of a message, which is not in the page.'),
+);
 
 /** Cursors of lists say nothing to a client; the verb that made one checks it. */
-const cursor = v.optional(v.string());
+const cursor = v.optional(v.pipe(v.string(), v.description('The nextCursor of the page before.')));
 
 export const listQuery = v.strictObject({ limit, cursor });
 

@@ -11,6 +11,7 @@ const content = v.pipe(
   v.string(),
   v.regex(/\S/, 'must not be blank'),
   v.maxLength(longestContent, `must have at most ${longestContent} characters (UTF-16)`),
+  v.description(`Not blank, at most ${longestContent} UTF-16 units; kept to the letter.`),
 );
 
 export const sendBody = v.pipe(

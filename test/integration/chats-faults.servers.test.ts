@@ -1,0 +1,48 @@
+import { afterAll, expect, test } from 'bun:test';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
+import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
+import { type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';
+import { eventually } from '../support/eventually.ts';
+import { realServers } from '../support/servers.ts';
+
+const servers = await realServers();
+const undo: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const step of undo.reverse()) await step();
+}, 30_000);
+
+test('PostgreSQL frozen: every answer is 503 database_unavailable within 5 s, and it goes on afterwards', async () => {
+  const server = await servers.createPostgres();
+  const database = openPostgres({ url: server.url, applicationName: 'chats-faults-test' });
+  undo.push(() => database.close());
+  await migrate(database);
+  const api: ChatApi = await openChatApi({ database, facts: createEmbeddedFacts() });
+  undo.push(() => api.close());
+  const [ann, bob, eve] = (await api.newUsers(3)) as [TestUser, TestUser, TestUser];
+  const chat = await api.newGroup(ann, bob);
+  await api.facts.fill([`session:${ann.sessionId}`, `session:${bob.sessionId}`]);
+
+  await server.pause();
+  const frozenAt = performance.now();
+  const answers = await Promise.all([
+    api.send(bob, chat.id, 'not known to take part'),
+    api.call(ann, 'GET', '/chats'),
+    api.call(ann, 'GET', `/chats/${chat.id}/messages`),
+    api.call(ann, 'POST', `/chats/${chat.id}/participants`, { userIds: [eve.id] }),
+    api.call(ann, 'POST', '/chats', { participantUserIds: [eve.id] }),
+    api.call(eve, 'GET', '/chats'),
+  ]);
+  const tookMs = performance.now() - frozenAt;
+  await server.resume();
+
+  expect(answers.map(({ status, body }) => [status, body.code])).toEqual(
+    answers.map(() => [503, 'database_unavailable']),
+  );
+  expect(answers.every(({ headers }) => Number(headers.get('retry-after')) > 0)).toBe(true);
+  expect(tookMs).toBeLessThan(5_000);
+  await eventually('the same send is accepted', async () => {
+    return (await api.send(bob, chat.id, 'again')).status === 202;
+  });
+  await api.stored(chat.id, 1);
+}, 60_000);

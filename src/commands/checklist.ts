@@ -1,0 +1,59 @@
+/** `bun run checklist`: the six steps of the setup guide against a running deployment. */
+import { parseConfig } from '../shared/config.ts';
+import { advice, answersSocketIo } from './checklist/advice.ts';
+import type { ChecklistOptions } from './checklist/arguments.ts';
+import { checklistUsage, parseChecklistArguments, UsageError } from './checklist/arguments.ts';
+import { createRestClient, StepFailure } from './checklist/client.ts';
+import { createSteps } from './checklist/steps.ts';
+
+/** The deployment on this machine: sockets are where REST is, or else on the gateway's own port. */
+async function addresses({ api, socket }: ChecklistOptions): Promise<{ api: string; socket: string }> {
+  if (api !== undefined) return { api, socket: socket ?? api };
+  const config = parseConfig(process.env, { needsSecret: false });
+  const local = `http://localhost:${config.port}`;
+  const gateway = `http://localhost:${config.gatewayPort}`;
+  if (socket !== undefined) return { api: local, socket };
+  const elsewhere = !(await answersSocketIo(local)) && (await answersSocketIo(gateway));
+  return { api: local, socket: elsewhere ? gateway : local };
+}
+
+async function main(options: ChecklistOptions): Promise<boolean> {
+  const { api: apiUrl, socket: socketUrl } = await addresses(options);
+  const api = createRestClient(apiUrl);
+  const { steps, progress, close } = createSteps({ api, socketUrl, a: options.a, b: options.b });
+  console.log(`REST at ${apiUrl}, sockets at ${socketUrl}\n`);
+  try {
+    for (const [at, step] of steps.entries()) {
+      const started = performance.now();
+      const time = () => `${Math.round(performance.now() - started)} ms`;
+      try {
+        const note = await step.run();
+        console.log(`✓ ${at + 1}. ${step.name}  ${time()}\n     ${note}`);
+      } catch (error) {
+        if (!(error instanceof StepFailure)) throw error;
+        console.log(`✗ ${at + 1}. ${step.name}  ${time()}\n     ${error.message}`);
+        console.log('\nWhat to look at, in this order:');
+        for (const line of await advice(api, socketUrl, progress)) console.log(`  - ${line}`);
+        return false;
+      }
+    }
+    console.log('\nAll six steps work.');
+    return true;
+  } finally {
+    close();
+  }
+}
+
+try {
+  const options = parseChecklistArguments(process.argv.slice(2));
+  if (options === 'help') console.log(checklistUsage);
+  else process.exitCode = (await main(options)) ? 0 : 1;
+} catch (error) {
+  if (error instanceof UsageError) {
+    console.error(`${error.message}\n\n${checklistUsage}`);
+    process.exitCode = 2;
+  } else {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,89 @@
+import { parseArgs } from 'node:util';
+
+export const checklistUsage = `bun run checklist [--api URL] [--socket URL] [--a email:password --b email:password | --token-a TOKEN --token-b TOKEN]
+
+Goes through the six steps of the setup guide's checklist against a running deployment.
+  --api                 where REST is: Kong, or the api (without it: the deployment on this machine)
+  --socket              where Socket.IO is (without it: where --api is)
+  --a, --b              two users that are there already
+  --token-a, --token-b  their access tokens
+Without users it registers two.`;
+
+export type Credentials =
+  | { kind: 'registered' }
+  | { kind: 'login'; email: string; password: string }
+  | { kind: 'token'; token: string };
+
+export interface ChecklistOptions {
+  /** Undefined: look on this machine. Without a slash at the end. */
+  api: string | undefined;
+  socket: string | undefined;
+  a: Credentials;
+  b: Credentials;
+}
+
+/** Wrong arguments; the message says which. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** @throws UsageError */
+export function parseChecklistArguments(args: readonly string[]): ChecklistOptions | 'help' {
+  const option = { type: 'string' } as const;
+  const { values } = parsed(() =>
+    parseArgs({
+      args: [...args],
+      options: {
+        api: option,
+        socket: option,
+        a: option,
+        b: option,
+        'token-a': option,
+        'token-b': option,
+        help: { type: 'boolean', short: 'h' },
+      },
+    }),
+  );
+  if (values.help) return 'help';
+
+  const byPassword = values.a !== undefined || values.b !== undefined;
+  const byToken = values['token-a'] !== undefined || values['token-b'] !== undefined;
+  if (byPassword && byToken) throw new UsageError('--a and --b exclude --token-a and --token-b');
+  if (byPassword && (values.a === undefined || values.b === undefined)) {
+    throw new UsageError('--a and --b go together: two users talk');
+  }
+  if (byToken && (values['token-a'] === undefined || values['token-b'] === undefined)) {
+    throw new UsageError('--token-a and --token-b go together: two users talk');
+  }
+  return {
+    api: base('--api', values.api),
+    socket: base('--socket', values.socket),
+    a: credentials('--a', values.a, values['token-a']),
+    b: credentials('--b', values.b, values['token-b']),
+  };
+}
+
+function parsed<Result>(parse: () => Result): Result {
+  try {
+    return parse();
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function base(name: string, value: string | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if ((url?.protocol !== 'http:' && url?.protocol !== 'https:') || url.search !== '' || url.hash !== '') {
+    throw new UsageError(`${name} must be a URL like https://api.example.com, not ${value}`);
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+function credentials(name: string, login: string | undefined, token: string | undefined): Credentials {
+  if (token !== undefined) return { kind: 'token', token };
+  if (login === undefined) return { kind: 'registered' };
+  const colon = login.indexOf(':');
+  if (colon < 1 || colon === login.length - 1) throw new UsageError(`${name} must be email:password`);
+  return { kind: 'login', email: login.slice(0, colon), password: login.slice(colon + 1) };
+}

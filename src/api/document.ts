@@ -31,7 +31,7 @@ export async function createDocument(api: Hono<ApiEnv>): Promise<object> {
             type: 'http',
             scheme: 'bearer',
             bearerFormat: 'JWT',
-            description: 'From `POST /auth/login`.',
+            description: 'From `POST /auth/login`, or from the outside identity provider.',
           },
           serviceToken: {
             type: 'http',

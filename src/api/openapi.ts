@@ -49,7 +49,7 @@ export function describe(route: RouteDescription) {
     ...(body ? withBody : []),
     ...(security === 'accessToken' ? withToken : []),
     ...(security === 'serviceToken' ? (['token_missing', 'token_invalid'] as const) : []),
-    ...always,
+    ...(tag === 'operation' ? (['internal_error'] as const) : always),
   ]);
   return describeRoute({
     operationId,

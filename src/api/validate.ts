@@ -2,7 +2,6 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { resolver, uniqueSymbol } from 'hono-openapi';
 import * as v from 'valibot';
 import { ChatError } from '../shared/errors.ts';
-import { uuidPattern } from '../shared/ids.ts';
 import type { ApiEnv } from './env.ts';
 
 /*
@@ -19,10 +18,13 @@ type Validates<Target extends 'json' | 'query' | 'param', S extends Schema> = Mi
   { in: {}; out: Record<Target, v.InferOutput<S>> }
 >;
 
+/** `uuidPattern` without a flag: a pattern in JSON Schema has none. */
+const eitherCase = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
+
 /** Any 8-4-4-4-12 hexadecimal; lower case from here on. */
 export const uuid = v.pipe(
   v.string(),
-  v.regex(uuidPattern, 'must be 8-4-4-4-12 hexadecimal'),
+  v.regex(eitherCase, 'must be 8-4-4-4-12 hexadecimal'),
   v.toLowerCase(),
   v.metadata({ examples: ['0198c0de-0000-7000-8000-000000000001'] }),
 );

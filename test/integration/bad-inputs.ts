@@ -1,8 +1,9 @@
 import { beforeAll } from 'bun:test';
 import { createHmac } from 'node:crypto';
-import { createTestApi, type TestApi, testPassword, testSecret } from '../support/api.ts';
+import { createTestApi, testPassword, testSecret } from '../support/api.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
 import { type BadInput, type BadRequest, testBadInputs } from '../support/bad-inputs.ts';
+import { createDocumented, type Documented } from '../support/documented.ts';
 
 interface World {
   /** Signed in. */
@@ -213,10 +214,11 @@ function tamper(token: string): string {
 }
 
 export function badInputsSuite(name: string, base: ObservedBase): void {
-  let api: TestApi;
+  let documented: Documented;
   let world: World;
   beforeAll(async () => {
-    api = await createTestApi({ ...base, environment: { SERVICE_TOKEN: serviceToken } });
+    const api = await createTestApi({ ...base, environment: { SERVICE_TOKEN: serviceToken } });
+    documented = await createDocumented(api.api);
     const [ada, gone] = [await api.signUp(), await api.signUp()];
     await api.post('/auth/logout', undefined, gone.accessToken);
     const [, payload = ''] = ada.accessToken.split('.');
@@ -236,6 +238,6 @@ export function badInputsSuite(name: string, base: ObservedBase): void {
     `bad inputs on ${name}`,
     rows,
     () => world,
-    (path, init) => api.api.request(path, init),
+    (path, init) => documented.request(path, init),
   );
 }

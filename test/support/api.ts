@@ -7,7 +7,7 @@ import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
 import type { Database } from '../../src/db/database.ts';
 import type { Facts, RateLimits } from '../../src/shared/admission/admission.ts';
 import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
-import { type Config, type Environment, parseConfig } from '../../src/shared/config.ts';
+import { type Environment, parseConfig } from '../../src/shared/config.ts';
 import type { TokenPair, User } from '../../src/shared/contract.ts';
 import { createLog, type Logger } from '../../src/shared/log.ts';
 import type { Notifier } from '../../src/shared/notifications/notifications.ts';
@@ -106,4 +106,3 @@ function createClient(api: Hono<ApiEnv>) {
 }
 
 export const userOf = async (answer: Response): Promise<User> => (await answer.json()) as User;
-export type { Config };

@@ -34,7 +34,12 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-const assets = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'] as const;
+/** Where the package has its files, by the names that the page asks for. */
+const assets = {
+  'swagger-ui.css': import.meta.resolve('swagger-ui-dist/swagger-ui.css'),
+  'swagger-ui-bundle.js': import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js'),
+  'favicon-32x32.png': import.meta.resolve('swagger-ui-dist/favicon-32x32.png'),
+};
 
 /** The document for people, and `/openapi.json` for programs. */
 export function documentationRoutes(document: () => Promise<object>): Hono<ApiEnv> {
@@ -52,8 +57,8 @@ export function documentationRoutes(document: () => Promise<object>): Hono<ApiEn
     (c) => c.html(page, 200, { 'Content-Security-Policy': contentSecurityPolicy }),
   );
   routes.get('/documentation/start.js', (c) => c.body(start, 200, { 'Content-Type': 'text/javascript' }));
-  for (const asset of assets) {
-    const file = Bun.file(new URL(import.meta.resolve(`swagger-ui-dist/${asset}`)));
+  for (const [asset, url] of Object.entries(assets)) {
+    const file = Bun.file(new URL(url));
     routes.get(`/documentation/${asset}`, (c) =>
       c.body(file.stream(), 200, { 'Content-Type': file.type, 'Cache-Control': 'public, max-age=3600' }),
     );

@@ -86,6 +86,7 @@ export const refreshBody = v.strictObject({
     v.string(),
     v.nonEmpty('must not be empty'),
     v.maxLength(256, 'may have 256 characters'),
+    v.metadata({ examples: ['Zk3V0m9yQ1cT7n2bX5rL8wHsJ4dF6gKpAeRuYiOoWxM'] }),
   ),
 });
 export const outsideUserBody = v.strictObject({

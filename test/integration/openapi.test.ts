@@ -1,0 +1,217 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import { createChatRoutes } from '../../src/api/chat-routes.ts';
+import { errorTable } from '../../src/shared/errors.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
+import { createLocalRegistry } from '../../src/shared/registry/local.ts';
+import { startWorker } from '../../src/worker/worker.ts';
+import { createTestApi } from '../support/api.ts';
+import { embeddedBase } from '../support/api-bases.ts';
+import { createDocumented } from '../support/documented.ts';
+import { eventually } from '../support/eventually.ts';
+
+const serviceToken = 'the service token of these tests';
+const partitionCount = 2;
+const log = createLog({ logLevel: 'silent' }, 'test');
+
+const base = await embeddedBase();
+const queue = createEmbeddedQueue({ database: base.database, log });
+const worker = await startWorker({
+  database: base.database,
+  partitionSource: await queue.partitionSource(),
+  deadLetterSink: await queue.deadLetterSink(),
+  notifier: base.notifier,
+  registry: createLocalRegistry(),
+  config: { enabled: true, batchSize: 128, bufferedBatches: 1, maxRetries: 5, partitionCount },
+  log,
+});
+afterAll(async () => {
+  await worker.stop();
+  await queue.close();
+});
+
+const dependencies = [
+  { name: 'postgres', required: true, up: true, check: () => dependencies[0]?.up ?? false },
+];
+const { api, call, signUp } = await createTestApi({
+  ...base,
+  environment: { SERVICE_TOKEN: serviceToken },
+  dependencies,
+  chatRoutes: createChatRoutes({
+    ...base,
+    presence: createEmbeddedPresence(),
+    sendQueue: await queue.sendQueue(),
+    partitionCount,
+    log,
+  }),
+});
+const documented = await createDocumented(api);
+const { document } = documented;
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+);
+
+describe('the document', () => {
+  test('is OpenAPI 3.1', () => {
+    expect(document.openapi).toBe('3.1.0');
+  });
+
+  test('has every route of the running app, and no other', () => {
+    const mounted = api.routes
+      .filter(({ method, path }) => method !== 'ALL' && !path.startsWith('/documentation/'))
+      .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)/g, '{$1}')}`);
+    const described = operations.map(({ path, method }) => `${method.toUpperCase()} ${path}`);
+    expect(described.toSorted()).toEqual([...new Set(mounted)].toSorted());
+  });
+
+  test('names each operation once', () => {
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(ids).toEqual([...new Set(ids)]);
+  });
+
+  test('says of each route which credential it wants, of a kind that is described', () => {
+    for (const { operation } of operations) {
+      expect(operation.security).toBeArray();
+      for (const scheme of operation.security.flatMap(Object.keys)) {
+        expect(Object.keys(document.components.securitySchemes)).toContain(scheme);
+      }
+    }
+  });
+
+  test('names parameters that are in the path, all of them', () => {
+    for (const { path, operation } of operations) {
+      const named = (operation as { parameters?: { in: string; name: string }[] }).parameters ?? [];
+      const inPath = named.filter((parameter) => parameter.in === 'path').map(({ name }) => name);
+      expect(inPath.toSorted()).toEqual(
+        [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => String(name)).toSorted(),
+      );
+    }
+  });
+
+  test('answers every error as a problem, with codes of the table under their own status', () => {
+    let codes = 0;
+    for (const { operation } of operations) {
+      for (const [status, { content = {} }] of Object.entries(operation.responses)) {
+        if (Number(status) < 400 || operation.operationId === 'getReadiness') continue;
+        expect(Object.keys(content)).toEqual(['application/problem+json']);
+        const { schema } = content['application/problem+json'] as {
+          schema: { allOf: [object, { properties: { code: { enum: (keyof typeof errorTable)[] } } }] };
+        };
+        for (const code of schema.allOf[1].properties.code.enum) {
+          expect(errorTable[code]?.status, code).toBe(Number(status));
+          codes += 1;
+        }
+      }
+    }
+    expect(codes).toBeGreaterThan(100);
+  });
+
+  test('has an example for every field that a client sends', () => {
+    for (const { operation } of operations) {
+      const schema = operation.requestBody?.content['application/json']?.schema as
+        | { properties: Record<string, object> }
+        | undefined;
+      for (const [name, property] of Object.entries(schema?.properties ?? {})) {
+        expect(hasExample(property), `${operation.operationId} ${name}`).toBe(true);
+      }
+    }
+  });
+});
+
+test('the running app answers as documented, with every success that is documented', async () => {
+  const [ada, bob, eve] = [await signUp(), await signUp(), await signUp()];
+  const ask = async (method: string, path: string, body?: unknown, token = ada.accessToken) => {
+    const answer = await documented.request(path, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, ...(body ? { 'Content-Type': 'application/json' } : {}) },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    });
+    return answer.headers.get('content-type')?.includes('json')
+      ? ((await answer.json()) as { id: string })
+      : undefined;
+  };
+  const idOf = async (answer: Promise<{ id: string } | undefined>) => (await answer)?.id ?? '';
+
+  const login = { email: 'documented@example.com', password: 'correct horse battery staple' };
+  await ask('POST', '/auth/register', { ...login, displayName: 'Documented' });
+  await ask('POST', '/auth/login', login);
+  await ask('POST', '/auth/refresh', { refreshToken: ada.refreshToken });
+  await ask('GET', '/auth/me');
+  await ask('GET', `/users/${bob.user.id}`);
+  await ask('GET', `/users?email=${bob.email}`);
+  await ask('PUT', '/users/external/documented', { displayName: 'Outside' }, serviceToken);
+  await ask('PUT', '/users/external/documented', { email: 'outside@example.com' }, serviceToken);
+
+  const direct = { participantUserIds: [bob.user.id] };
+  await ask('POST', '/chats', direct);
+  await ask('POST', '/chats', direct);
+  const group = await idOf(ask('POST', '/chats', { ...direct, name: 'Documented' }));
+  await ask('POST', `/chats/${group}/participants`, { userIds: [eve.user.id] });
+  const message = { content: 'Hello', clientMessageId: crypto.randomUUID() };
+  await ask('POST', `/chats/${group}/messages`, message);
+  await eventually('the message is stored', async () => {
+    const page = (await (
+      await call('GET', `/chats/${group}/messages`, undefined, { token: ada.accessToken })
+    ).json()) as {
+      data: unknown[];
+    };
+    return page.data.length === 1;
+  });
+  const page = (await ask('GET', `/chats/${group}/messages`)) as unknown as { data: [{ id: string }] };
+  await ask('GET', `/chats/${group}/messages/${page.data[0].id}`);
+  await ask('GET', '/chats?limit=1');
+  await ask('GET', `/chats/${group}`);
+  await ask('GET', `/chats/${group}/participants`);
+  await ask('DELETE', `/chats/${group}/participants/${eve.user.id}`);
+  await ask('POST', '/auth/logout');
+
+  for (const path of ['/healthz', '/readyz', '/documentation', '/openapi.json']) await ask('GET', path);
+  dependencies[0]!.up = false;
+  await ask('GET', '/readyz');
+
+  const successes = operations.flatMap(({ operation }) =>
+    Object.keys(operation.responses)
+      .filter((status) => Number(status) < 400)
+      .map((status) => `${operation.operationId} ${status}`),
+  );
+  expect(successes.filter((success) => !documented.seen.has(success))).toEqual([]);
+  expect(documented.seen).toContain('getReadiness 503');
+});
+
+describe('the page', () => {
+  test('loads scripts, styles and the document from here alone', async () => {
+    const answer = await api.request('/documentation');
+    const page = await answer.text();
+    const links = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => String(link));
+    expect(links).not.toBeEmpty();
+    for (const link of links) {
+      const asset = await api.request(new URL(link, 'http://localhost/documentation').pathname);
+      expect(asset.status, link).toBe(200);
+      expect((await asset.arrayBuffer()).byteLength, link).toBeGreaterThan(0);
+    }
+    expect(page).not.toContain('://');
+  });
+
+  test('is let run by its own policy: scripts and requests of this origin, no inline script', async () => {
+    const answer = await api.request('/documentation');
+    const policy = answer.headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).toContain("connect-src 'self'");
+    expect(policy).not.toContain('unsafe-eval');
+    expect(await answer.text()).not.toMatch(/<script>|<script [^>]*>[^<]/);
+  });
+
+  test('asks for the document beside it', async () => {
+    const start = await (await api.request('/documentation/start.js')).text();
+    expect(start).toContain("url: 'openapi.json'");
+  });
+});
+
+function hasExample(property: object): boolean {
+  if ('examples' in property || 'const' in property || 'enum' in property) return true;
+  if ('type' in property && (property.type === 'boolean' || property.type === 'integer')) return true;
+  if ('items' in property) return hasExample(property.items as object);
+  if ('anyOf' in property) return (property.anyOf as object[]).some(hasExample);
+  return false;
+}

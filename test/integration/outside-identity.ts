@@ -1,0 +1,271 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { type JWK, SignJWT } from 'jose';
+import { createJwksFinder } from '../../src/auth/outside-keys.ts';
+import type { Problem } from '../../src/shared/contract.ts';
+import { ChatError } from '../../src/shared/errors.ts';
+import { createTestApi, type TestApi, userOf } from '../support/api.ts';
+import type { ObservedBase } from '../support/api-bases.ts';
+
+const issuer = 'https://id.example.com/';
+const audience = 'chat';
+const serviceToken = 'the service token of these tests';
+
+interface Signer {
+  key: KeyObject;
+  alg: string;
+  kid?: string;
+}
+
+const ed25519 = generateKeyPairSync('ed25519');
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const stranger = generateKeyPairSync('ed25519');
+const pemOf = (key: KeyObject) => String(key.export({ type: 'spki', format: 'pem' }));
+
+/** A good token, but for what `changes` says; undefined takes a claim away. */
+function tokenOf({ key, alg, kid }: Signer, changes: Record<string, unknown> = {}, header: object = {}) {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: issuer, aud: audience, sub: 'ext|ada', iat: now, exp: now + 60, ...changes };
+  return new SignJWT(claims).setProtectedHeader({ alg, ...(kid ? { kid } : {}), ...header }).sign(key);
+}
+
+/** Tokens of another provider, on whatever the api stands on. */
+export function outsideIdentitySuite(name: string, base: ObservedBase): void {
+  const open = (environment: Record<string, string>) =>
+    createTestApi({
+      ...base,
+      environment: {
+        JWT_SECRET: '',
+        JWT_ISSUER: issuer,
+        JWT_AUDIENCE: audience,
+        SERVICE_TOKEN: serviceToken,
+        ...environment,
+      },
+    });
+  const answerOf = async (answer: Response) => `${answer.status} ${((await answer.json()) as Problem).code}`;
+  const subject = () => `ext|${crypto.randomUUID()}`;
+
+  describe(`outside identity by a public key on ${name}`, () => {
+    let api: TestApi;
+    const ada = { key: ed25519.privateKey, alg: 'EdDSA' };
+    const me = async (token: string) => api.get('/auth/me', token);
+    beforeAll(async () => {
+      api = await open({ JWT_PUBLIC_KEY: pemOf(ed25519.publicKey) });
+    });
+
+    test('a user is made at its first token, with the name that it carries', async () => {
+      const sub = subject();
+      const user = await userOf(await me(await tokenOf(ada, { sub, name: '  Ada Lovelace ' })));
+      expect(user).toEqual({
+        id: expect.any(String),
+        externalId: sub,
+        displayName: 'Ada Lovelace',
+        createdAt: expect.any(String),
+      });
+      const again = await userOf(await me(await tokenOf(ada, { sub, name: 'Another' })));
+      expect(again).toEqual(user);
+    });
+
+    test('twenty first tokens at once make one user', async () => {
+      const sub = subject();
+      const token = await tokenOf(ada, { sub });
+      // Each api process has its own memory of who is known.
+      const processes = await Promise.all(
+        [1, 2].map(() => open({ JWT_PUBLIC_KEY: pemOf(ed25519.publicKey) })),
+      );
+      const users = await Promise.all(
+        Array.from({ length: 20 }, async (_, at) => userOf(await processes[at % 2]!.get('/auth/me', token))),
+      );
+      expect(new Set(users.map(({ id }) => id)).size).toBe(1);
+      expect(users[0]).toMatchObject({ externalId: sub, displayName: sub });
+    });
+
+    test('a name that is none, too long or no text is no reason to refuse', async () => {
+      const nameFor = async (name: unknown) =>
+        (await userOf(await me(await tokenOf(ada, { sub: subject(), name })))).displayName;
+      expect(await nameFor('x'.repeat(300))).toBe('x'.repeat(100));
+      expect(await nameFor('  ')).toStartWith('ext|');
+      expect(await nameFor({ first: 'Ada' })).toStartWith('ext|');
+      expect(await nameFor('a\0b')).toStartWith('ext|');
+    });
+
+    test('an audience of several and the type of RFC 9068 are taken', async () => {
+      expect((await me(await tokenOf(ada, { aud: ['other', audience] }))).status).toBe(200);
+      expect((await me(await tokenOf(ada, {}, { typ: 'at+jwt' }))).status).toBe(200);
+    });
+
+    const bad = '401 token_invalid';
+    test.each<[string, () => Promise<string>, string]>([
+      ['another key', () => tokenOf({ key: stranger.privateKey, alg: 'EdDSA' }), bad],
+      ['another algorithm', () => tokenOf({ key: rsa.privateKey, alg: 'RS256' }), bad],
+      ['the public key as an HMAC secret', () => hmac(pemOf(ed25519.publicKey)), bad],
+      ['an id token', () => tokenOf(ada, {}, { typ: 'id+jwt' }), bad],
+      ['another issuer', () => tokenOf(ada, { iss: 'https://evil.example.com/' }), bad],
+      ['another audience', () => tokenOf(ada, { aud: 'shop' }), bad],
+      ['no audience', () => tokenOf(ada, { aud: undefined }), bad],
+      ['no subject', () => tokenOf(ada, { sub: undefined }), bad],
+      ['an empty subject', () => tokenOf(ada, { sub: '' }), bad],
+      ['a subject with a NUL', () => tokenOf(ada, { sub: 'a\0b' }), bad],
+      ['no exp', () => tokenOf(ada, { exp: undefined }), bad],
+      ['expired', () => tokenOf(ada, { exp: 1 }), '401 token_expired'],
+      ['expired, by another key', () => tokenOf({ key: stranger.privateKey, alg: 'EdDSA' }, { exp: 1 }), bad],
+      ['not yet', () => tokenOf(ada, { nbf: 4_000_000_000 }), bad],
+    ])('%s is refused', async (_, token, answer) => {
+      expect(await answerOf(await me(await token()))).toEqual(answer);
+    });
+
+    test.each(['register', 'login', 'refresh', 'logout'])('/auth/%s is not there', async (route) => {
+      expect(await answerOf(await api.post(`/auth/${route}`, {}))).toEqual('404 route_not_found');
+    });
+
+    test('an RSA key is taken as RS256', async () => {
+      const other = await open({ JWT_PUBLIC_KEY: pemOf(rsa.publicKey).replaceAll('\n', '\\n') });
+      const good = await tokenOf({ key: rsa.privateKey, alg: 'RS256' });
+      expect((await other.get('/auth/me', good)).status).toBe(200);
+      const pss = await tokenOf({ key: rsa.privateKey, alg: 'PS256' });
+      expect(await answerOf(await other.get('/auth/me', pss))).toEqual(bad);
+    });
+
+    test('a key that cannot be used refuses to start', async () => {
+      const { publicKey } = generateKeyPairSync('x25519');
+      await expect(open({ JWT_PUBLIC_KEY: pemOf(publicKey) })).rejects.toThrow(/Ed25519 or RSA/);
+    });
+
+    test('the operator’s backend makes a user ahead, brings it up to date, and its first token finds it', async () => {
+      const sub = subject();
+      const put = async (body: object) =>
+        api.call('PUT', `/users/external/${encodeURIComponent(sub)}`, body, { token: serviceToken });
+      const email = `${crypto.randomUUID()}@example.com`;
+      const made = await put({ displayName: 'Ada' });
+      const user = await userOf(made);
+      expect([made.status, user.displayName, user.externalId]).toEqual([201, 'Ada', sub]);
+      const updated = await put({ email: email.toUpperCase() });
+      expect([updated.status, await userOf(updated)]).toEqual([200, { ...user, email }]);
+      expect(await userOf(await me(await tokenOf(ada, { sub, name: 'Other' })))).toEqual({ ...user, email });
+    });
+
+    test('without a service token there is no such route', async () => {
+      const closed = await open({ JWT_PUBLIC_KEY: pemOf(ed25519.publicKey), SERVICE_TOKEN: '' });
+      const answer = await closed.call('PUT', '/users/external/x', {}, { token: 'undefined' });
+      expect(await answerOf(answer)).toEqual('404 route_not_found');
+    });
+  });
+}
+
+/** What `alg` confusion would sign with. */
+async function hmac(secret: string): Promise<string> {
+  const now = Math.floor(Date.now() / 1000);
+  return new SignJWT({ iss: issuer, aud: audience, sub: 'ext|ada', exp: now + 60 })
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(new TextEncoder().encode(secret));
+}
+
+/** The provider's key set over HTTP; needs no database of a kind. */
+export function jwksSuite(base: ObservedBase): void {
+  describe('outside identity by a key set', () => {
+    let keys: JWK[] = [];
+    let asked = 0;
+    let broken: (() => Response) | 'hang' | undefined;
+    const provider = Bun.serve({
+      port: 0,
+      async fetch() {
+        asked += 1;
+        if (broken === 'hang') return await new Promise<never>(() => {});
+        return broken?.() ?? Response.json({ keys });
+      },
+    });
+    afterAll(() => provider.stop(true));
+
+    const jwk = ({ publicKey }: { publicKey: KeyObject }, kid: string, alg: string): JWK => ({
+      ...publicKey.export({ format: 'jwk' }),
+      kid,
+      alg,
+      use: 'sig',
+    });
+    const one = { key: ed25519.privateKey, alg: 'EdDSA', kid: 'one' };
+    const two = { key: rsa.privateKey, alg: 'RS256', kid: 'two' };
+    const reset = () => {
+      keys = [jwk(ed25519, 'one', 'EdDSA'), jwk(rsa, 'two', 'RS256')];
+      asked = 0;
+      broken = undefined;
+    };
+    const open = () =>
+      createTestApi({
+        ...base,
+        environment: { JWT_ISSUER: issuer, JWT_AUDIENCE: audience, JWT_JWKS_URL: `${provider.url}keys` },
+      });
+    const codeOf = (error: unknown) => (error instanceof ChatError ? error.code : error);
+
+    test('keys of both kinds are found by their ids, and read once for many tokens', async () => {
+      reset();
+      const api = await open();
+      const tokens = await Promise.all([one, two, one, two].map((signer) => tokenOf(signer)));
+      const answers = await Promise.all(tokens.map((token) => api.get('/auth/me', token)));
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+      expect(asked).toBe(1);
+    });
+
+    test('a key of another kind under a known id is refused', async () => {
+      reset();
+      const api = await open();
+      for (const signer of [
+        { ...two, kid: 'one' },
+        { key: stranger.privateKey, alg: 'EdDSA', kid: 'one' },
+      ]) {
+        expect((await api.get('/auth/me', await tokenOf(signer))).status).toBe(401);
+      }
+    });
+
+    test('a hundred unknown key ids ask the provider once, a token is invalid all the same', async () => {
+      reset();
+      const api = await open();
+      expect((await api.get('/auth/me', await tokenOf(one))).status).toBe(200);
+      for (let at = 0; at < 100; at += 1) {
+        const answer = await api.get('/auth/me', await tokenOf({ ...one, kid: `unknown-${at}` }));
+        expect(answer.status).toBe(401);
+      }
+      expect(asked).toBe(1);
+    });
+
+    test('a new key is found after the cooldown', async () => {
+      reset();
+      keys = [jwk(rsa, 'two', 'RS256')];
+      const find = createJwksFinder(`${provider.url}keys`, { cooldownMs: 0 });
+      await find({ alg: 'RS256', kid: 'two' });
+      expect(codeOf(await find({ alg: 'EdDSA', kid: 'one' }).catch((error) => error))).toBe('token_invalid');
+      keys.push(jwk(ed25519, 'one', 'EdDSA'));
+      expect((await find({ alg: 'EdDSA', kid: 'one' })).alg).toBe('EdDSA');
+    });
+
+    test.each<[string, (() => Response) | 'hang']>([
+      ['answers 500', () => new Response('no', { status: 500 })],
+      ['answers no JSON', () => new Response('<html>')],
+      ['answers no key set', () => Response.json({ nothing: true })],
+      ['never answers', 'hang'],
+    ])(
+      '503: a provider that %s is no reason to call a token invalid, and is not asked again at once',
+      async (_, answer) => {
+        reset();
+        broken = answer;
+        const find = createJwksFinder(`${provider.url}keys`, { timeoutMs: 50, cooldownMs: 60_000 });
+        const header = { alg: 'EdDSA', kid: 'one' };
+        for (let time = 0; time < 5; time += 1) {
+          const error = await find(header).catch((reason) => reason);
+          expect(codeOf(error)).toBe('server_busy');
+          expect(error.retryAfterSeconds).toBeWithin(1, 61);
+        }
+        expect(asked).toBe(1);
+      },
+    );
+
+    test('a provider that comes back is believed again', async () => {
+      reset();
+      broken = () => new Response('no', { status: 500 });
+      const find = createJwksFinder(`${provider.url}keys`, { cooldownMs: 0 });
+      const header = { alg: 'EdDSA', kid: 'one' };
+      expect(codeOf(await find(header).catch((error) => error))).toBe('server_busy');
+      broken = undefined;
+      expect((await find(header)).alg).toBe('EdDSA');
+    });
+  });
+}

@@ -13,6 +13,7 @@ import type { Sequencer } from './sequencer.ts';
 import type { Users } from './users.ts';
 
 const mostPairs = 1_000;
+const mostChats = 20;
 
 /**
  * Brings a user's local sockets to what PostgreSQL says of one membership: who was added gets the chat and is in, without
@@ -34,6 +35,13 @@ export function createMembershipWatch(deps: {
     },
     keyOf: ({ userId, chatId }) => `${userId} ${chatId}`,
     mostKeys: mostPairs,
+  });
+
+  /** A chat looks alike to all who take part in it: of a thousand who are added at once, one asks. */
+  const sharedChat = createBatcher<{ userId: string; chatId: string }, Chat | undefined>({
+    load: (wanted) => Promise.all(wanted.map((input) => getChat(input).catch(() => undefined))),
+    keyOf: ({ chatId }) => chatId,
+    mostKeys: mostChats,
   });
 
   async function look(userId: string, chatId: string): Promise<void> {
@@ -60,13 +68,17 @@ export function createMembershipWatch(deps: {
   ): Promise<void> {
     try {
       await Promise.all(members.map((member) => sequencer().hold(member, [chatId], 0)));
-      const chat = await getChat({ chatId, userId });
+      const chat = (await sharedChat({ chatId, userId })) ?? (await getChat({ chatId, userId }));
       const frame = frameOf('chat.created', JSON.stringify({ chat }));
       await Promise.all(
         members.map((member) => {
           if (member.closed || !member.chats.has(chatId)) return undefined;
           member.send(frame);
-          return sequencer().join(member, chatId, addedEventSequence - 1, chat.eventSequence);
+          // Nothing to tell of a chat without messages, which is what most are when they are created.
+          const { lastSequence, eventSequence } = chat;
+          if (lastSequence === 0 && sequencer().enter(member, chatId, eventSequence)) return undefined;
+          const from = lastSequence === 0 ? eventSequence : addedEventSequence - 1;
+          return sequencer().join(member, chatId, from, eventSequence);
         }),
       );
     } catch (error) {

@@ -1,0 +1,257 @@
+import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import { createAdmit, createAuthenticate } from '../../src/auth/authenticate.ts';
+import { createOwnTokens } from '../../src/auth/tokens.ts';
+import { createAddParticipants } from '../../src/chat/add-participants.ts';
+import { createAnnounce } from '../../src/chat/announce.ts';
+import { createCreateChat } from '../../src/chat/create-chat.ts';
+import { createGetChat } from '../../src/chat/get-chat.ts';
+import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
+import type { Database } from '../../src/db/database.ts';
+import { storeMessages } from '../../src/db/queries/store-messages.ts';
+import { sessions, users } from '../../src/db/schema.ts';
+import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
+import type { Facts } from '../../src/shared/admission/admission.ts';
+import type { Chat, ServerToClientEvents } from '../../src/shared/contract.ts';
+import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
+import { createLog } from '../../src/shared/log.ts';
+import type { Notification, Notifier, Subscriber } from '../../src/shared/notifications/notifications.ts';
+import type { Presence } from '../../src/shared/presence/presence.ts';
+import { eventually } from './eventually.ts';
+
+const log = createLog({ logLevel: 'silent' }, 'test');
+const tokenOptions = {
+  secret: 'a secret of this test, longer than 32 bytes',
+  issuer: 'confab',
+  audience: 'confab',
+};
+
+export interface WorldUser {
+  id: string;
+  sessionId: string;
+  token: string;
+}
+
+export interface WorldParts {
+  /** Migrated; closed by who opened it. */
+  database: Database;
+  facts: Facts;
+  notifier: Notifier;
+}
+
+/** What surrounds a gateway: the verbs of the api, and a worker's storing and announcing in one call. */
+export interface World {
+  readonly notifier: Notifier;
+  newUsers(count: number): Promise<WorldUser[]>;
+  tokenFor(user: WorldUser, ttlSeconds: number): Promise<string>;
+  newGroup(...participants: WorldUser[]): Promise<Chat>;
+  add(actor: WorldUser, chatId: string, ...users: WorldUser[]): Promise<void>;
+  remove(actor: WorldUser, chatId: string, user: WorldUser): Promise<void>;
+  /** Stored and announced; `silent` stores and announces nothing, as when Redis loses it. */
+  send(sender: WorldUser, chatId: string, content: string, options?: { silent?: boolean }): Promise<Sent>;
+  endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
+}
+
+export interface Sent {
+  notification: Notification;
+  eventSequence: number;
+}
+
+export async function createWorld({ database, facts, notifier }: WorldParts): Promise<World> {
+  const presence: Presence = {
+    heartbeat: async () => {},
+    update: async () => {},
+    online: async () => new Set(),
+    leave: async () => {},
+  };
+  const announce = createAnnounce(notifier, log);
+  const getChat = createGetChat({ database, presence });
+  const createChat = createCreateChat({ database, getChat, announce });
+  const addParticipants = createAddParticipants({ database, facts, presence, announce });
+  const removeParticipant = createRemoveParticipant({ database, facts, presence, announce });
+  const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
+    (await createOwnTokens({ ...tokenOptions, accessTtlSeconds })).sign({ userId: id, sessionId });
+
+  return {
+    notifier,
+    tokenFor,
+
+    async newUsers(count) {
+      const made = await Promise.all(
+        Array.from({ length: count }, async () => {
+          const user = { id: newId(), sessionId: newId() };
+          return { ...user, token: await tokenFor(user, 900) };
+        }),
+      );
+      const expiresAt = new Date(Date.now() + 3_600_000);
+      await database.orm.insert(users).values(made.map(({ id }, at) => ({ id, displayName: `User ${at}` })));
+      await database.orm
+        .insert(sessions)
+        .values(made.map(({ id, sessionId }) => ({ id: sessionId, userId: id, expiresAt })));
+      return made;
+    },
+
+    async newGroup(owner, ...others) {
+      const input = {
+        creatorId: owner!.id,
+        participantUserIds: others.map(({ id }) => id),
+        name: 'A group',
+        isGroup: true,
+      };
+      return (await createChat(input)).chat;
+    },
+
+    async add(actor, chatId, ...added) {
+      await addParticipants({ chatId, actorId: actor.id, userIds: added.map(({ id }) => id) });
+    },
+
+    async remove(actor, chatId, user) {
+      await removeParticipant({ chatId, actorId: actor.id, userId: user.id });
+    },
+
+    async send(sender, chatId, content, { silent = false } = {}) {
+      const clientMessageId = crypto.randomUUID();
+      const id = deriveBrokerMessageId(chatId, sender.id, clientMessageId);
+      const sentAt = new Date().toISOString();
+      const [outcome] = await storeMessages(database, [
+        { brokerMessageId: id, chatId, senderId: sender.id, clientMessageId, content, sentAt },
+      ]);
+      if (outcome?.outcome !== 'stored') throw new Error(`not stored: ${outcome?.outcome}`);
+      const { sequence, eventSequence } = outcome;
+      const message = {
+        id,
+        chatId,
+        senderId: sender.id,
+        content,
+        messageType: 'text',
+        status: 'sent',
+        sequence,
+        sentAt,
+        clientMessageId,
+      };
+      const notification: Notification = {
+        topic: `chat:${chatId}`,
+        head: { version: 1, kind: 'message', chatId, eventSequence, senderId: sender.id },
+        body: JSON.stringify({ chatId, message, eventSequence }),
+      };
+      if (!silent) await notifier.publish([notification]);
+      return { notification, eventSequence };
+    },
+
+    async endSession({ id, sessionId }, { silent = false } = {}) {
+      await database.query('UPDATE sessions SET revoked_at = now() WHERE id = $1::uuid', [sessionId]);
+      await facts.revoke([`session:${sessionId}`]);
+      if (silent) return;
+      const head = { version: 1, kind: 'session.revoked', userId: id, sessionId } as const;
+      await notifier.publish([{ topic: `user:${id}`, head, body: '' }]);
+    },
+  };
+}
+
+export interface RunningGateway {
+  gateway: Gateway;
+  port: number;
+  url: string;
+  stop(): Promise<void>;
+}
+
+export async function startTestGateway(
+  parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
+    Pick<GatewayOptions, 'allowedOrigin' | 'mostHandshakes' | 'authenticate'>
+  >,
+): Promise<RunningGateway> {
+  const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });
+  const gateway = createGateway({
+    authenticate: createAuthenticate({ verify, admit: createAdmit(parts) }),
+    getChat: createGetChat(parts),
+    allowedOrigin: () => true,
+    log,
+    ...parts,
+  });
+  const server = Bun.serve({
+    port: 0,
+    fetch: (request, bun) => gateway.fetch(request, bun),
+    websocket: gateway.websocket,
+    idleTimeout: gateway.idleTimeout,
+  });
+  const port = server.port ?? 0;
+  return {
+    gateway,
+    port,
+    url: `http://localhost:${port}`,
+    async stop() {
+      await gateway.drain(0);
+      await server.stop(true);
+    },
+  };
+}
+
+export interface Seen {
+  event: keyof ServerToClientEvents;
+  // biome-ignore lint/suspicious/noExplicitAny: what the test expects of it is checked by `expect`
+  payload: any;
+}
+
+export interface TestClient {
+  socket: Socket;
+  /** All events but `chat.ready`, oldest first. */
+  seen: Seen[];
+  /** Contents of the messages of this event, in order of arrival. */
+  contents(event?: 'chat.message.new' | 'chat.message.saved'): string[];
+  /** How often it has become ready. */
+  readonly ready: number;
+  disconnects: string[];
+  // biome-ignore lint/suspicious/noExplicitAny: `data` is ours
+  errors: any[];
+  close(): void;
+}
+
+/** A plain client that records everything; it may never connect. */
+export function openClient(
+  url: string,
+  token: string | undefined,
+  options: Partial<ManagerOptions & SocketOptions> = {},
+): TestClient {
+  const socket = io(`${url}/chat`, {
+    transports: ['websocket'],
+    forceNew: true,
+    reconnectionDelay: 20,
+    reconnectionDelayMax: 100,
+    ...(token === undefined ? {} : { auth: { token } }),
+    ...options,
+  });
+  const seen: Seen[] = [];
+  const disconnects: string[] = [];
+  const errors: unknown[] = [];
+  let ready = 0;
+  socket.onAny((event, payload) => {
+    if (event === 'chat.ready') ready += 1;
+    else seen.push({ event, payload });
+  });
+  socket.on('disconnect', (reason) => disconnects.push(reason));
+  socket.on('connect_error', (error) => errors.push(error));
+  return {
+    socket,
+    seen,
+    contents: (event) =>
+      seen
+        .filter((one) => (event ? one.event === event : one.event.startsWith('chat.message.')))
+        .map(({ payload }) => payload.message.content),
+    get ready() {
+      return ready;
+    },
+    disconnects,
+    errors,
+    close: () => socket.disconnect(),
+  };
+}
+
+/** The same, ready. */
+export async function connectClient(
+  url: string,
+  user: WorldUser,
+  options?: Partial<ManagerOptions & SocketOptions>,
+): Promise<TestClient> {
+  const client = openClient(url, user.token, options);
+  await eventually('the client is ready', () => client.ready > 0);
+  return client;
+}

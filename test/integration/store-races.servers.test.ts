@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import postgres from 'postgres';
+import type { Database } from '../../src/db/database.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
+import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
+import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
+import { eventually } from '../support/eventually.ts';
+import { realServers } from '../support/servers.ts';
+
+/**
+ * What a worker that was frozen, and its successor, do to each other: one batch holds the chat's lock while another
+ * waits for it. Only a real server has two sessions.
+ */
+const servers = await realServers();
+let database: Database;
+let holder: postgres.Sql;
+beforeAll(async () => {
+  const url = await servers.createDatabase();
+  database = openPostgres({ url, applicationName: 'confab-test-waiter' });
+  holder = postgres(url, { max: 1, onnotice: () => {} });
+  await migrate(database);
+}, 30_000);
+afterAll(async () => {
+  await holder.end({ timeout: 1 });
+  await database.close();
+});
+
+interface TestChat {
+  chatId: string;
+  senderId: string;
+}
+
+async function createChat(): Promise<TestChat> {
+  const [chatId, senderId] = [newId(), newId()];
+  await database.query(`INSERT INTO users (id, display_name) VALUES ($1, 'Sender')`, [senderId]);
+  await database.query('INSERT INTO chats (id, is_group) VALUES ($1, true)', [chatId]);
+  await database.query(
+    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+    VALUES ($1, $2, 'owner', 0, 0)`,
+    [chatId, senderId],
+  );
+  return { chatId, senderId };
+}
+
+function messageOf({ chatId, senderId }: TestChat, content: string): MessageToStore {
+  const clientMessageId = crypto.randomUUID();
+  const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
+  return { brokerMessageId, chatId, senderId, clientMessageId, content, sentAt: '2026-02-14T12:00:00.000Z' };
+}
+
+/** Stores in the holder's open transaction. */
+async function storeHeld(sql: postgres.TransactionSql, batch: readonly MessageToStore[]): Promise<void> {
+  const held: Database = {
+    ...database,
+    query: async <Row extends object>(text: string, parameters: readonly unknown[]) =>
+      [...(await sql.unsafe<Row[]>(text, parameters as never[]))] as Row[],
+  };
+  await storeMessages(held, batch);
+}
+
+/** Runs `before` in a transaction that ends only when `waiting` is seen to wait for a lock of it. */
+async function race<Result>(
+  before: (sql: postgres.TransactionSql) => Promise<void>,
+  waiting: () => Promise<Result>,
+): Promise<Result> {
+  let result: Promise<Result> | undefined;
+  await holder.begin(async (sql) => {
+    await before(sql);
+    result = waiting();
+    result.catch(() => {});
+    await eventually('the other waits for the lock', async () => {
+      const rows = await database.query(
+        `SELECT 1 FROM pg_stat_activity WHERE application_name = 'confab-test-waiter'
+        AND datname = current_database() AND wait_event_type = 'Lock'`,
+        [],
+      );
+      return rows.length > 0;
+    });
+  });
+  return result!;
+}
+
+const stored = (chatId: string) =>
+  database.query<{ sequence: number; content: string }>(
+    'SELECT sequence, content FROM messages WHERE chat_id = $1 ORDER BY sequence',
+    [chatId],
+  );
+
+test('the same batch committed while its copy waits: all repeats, what is new follows without a gap', async () => {
+  const chat = await createChat();
+  const [one, two, three] = ['one', 'two', 'three'].map((content) => messageOf(chat, content));
+  const outcomes = await race(
+    (sql) => storeHeld(sql, [one!, two!]),
+    () => storeMessages(database, [one!, two!, three!]),
+  );
+  expect(outcomes).toMatchObject([
+    { outcome: 'repeat', sequence: 1, eventSequence: 1 },
+    { outcome: 'repeat', sequence: 2, eventSequence: 2 },
+    { outcome: 'stored', sequence: 3, eventSequence: 3 },
+  ]);
+  expect(await stored(chat.chatId)).toEqual([
+    { sequence: 1, content: 'one' },
+    { sequence: 2, content: 'two' },
+    { sequence: 3, content: 'three' },
+  ]);
+});
+
+test('another batch committed while one waits: numbers go on from it', async () => {
+  const chat = await createChat();
+  const outcomes = await race(
+    (sql) => storeHeld(sql, [messageOf(chat, 'first'), messageOf(chat, 'second')]),
+    () => storeMessages(database, [messageOf(chat, 'third')]),
+  );
+  expect(outcomes).toMatchObject([{ outcome: 'stored', sequence: 3 }]);
+  expect((await stored(chat.chatId)).map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+});
+
+test('a sender removed while the batch waits is not stored', async () => {
+  const chat = await createChat();
+  const outcomes = await race(
+    async (sql) => {
+      await sql`SELECT FROM chats WHERE id = ${chat.chatId} FOR UPDATE`;
+      await sql`UPDATE chat_participants SET left_at = now() WHERE chat_id = ${chat.chatId}`;
+    },
+    () => storeMessages(database, [messageOf(chat, 'too late')]),
+  );
+  expect(outcomes).toMatchObject([{ outcome: 'not_participant' }]);
+  expect(await stored(chat.chatId)).toEqual([]);
+});
+
+test('a batch that is rolled back leaves nothing, and the one that waited begins at 1', async () => {
+  const chat = await createChat();
+  let waiting: ReturnType<typeof storeMessages> | undefined;
+  const rolledBack = race(
+    (sql) => storeHeld(sql, [messageOf(chat, 'lost')]),
+    () => {
+      waiting = storeMessages(database, [messageOf(chat, 'kept')]);
+      throw new Error('roll back');
+    },
+  );
+  await expect(rolledBack).rejects.toThrow('roll back');
+  expect(await waiting).toMatchObject([{ outcome: 'stored', sequence: 1 }]);
+  expect(await stored(chat.chatId)).toEqual([{ sequence: 1, content: 'kept' }]);
+});
+
+test('many batches over the same chats in other orders: no deadlock, every chat 1..n', async () => {
+  const chats = await Promise.all(Array.from({ length: 5 }, createChat));
+  const batches = Array.from({ length: 40 }, (_, at) => {
+    const batch = chats.flatMap((chat) => [messageOf(chat, `${at} a`), messageOf(chat, `${at} b`)]);
+    return at % 2 === 0 ? batch : batch.toReversed();
+  });
+  // Every batch twice, as when a partition had two consumers for a moment.
+  const outcomes = await Promise.all([...batches, ...batches].map((batch) => storeMessages(database, batch)));
+  const counts = Map.groupBy(outcomes.flat(), ({ outcome }) => outcome);
+  expect(counts.get('stored')?.length).toBe(400);
+  expect(counts.get('repeat')?.length).toBe(400);
+  for (const { chatId } of chats) {
+    const rows = await stored(chatId);
+    expect(rows.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 80 }, (_, at) => at + 1));
+  }
+});

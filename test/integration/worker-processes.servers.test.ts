@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import type { Subprocess } from 'bun';
+import pino from 'pino';
+import type { Database } from '../../src/db/database.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
+import type { SendEnvelope } from '../../src/shared/contract.ts';
+import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
+import { partitionOf } from '../../src/shared/partition.ts';
+import { openRabbitMq, type RabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import { eventually } from '../support/eventually.ts';
+import { realServers } from '../support/servers.ts';
+import type { WorkerProcessSettings } from '../support/worker-process.ts';
+
+const servers = await realServers();
+const partitionCount = 8;
+const chatCount = 12;
+const workers: Subprocess[] = [];
+let settings: WorkerProcessSettings;
+let database: Database;
+let queue: RabbitMq;
+let announced = 0;
+
+beforeAll(async () => {
+  const databaseUrl = await servers.createDatabase();
+  const names = servers.createBrokerNames();
+  settings = {
+    databaseUrl,
+    partitionCount,
+    broker: {
+      // The broker drops a frozen worker after two silent seconds instead of ten.
+      url: `${servers.rabbitmqUrl}?heartbeat=1`,
+      exchange: names.RABBITMQ_CHAT_EXCHANGE,
+      deadLetterExchange: names.RABBITMQ_CHAT_DLX_EXCHANGE,
+      queuePrefix: names.RABBITMQ_CHAT_QUEUE_PREFIX,
+      deadLetterQueue: names.RABBITMQ_CHAT_DLQ_NAME,
+    },
+  };
+  database = openPostgres({ url: databaseUrl, applicationName: 'confab-test' });
+  await migrate(database);
+  queue = openRabbitMq({ ...settings, log: pino({ level: 'silent' }), waitMs: 20_000 });
+}, 60_000);
+afterAll(async () => {
+  for (const worker of workers) worker.kill('SIGKILL');
+  await Promise.all(workers.map(({ exited }) => exited));
+  await queue.close();
+  await database.close();
+}, 20_000);
+
+async function startWorkerProcess(): Promise<Subprocess> {
+  const ready = Promise.withResolvers<void>();
+  const worker = Bun.spawn(['bun', '--no-env-file', `${import.meta.dir}/../support/worker-process.ts`], {
+    env: { ...process.env, WORKER: JSON.stringify(settings) },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'inherit',
+  });
+  workers.push(worker);
+  void (async () => {
+    for await (const chunk of worker.stdout) {
+      for (const line of new TextDecoder().decode(chunk).split('\n')) {
+        if (line === 'ready') ready.resolve();
+        else if (line.startsWith('{')) announced += 1;
+      }
+    }
+    ready.reject(new Error('the worker ended'));
+  })();
+  await ready.promise;
+  return worker;
+}
+
+interface TestChat {
+  chatId: string;
+  senderId: string;
+  accepted: string[];
+}
+
+async function createChat(): Promise<TestChat> {
+  const [chatId, senderId] = [newId(), newId()];
+  await database.query(`INSERT INTO users (id, display_name) VALUES ($1, 'Sender')`, [senderId]);
+  await database.query('INSERT INTO chats (id, is_group) VALUES ($1, true)', [chatId]);
+  await database.query(
+    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+    VALUES ($1, $2, 'owner', 0, 0)`,
+    [chatId, senderId],
+  );
+  return { chatId, senderId, accepted: [] };
+}
+
+/** One after another, as one client does; what is confirmed is accepted. */
+async function send(chat: TestChat, count: number): Promise<void> {
+  const sendQueue = await queue.sendQueue();
+  for (let at = 0; at < count; at += 1) {
+    const { chatId, senderId } = chat;
+    const clientMessageId = crypto.randomUUID();
+    const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
+    const envelope: SendEnvelope = {
+      ...{ version: 1, brokerMessageId, chatId, senderId, clientMessageId },
+      ...{ content: `message ${at}`, sentAt: new Date().toISOString(), requestId: 'r' },
+    };
+    await sendQueue.publish({
+      id: brokerMessageId,
+      partition: partitionOf(chatId, partitionCount),
+      body: JSON.stringify(envelope),
+    });
+    chat.accepted.push(brokerMessageId);
+  }
+}
+
+async function storedCount(): Promise<number> {
+  return (await database.query<{ rows: number }>('SELECT count(*)::int AS rows FROM messages', []))[0]!.rows;
+}
+
+const liveWorkers = async () =>
+  (
+    await database.query<{ live: number }>(
+      `SELECT count(*)::int AS live FROM workers WHERE seen_at > now() - interval '6 seconds'`,
+      [],
+    )
+  )[0]!.live;
+
+test('two workers share the work; one is killed, one is frozen and wakes: nothing lost, repeated or out of order', async () => {
+  const chats = await Promise.all(Array.from({ length: chatCount }, createChat));
+  const acceptedCount = () => chats.reduce((sum, { accepted }) => sum + accepted.length, 0);
+  const sendAll = (count: number) => Promise.all(chats.map((chat) => send(chat, count)));
+  const settle = () =>
+    eventually(
+      'all that was accepted is stored',
+      async () => (await storedCount()) >= acceptedCount(),
+      40_000,
+    );
+
+  const [first, second] = [await startWorkerProcess(), await startWorkerProcess()];
+  await sendAll(20);
+  await settle();
+
+  // Killed in the middle of the stream.
+  const before = await storedCount();
+  const sending = sendAll(60);
+  await eventually('some of it is stored', async () => (await storedCount()) > before + 100);
+  first.kill('SIGKILL');
+  await sending;
+  await settle();
+
+  // Frozen in the middle of the stream, until the others have taken over; then it wakes with what it had in hand.
+  const third = await startWorkerProcess();
+  await eventually('three were seen, one of them dead', async () => (await liveWorkers()) >= 2);
+  const beforeFreeze = await storedCount();
+  const sendingOn = sendAll(60);
+  await eventually('some of it is stored', async () => (await storedCount()) > beforeFreeze + 100);
+  second.kill('SIGSTOP');
+  await sendingOn;
+  await settle();
+  second.kill('SIGCONT');
+  await eventually('it is back', async () => (await liveWorkers()) === 2, 20_000);
+  await sendAll(20);
+  await settle();
+
+  // Leaving in good order: the rest goes on at once.
+  third.kill('SIGTERM');
+  expect(await third.exited).toBe(0);
+  await sendAll(10);
+  await settle();
+
+  expect(await storedCount()).toBe(acceptedCount());
+  for (const { chatId, accepted } of chats) {
+    const rows = await database.query<{ id: string; sequence: number; eventSequence: number }>(
+      `SELECT id::text, sequence, event_sequence AS "eventSequence" FROM messages WHERE chat_id = $1
+      ORDER BY sequence`,
+      [chatId],
+    );
+    expect(rows.map(({ id }) => id)).toEqual(accepted);
+    expect(rows.map(({ sequence }) => sequence)).toEqual(accepted.map((_, at) => at + 1));
+  }
+  await eventually('every one was announced', () => announced >= acceptedCount());
+  expect(await (await queue.deadLetterStore()).list()).toEqual([]);
+}, 150_000);

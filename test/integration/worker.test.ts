@@ -1,0 +1,320 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
+import pino from 'pino';
+import type { Database } from '../../src/db/database.ts';
+import { databaseUnavailable } from '../../src/db/errors.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPglite } from '../../src/db/pglite.ts';
+import { assertPartitioning } from '../../src/db/settings.ts';
+import type { SendEnvelope } from '../../src/shared/contract.ts';
+import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
+import type { Notification } from '../../src/shared/notifications/notifications.ts';
+import { partitionOf } from '../../src/shared/partition.ts';
+import { createEmbeddedQueue, type Queue } from '../../src/shared/queue/embedded.ts';
+import { createLocalRegistry } from '../../src/shared/registry/local.ts';
+import { startWorker, type Worker } from '../../src/worker/worker.ts';
+import { eventually } from '../support/eventually.ts';
+
+const log = pino({ level: 'silent' });
+const partitionCount = 4;
+const config = { enabled: true, batchSize: 16, bufferedBatches: 1, maxRetries: 2, partitionCount };
+
+let database: Database;
+beforeAll(async () => {
+  database = await openPglite();
+  await migrate(database);
+}, 30_000);
+afterAll(() => database.close());
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+  await database.query('DELETE FROM dead_letters', []);
+  await database.query('DELETE FROM queued_messages', []);
+});
+
+interface Running {
+  queue: Queue;
+  worker: Worker;
+  published: Notification[];
+}
+
+/** @param faults what stands between the worker and the real things */
+async function start(
+  faults: { query?: Database['query']; publish?: (batch: readonly Notification[]) => Promise<void> } = {},
+): Promise<Running> {
+  const queue = createEmbeddedQueue({ database, log });
+  const published: Notification[] = [];
+  const worker = await startWorker({
+    database: { ...database, query: faults.query ?? database.query },
+    partitionSource: await queue.partitionSource(),
+    deadLetterSink: await queue.deadLetterSink(),
+    notifier: {
+      async publish(batch) {
+        await faults.publish?.(batch);
+        published.push(...batch);
+      },
+    },
+    registry: createLocalRegistry(),
+    config,
+    log,
+  });
+  stops.push(async () => {
+    await worker.stop();
+    await queue.close();
+  });
+  return { queue, worker, published };
+}
+
+async function createChat(): Promise<{ chatId: string; senderId: string }> {
+  const [chatId, senderId] = [newId(), newId()];
+  await database.query(`INSERT INTO users (id, display_name) VALUES ($1, 'Sender')`, [senderId]);
+  await database.query('INSERT INTO chats (id, is_group) VALUES ($1, true)', [chatId]);
+  await database.query(
+    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+    VALUES ($1, $2, 'owner', 0, 0)`,
+    [chatId, senderId],
+  );
+  return { chatId, senderId };
+}
+
+function envelopeOf(
+  chat: { chatId: string; senderId: string },
+  content: string,
+  clientMessageId: string = crypto.randomUUID(),
+): SendEnvelope {
+  const { chatId, senderId } = chat;
+  const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
+  const sentAt = new Date().toISOString();
+  return { version: 1, brokerMessageId, chatId, senderId, clientMessageId, content, sentAt, requestId: 'r' };
+}
+
+async function send(queue: Queue, ...envelopes: SendEnvelope[]): Promise<void> {
+  const sendQueue = await queue.sendQueue();
+  await Promise.all(
+    envelopes.map((envelope) =>
+      sendQueue.publish({
+        id: envelope.brokerMessageId,
+        partition: partitionOf(envelope.chatId, partitionCount),
+        body: JSON.stringify(envelope),
+      }),
+    ),
+  );
+}
+
+const stored = (chatId: string) =>
+  database.query<{ sequence: number; content: string }>(
+    'SELECT sequence, content FROM messages WHERE chat_id = $1 ORDER BY sequence',
+    [chatId],
+  );
+const queued = async () =>
+  (await database.query<{ left: number }>('SELECT count(*)::int AS left FROM queued_messages', []))[0]!.left;
+const settled = () => eventually('the queue is empty', async () => (await queued()) === 0);
+const failed = (published: readonly Notification[]) =>
+  published
+    .filter(({ head }) => head.kind === 'message.failed')
+    .map(({ topic, body }) => [topic, JSON.parse(body)]);
+
+test('what is sent is stored in order and announced, byte for byte as the contract shows it', async () => {
+  const { queue, worker, published } = await start();
+  expect(worker.ready()).toBe(true);
+  const chat = await createChat();
+  const envelopes = Array.from({ length: 40 }, (_, at) => envelopeOf(chat, `message ${at}`));
+  await send(queue, ...envelopes);
+  await eventually('all are announced', () => published.length === 40);
+
+  expect(await stored(chat.chatId)).toEqual(
+    envelopes.map(({ content }, at) => ({ sequence: at + 1, content })),
+  );
+  const { brokerMessageId, clientMessageId, sentAt } = envelopes[2]!;
+  expect(published[2]).toEqual({
+    topic: `chat:${chat.chatId}`,
+    head: { version: 1, kind: 'message', chatId: chat.chatId, eventSequence: 3, senderId: chat.senderId },
+    body:
+      `{"chatId":"${chat.chatId}","message":{"id":"${brokerMessageId}","chatId":"${chat.chatId}",` +
+      `"senderId":"${chat.senderId}","content":"message 2","messageType":"text","status":"sent","sequence":3,` +
+      `"sentAt":"${sentAt}","clientMessageId":"${clientMessageId}"},"eventSequence":3}`,
+  });
+  await settled();
+});
+
+test('a repeat is stored once and announced again, as the row is; another text under its key fails', async () => {
+  const { queue, published } = await start();
+  const chat = await createChat();
+  const first = envelopeOf(chat, 'first');
+  await send(queue, first);
+  await eventually('it is announced', () => published.length === 1);
+  await send(queue, { ...first, sentAt: '2030-01-01T00:00:00.000Z' });
+  await eventually('it is announced again', () => published.length === 2);
+  expect(published[1]).toEqual(published[0]!);
+
+  await send(queue, { ...first, content: 'other' });
+  await eventually('the sender is told', () => failed(published).length === 1);
+  const { chatId, clientMessageId, brokerMessageId } = first;
+  expect(failed(published)).toEqual([
+    [`user:${chat.senderId}`, { chatId, clientMessageId, brokerMessageId, code: 'idempotency_conflict' }],
+  ]);
+  expect(await stored(chatId)).toEqual([{ sequence: 1, content: 'first' }]);
+  expect(await (await queue.deadLetterStore()).list()).toEqual([]);
+  await settled();
+});
+
+test('poison and refusals die with their reason, the sender is told, and what is around them is stored', async () => {
+  const { queue, published } = await start();
+  const chat = await createChat();
+  const stranger = envelopeOf({ ...chat, senderId: newId() }, 'let me in');
+  const nowhere = envelopeOf({ ...chat, chatId: newId() }, 'anybody?');
+  const tooLong = envelopeOf(chat, 'x'.repeat(8_001));
+  const sendQueue = await queue.sendQueue();
+  await send(queue, envelopeOf(chat, 'before'), stranger, nowhere, tooLong);
+  await sendQueue.publish({
+    id: 'junk',
+    partition: partitionOf(chat.chatId, partitionCount),
+    body: '{"version":',
+  });
+  await send(queue, envelopeOf(chat, 'after'));
+  await settled();
+
+  expect((await stored(chat.chatId)).map(({ content }) => content)).toEqual(['before', 'after']);
+  const letters = await (await queue.deadLetterStore()).list();
+  expect(Object.fromEntries(letters.map(({ id, reason }) => [id, reason]))).toEqual({
+    [stranger.brokerMessageId]: 'not_participant',
+    [nowhere.brokerMessageId]: 'chat_not_found',
+    [tooLong.brokerMessageId]: 'content has not 1 to 8000 UTF-16 units',
+    junk: 'not JSON',
+  });
+  expect(letters.find(({ id }) => id === stranger.brokerMessageId)!.body).toBe(JSON.stringify(stranger));
+  const told = failed(published).map(([topic, { code, brokerMessageId }]) => [topic, code, brokerMessageId]);
+  expect(told.toSorted()).toEqual(
+    [
+      [`user:${stranger.senderId}`, 'chat_not_found', stranger.brokerMessageId],
+      [`user:${chat.senderId}`, 'chat_not_found', nowhere.brokerMessageId],
+      [`user:${chat.senderId}`, 'validation_failed', tooLong.brokerMessageId],
+    ].toSorted(),
+  );
+});
+
+test('a refused message that is replayed when its reason is gone is stored', async () => {
+  const { queue } = await start();
+  const chat = await createChat();
+  const late = envelopeOf({ ...chat, senderId: newId() }, 'now I may');
+  await send(queue, late);
+  const store = await queue.deadLetterStore();
+  await eventually('it is dead', async () => (await store.list()).length === 1);
+  await database.query(`INSERT INTO users (id, display_name) VALUES ($1, 'Late')`, [late.senderId]);
+  await database.query(
+    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+    VALUES ($1, $2, 'member', 0, 0)`,
+    [chat.chatId, late.senderId],
+  );
+  expect(await store.replay('all')).toEqual([late.brokerMessageId]);
+  await eventually('it is stored', async () => (await stored(chat.chatId)).length === 1);
+  expect(await store.list()).toEqual([]);
+});
+
+test('a newer version waits, in its place, for a worker that knows it', async () => {
+  const chat = await createChat();
+  const queue = createEmbeddedQueue({ database, log });
+  await send(
+    queue,
+    envelopeOf(chat, 'before'),
+    { ...envelopeOf(chat, 'newer'), version: 2 as 1 },
+    envelopeOf(chat, 'after'),
+  );
+  await queue.close();
+  await start();
+  await eventually('what is before it is stored', async () => (await stored(chat.chatId)).length === 1);
+  expect(await queued()).toBeGreaterThanOrEqual(2);
+  expect((await database.query('SELECT 1 FROM dead_letters', [])).length).toBe(0);
+  expect((await stored(chat.chatId)).map(({ content }) => content)).toEqual(['before']);
+});
+
+test('while the database is away batches wait in place; then all is there once, in order', async () => {
+  let away = true;
+  let tries = 0;
+  const { queue, published } = await start({
+    async query(text, parameters) {
+      if (!text.includes('store_messages')) return database.query(text, parameters);
+      tries += 1;
+      // Every other time after the commit: the answer is what gets lost.
+      if (away && tries % 2 === 0) await database.query(text, parameters);
+      if (away) throw databaseUnavailable(new Error('away'));
+      return database.query(text, parameters);
+    },
+  });
+  const chat = await createChat();
+  const envelopes = Array.from({ length: 30 }, (_, at) => envelopeOf(chat, `message ${at}`));
+  await send(queue, ...envelopes);
+  await eventually('it tried in vain', () => tries > config.maxRetries + 3);
+  expect(published).toEqual([]);
+  away = false;
+  await eventually('all are announced', () => published.length === 30);
+  expect((await stored(chat.chatId)).map(({ content }) => content)).toEqual(
+    envelopes.map(({ content }) => content),
+  );
+  expect(await (await queue.deadLetterStore()).list()).toEqual([]);
+});
+
+test('a message that PostgreSQL refuses dies alone; an error nobody knows is tried again first', async () => {
+  const errors = { refused: '22021', unknown: 'XX000' };
+  const tries = { refused: 0, unknown: 0 };
+  const { queue, published } = await start({
+    query(text, parameters) {
+      const contents = text.includes('store_messages') ? (parameters[4] as string[]) : [];
+      for (const kind of ['refused', 'unknown'] as const) {
+        if (!contents.includes(kind)) continue;
+        tries[kind] += 1;
+        return Promise.reject(Object.assign(new Error('made up'), { code: errors[kind] }));
+      }
+      return database.query(text, parameters);
+    },
+  });
+  const chat = await createChat();
+  const texts = ['1', 'refused', '2', '3', 'unknown', '4'];
+  await send(queue, ...texts.map((text) => envelopeOf(chat, text)));
+  await settled();
+  expect((await stored(chat.chatId)).map(({ content }) => content)).toEqual(['1', '2', '3', '4']);
+  const reasons = (await (await queue.deadLetterStore()).list()).map(({ reason }) => reason);
+  expect(reasons.toSorted()).toEqual(['storing failed: SQLSTATE 22021', 'storing failed: SQLSTATE XX000']);
+  expect(failed(published).map(([, { code }]) => code)).toEqual(['internal_error', 'internal_error']);
+  expect(tries.unknown).toBeGreaterThan(config.maxRetries);
+});
+
+test('while Redis is away messages are stored and forgotten by the queue; then the newest of each chat is announced', async () => {
+  let away = true;
+  const { queue, published } = await start({
+    publish: async () => {
+      if (away) throw new Error('Redis is away');
+    },
+  });
+  const chats = [await createChat(), await createChat(), await createChat()];
+  for (const chat of chats) await send(queue, envelopeOf(chat, 'one'), envelopeOf(chat, 'two'));
+  await settled();
+  expect(published).toEqual([]);
+  away = false;
+  await eventually('every chat is announced', () => {
+    const newest = new Map(
+      published.map(({ topic, head }) => [topic, 'eventSequence' in head && head.eventSequence]),
+    );
+    return newest.size === 3 && [...newest.values()].every((number) => number === 2);
+  });
+  await send(queue, envelopeOf(chats[0]!, 'three'));
+  await eventually('and goes on', () => published.at(-1)!.body.includes('three'));
+});
+
+test('stopping finishes what is in hand, and leaves the rest in the queue', async () => {
+  const { queue, worker } = await start();
+  const chat = await createChat();
+  const envelopes = Array.from({ length: 300 }, (_, at) => envelopeOf(chat, `message ${at}`));
+  await send(queue, ...envelopes);
+  await worker.stop();
+  expect(worker.ready()).toBe(false);
+  const rows = await stored(chat.chatId);
+  expect(rows.length + (await queued())).toBe(300);
+  expect(rows.map(({ sequence }) => sequence)).toEqual(rows.map((_, at) => at + 1));
+});
+
+test('the partition count is recorded at the first start, and another is refused with what mends it', async () => {
+  await assertPartitioning(database, 8);
+  await assertPartitioning(database, 8);
+  await expect(assertPartitioning(database, 9)).rejects.toThrow(/set up for 8 .*`bun run repartition 9`/);
+});

@@ -1,0 +1,143 @@
+import amqplib from 'amqplib';
+import { parseConfig } from '../../src/shared/config.ts';
+import type { SendEnvelope } from '../../src/shared/contract.ts';
+import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { partitionOf } from '../../src/shared/partition.ts';
+import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import type { Bench } from './bench.ts';
+import { chatId, userId } from './population.ts';
+import { startConfab } from './process.ts';
+import { type BenchDatabase, type Environment, partitionCount } from './servers.ts';
+import { treeCpuMicroseconds } from './usage.ts';
+
+/** Who sends to where: a chat's number and the number of one of its members. */
+export interface Address {
+  chat: number;
+  user: number;
+}
+
+/** The content of all messages of the bench: a line of ordinary length. */
+export const content = 'Shall we meet at the harbour at seven? I will bring the charts. 🧭';
+
+const mostUnconfirmed = 2_000;
+
+/** Puts one message for each address into its partition, as the api does. */
+export async function fillQueues(environment: Environment, addresses: readonly Address[]): Promise<void> {
+  const config = parseConfig(environment);
+  const log = createLog({ logLevel: 'warn' }, 'bench');
+  const queue = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs: 10_000 });
+  try {
+    const { publish } = await queue.sendQueue();
+    const unconfirmed = new Set<Promise<void>>();
+    for (const { chat, user } of addresses) {
+      const ids = { chatId: chatId(chat), senderId: userId(user), clientMessageId: crypto.randomUUID() };
+      const id = deriveBrokerMessageId(ids.chatId, ids.senderId, ids.clientMessageId);
+      const envelope: SendEnvelope = {
+        version: 1,
+        brokerMessageId: id,
+        ...ids,
+        content,
+        sentAt: new Date().toISOString(),
+        requestId: id,
+      };
+      const partition = partitionOf(ids.chatId, partitionCount);
+      const confirmed = publish({ id, partition, body: JSON.stringify(envelope) });
+      unconfirmed.add(confirmed);
+      confirmed.finally(() => unconfirmed.delete(confirmed)).catch(() => {});
+      if (unconfirmed.size >= mostUnconfirmed) await Promise.race(unconfirmed);
+    }
+    await Promise.all(unconfirmed);
+  } finally {
+    await queue.close();
+  }
+}
+
+export interface StoreSample extends Record<string, number> {
+  perSecond: number;
+  workerCpuUs: number;
+  postgresCpuUs: number;
+}
+
+interface Reading {
+  at: number;
+  left: number;
+  worker: number;
+  postgres: number;
+}
+
+const readEveryMs = 25;
+
+/**
+ * Fills the queues, starts one worker, and measures while it works off the middle of it: from the first eighth to the last.
+ * Then sees that every message is a row.
+ */
+export async function storeFromFilledQueue(
+  { servers, defer }: Pick<Bench, 'servers' | 'defer'>,
+  database: BenchDatabase,
+  environment: Environment,
+  addresses: readonly Address[],
+  own: Record<string, string> = {},
+): Promise<StoreSample> {
+  await fillQueues(environment, addresses);
+  const [{ before }] = (await database.sql`SELECT count(*)::int AS before FROM messages`) as unknown as [
+    { before: number },
+  ];
+  const postgresPid = (await servers.postgres()).pid();
+  const connection = await amqplib.connect(environment.RABBITMQ_URI);
+  const channel = await connection.createChannel();
+  const waiting = async () => {
+    const queues = Array.from({ length: partitionCount }, (_, partition) =>
+      channel.checkQueue(`${environment.RABBITMQ_CHAT_QUEUE_PREFIX}.p${partition}`),
+    );
+    return (await Promise.all(queues)).reduce((sum, queue) => sum + queue.messageCount, 0);
+  };
+  try {
+    const worker = await startConfab({ servers, defer }, 'worker', environment, own);
+    const readings: Reading[] = [];
+    for (let left = Number.POSITIVE_INFINITY; left > 0; ) {
+      left = await waiting();
+      readings.push({
+        at: performance.now(),
+        left,
+        worker: worker.cpuMicroseconds(),
+        postgres: treeCpuMicroseconds(postgresPid),
+      });
+      await Bun.sleep(readEveryMs);
+    }
+    await worker.stop();
+    const [{ after }] = (await database.sql`SELECT count(*)::int AS after FROM messages`) as unknown as [
+      { after: number },
+    ];
+    if (after - before !== addresses.length) {
+      throw new Error(`${addresses.length} messages were queued, ${after - before} stored`);
+    }
+    const [from, to] = [
+      readingAt(readings, addresses.length * 0.875),
+      readingAt(readings, addresses.length * 0.125),
+    ];
+    const stored = from.left - to.left;
+    return {
+      perSecond: (stored / (to.at - from.at)) * 1000,
+      workerCpuUs: (to.worker - from.worker) / stored,
+      postgresCpuUs: (to.postgres - from.postgres) / stored,
+    };
+  } finally {
+    await connection.close();
+  }
+}
+
+/** When so many were left, between the two readings around it. */
+function readingAt(readings: readonly Reading[], left: number): Reading {
+  const next = readings.findIndex((reading) => reading.left <= left);
+  const [before, after] = [readings[next - 1], readings[next]];
+  if (!before || !after) throw new Error('the queue was worked off before it could be measured: queue more');
+  const share = (before.left - left) / Math.max(1, before.left - after.left);
+  const between = (from: number, to: number) => from + (to - from) * share;
+  return {
+    at: between(before.at, after.at),
+    left,
+    worker: between(before.worker, after.worker),
+    postgres: between(before.postgres, after.postgres),
+  };
+}

@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import amqplib from 'amqplib';
+import postgres from 'postgres';
+import { createGuard, type Guard, type GuardedProcess } from '../../src/commands/servers/guard.ts';
+import { createLauncher } from '../../src/commands/servers/launcher.ts';
+import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
+import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
+import type { Server } from '../../src/commands/servers/server.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
+
+/**
+ * Private servers, each started when first asked for and kept for all paths. They are as safe as in production: PostgreSQL
+ * with `fsync` and `synchronous_commit` on, quorum queues. No demand is met by promising less.
+ */
+export interface BenchServers {
+  readonly guard: Guard;
+  /** For what a path writes: scripts, logs. */
+  folder(): Promise<string>;
+  postgres(): Promise<Server>;
+  redis(): Promise<Server>;
+  rabbitmq(): Promise<RabbitServer>;
+  /** An empty, migrated database of its own. */
+  createDatabase(): Promise<BenchDatabase>;
+  /** The environment of a Confab process on these servers, with names on broker and Redis that nobody else uses. */
+  environment(database: BenchDatabase): Promise<Environment>;
+  /** The path of one of PostgreSQL's own programs. */
+  postgresProgram(name: 'pgbench' | 'psql'): string;
+  close(): Promise<void>;
+}
+
+export interface BenchDatabase {
+  url: string;
+  sql: postgres.Sql;
+  drop(): Promise<void>;
+}
+
+export interface Environment extends Record<string, string> {
+  DATABASE_URL: string;
+  RABBITMQ_URI: string;
+  REDIS_HOST: string;
+  REDIS_PORT: string;
+  RABBITMQ_CHAT_EXCHANGE: string;
+  RABBITMQ_CHAT_QUEUE_PREFIX: string;
+  CHAT_NOTIFICATION_CHANNEL: string;
+  JWT_SECRET: string;
+}
+
+export type { GuardedProcess };
+
+/** Partitions of everything here. */
+export const partitionCount = 8;
+
+export function createServers(print: (line: string) => void): BenchServers {
+  const guard = createGuard();
+  const once = <Made>(make: () => Promise<Made>) => {
+    let made: Promise<Made> | undefined;
+    return () => {
+      made ??= make();
+      return made;
+    };
+  };
+  const folder = once(() => guard.temporaryFolder('confab-bench-'));
+  const launcher = once(async () => {
+    const needed = ['postgres', 'redis', 'rabbitmq'] as const;
+    return createLauncher(
+      guard,
+      await obtainBinaries({ guard, folder: await folder(), needed: [...needed], print }),
+    );
+  });
+  const place = async (name: string) => ({ folder: join(await folder(), name), durable: true });
+  const started: Server[] = [];
+  const server = <Kind extends Server>(start: () => Promise<Kind>) =>
+    once(async () => {
+      const running = await start();
+      started.push(running);
+      return running;
+    });
+  const postgresServer = server(async () => (await launcher()).postgres(await place('postgres')));
+  const redis = server(async () => (await launcher()).redis(await place('redis')));
+  const rabbitmq = server(async () => (await launcher()).rabbitmq(await place('rabbitmq')));
+
+  return {
+    guard,
+    folder,
+    postgres: postgresServer,
+    redis,
+    rabbitmq,
+
+    async createDatabase() {
+      const admin = postgres((await postgresServer()).url, { max: 1, onnotice: () => {} });
+      const name = `bench_${randomBytes(6).toString('hex')}`;
+      await admin`create database ${admin(name)}`;
+      const url = Object.assign(new URL((await postgresServer()).url), { pathname: `/${name}` }).href;
+      const database = openPostgres({ url, applicationName: 'confab bench', maxConnections: 1 });
+      await migrate(database);
+      await database.close();
+      const sql = postgres(url, { max: 2, onnotice: () => {} });
+      return {
+        url,
+        sql,
+        async drop() {
+          await sql.end({ timeout: 1 });
+          await admin`drop database if exists ${admin(name)} with (force)`;
+          await admin.end({ timeout: 1 });
+        },
+      };
+    },
+
+    async environment(database) {
+      const tag = randomBytes(6).toString('hex');
+      return {
+        DATABASE_URL: database.url,
+        RABBITMQ_URI: (await rabbitmq()).url,
+        REDIS_HOST: '127.0.0.1',
+        REDIS_PORT: String((await redis()).port),
+        RABBITMQ_CHAT_EXCHANGE: `${tag}.events`,
+        RABBITMQ_CHAT_DLX_EXCHANGE: `${tag}.dlx`,
+        RABBITMQ_CHAT_QUEUE_PREFIX: `${tag}.send`,
+        RABBITMQ_CHAT_DLQ_NAME: `${tag}.dlq`,
+        RABBITMQ_CHAT_PARTITION_COUNT: String(partitionCount),
+        CHAT_NOTIFICATION_CHANNEL: `${tag}.notifications`,
+        JWT_SECRET: 'a secret of the bench, of more than 32 bytes',
+        NODE_ENV: 'production',
+        LOG_LEVEL: 'warn',
+        // Counted at every request as in production, and never reached.
+        RATE_LIMIT_USER: '1000000',
+        RATE_LIMIT_ADDRESS: '1000000',
+      };
+    },
+
+    postgresProgram(name) {
+      const path = Bun.which(name);
+      if (path === null) {
+        throw new Error(
+          `${name} is needed for the floor and is not on the PATH (Debian: postgresql-client-common).`,
+        );
+      }
+      return path;
+    },
+
+    async close() {
+      await Promise.all(started.map((each) => each.stop()));
+      await guard.close();
+    },
+  };
+}
+
+/** Deletes everything that a Confab process has declared under the names of the environment. */
+export async function deleteQueues(environment: Environment): Promise<void> {
+  const connection = await amqplib.connect(environment.RABBITMQ_URI);
+  const channel = await connection.createChannel();
+  for (let partition = 0; partition < partitionCount; partition += 1) {
+    await channel.deleteQueue(`${environment.RABBITMQ_CHAT_QUEUE_PREFIX}.p${partition}`);
+  }
+  await connection.close();
+}
+
+/** Empties the partitions. */
+export async function purgeQueues(environment: Environment): Promise<void> {
+  const connection = await amqplib.connect(environment.RABBITMQ_URI);
+  const channel = await connection.createChannel();
+  for (let partition = 0; partition < partitionCount; partition += 1) {
+    await channel.purgeQueue(`${environment.RABBITMQ_CHAT_QUEUE_PREFIX}.p${partition}`);
+  }
+  await connection.close();
+}

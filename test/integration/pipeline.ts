@@ -1,0 +1,171 @@
+import { afterAll, expect, test } from 'bun:test';
+import { randomUUID } from 'node:crypto';
+import { io } from 'socket.io-client';
+import type { Deployment } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Ears, newPerson, type Person } from '../support/people.ts';
+import type { Processes } from '../support/processes.ts';
+
+/** What must work the same in one process and in three. */
+export function pipelineSuite({
+  processes,
+  deployment,
+}: {
+  processes: Processes;
+  deployment: Deployment;
+}): void {
+  const open: Ears[] = [];
+  afterAll(() => {
+    for (const ears of open) ears.close();
+  });
+  const connect = async (person: Person, options?: Parameters<Person['connect']>[0]): Promise<Ears> => {
+    const ears = await person.connect(options);
+    open.push(ears);
+    return ears;
+  };
+  const twoPeople = () =>
+    Promise.all([newPerson(deployment, 'ada'), newPerson(deployment, 'bob')]) as Promise<[Person, Person]>;
+
+  test('the checklist passes', async () => {
+    const { apiUrl, socketUrl } = deployment;
+    const { code, output } = await processes.finish([
+      'src/commands/checklist.ts',
+      ...['--api', apiUrl, '--socket', socketUrl],
+    ]);
+    expect(output).toContain('All six steps work.');
+    expect(output.match(/^✓ \d\. .+ {2}\d+ ms$/gm)).toHaveLength(6);
+    expect(code).toBe(0);
+  }, 30_000);
+
+  test('a message reaches everybody once, its sender as saved', async () => {
+    const [ada, bob] = await twoPeople();
+    const chat = await ada.newChat(bob);
+    const [adaHears, bobHears] = await Promise.all([connect(ada), connect(bob)]);
+    const clientMessageId = randomUUID();
+    const accepted = await ada.send(chat.id, 'Hello', clientMessageId);
+    expect(accepted).toEqual({ brokerMessageId: accepted.brokerMessageId, clientMessageId });
+
+    const event = await bobHears.heard('Hello');
+    expect(event).toEqual({
+      chatId: chat.id,
+      message: {
+        id: accepted.brokerMessageId,
+        chatId: chat.id,
+        senderId: ada.id,
+        content: 'Hello',
+        messageType: 'text',
+        status: 'sent',
+        sequence: 1,
+        sentAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+        clientMessageId,
+      },
+      eventSequence: event.eventSequence,
+    });
+    await eventually('the sender hears saved', () => adaHears.saved.length > 0);
+    expect(adaHears.saved).toEqual([event]);
+
+    // What is heard after it proves that nothing more was under way.
+    await bob.send(chat.id, 'Hello yourself');
+    await adaHears.heard('Hello yourself');
+    expect(adaHears.news).toHaveLength(1);
+    expect(bobHears.news).toHaveLength(1);
+    expect(await bob.history(chat.id)).toHaveLength(2);
+  });
+
+  test('messages sent one after the other arrive in that order, numbered without a gap', async () => {
+    const [ada, bob] = await twoPeople();
+    const chat = await ada.newChat(bob);
+    const bobHears = await connect(bob);
+    for (let at = 1; at <= 30; at += 1) await ada.send(chat.id, `message ${at}`);
+    await bobHears.heard('message 30');
+    expect(bobHears.news.map(({ message }) => message.content)).toEqual(
+      Array.from({ length: 30 }, (_, at) => `message ${at + 1}`),
+    );
+    expect(bobHears.news.map(({ message }) => message.sequence)).toEqual(
+      Array.from({ length: 30 }, (_, at) => at + 1),
+    );
+  });
+
+  test('the same send a hundred times at once is one message, answered alike', async () => {
+    const [ada, bob] = await twoPeople();
+    const chat = await ada.newChat(bob);
+    const bobHears = await connect(bob);
+    const clientMessageId = randomUUID();
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, () => ada.send(chat.id, 'once', clientMessageId)),
+    );
+    expect(new Set(answers.map(({ brokerMessageId }) => brokerMessageId)).size).toBe(1);
+    await ada.send(chat.id, 'after');
+    await bobHears.heard('after');
+    expect(bobHears.news.map(({ message }) => message.content)).toEqual(['once', 'after']);
+    expect((await bob.history(chat.id)).map(({ content }) => content)).toEqual(['once', 'after']);
+  });
+
+  test('the same clientMessageId with another body fails for the sender, and the first stands', async () => {
+    const [ada, bob] = await twoPeople();
+    const chat = await ada.newChat(bob);
+    const adaHears = await connect(ada);
+    const clientMessageId = randomUUID();
+    const { brokerMessageId } = await ada.send(chat.id, 'the first', clientMessageId);
+    await ada.send(chat.id, 'another', clientMessageId);
+    const failed = () => adaHears.events.find(([name]) => name === 'chat.message.failed')?.[1];
+    await eventually('the sender is told', () => failed() !== undefined);
+    expect(failed()).toEqual({
+      chatId: chat.id,
+      clientMessageId,
+      brokerMessageId,
+      code: 'idempotency_conflict',
+    });
+    expect((await bob.history(chat.id)).map(({ content }) => content)).toEqual(['the first']);
+  });
+
+  test('a client with default options begins with polling, upgrades and receives', async () => {
+    const [ada, bob] = await twoPeople();
+    const chat = await ada.newChat(bob);
+    const bobHears = await connect(bob, { transports: ['polling', 'websocket'] });
+    await ada.send(chat.id, 'while polling');
+    await bobHears.heard('while polling');
+    await eventually('it has upgraded', () => bobHears.socket.io.engine.transport.name === 'websocket');
+    await ada.send(chat.id, 'after the upgrade');
+    await bobHears.heard('after the upgrade');
+  });
+
+  test('who is added hears the chat without reconnecting, who is removed hears no more', async () => {
+    const [ada, bob] = await twoPeople();
+    const eve = await newPerson(deployment, 'eve');
+    const chat = await ada.newChat(bob, await newPerson(deployment, 'fay'));
+    const eveHears = await connect(eve);
+    const bobHears = await connect(bob);
+    expect((await ada.call('POST', `/chats/${chat.id}/participants`, { userIds: [eve.id] })).status).toBe(
+      200,
+    );
+    await eventually('she is told', () => eveHears.events.some(([name]) => name === 'chat.created'));
+    await ada.send(chat.id, 'welcome');
+    await eveHears.heard('welcome');
+    expect((await ada.call('DELETE', `/chats/${chat.id}/participants/${eve.id}`)).status).toBe(204);
+    await eventually('she is told', () =>
+      eveHears.events.some(([name]) => name === 'chat.participant.removed'),
+    );
+    await ada.send(chat.id, 'without her');
+    await bobHears.heard('without her');
+    expect(eveHears.news.map(({ message }) => message.content)).toEqual(['welcome']);
+    expect((await eve.call('GET', `/chats/${chat.id}`)).status).toBe(404);
+  });
+
+  test('a logout closes the sockets of the session, and keeps them out', async () => {
+    const ada = await newPerson(deployment, 'ada');
+    const adaHears = await connect(ada);
+    const refused = new Promise<{ data?: { code?: string } }>((resolve) =>
+      adaHears.socket.once('connect_error', resolve),
+    );
+    expect((await ada.call('POST', '/auth/logout')).status).toBe(204);
+    expect((await refused).data?.code).toBe('session_revoked');
+  });
+
+  test('a socket without a token is refused with its code', async () => {
+    const socket = io(`${deployment.socketUrl}/chat`, { transports: ['websocket'], forceNew: true });
+    const refused = await new Promise<{ data?: unknown }>((resolve) => socket.once('connect_error', resolve));
+    socket.disconnect();
+    expect(refused.data).toMatchObject({ code: 'token_missing' });
+  });
+}

@@ -1,0 +1,145 @@
+import { join } from 'node:path';
+import { freePort } from '../../src/commands/servers/ports.ts';
+import { eventually } from './eventually.ts';
+import { type Processes, type RunningProcess, untilSays } from './processes.ts';
+import type { RealServers } from './servers.ts';
+
+/** Confab as its users run it: real processes, at two addresses. */
+export interface Deployment {
+  readonly apiUrl: string;
+  readonly socketUrl: string;
+}
+
+export interface Embedded extends Deployment {
+  readonly process: RunningProcess;
+  readonly dataDir: string;
+  readonly env: Record<string, string>;
+  /** From the start of the process until it was up. */
+  readonly startedInMs: number;
+}
+
+/** `src/standalone.ts` on a free port and a new folder, or those given. */
+export async function startEmbedded(
+  processes: Processes,
+  { dataDir, env = {}, command = ['src/standalone.ts'] }: EmbeddedOptions = {},
+): Promise<Embedded> {
+  const folder = dataDir ?? join(await processes.folder(), 'data');
+  const port = await freePort();
+  const own = { DATA_DIR: folder, PORT: String(port), LOG_LEVEL: 'warn', ...env };
+  const started = performance.now();
+  const process = processes.run(command, own);
+  await untilSays(process, 'Confab is up');
+  const url = `http://localhost:${own.PORT}`;
+  return {
+    apiUrl: url,
+    socketUrl: url,
+    process,
+    dataDir: folder,
+    env: own,
+    startedInMs: performance.now() - started,
+  };
+}
+
+interface EmbeddedOptions {
+  dataDir?: string;
+  env?: Record<string, string>;
+  command?: readonly string[];
+}
+
+export type Role = 'api' | 'worker' | 'gateway';
+
+export interface Member {
+  readonly role: Role;
+  readonly url: string;
+  readonly process: RunningProcess;
+  readonly env: Record<string, string>;
+}
+
+export interface ThreeProcesses extends Deployment {
+  readonly databaseUrl: string;
+  readonly apis: Member[];
+  readonly workers: Member[];
+  readonly gateways: Member[];
+  /** The environment that all share. */
+  readonly env: Record<string, string>;
+  /** One more, up when this resolves. */
+  start(role: Role, env?: Record<string, string>): Promise<Member>;
+}
+
+export interface ThreeProcessesOptions {
+  processes: Processes;
+  servers: RealServers;
+  counts?: Partial<Record<Role, number>>;
+  /** Over the test's own: addresses of servers of the test, limits. */
+  env?: Record<string, string>;
+}
+
+/** The three entries on real servers, with a database and broker names of their own; up and ready when this resolves. */
+export async function startThreeProcesses(options: ThreeProcessesOptions): Promise<ThreeProcesses> {
+  const { processes, servers, counts = {} } = options;
+  const env: Record<string, string> = {
+    ...(await serverEnvironment(servers)),
+    DATA_DIR: await processes.folder(),
+    ...options.env,
+  };
+  const members: Record<Role, Member[]> = { api: [], worker: [], gateway: [] };
+
+  const start = async (role: Role, own: Record<string, string> = {}): Promise<Member> => {
+    const member = await startMember(processes, role, { ...env, ...own });
+    members[role].push(member);
+    return member;
+  };
+  const roles: Role[] = ['api', 'worker', 'gateway'];
+  await Promise.all(roles.flatMap((role) => Array.from({ length: counts[role] ?? 1 }, () => start(role))));
+  return {
+    apiUrl: members.api[0]?.url ?? '',
+    socketUrl: members.gateway[0]?.url ?? '',
+    databaseUrl: env.DATABASE_URL ?? '',
+    apis: members.api,
+    workers: members.worker,
+    gateways: members.gateway,
+    env,
+    start,
+  };
+}
+
+/** What leads the entries to the test's servers, and to a part of them that is theirs alone. */
+export async function serverEnvironment(servers: RealServers): Promise<Record<string, string>> {
+  const redis = new URL(servers.redisUrl);
+  return {
+    DATABASE_URL: await servers.createDatabase(),
+    REDIS_HOST: redis.hostname,
+    REDIS_PORT: redis.port,
+    RABBITMQ_URI: servers.rabbitmqUrl,
+    ...servers.createBrokerNames(),
+  };
+}
+
+const portVariable = { api: 'PORT', worker: 'WORKER_PORT', gateway: 'GATEWAY_PORT' } as const;
+const entry = { api: 'src/api.ts', worker: 'src/commands/worker.ts', gateway: 'src/gateway.ts' } as const;
+
+/** One process of a role; resolves when it is ready. */
+export async function startMember(
+  processes: Processes,
+  role: Role,
+  env: Record<string, string>,
+): Promise<Member> {
+  const port = String(await freePort());
+  const own = { LOG_LEVEL: 'info', ...env, [portVariable[role]]: port };
+  const process = processes.run([entry[role]], own);
+  const member = { role, url: `http://localhost:${port}`, process, env: own };
+  await untilReady(member);
+  return member;
+}
+
+export async function untilReady({ role, url, process }: Member): Promise<void> {
+  await eventually(
+    `the ${role} is ready`,
+    async () => {
+      if (!process.running()) throw new Error(`the ${role} ended:\n${process.output()}`);
+      const response = await fetch(`${url}/readyz`).catch(() => undefined);
+      return response?.status === 200;
+    },
+    60_000,
+  );
+}

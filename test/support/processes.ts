@@ -1,0 +1,106 @@
+import { afterAll } from 'bun:test';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './eventually.ts';
+import { repository } from './repository.ts';
+
+/** A process of ours, as a user starts it. */
+export interface RunningProcess {
+  readonly pid: number;
+  /** Both of its outputs so far, in order of arrival. */
+  output(): string;
+  readonly exited: Promise<number>;
+  running(): boolean;
+  signal(signal: NodeJS.Signals): void;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+export interface Processes {
+  /** `command` is run by this Bun, in the repository, with this environment and nothing of the developer's own. */
+  run(command: readonly string[], env?: Record<string, string>): RunningProcess;
+  /** Runs to its end. */
+  finish(command: readonly string[], env?: Record<string, string>): Promise<{ code: number; output: string }>;
+  /** A new folder, removed after the test file. */
+  folder(): Promise<string>;
+}
+
+/** `const processes = testProcesses();` at the top of the file: none of them outlives it. */
+export function testProcesses(): Processes {
+  const started: RunningProcess[] = [];
+  const folders: string[] = [];
+  afterAll(async () => {
+    await Promise.all(started.map((process) => process.kill()));
+    for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }, 30_000);
+
+  const run: Processes['run'] = (command, env = {}) => {
+    let output = '';
+    const child = Bun.spawn([process.execPath, '--no-env-file', ...command], {
+      cwd: repository,
+      env: { ...systemEnvironment(), ...env },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
+    const decoder = new TextDecoder();
+    const read = async (stream: ReadableStream<Uint8Array>) => {
+      for await (const chunk of stream) output += decoder.decode(chunk, { stream: true });
+    };
+    const read1 = read(child.stdout);
+    const read2 = read(child.stderr);
+    const running: RunningProcess = {
+      pid: child.pid,
+      output: () => output,
+      exited: Promise.all([child.exited, read1, read2]).then(([code]) => code),
+      running: () => child.exitCode === null && child.signalCode === null,
+      signal: (signal) => child.kill(signal),
+      async kill() {
+        child.kill('SIGKILL');
+        await child.exited;
+      },
+    };
+    started.push(running);
+    return running;
+  };
+
+  return {
+    run,
+    async finish(command, env) {
+      const process = run(command, env);
+      return { code: await process.exited, output: process.output() };
+    },
+    async folder() {
+      const folder = await mkdtemp(join(tmpdir(), 'confab-test-'));
+      folders.push(folder);
+      return folder;
+    },
+  };
+}
+
+/** Waits for a line of the process's output; when it ends before, throws with all it said. */
+export async function untilSays(process: RunningProcess, text: string, deadlineMs = 30_000): Promise<void> {
+  await eventually(
+    `a process says "${text}"`,
+    () => {
+      if (process.output().includes(text)) return true;
+      if (!process.running()) throw new Error(`it ended without saying "${text}":\n${process.output()}`);
+      return false;
+    },
+    deadlineMs,
+  ).catch((error: Error) => {
+    throw new Error(`${error.message}\n${process.output()}`);
+  });
+}
+
+const systemVariables = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'USERPROFILE', 'BUN_INSTALL'];
+
+function systemEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    systemVariables.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}

@@ -9,8 +9,14 @@ import type { Users } from './users.ts';
 /** Rows of one statement. */
 const mostKeys = 1_000;
 
+/** How late a lost hint is noticed; jittered, so that gateways do not ask in step. */
+const comparisonMs = 30_000;
+
 export interface Comparison {
-  /** Heads, memberships and sessions of all that is local, in bulk; tries again until PostgreSQL answers. */
+  /**
+   * Heads, memberships and sessions of all that is local, in bulk; tries again until PostgreSQL answers. It happens by
+   * itself twice a minute; this is for when it is known that hints were lost.
+   */
   now(): void;
   stop(): void;
 }
@@ -23,8 +29,10 @@ export function createComparison(deps: {
   sessions: Sessions;
   watchMembership: (userId: string, chatId: string) => void;
   log: Logger;
+  /** The longest time between two comparisons, in milliseconds. */
+  everyMs?: number | undefined;
 }): Comparison {
-  const { database, users, sequencer, sessions, watchMembership, log } = deps;
+  const { database, users, sequencer, sessions, watchMembership, log, everyMs = comparisonMs } = deps;
   const stopping = new AbortController();
   let wanted = false;
   let running = false;
@@ -73,15 +81,23 @@ export function createComparison(deps: {
     running = false;
   }
 
-  return {
-    now() {
-      wanted = true;
-      if (running || stopping.signal.aborted) return;
-      running = true;
-      run().catch((error) => log.error({ err: error }, 'comparing with PostgreSQL failed'));
-    },
-    stop: () => stopping.abort(),
-  };
+  function now(): void {
+    wanted = true;
+    if (running || stopping.signal.aborted) return;
+    running = true;
+    run().catch((error) => log.error({ err: error }, 'comparing with PostgreSQL failed'));
+  }
+
+  async function keepComparing(): Promise<void> {
+    for (;;) {
+      await pause(everyMs * (0.7 + 0.3 * Math.random()), stopping.signal);
+      if (stopping.signal.aborted) return;
+      now();
+    }
+  }
+  keepComparing();
+
+  return { now, stop: () => stopping.abort() };
 }
 
 function* chunks<Item>(items: readonly Item[]): Iterable<Item[]> {

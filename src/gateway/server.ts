@@ -40,6 +40,8 @@ export interface GatewayOptions {
   log: Logger;
   /** Connections that have not joined `/chat` yet; beyond that new ones are sent away for a second. */
   mostHandshakes?: number;
+  /** The longest time between two comparisons of what is local with PostgreSQL, in milliseconds. */
+  comparisonMs?: number;
 }
 
 /** What `Bun.serve` needs, alone or beside the api's app on one port. */
@@ -92,7 +94,15 @@ export function createGateway(options: GatewayOptions): Gateway {
     watchMembership,
     log,
   });
-  const compare = createComparison({ database, users, sequencer, sessions, watchMembership, log });
+  const compare = createComparison({
+    database,
+    users,
+    sequencer,
+    sessions,
+    watchMembership,
+    log,
+    everyMs: options.comparisonMs,
+  });
   subscriber.onNotifications(createNotificationRoutes({ sequencer, users, sessions, watchMembership, log }));
   subscriber.onReconnect(compare.now);
 

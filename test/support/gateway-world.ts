@@ -45,7 +45,9 @@ export interface World {
   tokenFor(user: WorldUser, ttlSeconds: number): Promise<string>;
   newGroup(...participants: WorldUser[]): Promise<Chat>;
   add(actor: WorldUser, chatId: string, ...users: WorldUser[]): Promise<void>;
-  remove(actor: WorldUser, chatId: string, user: WorldUser): Promise<void>;
+  /** The same with every announcement lost. */
+  addSilently(actor: WorldUser, chatId: string, ...users: WorldUser[]): Promise<void>;
+  remove(actor: WorldUser, chatId: string, user: WorldUser, options?: { silent?: boolean }): Promise<void>;
   /** Stored and announced; `silent` stores and announces nothing, as when Redis loses it. */
   send(sender: WorldUser, chatId: string, content: string, options?: { silent?: boolean }): Promise<Sent>;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
@@ -68,6 +70,11 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
   const createChat = createCreateChat({ database, getChat, announce });
   const addParticipants = createAddParticipants({ database, facts, presence, announce });
   const removeParticipant = createRemoveParticipant({ database, facts, presence, announce });
+  const unannounced = { database, facts, presence, announce: async () => {} };
+  const silently = {
+    add: createAddParticipants(unannounced),
+    remove: createRemoveParticipant(unannounced),
+  };
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
     (await createOwnTokens({ ...tokenOptions, accessTtlSeconds })).sign({ userId: id, sessionId });
 
@@ -104,8 +111,13 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
       await addParticipants({ chatId, actorId: actor.id, userIds: added.map(({ id }) => id) });
     },
 
-    async remove(actor, chatId, user) {
-      await removeParticipant({ chatId, actorId: actor.id, userId: user.id });
+    async addSilently(actor, chatId, ...added) {
+      await silently.add({ chatId, actorId: actor.id, userIds: added.map(({ id }) => id) });
+    },
+
+    async remove(actor, chatId, user, { silent = false } = {}) {
+      const remove = silent ? silently.remove : removeParticipant;
+      await remove({ chatId, actorId: actor.id, userId: user.id });
     },
 
     async send(sender, chatId, content, { silent = false } = {}) {
@@ -156,7 +168,7 @@ export interface RunningGateway {
 
 export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
-    Pick<GatewayOptions, 'allowedOrigin' | 'mostHandshakes' | 'authenticate'>
+    Pick<GatewayOptions, 'allowedOrigin' | 'mostHandshakes' | 'authenticate' | 'comparisonMs'>
   >,
 ): Promise<RunningGateway> {
   const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });

@@ -1,0 +1,365 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { request as httpRequest } from 'node:http';
+import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { embeddedBase } from '../support/api-bases.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  connectClient,
+  createWorld,
+  openClient,
+  type RunningGateway,
+  startTestGateway,
+  type TestClient,
+  type World,
+} from '../support/gateway-world.ts';
+
+const base = await embeddedBase();
+const presence = createEmbeddedPresence();
+
+/** A WebSocket that speaks Engine.IO by hand. */
+interface RawSocket {
+  ws: WebSocket;
+  frames: string[];
+  readonly closed: boolean;
+}
+
+/** A body of unknown length; its status. */
+function postChunked(url: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(url, { method: 'POST', headers: { 'transfer-encoding': 'chunked' } });
+    request.on('response', (response) => resolve(response.statusCode));
+    request.on('error', reject);
+    request.write('40');
+    request.end('0');
+  });
+}
+
+describe('gateway: hostile and unlucky clients', () => {
+  let world: World;
+  let running: RunningGateway;
+  const clients: TestClient[] = [];
+  const sockets: WebSocket[] = [];
+
+  beforeAll(async () => {
+    world = await createWorld(base);
+    running = await startTestGateway({
+      ...base,
+      presence,
+      allowedOrigin: (origin) => origin === 'https://app.example.com',
+    });
+  });
+  afterEach(() => {
+    for (const client of clients.splice(0)) client.close();
+    for (const ws of sockets.splice(0)) ws.close();
+  });
+  afterAll(() => running.stop());
+
+  function open(...[token, options]: [string | undefined, Parameters<typeof openClient>[2]?]) {
+    const client = openClient(running.url, token, options);
+    clients.push(client);
+    return client;
+  }
+
+  async function raw(query = 'EIO=4&transport=websocket', headers: Record<string, string> = {}) {
+    const ws = new WebSocket(`ws://localhost:${running.port}/socket.io/?${query}`, { headers });
+    sockets.push(ws);
+    const frames: string[] = [];
+    let closed = false;
+    ws.onmessage = ({ data }) => frames.push(String(data));
+    ws.onclose = () => {
+      closed = true;
+    };
+    const socket: RawSocket = {
+      ws,
+      frames,
+      get closed() {
+        return closed;
+      },
+    };
+    await eventually('it is open or refused', () => frames.length > 0 || closed);
+    return socket;
+  }
+
+  async function rawInChat(token: string): Promise<RawSocket> {
+    const socket = await raw();
+    socket.ws.send(`40/chat,${JSON.stringify({ token })}`);
+    await eventually('it is ready', () => socket.frames.some((frame) => frame.includes('chat.ready')));
+    return socket;
+  }
+
+  /** The gateway is unharmed: a newcomer connects and gets a message. */
+  async function works(): Promise<void> {
+    const [ada, bob] = await world.newUsers(2);
+    const chat = await world.newGroup(ada!, bob!);
+    const client = await connectClient(running.url, bob!);
+    clients.push(client);
+    await world.send(ada!, chat.id, 'still here');
+    await eventually('it works', () => client.contents().includes('still here'));
+  }
+
+  describe('refusals', () => {
+    const wrong: [string, () => Promise<string | undefined>, string][] = [
+      ['no token', async () => undefined, 'token_missing'],
+      ['garbage', async () => 'garbage', 'token_invalid'],
+      [
+        'a tampered one',
+        async () => `${(await world.newUsers(1))[0]!.token.slice(0, -4)}AAAA`,
+        'token_invalid',
+      ],
+      ['an expired one', async () => world.tokenFor((await world.newUsers(1))[0]!, -120), 'token_expired'],
+      [
+        'one of an ended session',
+        async () => {
+          const [user] = await world.newUsers(1);
+          await world.endSession(user!);
+          return user!.token;
+        },
+        'session_revoked',
+      ],
+    ];
+    test.each(wrong)('%s: connect_error says so', async (_, token, code) => {
+      const client = open(await token());
+      await eventually('it is refused', () => client.errors.length > 0);
+      expect(client.errors[0].data).toEqual({ code, detail: expect.any(String) });
+      expect(client.socket.active).toBe(false);
+    });
+
+    test('the token may come in the Authorization header', async () => {
+      const [ada] = await world.newUsers(1);
+      const client = open(undefined, { extraHeaders: { authorization: `Bearer ${ada!.token}` } });
+      await eventually('it is ready', () => client.ready > 0);
+    });
+
+    test('other namespaces are refused, the default one too', async () => {
+      const [ada] = await world.newUsers(1);
+      for (const path of ['', 'other', 'chat/extra', 'Chat']) {
+        const socket = openClient(`${running.url}`, ada!.token).socket.io.socket(`/${path}`, {
+          auth: { token: ada!.token },
+        });
+        const error = await new Promise<Error>((resolve, reject) => {
+          socket.on('connect_error', resolve);
+          socket.on('connect', () => reject(new Error(`/${path} lets in`)));
+        });
+        expect(error.message).toBe('Invalid namespace');
+        socket.io._close();
+      }
+    });
+
+    test('a foreign origin is refused on either transport, the listed one is let in', async () => {
+      const [ada] = await world.newUsers(1);
+      const foreign = { extraHeaders: { origin: 'https://evil.example.com' }, reconnection: false };
+      for (const transports of [['websocket'], ['polling']]) {
+        const client = open(ada!.token, { ...foreign, transports });
+        await eventually('it is refused', () => client.errors.length > 0);
+        expect(client.ready).toBe(0);
+      }
+      const url = `${running.url}/socket.io/?EIO=4&transport=polling`;
+      const refused = await fetch(url, { headers: { origin: 'https://evil.example.com' } });
+      expect(refused.status).toBe(403);
+      expect(await refused.json()).toEqual({ code: 4, message: 'origin_not_allowed' });
+      expect(refused.headers.get('access-control-allow-origin')).toBe(null);
+
+      const listed = await fetch(url, { headers: { origin: 'https://app.example.com' } });
+      expect(listed.status).toBe(200);
+      expect(listed.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+      const preflight = await fetch(url, {
+        method: 'OPTIONS',
+        headers: { origin: 'https://app.example.com', 'access-control-request-method': 'POST' },
+      });
+      expect(preflight.status).toBe(204);
+      expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
+      const client = open(ada!.token, { extraHeaders: { origin: 'https://app.example.com' } });
+      await eventually('it is ready', () => client.ready > 0);
+    });
+
+    test('requests that the engine would mishandle are answered', async () => {
+      const at = (query: string, init?: RequestInit) => fetch(`${running.url}/socket.io/${query}`, init);
+      expect((await at('?EIO=4&transport=websocket')).status).toBe(400);
+      expect((await at('?EIO=4&transport=carrier-pigeon')).status).toBe(400);
+      expect((await at('?EIO=3&transport=polling')).status).toBe(400);
+      expect((await at('?EIO=4&transport=polling&sid=nobody')).status).toBe(400);
+      expect((await at('?EIO=4&transport=polling', { method: 'POST', body: '40' })).status).toBe(400);
+      expect((await at('?EIO=4&transport=polling', { method: 'DELETE' })).status).toBe(400);
+      expect((await at('socket.io.js')).status).toBe(404);
+      const large = { method: 'POST', body: 'x'.repeat(100_000) };
+      expect((await at('?EIO=4&transport=polling&sid=nobody', large)).status).toBe(413);
+      expect(await postChunked(`${running.url}/socket.io/?EIO=4&transport=polling&sid=nobody`)).toBe(411);
+    });
+  });
+
+  test.each([[['polling']], [['polling', 'websocket']], [['websocket']]])(
+    'messages arrive over %p',
+    async (transports) => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const client = await connectClient(running.url, bob!, { transports });
+      clients.push(client);
+      const expected = Array.from({ length: 100 }, (_, at) => `${at}`);
+      for (const content of expected) {
+        await world.send(ada!, chat.id, content);
+        if (Number(content) % 10 === 0) await Bun.sleep(1);
+      }
+      await eventually('all arrive', () => client.seen.length >= expected.length);
+      expect(client.contents('chat.message.new')).toEqual(expected);
+      if (transports.length > 1) {
+        await eventually('it upgrades', () => client.socket.io.engine.transport.name === 'websocket');
+      }
+    },
+  );
+
+  const floods: [string, (socket: RawSocket) => void][] = [
+    ['a 1 MB frame', ({ ws }) => ws.send(`42/chat,["x","${'x'.repeat(1_000_000)}"]`)],
+    ['a binary frame', ({ ws }) => ws.send(new Uint8Array(100))],
+    [
+      'a packet that promises attachments',
+      ({ ws }) => ws.send('4510-/chat,["x",{"_placeholder":true,"num":0}]'),
+    ],
+    ['an unknown packet', ({ ws }) => ws.send('9')],
+    ['a broken Socket.IO packet', ({ ws }) => ws.send('42/chat,[')],
+    ['a packet that is not an event', ({ ws }) => ws.send('42/chat,{"a":1}')],
+    ['a reserved event', ({ ws }) => ws.send('42/chat,["disconnect"]')],
+    ['an unknown Socket.IO type', ({ ws }) => ws.send('49')],
+    ['a second CONNECT', ({ ws }) => ws.send('40/chat,{}')],
+    ['an event for a namespace it is not in', ({ ws }) => ws.send('42/other,["x"]')],
+    ['JSON nested ten thousand deep', ({ ws }) => ws.send(`42/chat,["x",${'['.repeat(10_000)}`)],
+    ['leaving the namespace', ({ ws }) => ws.send('41/chat,')],
+    [
+      'a thousand events',
+      ({ ws }) => {
+        for (let at = 0; at < 1_000; at += 1) ws.send('42/chat,["x"]');
+      },
+    ],
+    [
+      'a thousand pongs that nobody asked for',
+      ({ ws }) => {
+        for (let at = 0; at < 1_000; at += 1) ws.send('3');
+      },
+    ],
+  ];
+  test.each(floods)('%s closes its own connection and harms nobody', async (_, attack) => {
+    const [ada] = await world.newUsers(1);
+    const socket = await rawInChat(ada!.token);
+    attack(socket);
+    await eventually('it is closed', () => socket.closed);
+    await works();
+  });
+
+  const tolerated: [string, string][] = [
+    ['an event', '42/chat,["chat.message.new",{"forged":true}]'],
+    ['an event that asks for an answer', '42/chat,7["x"]'],
+    ['an answer to nothing', '43/chat,7[]'],
+    ['a well-formed event nested a thousand deep', `42/chat,["x",${'['.repeat(1_000)}${']'.repeat(1_000)}]`],
+    ['an error event', '42/chat,["error","x"]'],
+  ];
+  test.each(tolerated)('%s from a client is ignored', async (_, frame) => {
+    const [ada, bob] = await world.newUsers(2);
+    const chat = await world.newGroup(ada!, bob!);
+    const socket = await rawInChat(ada!.token);
+    socket.ws.send(frame);
+    await world.send(bob!, chat.id, 'after it');
+    await eventually('it goes on', () => socket.frames.some((one) => one.includes('after it')));
+    expect(socket.closed).toBe(false);
+    expect(socket.frames.filter((one) => one.startsWith('43'))).toEqual([]);
+  });
+
+  test('strange tokens and auth payloads are refusals, not errors', async () => {
+    const auths = [
+      '{"token":{"a":1}}',
+      '{"token":[]}',
+      '{"token":7}',
+      '{"__proto__":{"token":"x"}}',
+      '{}',
+      '',
+    ];
+    for (const auth of [...auths, `{"token":"${'x'.repeat(60_000)}"}`]) {
+      const socket = await raw();
+      socket.ws.send(`40/chat,${auth}`);
+      await eventually('it is refused', () => socket.frames.some((frame) => frame.startsWith('44/chat,')));
+      const refusal = JSON.parse(socket.frames.at(-1)!.slice('44/chat,'.length));
+      expect(refusal.data.code).toMatch(/^token_(missing|invalid)$/);
+    }
+    const nested = await raw();
+    nested.ws.send(`40/chat,{"token":${'['.repeat(5_000)}${']'.repeat(5_000)}}`);
+    await eventually('it is refused or closed', () => nested.closed || nested.frames.length > 1);
+    await works();
+  });
+
+  test('two CONNECTs in one breath make no two sockets', async () => {
+    const [ada] = await world.newUsers(1);
+    const socket = await raw();
+    socket.ws.send(`40/chat,${JSON.stringify({ token: ada!.token })}`);
+    socket.ws.send(`40/chat,${JSON.stringify({ token: ada!.token })}`);
+    await eventually('it is closed', () => socket.closed);
+    await eventually('it is gone', async () => !(await presence.online([ada!.id])).has(ada!.id));
+  });
+
+  test('a connection that never joins /chat is closed', async () => {
+    const socket = await raw();
+    const began = performance.now();
+    await eventually('it is closed', () => socket.closed, 15_000);
+    expect(performance.now() - began).toBeGreaterThan(8_000);
+  }, 20_000);
+});
+
+describe('gateway: its limits', () => {
+  test('beyond so many handshakes new ones are sent away, and let in when there is room', async () => {
+    const running = await startTestGateway({ ...base, presence, mostHandshakes: 5 });
+    const url = `ws://localhost:${running.port}/socket.io/?EIO=4&transport=websocket`;
+    const idle = Array.from({ length: 5 }, () => new WebSocket(url));
+    await Promise.all(idle.map((ws) => new Promise((resolve) => ws.addEventListener('message', resolve))));
+    const refused = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('1');
+
+    const world = await createWorld(base);
+    const [ada] = await world.newUsers(1);
+    const client = openClient(running.url, ada!.token);
+    for (const ws of idle) ws.close();
+    await eventually('there is room', () => client.ready > 0);
+    client.close();
+    await running.stop();
+  });
+
+  test('an error that is not about the client closes its transport, so that it tries again by itself', async () => {
+    let failing = true;
+    const world = await createWorld(base);
+    const [ada] = await world.newUsers(1);
+    const identity = { userId: ada!.id, sessionId: ada!.sessionId, expiresAt: Date.now() / 1000 + 60 };
+    const running = await startTestGateway({
+      ...base,
+      presence,
+      authenticate: async () => {
+        if (failing) throw new Error('not expected');
+        return { identity };
+      },
+    });
+    const client = openClient(running.url, 'any');
+    await eventually('it has been turned away', () => client.socket.io.engine?.readyState === 'closed');
+    expect(client.errors).toEqual([]);
+    failing = false;
+    await eventually('it comes back', () => client.ready > 0);
+    client.close();
+    await running.stop();
+  });
+
+  test('draining refuses newcomers and closes transports, so that plain clients go elsewhere', async () => {
+    const world = await createWorld(base);
+    const users = await world.newUsers(60);
+    const leaving = await startTestGateway({ ...base, presence });
+    const clients = await Promise.all(users.map((user) => connectClient(leaving.url, user)));
+    const began = performance.now();
+    const drained = leaving.gateway.drain(300);
+    expect(leaving.gateway.ready()).toBe(false);
+    expect((await fetch(`${leaving.url}/socket.io/?EIO=4&transport=polling`)).status).toBe(503);
+    await drained;
+    expect(performance.now() - began).toBeLessThan(2_000);
+    await eventually('all are closed', () => clients.every((one) => one.disconnects.length > 0));
+    for (const one of clients) {
+      expect(one.disconnects).toEqual(['transport close']);
+      expect(one.socket.active).toBe(true);
+      one.close();
+    }
+    expect(await presence.online(users.map(({ id }) => id))).toEqual(new Set());
+    await leaving.stop();
+  });
+});

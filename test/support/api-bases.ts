@@ -1,13 +1,15 @@
 import { afterAll } from 'bun:test';
-import Redis from 'ioredis';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import { createLog } from '../../src/shared/log.ts';
 import { createEmbeddedNotifications } from '../../src/shared/notifications/embedded.ts';
 import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
+import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import type { ApiBase } from './api.ts';
+import { openTestRedis } from './redis.ts';
 import { realServers } from './servers.ts';
 
 export type ObservedBase = ApiBase & { subscriber: Subscriber };
@@ -20,16 +22,28 @@ export async function embeddedBase(): Promise<ObservedBase> {
   return { database, facts: createEmbeddedFacts(), ...createEmbeddedNotifications() };
 }
 
-/** At the top of a file: PostgreSQL and Redis. */
-export async function realBase(): Promise<ObservedBase> {
-  const servers = await realServers();
-  const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
-  const client = new Redis(servers.redisUrl, { enableAutoPipelining: true });
+/** At the top of a file: PostgreSQL and Redis, the shared ones unless others are given. */
+export async function realBase(given?: { databaseUrl: string; redisUrl: string }): Promise<ObservedBase> {
+  const { databaseUrl, redisUrl } = given ?? (await sharedUrls());
+  const database = openPostgres({ url: databaseUrl, applicationName: 'confab-test' });
+  const [commands, listening] = await Promise.all([
+    openTestRedis(redisUrl, 'commands'),
+    openTestRedis(redisUrl, 'subscriber'),
+  ]);
+  const prefix = `test-${crypto.randomUUID()}`;
+  const subscriber = createRedisSubscriber(listening, prefix, createLog({ logLevel: 'silent' }, 'test'));
   afterAll(async () => {
-    client.disconnect();
+    subscriber.close();
+    listening.disconnect();
+    commands.disconnect();
     await database.close();
   });
   await migrate(database);
-  const facts = createRedisFacts(client, `test-${crypto.randomUUID()}`);
-  return { database, facts, ...createEmbeddedNotifications() };
+  const facts = createRedisFacts(commands, prefix);
+  return { database, facts, notifier: createRedisNotifier(commands, prefix), subscriber };
+}
+
+async function sharedUrls(): Promise<{ databaseUrl: string; redisUrl: string }> {
+  const servers = await realServers();
+  return { databaseUrl: await servers.createDatabase(), redisUrl: servers.redisUrl };
 }

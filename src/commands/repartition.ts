@@ -1,11 +1,11 @@
 /** `bun run repartition <count>`: another number of partitions, once the old ones are empty. */
 import { parseArgs } from 'node:util';
-import amqplib from 'amqplib';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { parseConfig } from '../shared/config.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
 import { createLog } from '../shared/log.ts';
 import { readDepths } from '../shared/queue/rabbitmq-depths.ts';
+import { createLink } from '../shared/queue/rabbitmq-link.ts';
 import { repartition } from './repartition/repartition.ts';
 
 const usage = `bun run repartition <count> [--wait <seconds>]
@@ -32,12 +32,18 @@ async function main(count: number, waitMs: number): Promise<void> {
       log,
     });
     lifecycle.defer('PostgreSQL', () => database.close());
-    const connection = await amqplib.connect(config.broker.url, { timeout: serversWaitMs });
-    connection.on('error', () => {});
-    lifecycle.defer('RabbitMQ', () => connection.close());
+    const link = createLink({
+      url: config.broker.url,
+      name: applicationName,
+      log,
+      waitMs: serversWaitMs,
+      setup: async () => {},
+    });
+    lifecycle.defer('RabbitMQ', () => link.close());
+    await link.open();
     await repartition({
       database,
-      depths: (partitionCount) => readDepths(connection, config.broker, partitionCount),
+      depths: (partitionCount) => readDepths(link, config.broker, partitionCount),
       ownName: applicationName,
       count,
       waitMs,

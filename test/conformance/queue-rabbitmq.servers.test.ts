@@ -2,15 +2,15 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import amqplib from 'amqplib';
 import pino from 'pino';
 import type { BrokerConfig } from '../../src/shared/config.ts';
-import type { Delivery } from '../../src/shared/queue/queue.ts';
-import { openRabbitMq, type RabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import type { Delivery, Queue } from '../../src/shared/queue/queue.ts';
+import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 import { collect, numbered, publish, queueConformance } from './queue.ts';
 
 const servers = await realServers();
 const log = pino({ level: 'silent' });
-const opened: RabbitMq[] = [];
+const opened: Queue[] = [];
 afterAll(async () => {
   for (const each of opened) await each.close();
 }, 30_000);
@@ -26,7 +26,7 @@ function brokerAt(url: string): BrokerConfig {
   };
 }
 
-function open(broker: BrokerConfig, { partitionCount = 8, waitMs = 20_000 } = {}): RabbitMq {
+function open(broker: BrokerConfig, { partitionCount = 8, waitMs = 20_000 } = {}): Queue {
   const queue = openRabbitMq({ broker, partitionCount, log, waitMs });
   opened.push(queue);
   return queue;

@@ -1,6 +1,11 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import type { Queue } from '../../src/shared/queue/embedded.ts';
-import type { BatchVerdict, ConsumeOptions, Consumer, Delivery } from '../../src/shared/queue/queue.ts';
+import type {
+  BatchVerdict,
+  ConsumeOptions,
+  Consumer,
+  Delivery,
+  Queue,
+} from '../../src/shared/queue/queue.ts';
 import { eventually } from '../support/eventually.ts';
 
 export interface QueueUnderTest {

@@ -7,7 +7,8 @@ import { openPostgres } from '../../src/db/postgres.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
-import { openRabbitMq, type RabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import type { Queue } from '../../src/shared/queue/queue.ts';
+import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 import type { WorkerProcessSettings } from '../support/worker-process.ts';
@@ -18,7 +19,7 @@ const chatCount = 12;
 const workers: Subprocess[] = [];
 let settings: WorkerProcessSettings;
 let database: Database;
-let queue: RabbitMq;
+let queue: Queue;
 let announced = 0;
 
 beforeAll(async () => {

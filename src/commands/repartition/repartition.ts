@@ -51,7 +51,7 @@ export async function repartition(dependencies: {
       if (messages === 0 && consumers === 0 && names === '') return;
       const state =
         messages > 0
-          ? `${messages} messages wait in the ${oldCount} old partitions: stop every api, leave the workers running.`
+          ? `Messages that wait in the ${oldCount} old partitions: ${messages}. Stop every api, leave the workers running.`
           : `The ${oldCount} old partitions are empty: stop every api and every worker now` +
             ` (${[names, `${consumers} consumers`].filter(Boolean).join('; ')}).`;
       if (state !== said) print(state);

@@ -3,16 +3,7 @@ import type { Logger } from '../log.ts';
 import { createEmbeddedDeadLetters } from './embedded-dead-letters.ts';
 import { createEmbeddedPartitions } from './embedded-partitions.ts';
 import { createEmbeddedSendQueue } from './embedded-send-queue.ts';
-import type { DeadLetterSink, DeadLetterStore, PartitionSource, SendQueue } from './queue.ts';
-
-/** What each queue adapter opens; every call gives the same thing. */
-export interface Queue {
-  sendQueue(): Promise<SendQueue>;
-  partitionSource(): Promise<PartitionSource>;
-  deadLetterSink(): Promise<DeadLetterSink>;
-  deadLetterStore(): Promise<DeadLetterStore>;
-  close(): Promise<void>;
-}
+import type { Queue } from './queue.ts';
 
 /**
  * The queue as two tables of the database that the process has anyway: for one process. It is as durable as that

@@ -79,3 +79,12 @@ export interface DeadLetterStore {
   /** Returns the ids dropped. */
   drop(ids: readonly string[]): Promise<string[]>;
 }
+
+/** What each queue adapter opens; every call gives the same thing. */
+export interface Queue {
+  sendQueue(): Promise<SendQueue>;
+  partitionSource(): Promise<PartitionSource>;
+  deadLetterSink(): Promise<DeadLetterSink>;
+  deadLetterStore(): Promise<DeadLetterStore>;
+  close(): Promise<void>;
+}

@@ -1,5 +1,6 @@
-import type { ChannelModel } from 'amqplib';
 import type { BrokerConfig } from '../config.ts';
+import { StartError } from '../start-error.ts';
+import type { Link } from './rabbitmq-link.ts';
 import { partitionQueue } from './rabbitmq-topology.ts';
 
 export interface Depths {
@@ -11,11 +12,9 @@ export interface Depths {
 const notFound = 404;
 
 /** Of all partitions together; a queue that is not there is empty. */
-export async function readDepths(
-  connection: ChannelModel,
-  broker: BrokerConfig,
-  partitionCount: number,
-): Promise<Depths> {
+export async function readDepths(link: Link, broker: BrokerConfig, partitionCount: number): Promise<Depths> {
+  const connection = link.current();
+  if (!connection) throw new StartError('The connection to RabbitMQ was lost; nothing was changed.');
   const depths: Depths = { messages: 0, consumers: 0 };
   for (let partition = 0; partition < partitionCount; partition += 1) {
     const channel = await connection.createChannel();

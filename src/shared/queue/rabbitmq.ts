@@ -1,15 +1,12 @@
 import type { BrokerConfig } from '../config.ts';
 import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../log.ts';
-import type { Queue } from './embedded.ts';
-import type { SendQueue } from './queue.ts';
+import type { Queue, SendQueue } from './queue.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './rabbitmq-dead-letters.ts';
 import { createLink } from './rabbitmq-link.ts';
 import { createRabbitPartitions, type RawBodies } from './rabbitmq-partitions.ts';
 import { createPublisher } from './rabbitmq-publisher.ts';
 import { declareTopology, partitionQueue, topologyOf } from './rabbitmq-topology.ts';
-
-export type RabbitMq = Queue;
 
 /**
  * Connects at the first thing asked for. Publishing and consuming have a connection each: a broker that is short of
@@ -21,7 +18,7 @@ export function openRabbitMq(dependencies: {
   partitionCount: number;
   log: Logger;
   waitMs: number;
-}): RabbitMq {
+}): Queue {
   const { broker, partitionCount, log, waitMs } = dependencies;
   const topology = topologyOf(broker, partitionCount);
   const rawBodies: RawBodies = new WeakMap();

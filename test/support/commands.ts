@@ -1,0 +1,62 @@
+import { expect } from 'bun:test';
+
+export interface CommandResult {
+  status: number;
+  out: string;
+  err: string;
+}
+
+/** Runs one of the project's commands as a user does, without the `.env` of whoever runs the tests. */
+export async function runCommand(
+  file: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<CommandResult> {
+  const run = Bun.spawn(['bun', '--no-env-file', `${import.meta.dir}/../../src/commands/${file}`, ...args], {
+    env: { ...process.env, ...env },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  const [status, out, err] = await Promise.all([
+    run.exited,
+    new Response(run.stdout).text(),
+    new Response(run.stderr).text(),
+  ]);
+  return { status, out, err };
+}
+
+/** What an operator does with dead letters, on either ground; `letters` are there already, in this order. */
+export async function dlqSession(
+  dlq: (...args: string[]) => Promise<CommandResult>,
+  [first, second, third]: readonly [string, string, string],
+): Promise<void> {
+  const list = await dlq('list');
+  expect(list.status).toBe(0);
+  expect(list.out.trim().split('\n')).toHaveLength(3);
+  expect(list.out).toMatch(
+    new RegExp(`^${first}  \\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z  p\\d  not_participant$`, 'm'),
+  );
+
+  const show = await dlq('show', first);
+  expect(show.status).toBe(0);
+  expect(show.out).toContain('reason         not_participant');
+  expect(show.out).toContain('accepted       2026-02-14T12:00:00.000Z');
+  expect(show.out).toContain('"content": "let me in"');
+
+  const unreadable = await dlq('show', third);
+  expect(unreadable).toMatchObject({ status: 0 });
+  expect(unreadable.out).toContain('not JSON \\x1b[31m');
+
+  const unknown = await dlq('show', 'unknown');
+  expect(unknown).toMatchObject({ status: 1, out: '' });
+  expect(unknown.err).toContain('There is no dead letter unknown');
+
+  expect(await dlq('drop', second)).toMatchObject({ status: 0, out: `dropped ${second}\n` });
+  expect(await dlq('drop', second)).toMatchObject({ status: 1, out: '' });
+  expect(await dlq('replay', first)).toMatchObject({ status: 0, out: `replayed ${first}\n` });
+  expect(await dlq('replay', first)).toMatchObject({ status: 1, out: '' });
+  expect(await dlq('replay', '--all')).toMatchObject({ status: 0, out: `replayed ${third}\n` });
+  expect(await dlq('replay', '--all')).toMatchObject({ status: 0, out: '' });
+  expect(await dlq('list')).toMatchObject({ status: 0, out: '' });
+}

@@ -1,0 +1,177 @@
+import { afterEach, expect, test } from 'bun:test';
+import { randomUUID } from 'node:crypto';
+import { io, type Socket } from 'socket.io-client';
+import type { Chat, MessageEvent, ServerToClientEvents, TokenPair } from '../../src/shared/contract.ts';
+import { serverEnvironment, startMember } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
+import { readKong } from '../support/kong.ts';
+import { nginxFromKong } from '../support/nginx-from-kong.ts';
+import { testProcesses, untilSays } from '../support/processes.ts';
+import { readText } from '../support/repository.ts';
+import { realServers } from '../support/servers.ts';
+
+const listedOrigin = 'https://app.example.com';
+
+const servers = await realServers();
+const processes = testProcesses();
+const kong = await readKong('kong.yml');
+// What docker-compose.yml gives its containers: production, behind a proxy, the schema brought up to date before.
+const environment = {
+  ...(await serverEnvironment(servers)),
+  NODE_ENV: 'production',
+  TRUST_PROXY: 'true',
+  JWT_SECRET: 'a secret of these processes alone, made for one test',
+  CORS_ORIGINS: listedOrigin,
+  RATE_LIMIT_LOGIN: '100',
+};
+const migrated = await processes.finish(['src/commands/migrate.ts'], environment);
+if (migrated.code !== 0) throw new Error(migrated.output);
+const [api, , ...gateways] = await Promise.all([
+  startMember(processes, 'api', environment),
+  startMember(processes, 'worker', environment),
+  startMember(processes, 'gateway', environment),
+  startMember(processes, 'gateway', environment),
+]);
+const onLoopback = ({ url }: { url: string }) => `127.0.0.1:${new URL(url).port}`;
+const nginx = await servers.createNginx((port) =>
+  nginxFromKong(kong, {
+    port,
+    addresses: {
+      'chat-be:3000': [onLoopback(api)],
+      'gateway:3001': gateways.map(onLoopback),
+    },
+  }),
+);
+const { url } = nginx;
+
+const sockets: Socket[] = [];
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.disconnect();
+});
+
+const call = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
+  fetch(`${url}${path}`, {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
+
+async function signUp(): Promise<TokenPair> {
+  const credentials = { email: `${randomUUID()}@example.com`, password: 'correct horse battery staple' };
+  expect((await call('/auth/register', credentials)).status).toBe(201);
+  const answer = await call('/auth/login', credentials);
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as TokenPair;
+}
+
+async function createChat(token: string, ...userIds: string[]): Promise<Chat> {
+  const answer = await call('/chats', { participantUserIds: userIds }, bearer(token));
+  expect([200, 201]).toContain(answer.status);
+  return (await answer.json()) as Chat;
+}
+
+/** Connected, with what it receives. */
+async function connect(token: string, options: object = {}) {
+  const socket: Socket<ServerToClientEvents> = io(`${url}/chat`, {
+    path: '/socket.io',
+    auth: { token },
+    forceNew: true,
+    ...options,
+  });
+  sockets.push(socket);
+  const received: MessageEvent[] = [];
+  socket.on('chat.message.new', (event) => received.push(event));
+  await eventually('connected', () => socket.connected);
+  return { socket, received };
+}
+
+/** The `ts` blocks of the setup guide, with real values where it says `<…>`. */
+async function snippets(values: Record<string, string>): Promise<string[]> {
+  const guide = await readText('docs/realtime-chat-setup.md');
+  return [...guide.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) =>
+    Object.entries(values).reduce((text, [from, to]) => text.replaceAll(from, to), code),
+  );
+}
+
+test('the checklist passes', async () => {
+  const run = await processes.finish(['src/commands/checklist.ts', '--api', url, '--socket', url]);
+  expect(run.output).toContain('All six steps work');
+  expect(run.code).toBe(0);
+}, 30_000);
+
+test('WebSockets are upgraded, without polling before', async () => {
+  const { accessToken } = await signUp();
+  const { socket } = await connect(accessToken, { transports: ['websocket'] });
+  expect(socket.io.engine.transport.name).toBe('websocket');
+});
+
+test('default options poll and then upgrade, each client on one of two gateways', async () => {
+  const { accessToken } = await signUp();
+  const { socket } = await connect(accessToken);
+  await eventually('upgraded', () => socket.io.engine.transport.name === 'websocket');
+});
+
+test('polling alone delivers: every request of a client reaches its gateway', async () => {
+  const [a, b] = [await signUp(), await signUp()];
+  const chat = await createChat(a.accessToken, b.user.id);
+  const { received } = await connect(b.accessToken, { transports: ['polling'] });
+  const contents = Array.from({ length: 10 }, (_, index) => `message ${index}`);
+  for (const content of contents) {
+    const answer = await call(`/chats/${chat.id}/messages`, { content }, bearer(a.accessToken));
+    expect(answer.status).toBe(202);
+  }
+  await eventually('all received', () => received.length === contents.length);
+  expect(received.map(({ message }) => message.content)).toEqual(contents);
+});
+
+test("the guide's snippets work as they stand, with KONG_BASE_URL set", async () => {
+  const [a, b] = [await signUp(), await signUp()];
+  const chat = await createChat(a.accessToken, b.user.id);
+  const codes = await snippets({ 'https://api.example.com': url, '<JWT_ACCESS_TOKEN>': b.accessToken });
+  const ofKong = codes.find((code) => code.includes('KONG_BASE_URL')) ?? '';
+  const handler = codes.find((code) => code.includes("'chat.message.new'")) ?? '';
+  const printing = `chatSocket.on('connect', async () => console.log('me', (await apiClient.get('/auth/me')).data.id));`;
+  const run = processes.run(['-e', `${ofKong}\n${handler}\n${printing}`]);
+  await untilSays(run, `me ${b.user.id}`);
+  await call(`/chats/${chat.id}/messages`, { content: 'Hello from sender' }, bearer(a.accessToken));
+  await untilSays(run, 'Hello from sender');
+  expect(run.output()).toContain(`New realtime message ${chat.id}`);
+  await run.kill();
+});
+
+test('only the routes of kong.yml are there', async () => {
+  expect((await call('/healthz')).status).toBe(200);
+  expect((await call('/openapi.json')).status).toBe(200);
+  expect((await call('/documentation')).status).toBe(200);
+  const other = await call('/metrics');
+  expect(other.status).toBe(404);
+  expect(await other.json()).toEqual({ message: 'no Route matched with those values' });
+});
+
+test('problems come through as Confab says them', async () => {
+  const answer = await call('/chats');
+  expect(answer.status).toBe(401);
+  expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  expect(await answer.json()).toMatchObject({ code: 'token_missing' });
+});
+
+test('a listed origin gets its headers, another is refused at the socket', async () => {
+  const preflight = await fetch(`${url}/chats`, {
+    method: 'OPTIONS',
+    headers: { Origin: listedOrigin, 'Access-Control-Request-Method': 'POST' },
+  });
+  expect(preflight.headers.get('access-control-allow-origin')).toBe(listedOrigin);
+  const handshake = (origin: string) =>
+    fetch(`${url}/socket.io/?EIO=4&transport=polling`, { headers: { Origin: origin } });
+  expect((await handshake(listedOrigin)).status).toBe(200);
+  expect((await handshake('https://elsewhere.example.com')).status).toBe(403);
+});
+
+test('the address that counts is the one the proxy saw, whatever the client says of it', async () => {
+  const attempt = (index: number) =>
+    call('/auth/login', { email: 'nobody@example', password: '' }, { 'X-Forwarded-For': `10.0.0.${index}` });
+  const statuses: number[] = [];
+  for (let index = 0; index < 130; index += 1) statuses.push((await attempt(index)).status);
+  expect(statuses).toContain(429);
+});

@@ -28,7 +28,7 @@ export async function createPublicKeyFinder(pem: string): Promise<FindKey> {
   };
 }
 
-function algorithmOf(keyType: string | undefined): OutsideAlgorithm {
+function algorithmOf(keyType: string | undefined): keyof typeof importParameters {
   if (keyType === 'ed25519') return 'EdDSA';
   if (keyType === 'rsa') return 'RS256';
   throw new Error(`JWT_PUBLIC_KEY holds a key of type ${keyType}: it must be Ed25519 or RSA.`);
@@ -37,8 +37,7 @@ function algorithmOf(keyType: string | undefined): OutsideAlgorithm {
 const importParameters = {
   EdDSA: { name: 'Ed25519' },
   RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
-} as const satisfies Record<OutsideAlgorithm, object>;
+} as const satisfies Partial<Record<OutsideAlgorithm, object>>;
 
 export interface JwksOptions {
   /** How long the provider may take. */

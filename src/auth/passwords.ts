@@ -35,13 +35,16 @@ export function createPasswords({
 }: PasswordLimits = {}): Passwords {
   const turn = createTurns({ concurrency, maxWaiting, maxWaitMs });
   return {
-    hash: (password) => turn(() => Bun.password.hash(password, cost)),
+    hash: (password) => turn(() => Bun.password.hash(normal(password), cost)),
     async verify(password, hash) {
-      const right = await turn(() => Bun.password.verify(password, hash ?? nobodysHash));
+      const right = await turn(() => Bun.password.verify(normal(password), hash ?? nobodysHash));
       return right && typeof hash === 'string';
     },
   };
 }
+
+/** One password, however a keyboard composes it (NIST SP 800-63B, 3.1.1.2). */
+const normal = (password: string): string => password.normalize('NFKC');
 
 /** First come, first served; who would wait too long is told at once, or once it has. */
 function createTurns({ concurrency, maxWaiting, maxWaitMs }: Required<PasswordLimits>) {

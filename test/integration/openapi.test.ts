@@ -205,6 +205,7 @@ describe('the page', () => {
   test('asks for the document beside it', async () => {
     const start = await (await api.request('/documentation/start.js')).text();
     expect(start).toContain("url: 'openapi.json'");
+    expect(start).toContain('validatorUrl: null');
   });
 });
 

@@ -12,6 +12,12 @@ test('a password is right against its own hash alone', async () => {
   expect(await passwords.verify('correct house', hash)).toBe(false);
 });
 
+test('a password is the same however a keyboard composes it', async () => {
+  const passwords = createPasswords();
+  const hash = await passwords.hash('caf\u00e9 au lait');
+  expect(await passwords.verify('cafe\u0301 au lait', hash)).toBe(true);
+});
+
 test('where there is no hash no password is right, and saying so costs as much', async () => {
   const passwords = createPasswords();
   const hash = await passwords.hash('correct horse');

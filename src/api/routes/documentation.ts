@@ -20,7 +20,8 @@ const page = `<!doctype html>
 </html>
 `;
 
-const start = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true });\n`;
+/** Without `validatorUrl: null` it would show the document to a server of Swagger's. */
+const start = `SwaggerUIBundle({ url: 'openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });\n`;
 
 /** Swagger UI sets inline styles and carries its pictures as data; its scripts are files. */
 const contentSecurityPolicy = [

@@ -51,7 +51,7 @@ export const email = v.pipe(
   v.metadata({ examples: ['ada@example.com'] }),
 );
 
-/** UTF-16 units; any characters. */
+/** UTF-16 units; no kind of character is asked for. */
 export const password = v.pipe(
   v.string(),
   v.minLength(8, 'must have at least 8 characters'),

@@ -90,6 +90,15 @@ describe('the setup guide', () => {
       expect(guide).toContain(part);
   });
 
+  test('shows the frontend snippets of examples/, which are tested', async () => {
+    const examples = await Promise.all(
+      ['kong', 'send', 'socket'].map((name) => readText(`examples/${name}.ts`)),
+    );
+    const blocks = all(guide, /```ts\n([\s\S]*?)```/g);
+    expect(blocks.length).toBeGreaterThanOrEqual(4);
+    expect(blocks.filter((block) => !examples.some((example) => example.includes(block)))).toEqual([]);
+  });
+
   test('shows an excerpt of kong.yml that agrees with it', async () => {
     const excerpt = Bun.YAML.parse(all(guide, /```yaml\n([\s\S]*?)```/g)[0] ?? '');
     const { services } = await readKong('kong.yml');

@@ -1,0 +1,41 @@
+import type { BenchPath } from './harness/bench.ts';
+import { measureFanOut, reportFanOut, type Scenario, startFanOutServers } from './harness/fan-out.ts';
+import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
+import { ratiosOf, spreadOf } from './harness/statistics.ts';
+
+const users = 10_000;
+const few = 100;
+
+/** What a delivery costs does not grow with the group. */
+export const groupSize: BenchPath = {
+  name: 'group-size',
+  title: 'a delivery in groups of 100 and of 10,000; 4 frames a tick',
+  async run(bench) {
+    const { report, servers, defer } = bench;
+    report.progress('servers and data');
+    const database = await servers.createDatabase();
+    defer(() => database.drop());
+    const environment = await servers.environment(database);
+    await seedUsers(database.sql, 1, users);
+    await seedChats(database.sql, { from: 1, count: 1, size: users, firstUser: 1 });
+    await seedChats(database.sql, { from: 2, count: users / few, size: few, firstUser: 1 });
+    await settleDatabase(database.sql);
+    const memberships = Array.from({ length: users }, (_, at) => [1, 2 + Math.floor(at / few)]);
+    const started = await startFanOutServers(bench, environment, memberships, false);
+
+    const scenario = (size: number, firstChat: number): Scenario => ({
+      name: size.toLocaleString('en'),
+      // In both, the four of a tick are of one chat.
+      rooms: { firstChat, chats: 1, size, firstUser: 1 },
+      perTick: 4,
+      floorLeavesOut: false,
+    });
+    const measured = await measureFanOut(bench, started, [scenario(few, 2), scenario(users, 1)]);
+    reportFanOut(bench, 'Group size', measured);
+    const [small, big] = measured;
+    if (!small || !big) throw new Error('two sizes were to be measured');
+    const growth = ratiosOf(big.confabUs, small.confabUs);
+    report.figure('10,000 / 100 members, CPU a delivery', growth);
+    report.atMost('CPU a delivery, 10,000 members / 100', spreadOf(growth).median, 1.1);
+  },
+};

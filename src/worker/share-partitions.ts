@@ -4,9 +4,6 @@ import type { Consumer } from '../shared/queue/queue.ts';
 import type { WorkerRegistry } from '../shared/registry/registry.ts';
 import { partitionsOf } from './partitions-of.ts';
 
-/** Between two beats; the registry takes a worker for dead after three. */
-const beatMs = 2_000;
-
 /**
  * Keeps this worker consuming exactly the partitions that are its own among the live workers. Single active consumer
  * alone would be fail-over, not balance: the first worker gets everything.
@@ -17,8 +14,10 @@ export async function sharePartitions(dependencies: {
   partitionCount: number;
   consume: (partition: number) => Promise<Consumer>;
   log: Logger;
+  /** Between two beats; the registry takes a worker for dead after three. */
+  beatMs?: number;
 }): Promise<{ stop(): Promise<void>; ready(): boolean }> {
-  const { workerId, registry, partitionCount, consume, log } = dependencies;
+  const { workerId, registry, partitionCount, consume, log, beatMs = 2_000 } = dependencies;
   const consumers = new Map<number, Consumer>();
   /** Openings and closings under way: a batch may take its time to finish, and the beat does not wait for it. */
   const changing = new Map<number, Promise<void>>();

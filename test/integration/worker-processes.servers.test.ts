@@ -14,13 +14,14 @@ import { realServers } from '../support/servers.ts';
 import type { WorkerProcessSettings } from '../support/worker-process.ts';
 
 const servers = await realServers();
-const partitionCount = 8;
-const chatCount = 12;
+const partitionCount = 16;
+const chatCount = 40;
 const workers: Subprocess[] = [];
 let settings: WorkerProcessSettings;
 let database: Database;
 let queue: Queue;
-let announced = 0;
+/** How many each process announced. */
+const announced = new Map<Subprocess, number>();
 
 beforeAll(async () => {
   const databaseUrl = await servers.createDatabase();
@@ -61,7 +62,7 @@ async function startWorkerProcess(): Promise<Subprocess> {
     for await (const chunk of worker.stdout) {
       for (const line of new TextDecoder().decode(chunk).split('\n')) {
         if (line === 'ready') ready.resolve();
-        else if (line.startsWith('{')) announced += 1;
+        else if (line.startsWith('{')) announced.set(worker, (announced.get(worker) ?? 0) + 1);
       }
     }
     ready.reject(new Error('the worker ended'));
@@ -132,12 +133,16 @@ test('two workers share the work; one is killed, one is frozen and wakes: nothin
     );
 
   const [first, second] = [await startWorkerProcess(), await startWorkerProcess()];
-  await sendAll(20);
+  await sendAll(6);
   await settle();
+  await eventually('both have their share', async () => {
+    await sendAll(1);
+    return announced.has(first) && announced.has(second);
+  });
 
   // Killed in the middle of the stream.
   const before = await storedCount();
-  const sending = sendAll(60);
+  const sending = sendAll(18);
   await eventually('some of it is stored', async () => (await storedCount()) > before + 100);
   first.kill('SIGKILL');
   await sending;
@@ -147,20 +152,20 @@ test('two workers share the work; one is killed, one is frozen and wakes: nothin
   const third = await startWorkerProcess();
   await eventually('three were seen, one of them dead', async () => (await liveWorkers()) >= 2);
   const beforeFreeze = await storedCount();
-  const sendingOn = sendAll(60);
+  const sendingOn = sendAll(18);
   await eventually('some of it is stored', async () => (await storedCount()) > beforeFreeze + 100);
   second.kill('SIGSTOP');
   await sendingOn;
   await settle();
   second.kill('SIGCONT');
   await eventually('it is back', async () => (await liveWorkers()) === 2, 20_000);
-  await sendAll(20);
+  await sendAll(6);
   await settle();
 
   // Leaving in good order: the rest goes on at once.
   third.kill('SIGTERM');
   expect(await third.exited).toBe(0);
-  await sendAll(10);
+  await sendAll(3);
   await settle();
 
   expect(await storedCount()).toBe(acceptedCount());
@@ -173,6 +178,8 @@ test('two workers share the work; one is killed, one is frozen and wakes: nothin
     expect(rows.map(({ id }) => id)).toEqual(accepted);
     expect(rows.map(({ sequence }) => sequence)).toEqual(accepted.map((_, at) => at + 1));
   }
-  await eventually('every one was announced', () => announced >= acceptedCount());
+  await eventually('every one was announced', () => {
+    return [...announced.values()].reduce((sum, count) => sum + count) >= acceptedCount();
+  });
   expect(await (await queue.deadLetterStore()).list()).toEqual([]);
 }, 150_000);

@@ -1,0 +1,99 @@
+import { afterEach, expect, test } from 'bun:test';
+import pino from 'pino';
+import type { WorkerRegistry } from '../../src/shared/registry/registry.ts';
+import { partitionsOf } from '../../src/worker/partitions-of.ts';
+import { sharePartitions } from '../../src/worker/share-partitions.ts';
+import { eventually } from '../support/eventually.ts';
+
+const log = pino({ level: 'silent' });
+const partitionCount = 16;
+const ids = ['me', 'another', 'a third'];
+
+/** A registry whose answer the test decides, and partitions that take as long to close as it says. */
+function world() {
+  const state = {
+    alive: ['me'] as string[] | undefined,
+    beats: 0,
+    left: [] as string[],
+    open: new Set<number>(),
+    failOpening: false,
+    closing: async () => {},
+  };
+  const registry: WorkerRegistry = {
+    async beat() {
+      state.beats += 1;
+      if (!state.alive) throw new Error('the database is away');
+      return state.alive;
+    },
+    async leave(id) {
+      state.left.push(id);
+    },
+  };
+  const consume = async (partition: number) => {
+    if (state.failOpening) throw new Error('no channel');
+    expect(state.open.has(partition)).toBe(false);
+    state.open.add(partition);
+    return {
+      async close() {
+        await state.closing();
+        state.open.delete(partition);
+      },
+    };
+  };
+  const start = () => sharePartitions({ workerId: 'me', registry, partitionCount, consume, log, beatMs: 5 });
+  return { state, start };
+}
+
+const mine = (alive: string[]) => partitionsOf('me', alive, partitionCount);
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+test('it consumes exactly its own, whoever comes and goes', async () => {
+  const { state, start } = world();
+  const share = await start();
+  stops.push(share.stop);
+  expect(share.ready()).toBe(true);
+  expect(state.open.size).toBe(partitionCount);
+  for (const alive of [ids.slice(0, 2), ids, ['me', 'a third'], ['me']]) {
+    state.alive = alive;
+    await eventually(
+      `shared among ${alive.length}`,
+      () => state.open.symmetricDifference(mine(alive)).size === 0,
+    );
+  }
+});
+
+test('it keeps what it has while the registry is away, and opens later what could not be opened', async () => {
+  const { state, start } = world();
+  state.failOpening = true;
+  const share = await start();
+  stops.push(share.stop);
+  expect(state.open.size).toBe(0);
+  state.failOpening = false;
+  await eventually('all are open', () => state.open.size === partitionCount);
+  state.alive = undefined;
+  const { beats } = state;
+  await eventually('it goes on beating', () => state.beats > beats + 3);
+  expect(state.open.size).toBe(partitionCount);
+});
+
+test('a batch that takes long to finish holds up neither the beat nor the other partitions', async () => {
+  const { state, start } = world();
+  const share = await start();
+  const gate = Promise.withResolvers<void>();
+  state.closing = () => gate.promise;
+  state.alive = ids;
+  const { beats } = state;
+  await eventually('it goes on beating', () => state.beats > beats + 5);
+  // Given back while it closes: opened again only when it is closed.
+  state.alive = ['me'];
+  await eventually('it beats on', () => state.beats > beats + 10);
+  gate.resolve();
+  await eventually('all are open again', () => state.open.size === partitionCount);
+  await share.stop();
+  expect(state.open.size).toBe(0);
+  expect(state.left).toEqual(['me']);
+  expect(share.ready()).toBe(false);
+});

@@ -1,9 +1,14 @@
 import { describe } from 'bun:test';
 import { startEmbedded } from '../support/deployment.ts';
 import { testProcesses } from '../support/processes.ts';
+import { examplesSuite, oneAddressExamples } from './examples.ts';
 import { pipelineSuite } from './pipeline.ts';
 
 const processes = testProcesses();
 const deployment = await startEmbedded(processes);
 
 describe('the pipeline in one process', () => pipelineSuite({ processes, deployment }));
+describe('the examples in one process', () => {
+  examplesSuite({ processes, deployment });
+  oneAddressExamples({ processes, deployment });
+});

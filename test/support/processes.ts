@@ -20,6 +20,8 @@ export interface RunningProcess {
 export interface Processes {
   /** `command` is run by this Bun, in the repository, with this environment and nothing of the developer's own. */
   run(command: readonly string[], env?: Record<string, string>): RunningProcess;
+  /** What a user pastes into a terminal, in the repository's folder. */
+  bash(script: string): RunningProcess;
   /** Runs to its end. */
   finish(command: readonly string[], env?: Record<string, string>): Promise<{ code: number; output: string }>;
   /** A new folder, removed after the test file. */
@@ -35,9 +37,9 @@ export function testProcesses(): Processes {
     for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }, 30_000);
 
-  const run: Processes['run'] = (command, env = {}) => {
+  const spawn = (command: readonly string[], env: Record<string, string> = {}): RunningProcess => {
     let output = '';
-    const child = Bun.spawn([process.execPath, '--no-env-file', ...command], {
+    const child = Bun.spawn([...command], {
       cwd: repository,
       env: { ...systemEnvironment(), ...env },
       stdin: 'ignore',
@@ -65,8 +67,11 @@ export function testProcesses(): Processes {
     return running;
   };
 
+  const run: Processes['run'] = (command, env) => spawn([process.execPath, '--no-env-file', ...command], env);
+
   return {
     run,
+    bash: (script) => spawn(['bash', '-c', script]),
     async finish(command, env) {
       const process = run(command, env);
       return { code: await process.exited, output: process.output() };

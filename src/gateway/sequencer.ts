@@ -42,8 +42,8 @@ export interface Sequencer {
   hold(member: Member, chatIds: readonly string[], readAt: number): Promise<boolean>;
   /**
    * Puts a member that holds the chat into the room in this same tick.
-   * @param head up to where the member knows the chat; all it is told lies beyond
-   * @returns false where the chat is further: `join` then
+   * @param head the chat's last number as just read; all the member is told lies beyond
+   * @returns false where the room is further, or not so far: `join` then
    */
   enter(member: Member, chatId: string, head: number): boolean;
   /**
@@ -195,10 +195,9 @@ export function createSequencer(deps: {
   function enter(member: Member, chatId: string, head: number): boolean {
     const chat = chats.get(chatId);
     if (!chat?.holders.has(member)) return true;
-    if (chat.delivered !== undefined && chat.delivered > head) return false;
-    chat.room.add(member);
     if (chat.delivered === undefined) setFirst(chat, head);
-    else hintChat(chat, head);
+    if (chat.delivered !== head) return false;
+    chat.room.add(member);
     return true;
   }
 
@@ -236,21 +235,24 @@ export function createSequencer(deps: {
     let told = from;
     /** False once the member has been told of its own removal. */
     const tell = (change: Change): boolean => {
-      told = change.eventSequence;
       const known = change.kind === 'participant' && change.eventSequence <= quietThrough;
       if (!known) member.send(frameFor(member, change));
       return known || change.kind !== 'participant' || change.present || change.userId !== member.userId;
     };
 
     for (;;) {
-      const page = await readPage(chat.id, told);
+      // From where the room is, if that is behind the member: it would tell the member again what lies between.
+      const page = await readPage(chat.id, Math.min(told, chat.delivered ?? told));
       if (!chat.holders.has(member)) return;
       if (!page) return leave(member, chat.id);
       absorb(chat, page);
-      if (!page.changes.every(tell)) return leave(member, chat.id);
-      told = page.through;
+      const missed = page.changes.filter((change) => change.eventSequence > told);
+      if (!missed.every(tell)) return leave(member, chat.id);
+      // A cursor beyond the head is none of this database: what comes from now on is new to the member.
+      told = Math.min(Math.max(told, page.through), page.head);
+      if (chat.delivered === undefined || chat.delivered < told || page.through < page.head) continue;
       // What the room was told after the snapshot: from the tail, where it reaches back so far, else by reading on.
-      if (chat.delivered === undefined || page.through < page.head || told < chat.tailAfter) continue;
+      if (told < chat.tailAfter) continue;
       const later = chat.tail.filter((change) => change.eventSequence > told);
       if (!later.every(tell)) return leave(member, chat.id);
       chat.room.add(member);

@@ -108,7 +108,10 @@ export function gatewaySuite(name: string, base: GatewayBase): void {
       await world.send(ada!, chat.id, 'before');
       await world.add(ada!, chat.id, eve!);
       await world.send(bob!, chat.id, 'after');
-      await eventually('all arrive', () => eves.contents().length > 0 && adas.seen.length >= 3);
+      await eventually(
+        'all arrive',
+        () => eves.contents().length > 0 && adas.seen.length >= 3 && bobs.seen.length >= 3,
+      );
       expect(eves.seen.map(({ event }) => event)).toEqual(['chat.created', 'chat.message.new']);
       expect(eves.seen[0]!.payload.chat).toMatchObject({ id: chat.id, participantCount: 3 });
       expect(eves.contents()).toEqual(['after']);

@@ -1,0 +1,106 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
+import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
+import { createRedisPresence } from '../../src/shared/presence/redis.ts';
+import { eventually } from '../support/eventually.ts';
+import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
+import { openTestRedis } from '../support/redis.ts';
+import { realServers } from '../support/servers.ts';
+
+const servers = await realServers();
+const log = createLog({ logLevel: 'silent' }, 'test');
+const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
+await migrate(database);
+afterAll(() => database.close());
+
+/** A gateway on a Redis of its own. */
+async function open() {
+  const redis = await servers.createRedis();
+  const commands = await openTestRedis(redis.url, 'commands');
+  const client = await openTestRedis(redis.url, 'subscriber');
+  const subscriber = createRedisSubscriber(client, 'test', log, { heartbeatMs: 100, deafAfterMs: 1_000 });
+  const parts = { database, facts: createRedisFacts(commands, 'test') };
+  const presence = createRedisPresence(commands, 'test');
+  const world = await createWorld({ ...parts, notifier: createRedisNotifier(commands, 'test') });
+  const running = await startTestGateway({ ...parts, subscriber, presence });
+  return {
+    redis,
+    world,
+    subscriber,
+    presence,
+    url: running.url,
+    async close() {
+      await running.stop();
+      subscriber.close();
+      client.disconnect();
+      commands.disconnect();
+    },
+  };
+}
+
+describe('gateway: Redis comes and goes', () => {
+  test('what was missed while Redis was down arrives when it is back, in order and once', async () => {
+    const { redis, world, subscriber, url, close } = await open();
+    const [ada, bob, eve] = await world.newUsers(3);
+    const chat = await world.newGroup(ada!, bob!);
+    const [bobs, eves] = [await connectClient(url, bob!), await connectClient(url, eve!)];
+    await world.send(ada!, chat.id, 'before');
+    await eventually('it flows', () => bobs.seen.length === 1);
+
+    await redis.kill();
+    await eventually('the loss is seen', () => !subscriber.ready());
+    for (let at = 0; at < 50; at += 1) await world.send(ada!, chat.id, `${at}`, { silent: true });
+    await world.addSilently(ada!, chat.id, eve!);
+    // Sockets are let in without Redis.
+    const late = await connectClient(url, bob!);
+    expect(late.seen).toEqual([]);
+
+    await redis.restart();
+    await eventually('the missed arrive', () => bobs.seen.length >= 52 && eves.seen.length >= 1);
+    await eventually('it flows again', async () => {
+      await world.send(ada!, chat.id, 'after').catch(() => {});
+      return bobs.contents().includes('after');
+    });
+    const expected = ['before', ...Array.from({ length: 50 }, (_, at) => `${at}`)];
+    expect(bobs.contents().slice(0, 51)).toEqual(expected);
+    expect(bobs.seen[51]?.event).toBe('chat.participant.added');
+    expect(eves.seen[0]?.event).toBe('chat.created');
+    await eventually('the late one is told too', () => late.contents().includes('after'));
+    for (const one of [bobs, eves, late]) {
+      expect(one.disconnects).toEqual([]);
+      const numbers = one.seen.flatMap(({ payload }) => payload.eventSequence ?? []);
+      expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+      one.close();
+    }
+    await close();
+  }, 30_000);
+
+  test('a frozen Redis holds up no connect for long, and nothing is lost over it', async () => {
+    const { redis, world, url, close } = await open();
+    const [ada, bob] = await world.newUsers(2);
+    const chat = await world.newGroup(ada!, bob!);
+    await redis.pause();
+    const began = performance.now();
+    const client = await connectClient(url, bob!);
+    expect(performance.now() - began).toBeLessThan(6_000);
+    await world.send(ada!, chat.id, 'while frozen', { silent: true });
+    await redis.resume();
+    await eventually('it arrives', () => client.contents().includes('while frozen'));
+    client.close();
+    await close();
+  }, 30_000);
+
+  test('presence is whole again soon after Redis lost it', async () => {
+    const { redis, world, presence, url, close } = await open();
+    const [ada] = await world.newUsers(1);
+    const client = await connectClient(url, ada!);
+    await redis.kill();
+    await redis.restart();
+    await eventually('online again', async () => (await presence.online([ada!.id])).has(ada!.id), 15_000);
+    client.close();
+    await close();
+  }, 30_000);
+});

@@ -1,0 +1,288 @@
+import { describe, expect, test } from 'bun:test';
+import type { Change, Page } from '../../src/gateway/change.ts';
+import type { Member } from '../../src/gateway/member.ts';
+import { createSequencer, type Sequencer } from '../../src/gateway/sequencer.ts';
+import { createLog } from '../../src/shared/log.ts';
+import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
+import { eventually } from '../support/eventually.ts';
+
+const log = createLog({ logLevel: 'silent' }, 'test');
+const chatId = 'chat';
+
+/** mulberry32: the same seed gives the same run. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface FakeMember extends Member {
+  /** Numbers of the frames, as sent. */
+  numbers: number[];
+}
+
+function member(userId: string): FakeMember {
+  const numbers: number[] = [];
+  return {
+    userId,
+    sessionId: undefined,
+    expiresAt: 0,
+    socketId: crypto.randomUUID(),
+    chats: new Set(),
+    live: true,
+    stale: false,
+    refused: undefined,
+    closed: false,
+    numbers,
+    send: (frame) => numbers.push(JSON.parse(frame.slice(frame.indexOf('['))).at(1).eventSequence),
+    close() {},
+  };
+}
+
+/** One chat as a database would hold it: every row with the number of its last change. */
+function fakeDatabase(options: { pageRows: number; delay: () => Promise<void>; fails?: () => boolean }) {
+  let head = 0;
+  const rows = new Map<string, Change>();
+  const put = (key: string, change: (eventSequence: number, body: string) => Change): Change => {
+    head += 1;
+    const row = change(head, JSON.stringify({ eventSequence: head }));
+    rows.set(key, row);
+    return row;
+  };
+  return {
+    get head() {
+      return head;
+    },
+    numbersAfter: (after: number) =>
+      [...rows.values()]
+        .map(({ eventSequence }) => eventSequence)
+        .filter((one) => one > after)
+        .sort((a, b) => a - b),
+    message: (senderId: string) =>
+      put(`m${head + 1}`, (eventSequence, body) => ({ kind: 'message', eventSequence, senderId, body })),
+    participant: (userId: string, present: boolean) =>
+      put(`p${userId}`, (eventSequence, body) => ({
+        kind: 'participant',
+        eventSequence,
+        userId,
+        present,
+        body,
+      })),
+    async readPage(_chatId: string, after: number): Promise<Page> {
+      await options.delay();
+      if (options.fails?.()) throw new Error('the database is away');
+      const changes = [...rows.values()]
+        .filter((row) => row.eventSequence > after)
+        .sort((a, b) => a.eventSequence - b.eventSequence)
+        .slice(0, options.pageRows);
+      const snapshot = head;
+      const through =
+        changes.length < options.pageRows ? snapshot : (changes.at(-1)?.eventSequence ?? snapshot);
+      await options.delay();
+      return { after, through, head: snapshot, changes };
+    },
+  };
+}
+
+const subscriber: Subscriber = {
+  subscribe: () => Bun.sleep(0),
+  unsubscribe: async () => {},
+  onNotifications() {},
+  onReconnect() {},
+  ready: () => true,
+};
+
+async function plainConnect(sequencer: Sequencer, who: Member, readHead: () => Promise<number>) {
+  for (;;) {
+    const readAt = sequencer.now();
+    const head = await readHead();
+    if (!(await sequencer.hold(who, [chatId], readAt))) continue;
+    if (!sequencer.enter(who, chatId, head)) await sequencer.join(who, chatId, head);
+    return head;
+  }
+}
+
+describe('sequencer', () => {
+  test.each(Array.from({ length: 100 }, (_, seed) => [seed + 1]))(
+    'every member is told everything after its cursor once and in order, whatever happens to the hints (seed %i)',
+    async (seed) => {
+      const random = randomFrom(seed);
+      const delay = async () => {
+        const turns = Math.floor(random() * 4);
+        for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      };
+      const database = fakeDatabase({ pageRows: 5, delay, fails: () => random() < 0.05 });
+      const sequencer = createSequencer({
+        readPage: database.readPage,
+        subscriber,
+        log,
+        onAdded() {},
+      });
+      const joined: { who: FakeMember; from: number }[] = [];
+      const joins: Promise<void>[] = [];
+
+      const joinOne = async () => {
+        const who = member(`user ${joined.length}`);
+        const resume = random() < 0.5;
+        try {
+          if (resume) {
+            const from = Math.floor(random() * (database.head + 1));
+            await sequencer.hold(who, [chatId], 0);
+            await sequencer.join(who, chatId, from);
+            joined.push({ who, from });
+          } else {
+            const readHead = async () => {
+              const { head } = database;
+              await delay();
+              return head;
+            };
+            joined.push({ who, from: await plainConnect(sequencer, who, readHead) });
+          }
+        } catch {
+          // The database was away: the socket is closed, and was in no room.
+          expect(who.chats.size).toBe(0);
+        }
+      };
+
+      const late: (() => void)[] = [];
+      for (let step = 0; step < 300; step += 1) {
+        const dice = random();
+        if (dice < 0.06 && joins.length < 30) joins.push(joinOne());
+        const change =
+          random() < 0.9 ? database.message('somebody') : database.participant(`p${step % 3}`, dice < 0.5);
+        const announce = () =>
+          change.kind === 'message'
+            ? sequencer.offer(chatId, change)
+            : sequencer.hint(chatId, change.eventSequence);
+        if (dice < 0.6) announce();
+        else if (dice < 0.8) late.push(announce);
+        if (dice > 0.5 && dice < 0.7) announce();
+        if (random() < 0.1) for (const one of late.splice(0)) one();
+        if (random() < 0.02) sequencer.hint(chatId, Number.MAX_SAFE_INTEGER);
+        if (random() < 0.3) await delay();
+      }
+      await Promise.all(joins);
+      sequencer.hint(chatId, database.head);
+      await eventually('all is delivered', () => {
+        const delivered = sequencer.delivered().get(chatId);
+        return delivered === undefined || delivered === database.head;
+      });
+
+      expect(joined.length).toBeGreaterThan(0);
+      for (const { who, from } of joined) {
+        expect(who.numbers).toEqual([...new Set(who.numbers)].sort((a, b) => a - b));
+        expect(who.numbers.every((one) => one > from)).toBe(true);
+        // Rows changed again carry their last number: the earlier ones may or may not have been told.
+        const told = new Set(who.numbers);
+        expect(database.numbersAfter(from).filter((one) => !told.has(one))).toEqual([]);
+      }
+    },
+  );
+
+  test('the removed are told nothing numbered after their removal, though its hint is lost', async () => {
+    const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
+    const sequencer = createSequencer({ readPage: database.readPage, subscriber, log, onAdded() {} });
+    const [ada, eve] = [member('ada'), member('eve')];
+    for (const who of [ada, eve]) await plainConnect(sequencer, who, async () => database.head);
+    sequencer.offer(chatId, database.message('ada'));
+    database.participant('eve', false);
+    for (let at = 0; at < 5; at += 1) sequencer.offer(chatId, database.message('ada'));
+    await eventually('the others are told', () => ada.numbers.length === 7);
+    expect(eve.numbers).toEqual([1, 2]);
+    expect(eve.chats.size).toBe(0);
+  });
+
+  test('who was removed while joining never gets in', async () => {
+    const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
+    const sequencer = createSequencer({ readPage: database.readPage, subscriber, log, onAdded() {} });
+    const [ada, eve] = [member('ada'), member('eve')];
+    await plainConnect(sequencer, ada, async () => database.head);
+    await plainConnect(sequencer, eve, async () => {
+      const { head } = database;
+      const removal = database.participant('eve', false);
+      sequencer.hint(chatId, removal.eventSequence);
+      await eventually('the room knows', () => sequencer.delivered().get(chatId) === removal.eventSequence);
+      return head;
+    });
+    sequencer.offer(chatId, database.message('ada'));
+    expect(ada.numbers).toEqual([1, 2]);
+    expect(eve.numbers).toEqual([1]);
+    expect(eve.chats.size).toBe(0);
+  });
+
+  test('a join whose read is older than the room reads on', async () => {
+    const slow = Promise.withResolvers<void>();
+    let reads = 0;
+    const database = fakeDatabase({ pageRows: 100, delay: async () => {} });
+    for (let at = 0; at < 3; at += 1) database.message('bob');
+    const sequencer = createSequencer({
+      async readPage(id, after) {
+        reads += 1;
+        const page = await database.readPage(id, after);
+        if (reads === 1) await slow.promise;
+        return page;
+      },
+      subscriber,
+      log,
+      onAdded() {},
+    });
+    const [ada, bob] = [member('ada'), member('bob')];
+    await sequencer.hold(ada, [chatId], 0);
+    const joined = sequencer.join(ada, chatId, 0);
+    await eventually('the first read has its snapshot', () => reads === 1);
+    for (let at = 0; at < 2; at += 1) database.message('bob');
+    await plainConnect(sequencer, bob, async () => database.head);
+    sequencer.offer(chatId, database.message('bob'));
+    slow.resolve();
+    await joined;
+    sequencer.offer(chatId, database.message('bob'));
+    expect(ada.numbers).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(bob.numbers).toEqual([6, 7]);
+  });
+
+  test('nothing is read while notifications continue what was delivered', async () => {
+    let reads = 0;
+    const database = fakeDatabase({ pageRows: 100, delay: async () => {} });
+    const sequencer = createSequencer({
+      readPage: (id, after) => {
+        reads += 1;
+        return database.readPage(id, after);
+      },
+      subscriber,
+      log,
+      onAdded() {},
+    });
+    const ada = member('ada');
+    await plainConnect(sequencer, ada, async () => database.head);
+    for (let at = 0; at < 1_000; at += 1) sequencer.offer(chatId, database.message('bob'));
+    expect(ada.numbers).toHaveLength(1_000);
+    expect(reads).toBe(0);
+  });
+
+  test('the last member to leave ends the chat here', async () => {
+    const unsubscribed: string[] = [];
+    const database = fakeDatabase({ pageRows: 100, delay: async () => {} });
+    const sequencer = createSequencer({
+      readPage: database.readPage,
+      subscriber: {
+        ...subscriber,
+        async unsubscribe(topics) {
+          unsubscribed.push(...topics);
+        },
+      },
+      log,
+      onAdded() {},
+    });
+    const [ada, bob] = [member('ada'), member('bob')];
+    for (const who of [ada, bob]) await plainConnect(sequencer, who, async () => database.head);
+    sequencer.leave(ada, chatId);
+    expect(unsubscribed).toEqual([]);
+    sequencer.leave(bob, chatId);
+    expect(unsubscribed).toEqual(['chat:chat']);
+    expect(sequencer.delivered().size).toBe(0);
+  });
+});

@@ -28,7 +28,7 @@ export async function startEmbedded(
   const own = { DATA_DIR: folder, PORT: String(port), LOG_LEVEL: 'warn', ...env };
   const started = performance.now();
   const process = processes.run(command, own);
-  await untilSays(process, 'Confab is up');
+  await untilSays(process, 'Confab is up', 60_000);
   const url = `http://localhost:${own.PORT}`;
   return {
     apiUrl: url,

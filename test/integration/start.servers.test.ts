@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'bun:test';
+import { freePort } from '../../src/commands/servers/ports.ts';
+import { openReadyPostgres } from '../../src/db/open-ready-postgres.ts';
+import { createAdapters } from '../../src/shared/adapters.ts';
+import { parseConfig } from '../../src/shared/config.ts';
+import { createLifecycle } from '../../src/shared/lifecycle.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { serverEnvironment, startMember } from '../support/deployment.ts';
+import { newPerson } from '../support/people.ts';
+import { testProcesses, untilSays } from '../support/processes.ts';
+import { realServers } from '../support/servers.ts';
+
+const servers = await realServers();
+const processes = testProcesses();
+const entries = ['src/api.ts', 'src/worker.ts', 'src/gateway.ts'] as const;
+const secret = 'a secret of at least thirty-two bytes';
+
+async function environment(own: Record<string, string> = {}): Promise<Record<string, string>> {
+  return {
+    ...(await serverEnvironment(servers)),
+    DATA_DIR: await processes.folder(),
+    PORT: String(await freePort()),
+    GATEWAY_PORT: String(await freePort()),
+    WORKER_PORT: String(await freePort()),
+    CHAT_WORKER_ENABLED: 'true',
+    ...own,
+  };
+}
+
+/** What an entry says that refuses to start; never the way through our code. */
+async function refusal(entry: string, env: Record<string, string>): Promise<string> {
+  const { code, output } = await processes.finish([entry], { LOG_LEVEL: 'fatal', ...env });
+  expect(code).toBe(1);
+  expect(output).not.toContain('    at ');
+  return output.trimEnd();
+}
+
+describe('the worker flag', () => {
+  test('false refuses, in one line that names the way', async () => {
+    const line = await refusal('src/worker.ts', await environment({ CHAT_WORKER_ENABLED: 'false' }));
+    expect(line.split('\n')).toHaveLength(1);
+    expect(line).toContain('CHAT_WORKER_ENABLED is false');
+    expect(line).toContain('bun run worker');
+  });
+
+  test('`bun run worker` sets it, whatever the environment says', async () => {
+    const worker = await startMember(
+      processes,
+      'worker',
+      await environment({ CHAT_WORKER_ENABLED: 'false' }),
+    );
+    const { status } = (await (await fetch(`${worker.url}/readyz`)).json()) as { status: string };
+    expect(status).toBe('ready');
+    worker.process.signal('SIGTERM');
+    expect(await worker.process.exited).toBe(0);
+  }, 60_000);
+
+  test('true in the api makes it consume as well', async () => {
+    const api = await startMember(processes, 'api', await environment());
+    const deployment = { apiUrl: api.url, socketUrl: api.url };
+    const [ada, bob] = await Promise.all([newPerson(deployment), newPerson(deployment)]);
+    const chat = await ada.newChat(bob);
+    await ada.send(chat.id, 'stored by the api');
+    let stored: string[] = [];
+    for (const end = Date.now() + 10_000; stored.length === 0 && Date.now() < end; await Bun.sleep(20)) {
+      stored = (await bob.history(chat.id)).map(({ content }) => content);
+    }
+    expect(stored).toEqual(['stored by the api']);
+    api.process.signal('SIGTERM');
+    expect(await api.process.exited).toBe(0);
+  }, 60_000);
+});
+
+describe('production', () => {
+  test('api and gateway refuse without a secret, the worker needs none', async () => {
+    const env = await environment({ NODE_ENV: 'production' });
+    for (const entry of ['src/api.ts', 'src/gateway.ts'])
+      expect(await refusal(entry, env)).toContain('JWT_SECRET is required in production');
+    expect(await refusal('src/worker.ts', env)).toContain('bun run migrate');
+  }, 30_000);
+
+  test('a schema that is behind is refused until `bun run migrate` has run', async () => {
+    const env = await environment({ NODE_ENV: 'production', JWT_SECRET: secret });
+    for (const entry of entries) {
+      const line = await refusal(entry, env);
+      expect(line.split('\n')).toHaveLength(1);
+      expect(line).toContain('run `bun run migrate`');
+    }
+    const { JWT_SECRET: _, ...withoutSecret } = env;
+    const migrated = await processes.finish(['src/commands/migrate.ts'], withoutSecret);
+    expect(migrated).toMatchObject({ code: 0, output: expect.stringContaining('The schema is up to date.') });
+    const api = await startMember(processes, 'api', env);
+    api.process.signal('SIGTERM');
+    expect(await api.process.exited).toBe(0);
+  }, 60_000);
+});
+
+test('another partition count than the recorded one refuses', async () => {
+  const env = await environment();
+  const api = await startMember(processes, 'api', env);
+  await api.process.kill();
+  const line = await refusal('src/worker.ts', { ...env, RABBITMQ_CHAT_PARTITION_COUNT: '4' });
+  expect(line).toContain('RABBITMQ_CHAT_PARTITION_COUNT');
+  expect(line).toContain('bun run repartition');
+}, 60_000);
+
+test('a taken port is one line that names its variable', async () => {
+  const taken = Bun.serve({ port: 0, fetch: () => new Response() });
+  const port = String(taken.port);
+  const env = await environment({ PORT: port, GATEWAY_PORT: port, WORKER_PORT: port });
+  for (const [entry, variable] of [
+    ['src/api.ts', 'PORT'],
+    ['src/gateway.ts', 'GATEWAY_PORT'],
+    ['src/worker.ts', 'WORKER_PORT'],
+  ] as const) {
+    const line = await refusal(entry, env);
+    expect(line).toContain(`Port ${port} is taken: stop what listens there, or set ${variable}`);
+  }
+  await taken.stop(true);
+}, 60_000);
+
+test('every entry shows all errors of a bad environment at once', async () => {
+  for (const entry of entries) {
+    const output = await refusal(entry, { PORT: 'x', REDIS_PORT: 'y', LOG_LEVEL: 'info' });
+    expect(output).toContain('PORT must be a whole number');
+    expect(output).toContain('REDIS_PORT must be a whole number');
+  }
+}, 30_000);
+
+test('a database that is not there refuses at once', async () => {
+  const env = await environment();
+  const url = Object.assign(new URL(env.DATABASE_URL ?? ''), { pathname: '/not_there' }).href;
+  const line = await refusal('src/api.ts', { ...env, DATABASE_URL: url });
+  expect(line).toContain('refuses: database "not_there" does not exist');
+}, 30_000);
+
+describe('a server that is down at the start', () => {
+  for (const [name, own] of [
+    ['PostgreSQL', { DATABASE_URL: 'postgres://postgres@127.0.0.1:1/chat' }],
+    ['RabbitMQ', { RABBITMQ_URI: 'amqp://127.0.0.1:1' }],
+    ['Redis', { REDIS_PORT: '1', REDIS_HOST: '127.0.0.1' }],
+  ] as const) {
+    test(`${name} is waited for, which is said, and a signal ends the waiting`, async () => {
+      const api = processes.run(['src/api.ts'], await environment(own));
+      await untilSays(api, `waiting for ${name} at 127.0.0.1:1, 60 s at most`);
+      const started = performance.now();
+      api.signal('SIGTERM');
+      expect(await api.exited).toBe(0);
+      expect(performance.now() - started).toBeLessThan(5_000);
+    }, 60_000);
+  }
+
+  test('the waiting ends with one line after the time stated', async () => {
+    const log = createLog({ logLevel: 'silent' }, 'test');
+    const waitMs = 300;
+    const options = { applicationName: 'confab-test', migrates: true, waitMs, log };
+    await expect(
+      openReadyPostgres({ url: 'postgres://postgres@127.0.0.1:1/chat', ...options }),
+    ).rejects.toThrow('PostgreSQL at 127.0.0.1:1 was not there within 0.3 s');
+    const lifecycle = createLifecycle(log);
+    const config = parseConfig({
+      RABBITMQ_URI: 'amqp://127.0.0.1:1',
+      REDIS_HOST: '127.0.0.1',
+      REDIS_PORT: '1',
+    });
+    const adapters = await createAdapters(
+      { kind: 'servers', waitMs },
+      { name: 'confab-test', config, log, lifecycle },
+    );
+    await expect(adapters.sendQueue()).rejects.toThrow('RabbitMQ at 127.0.0.1:1 was not there within 0.3 s');
+    await expect(adapters.facts()).rejects.toThrow('Redis at 127.0.0.1:1 was not there within 0.3 s');
+    await lifecycle.stop();
+  });
+});

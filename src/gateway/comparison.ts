@@ -18,6 +18,8 @@ export interface Comparison {
    * itself twice a minute; this is for when it is known that hints were lost.
    */
   now(): void;
+  /** Memberships and sessions of one user. */
+  user(userId: string): void;
   stop(): void;
 }
 
@@ -43,9 +45,7 @@ export function createComparison(deps: {
     }
   }
 
-  async function compareMemberships(): Promise<void> {
-    const userIds = new Set<string>();
-    for (const member of users.all()) userIds.add(member.userId);
+  async function compareMemberships(userIds: ReadonlySet<string>): Promise<void> {
     for (const some of chunks([...userIds])) {
       const memberships = await readMemberships(database, some);
       const byUser = Map.groupBy(memberships, ({ userId }) => userId);
@@ -69,7 +69,7 @@ export function createComparison(deps: {
       wanted = false;
       try {
         await compareHeads();
-        await compareMemberships();
+        await compareMemberships(new Set([...users.all()].map(({ userId }) => userId)));
         compareSessions();
         attempt = -1;
       } catch (error) {
@@ -97,7 +97,16 @@ export function createComparison(deps: {
   }
   keepComparing();
 
-  return { now, stop: () => stopping.abort() };
+  return {
+    now,
+    user(userId) {
+      for (const { sessionId } of users.of(userId)) if (sessionId) sessions.doubt(userId, sessionId);
+      compareMemberships(new Set([userId])).catch((error) => {
+        log.warn({ err: error }, 'comparing with PostgreSQL failed; the next comparison does it');
+      });
+    },
+    stop: () => stopping.abort(),
+  };
 }
 
 function* chunks<Item>(items: readonly Item[]): Iterable<Item[]> {

@@ -11,9 +11,10 @@ export function createNotificationRoutes(deps: {
   users: Users;
   sessions: Sessions;
   watchMembership: (userId: string, chatId: string) => void;
+  compareUser: (userId: string) => void;
   log: Logger;
 }): (batch: readonly Notification[]) => void {
-  const { sequencer, users, sessions, watchMembership, log } = deps;
+  const { sequencer, users, sessions, watchMembership, compareUser, log } = deps;
 
   function route({ topic, head, body }: Notification): void {
     switch (head.kind) {
@@ -41,6 +42,13 @@ export function createNotificationRoutes(deps: {
         if (topic !== `user:${head.userId}`) return;
         const frame = frameOf('chat.message.failed', body);
         for (const member of users.of(head.userId)) if (member.live) member.send(frame);
+        return;
+      }
+      case 'unknown': {
+        // Both prefixes are as long.
+        const id = topic.slice('chat:'.length);
+        if (topic.startsWith('chat:')) sequencer.hint(id, Number.MAX_SAFE_INTEGER);
+        else compareUser(id);
       }
     }
   }

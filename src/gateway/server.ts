@@ -103,7 +103,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     log,
     everyMs: options.comparisonMs,
   });
-  subscriber.onNotifications(createNotificationRoutes({ sequencer, users, sessions, watchMembership, log }));
+  subscriber.onNotifications(
+    createNotificationRoutes({
+      sequencer,
+      users,
+      sessions,
+      watchMembership,
+      compareUser: compare.user,
+      log,
+    }),
+  );
   subscriber.onReconnect(compare.now);
 
   const engine = new Engine({
@@ -158,7 +167,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       },
     );
   });
-  chat.on('connection', (socket) => {
+  function onConnection(socket: Socket): void {
     handshakes.delete(socket.conn);
     // Clients only listen: events they send end here.
     socket.use(() => {});
@@ -166,6 +175,14 @@ export function createGateway(options: GatewayOptions): Gateway {
     socket.on('disconnect', () => closeConnection(socket.conn));
     const admission = admitted.get(socket);
     if (admission) connecting.goLive(admission);
+  }
+  chat.on('connection', (socket) => {
+    try {
+      onConnection(socket);
+    } catch (error) {
+      log.error({ err: error }, 'a socket could not go live and is closed');
+      closeConnection(socket.conn);
+    }
   });
 
   return {

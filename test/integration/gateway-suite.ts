@@ -221,6 +221,20 @@ export function gatewaySuite(name: string, base: GatewayBase): void {
       expect([...bobs.disconnects, ...eves.disconnects]).toEqual([]);
     });
 
+    test('a notification of another version says where to look', async () => {
+      const [ada, bob, eve] = await world.newUsers(3);
+      const chat = await world.newGroup(ada!, bob!);
+      const [bobs, eves] = [await connect(bob!), await connect(eve!)];
+      const head = { version: 1, kind: 'unknown' } as const;
+      await world.send(ada!, chat.id, 'unannounced', { silent: true });
+      await world.notifier.publish([{ topic: `chat:${chat.id}`, head, body: '' }]);
+      await eventually('it arrives', () => bobs.contents().includes('unannounced'));
+      await world.addSilently(ada!, chat.id, eve!);
+      await world.notifier.publish([{ topic: `user:${eve!.id}`, head, body: '' }]);
+      await eventually('the added gets the chat', () => eves.seen.length > 0);
+      expect(eves.seen[0]!.event).toBe('chat.created');
+    });
+
     test('a message that was refused later is told to the sender alone', async () => {
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);
@@ -279,7 +293,7 @@ export function gatewaySuite(name: string, base: GatewayBase): void {
       await eventually('all arrive', () => bobs.seen.length >= chats.length);
       expect(bobs.contents('chat.message.new')).toEqual(chats.map(({ id }) => id));
       await eventually('all are saved', () => adas.seen.length >= chats.length);
-    });
+    }, 30_000);
 
     test('what is sent from the moment of connect on arrives, without waiting for ready', async () => {
       const [ada, bob] = await world.newUsers(2);

@@ -15,7 +15,9 @@ export type NotificationHead =
   | { version: 1; kind: 'membership'; chatId: string; eventSequence: number; userId: string }
   | { version: 1; kind: 'message.failed'; userId: string }
   /** Close the sockets of this session. */
-  | { version: 1; kind: 'session.revoked'; userId: string; sessionId: string };
+  | { version: 1; kind: 'session.revoked'; userId: string; sessionId: string }
+  /** Made by the receiving end of what it cannot read, as during a rolling deploy: look at PostgreSQL. */
+  | { version: 1; kind: 'unknown' };
 
 export interface Notification {
   topic: Topic;

@@ -29,6 +29,9 @@ export interface SubscriberTimes {
 
 const defaultTimes: SubscriberTimes = { heartbeatMs: 2_000, deafAfterMs: 6_000 };
 
+/** What cannot be read says at least that there is something to look at. */
+const otherVersion: Notification['head'] = { version: 1, kind: 'unknown' };
+
 /** Channels of one command. */
 const mostChannels = 1_000;
 
@@ -95,7 +98,8 @@ export function createRedisSubscriber(
     up = true;
     heardAt = performance.now();
     restored.resolve();
-    if (everUp) for (const handler of reconnectHandlers) handler();
+    // The first time too, if somebody did not wait for it.
+    if (everUp || wanted.size > 0) for (const handler of reconnectHandlers) handler();
     everUp = true;
   }
 
@@ -112,8 +116,7 @@ export function createRedisSubscriber(
     }
     // Only channels of the prefix are ever subscribed.
     const topic = channel.slice(prefix.length + 1) as Topic;
-    const notification = decodeNotification(topic, wire);
-    if (!notification) return;
+    const notification = decodeNotification(topic, wire) ?? { topic, head: otherVersion, body: '' };
     // The parser emits all of one read before it returns, so a microtask comes after the last of them.
     if (arrived.push(notification) === 1) queueMicrotask(handOver);
   }

@@ -80,7 +80,10 @@ export function around(client: ClientHistory, at: number, chatId?: string): unkn
 }
 
 /** Cursors of other chats and long texts tell nothing. */
-function slim(record: ClientHistory['records'][number] | undefined, chatId: string | undefined): unknown {
+export function slim(
+  record: ClientHistory['records'][number] | undefined,
+  chatId: string | undefined,
+): unknown {
   if (record?.kind === 'connecting') {
     const cursor = chatId === undefined ? undefined : record.cursors[chatId];
     return {

@@ -132,7 +132,7 @@ function judgeClient(
       const gap = missing(place, chatId, number);
       if (gap.length > 0) {
         const numbers = gap.slice(0, 10).join(', ');
-        violate(at, 'miss', `number ${number} of chat ${chatId} came without ${numbers}`, chatId);
+        violate(at, missKind(place), `number ${number} of chat ${chatId} came without ${numbers}`, chatId);
       }
     }
     place.last = number;
@@ -204,9 +204,17 @@ function judgeClient(
     if (gap.length === 0) continue;
     const numbers = gap.slice(0, 10).join(', ');
     const at = records.findLastIndex((record) => 'chatId' in record && record.chatId === chatId);
-    violate(Math.max(at, 0), 'miss', `connected to the end, never saw ${numbers} of chat ${chatId}`, chatId);
+    violate(
+      Math.max(at, 0),
+      missKind(place),
+      `connected to the end, never saw ${numbers} of chat ${chatId}`,
+      chatId,
+    );
   }
 }
+
+/** Between the cursor and the first number shown, or later. */
+const missKind = (place: Place): string => (place.last <= place.start ? 'miss at resume' : 'miss');
 
 function newConnection(cursors: Cursors): Connection {
   const places = Object.entries(cursors).map(([chatId, cursor]): [string, Place] => [

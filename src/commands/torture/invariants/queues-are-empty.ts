@@ -59,19 +59,25 @@ function wrong(
   const posts = key === undefined ? undefined : postsByKey.get(key);
   if (!posts) return 'nobody sent it';
   if (/participant/i.test(letter.reason)) {
-    // Out at some time since the first attempt began.
-    const timeline = history.memberships.filter((change) =>
-      key?.startsWith(`${change.chatId} ${change.userId} `),
-    );
-    const wasOut = timeline.some((removal) => {
-      if (removal.change !== 'removed') return false;
-      const back = timeline.find(({ change, number }) => change === 'added' && number > removal.number);
-      return !back || back.endedAt >= posts.firstBegunAt;
-    });
-    return wasOut ? undefined : 'its sender took part all the time';
+    return key !== undefined && wasOut(history, key, posts.firstBegunAt)
+      ? undefined
+      : 'its sender took part all the time';
   }
   if (/conflict/i.test(letter.reason)) {
     return posts.contents.length > 1 ? undefined : 'its key was used once only';
   }
   return 'an innocent';
+}
+
+/** Whether the key's sender was no participant of its chat at some time since. */
+function wasOut({ memberships, database }: Evidence['history'], key: string, since: number): boolean {
+  const ofSender = (each: { chatId: string; userId: string }) =>
+    key.startsWith(`${each.chatId} ${each.userId} `);
+  const timeline = memberships.filter(ofSender).sort((a, b) => a.number - b.number);
+  const [first] = timeline;
+  if (!first) return !database.participants.some((row) => ofSender(row) && row.active);
+  if (first.change === 'added' && first.endedAt >= since) return true;
+  return timeline.some(
+    (change, at) => change.change === 'removed' && (timeline[at + 1]?.endedAt ?? since) >= since,
+  );
 }

@@ -1,4 +1,4 @@
-import type { Evidence } from '../evidence.ts';
+import { type Evidence, slim } from '../evidence.ts';
 import type { ClientHistory, MessageRow, SeenMessage } from '../history.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 
@@ -104,8 +104,9 @@ function compareMessages(
     if (!seen) {
       violate(tally, client, chatId, 'loss', `never saw message ${row.sequence} of chat ${chatId}`, row);
     } else if (!sameMessage(seen, row)) {
+      const kind = 'other message';
       violate(
-        ...([tally, client, chatId, 'other message'] as const),
+        ...([tally, client, chatId, kind] as const),
         `shows another message ${row.sequence} of chat ${chatId}`,
         row,
       );
@@ -143,31 +144,30 @@ function compareParticipants(
   }
 }
 
-/** With what this client heard of the chat last, and its connections. */
+/** With what this client heard of the chat around that number (at the end, where there is none), and its connections. */
 function violate(
   tally: Tally,
   client: ClientHistory,
   chatId: string,
   kind: string,
   what: string,
-  evidence?: unknown,
+  row?: MessageRow | SeenMessage,
 ): void {
   tally.violate(
     kind,
     () => `${client.name} ${what}`,
-    () => [
-      ...(evidence ? [evidence] : []),
-      ...client.records
-        .filter((record) => ('chatId' in record ? record.chatId === chatId : true))
-        .slice(-40)
-        .map((record) =>
-          record.kind === 'connecting'
-            ? { ...record, cursors: { [chatId]: record.cursors[chatId] ?? null } }
-            : record.kind === 'page'
-              ? { ...record, messages: record.messages.map(({ sequence }) => sequence) }
-              : record,
-        ),
-    ],
+    () => {
+      const records = client.records.filter((record) =>
+        'chatId' in record ? record.chatId === chatId : true,
+      );
+      const number = row && 'number' in row ? row.number : Number.POSITIVE_INFINITY;
+      const after = records.findIndex((record) => 'number' in record && Number(record.number) >= number);
+      const middle = after < 0 ? records.length : after;
+      return [
+        ...(row ? [{ row }] : []),
+        ...records.slice(Math.max(0, middle - 12), middle + 4).map((record) => slim(record, chatId)),
+      ];
+    },
   );
 }
 

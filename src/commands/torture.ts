@@ -1,0 +1,70 @@
+/** `bun run torture`: a load of clients, a seeded schedule of faults, and the judgement of what came out of it. */
+import { join } from 'node:path';
+import { createGuard } from './servers/guard.ts';
+import { createLauncher, startTrio, stopTrio } from './servers/launcher.ts';
+import { obtainBinaries } from './servers/obtain.ts';
+import { parseTortureArguments, type TortureArguments, tortureUsage } from './torture/arguments.ts';
+import { judge } from './torture/judge.ts';
+import { recoveries } from './torture/recovery.ts';
+import { makeReport, printReport } from './torture/report.ts';
+import { runTorture } from './torture/run.ts';
+import { makeSchedule, nameOf } from './torture/schedule.ts';
+
+const root = join(import.meta.dir, '../..');
+const print = (line: string) => console.log(line);
+
+async function main(given: TortureArguments): Promise<number> {
+  const waves = makeSchedule(given);
+  if (given.list) {
+    for (const { atMs, faults } of waves) print(`${atMs / 1000} s  ${faults.map(nameOf).join(', ')}`);
+    return 0;
+  }
+  const guard = createGuard();
+  // A second signal ends at once; the guard's watchdog takes down what is left.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => guard.close().then(() => process.exit(130)));
+  }
+  const folder = await guard.temporaryFolder('confab-torture-');
+  const binaries = await obtainBinaries({ guard, folder, print, needed: ['postgres', 'redis', 'rabbitmq'] });
+  const servers = await startTrio(createLauncher(guard, binaries), folder, { durable: false });
+  try {
+    const result = await runTorture({ guard, folder, root, servers, waves, print, ...given });
+    const began = performance.now();
+    const verdicts = judge(result.history);
+    print(`judged in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    const report = makeReport({
+      ...{ result, verdicts },
+      seed: given.seed,
+      minutes: given.minutes,
+      recoveries: recoveries(result.history, result.loadEndedAt),
+    });
+    printReport(report, print);
+    if (given.report !== undefined)
+      await Bun.write(given.report, `${JSON.stringify(report, undefined, 2)}\n`);
+    return report.passed ? 0 : 1;
+  } finally {
+    await stopTrio(servers);
+    await guard.removeFolder(folder);
+    await guard.close();
+  }
+}
+
+/** Bun reads it once, at start; its default of 256 would make clients wait for each other while an api is frozen. */
+const requestsVariable = 'BUN_CONFIG_MAX_HTTP_REQUESTS';
+
+try {
+  const given = parseTortureArguments(process.argv.slice(2));
+  if (process.env[requestsVariable] === undefined && !given.list) {
+    const again = Bun.spawn([process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
+      env: { ...process.env, [requestsVariable]: '4000' },
+      stdio: ['inherit', 'inherit', 'inherit'],
+    });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => again.kill(signal));
+    process.exit(await again.exited);
+  }
+  process.exit(await main(given));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  console.error(`\n${tortureUsage}`);
+  process.exit(2);
+}

@@ -1,0 +1,83 @@
+import amqplib from 'amqplib';
+import postgres from 'postgres';
+import { parseConfig } from '../../shared/config.ts';
+import { createLog } from '../../shared/log.ts';
+import { openRabbitMq } from '../../shared/queue/rabbitmq.ts';
+import type { RabbitServer } from '../servers/rabbitmq.ts';
+import type { ChatRow, DatabaseRows, DeadLetterRow, MessageRow, ParticipantRow } from './history.ts';
+
+export async function readDatabase(url: string): Promise<DatabaseRows> {
+  const sql = postgres(url, {
+    max: 1,
+    onnotice: () => {},
+    types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
+  });
+  try {
+    const chats = await sql<ChatRow[]>`SELECT id, last_sequence AS "lastSequence",
+      last_event_sequence AS "lastNumber" FROM chats`;
+    const messages = await sql<
+      MessageRow[]
+    >`SELECT chat_id AS "chatId", sequence, id, sender_id AS "senderId",
+      client_message_id AS "clientMessageId", content, event_sequence AS number,
+      to_char(sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "sentAt"
+      FROM messages ORDER BY chat_id, sequence`;
+    const participants = await sql<ParticipantRow[]>`SELECT chat_id AS "chatId", user_id AS "userId",
+      left_at IS NULL AS active, created_event_sequence AS "createdNumber",
+      changed_event_sequence AS "changedNumber" FROM chat_participants`;
+    return { chats: [...chats], messages: [...messages], participants: [...participants] };
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
+/** Each chat's last number. */
+export async function readHeads(url: string): Promise<Map<string, number>> {
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 3 });
+  try {
+    const rows = await sql`SELECT id, last_event_sequence::int AS head FROM chats`;
+    return new Map(rows.map(({ id, head }) => [id, head]));
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
+export async function readDeadLetters(environment: Record<string, string>): Promise<DeadLetterRow[]> {
+  const { broker, partitionCount } = parseConfig(environment);
+  const log = createLog({ logLevel: 'silent', environment: 'production' }, 'torture');
+  const queue = openRabbitMq({ broker, partitionCount, log, waitMs: 15_000 });
+  try {
+    const letters = await (await queue.deadLetterStore()).list();
+    // What the store says of a letter that carries none.
+    return letters.map(({ id, reason, body }) => ({ id, body, reason: reason === 'unknown' ? '' : reason }));
+  } finally {
+    await queue.close();
+  }
+}
+
+/** What waits in the partitions, without what a worker has in hand. */
+export async function waitingMessages(url: string): Promise<number> {
+  const connection = await amqplib.connect(url, { timeout: 3_000 });
+  connection.on('error', () => {});
+  try {
+    const channel = await connection.createChannel();
+    channel.on('error', () => {});
+    let waiting = 0;
+    for (let partition = 0; partition < 8; partition += 1) {
+      waiting += (await channel.checkQueue(`chat.message.send.p${partition}`)).messageCount;
+    }
+    return waiting;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** All that is in the queues, in hand or not, but for the dead letters. */
+export async function readQueues(rabbitmq: RabbitServer): Promise<{ name: string; messages: number }[]> {
+  const output = await rabbitmq.ctl('list_queues', '--no-table-headers', 'name', 'messages');
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t'))
+    .filter(([name]) => name?.startsWith('chat.') && !name.endsWith('.dlq'))
+    .map(([name = '', messages]) => ({ name, messages: Number(messages) }));
+}

@@ -1,0 +1,77 @@
+import { type FaultRecord, type History, keyOf } from './history.ts';
+
+export interface Recovery {
+  /** Faults that overlapped are one: flow can only be back after the last of them. */
+  faults: readonly string[];
+  /** From the return of what was away to full flow; undefined when the next fault came before. */
+  ms: number | undefined;
+}
+
+const binMs = 250;
+/** Accepted within a second, and shown to somebody within another. */
+const acceptedWithinMs = 1_000;
+const shownWithinMs = 2_000;
+const fullShare = 0.95;
+/** So long it has to last. */
+const steadyBins = 4;
+
+/** How long after each fault, or group of overlapping ones, nearly everything offered came through at once again. */
+export function recoveries(
+  history: Pick<History, 'posts' | 'clients' | 'faults'>,
+  endAt: number,
+): Recovery[] {
+  const bins = fillBins(history);
+  return groups(history.faults).map(({ faults, endedAt }, at, all) => {
+    const limit = all[at + 1]?.begunAt ?? endAt;
+    for (let bin = Math.ceil(endedAt / binMs); (bin + steadyBins) * binMs <= limit; bin += 1) {
+      let steady = true;
+      for (let next = bin; next < bin + steadyBins; next += 1) {
+        const { offered, flowed } = bins.get(next) ?? { offered: 0, flowed: 0 };
+        if (offered === 0 || flowed < offered * fullShare) steady = false;
+      }
+      if (steady) return { faults, ms: Math.max(0, bin * binMs - endedAt) };
+    }
+    return { faults, ms: undefined };
+  });
+}
+
+function fillBins({ posts, clients }: Pick<History, 'posts' | 'clients'>) {
+  const shownAt = new Map<string, number>();
+  for (const { records } of clients) {
+    for (const record of records) {
+      if (record.kind !== 'message') continue;
+      const { id } = record.message;
+      const known = shownAt.get(id);
+      if (known === undefined || record.at < known) shownAt.set(id, record.at);
+    }
+  }
+  const bins = new Map<number, { offered: number; flowed: number }>();
+  const seen = new Set<string>();
+  for (const post of posts) {
+    const key = keyOf(post);
+    if (seen.has(key) || !post.authenticated || post.status === 404) continue;
+    seen.add(key);
+    const bin = Math.floor(post.begunAt / binMs);
+    const counts = bins.get(bin) ?? { offered: 0, flowed: 0 };
+    bins.set(bin, counts);
+    counts.offered += 1;
+    const accepted = post.status === 202 && post.endedAt - post.begunAt <= acceptedWithinMs;
+    const shown = shownAt.get(post.brokerMessageId ?? '');
+    if (accepted && shown !== undefined && shown - post.begunAt <= shownWithinMs) counts.flowed += 1;
+  }
+  return bins;
+}
+
+function groups(faults: readonly FaultRecord[]): { faults: string[]; begunAt: number; endedAt: number }[] {
+  const merged: { faults: string[]; begunAt: number; endedAt: number }[] = [];
+  for (const fault of faults.toSorted((a, b) => a.begunAt - b.begunAt)) {
+    const last = merged.at(-1);
+    if (last && fault.begunAt <= last.endedAt) {
+      last.faults.push(fault.name);
+      last.endedAt = Math.max(last.endedAt, fault.endedAt);
+    } else {
+      merged.push({ faults: [fault.name], begunAt: fault.begunAt, endedAt: fault.endedAt });
+    }
+  }
+  return merged;
+}

@@ -1,0 +1,68 @@
+import type { Chat, MessagePage, Problem, SendAccepted } from '../../shared/contract.ts';
+
+/** `status` undefined: no answer, so what became of the request is unknown. */
+export interface Answer<Body> {
+  status: number | undefined;
+  body?: Body;
+  code?: string;
+}
+
+/** The api promises an answer within 5 s. */
+const timeoutMs = 7_000;
+
+export interface Rest {
+  send(
+    token: string,
+    chatId: string,
+    message: { content: string; clientMessageId: string },
+  ): Promise<Answer<SendAccepted>>;
+  chat(token: string, chatId: string): Promise<Answer<Chat>>;
+  history(token: string, chatId: string, query: string): Promise<Answer<MessagePage>>;
+  add(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
+  remove(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
+}
+
+export function createRest(url: string): Rest {
+  async function request<Body>(
+    method: string,
+    path: string,
+    token: string,
+    body?: object,
+  ): Promise<Answer<Body>> {
+    try {
+      const answer = await fetch(`${url}${path}`, {
+        method,
+        signal: AbortSignal.timeout(timeoutMs),
+        headers: {
+          Authorization: `Bearer ${token}`,
+          ...(body ? { 'Content-Type': 'application/json' } : {}),
+        },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+      const text = await answer.text();
+      if (answer.ok) {
+        return { status: answer.status, ...(text === '' ? {} : { body: JSON.parse(text) as Body }) };
+      }
+      return { status: answer.status, code: codeOf(text) };
+    } catch {
+      return { status: undefined };
+    }
+  }
+
+  return {
+    send: (token, chatId, message) => request('POST', `/chats/${chatId}/messages`, token, message),
+    chat: (token, chatId) => request('GET', `/chats/${chatId}`, token),
+    history: (token, chatId, query) => request('GET', `/chats/${chatId}/messages?${query}`, token),
+    add: (token, chatId, userId) =>
+      request('POST', `/chats/${chatId}/participants`, token, { userIds: [userId] }),
+    remove: (token, chatId, userId) => request('DELETE', `/chats/${chatId}/participants/${userId}`, token),
+  };
+}
+
+function codeOf(text: string): string {
+  try {
+    return (JSON.parse(text) as Problem).code;
+  } catch {
+    return 'no problem document';
+  }
+}

@@ -1,0 +1,315 @@
+import type { Guard } from '../servers/guard.ts';
+import type { Trio } from '../servers/launcher.ts';
+import { createClient, type TortureClient } from './client.ts';
+import { now } from './clock.ts';
+import { readDatabase, readDeadLetters, readHeads, readQueues, waitingMessages } from './collect.ts';
+import { createComingsAndGoings } from './comings-and-goings.ts';
+import { createDeployment, type Deployment } from './deployment.ts';
+import { carryOut, type FaultHelpers } from './faults.ts';
+import type { History, Resources } from './history.ts';
+import type { UnwantedExit } from './own-process.ts';
+import { makePopulation, type Population } from './population.ts';
+import { createRandom } from './random.ts';
+import { createRecorder, type Recorder } from './recorder.ts';
+import { readResources } from './resources.ts';
+import { createRest } from './rest.ts';
+import { createRestlessness } from './restlessness.ts';
+import { nameOf, type Wave } from './schedule.ts';
+import { createSending } from './sending.ts';
+
+export interface TortureOptions {
+  guard: Guard;
+  folder: string;
+  /** The repository. */
+  root: string;
+  servers: Trio;
+  seed: number;
+  minutes: number;
+  waves: readonly Wave[];
+  users: number;
+  chats: number;
+  messagesASecond: number;
+  /** Added to the environment of api, worker and gateway. */
+  extra?: Record<string, string>;
+  print: (line: string) => void;
+}
+
+export interface TortureResult {
+  history: History;
+  figures: {
+    sockets: number;
+    chats: number;
+    offered: number;
+    heldBack: number;
+    /** Seconds in which messages were offered. */
+    loadSeconds: number;
+  };
+  loadEndedAt: number;
+  /** Waves of the schedule that there was no time for. */
+  wavesLeft: number;
+  unwantedExits: readonly UnwantedExit[];
+  /** Seconds from the end of the load until everybody had everything; undefined: not within the deadline. */
+  settledAfter: number | undefined;
+}
+
+const slowClients = 12;
+const warmUpMs = 6_000;
+const restMs = 3_000;
+/** A hint lost in a chat that falls silent is made good by the comparison every 30 s. */
+const settleDeadlineMs = 75_000;
+const connectDeadlineMs = 45_000;
+/** How much longer than planned the waves may take. */
+const overtimeMs = 60_000;
+const shortTokenSeconds = 60;
+
+/** Everything from starting the processes to a history that is ready to be judged; cleans up whatever happens. */
+export async function runTorture(options: TortureOptions): Promise<TortureResult> {
+  const { print, servers } = options;
+  const random = createRandom(options.seed);
+  const recorder = createRecorder();
+  const deployment = await createDeployment(options);
+  const undo: (() => Promise<unknown>)[] = [() => deployment.close()];
+  try {
+    await migrate(options.root, deployment);
+    await deployment.start();
+    const population = await makePopulation({
+      random: random.fork('population'),
+      sizes: { users: options.users, chats: options.chats },
+      databaseUrl: servers.postgres.url,
+      apiUrl: deployment.apiUrl,
+      secret: deployment.secret,
+    });
+    const rest = createRest(deployment.apiUrl);
+    const clients = makeClients(deployment, population, recorder, rest);
+    undo.push(() => Promise.all(clients.map((client) => client.close())));
+    const sending = createSending({
+      random: random.fork('sending'),
+      messagesASecond: options.messagesASecond,
+      ...{ population, rest, recorder },
+    });
+    undo.push(async () => sending.stop());
+    const restlessness = createRestlessness(clients, random.fork('restlessness'));
+    undo.push(async () => restlessness.stop());
+    const comings = createComingsAndGoings({
+      random: random.fork('comings'),
+      databaseUrl: servers.postgres.url,
+      ...{ population, rest, recorder },
+    });
+    undo.push(() => comings.close());
+
+    print(`warming up: ${clients.length} sockets, ${population.chats.length} chats`);
+    await connectAll(clients);
+    sending.start();
+    await Bun.sleep(warmUpMs);
+    sending.stop();
+    await sending.settled(20_000);
+    for (const client of clients) client.disconnect();
+    await Bun.sleep(restMs);
+    const before = await readProcesses(deployment);
+
+    await connectAll(clients);
+    const loadBegan = now();
+    sending.start();
+    restlessness.start();
+    comings.start();
+    const helpers: FaultHelpers = {
+      random: random.fork('faults'),
+      recorder,
+      deployment,
+      flood: () => floodSlowClients(clients, population, sending.burst),
+      changeMemberships: () => comings.burst(6),
+      print,
+    };
+    const wavesLeft = await runWaves(options, loadBegan, helpers);
+    const restOfLoad = loadBegan + options.minutes * 60_000 - now();
+    if (restOfLoad > 0) await Bun.sleep(restOfLoad);
+
+    print('the load ends; settling');
+    await comings.stop();
+    restlessness.stop();
+    sending.stop();
+    const loadEndedAt = now();
+    await sending.settled(30_000);
+    const settled = await settle(clients, population, deployment);
+    const settledAt = now();
+    await comings.reconcile();
+    const database = await readDatabase(servers.postgres.url);
+    const deadLetters = await readDeadLetters(deployment.environment);
+    const queues = await readQueues(servers.rabbitmq);
+    // From here on nothing more is seen; what was seen is what is judged.
+    const clientsSaw = recorder.clients.map((client) => ({ ...client, records: [...client.records] }));
+    await Promise.all(clients.map((client) => client.close()));
+    await Bun.sleep(restMs);
+    const after = await readProcesses(deployment);
+
+    return {
+      history: {
+        posts: recorder.posts,
+        clients: clientsSaw,
+        memberships: recorder.memberships,
+        poison: recorder.poison,
+        replayed: [],
+        database,
+        deadLetters,
+        queues,
+        processes: before.flatMap(({ name, resources }) => {
+          const now = after.find((each) => each.name === name)?.resources;
+          return resources && now ? [{ name, before: resources, after: now }] : [];
+        }),
+        brokerSilent: recorder.brokerSilent,
+        faults: recorder.faults,
+      },
+      figures: {
+        sockets: clients.length,
+        chats: population.chats.length,
+        ...sending.figures,
+        loadSeconds: (loadEndedAt - loadBegan + warmUpMs) / 1000,
+      },
+      loadEndedAt,
+      wavesLeft,
+      unwantedExits: Object.values(deployment.own)
+        .flat()
+        .flatMap((each) => each.unwantedExits()),
+      settledAfter: settled ? (settledAt - loadEndedAt) / 1000 : undefined,
+    };
+  } finally {
+    for (const step of undo.reverse()) await step().catch((error) => print(`cleaning up: ${error}`));
+  }
+}
+
+async function migrate(root: string, deployment: Deployment): Promise<void> {
+  const { PATH, HOME } = process.env;
+  const run = Bun.spawn([process.execPath, '--no-env-file', 'src/commands/migrate.ts'], {
+    cwd: root,
+    env: { PATH, HOME, ...deployment.environment },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  const [code, out, err] = await Promise.all([
+    run.exited,
+    new Response(run.stdout).text(),
+    new Response(run.stderr).text(),
+  ]);
+  if (code !== 0) throw new Error(`migrating ended with ${code}: ${out}${err}`);
+}
+
+/** Two tabs a user, a fifth of the users with tokens that expire on the way, and some by the way that is paused. */
+function makeClients(
+  deployment: Deployment,
+  population: Population,
+  recorder: Recorder,
+  rest: ReturnType<typeof createRest>,
+): TortureClient[] {
+  const { users, chats } = population;
+  const client = (userId: string, tab: number, url: string, ttlSeconds?: number) =>
+    createClient({
+      name: `${userId.slice(0, 8)}/${tab}`,
+      userId,
+      url,
+      token: () => population.token(userId, ttlSeconds),
+      restToken: () => population.token(userId),
+      ...{ rest, recorder },
+      chats: chats.filter(({ members }) => members.has(userId)),
+    });
+  const tabs = users.flatMap(({ id }, at) =>
+    [0, 1].map((tab) =>
+      client(id, tab, deployment.gatewayUrl, at % 5 === 0 ? shortTokenSeconds + at : undefined),
+    ),
+  );
+  const slow = users.slice(0, slowClients).map(({ id }) => client(id, 2, deployment.slowGatewayUrl));
+  return [...tabs, ...slow];
+}
+
+/** In small groups, so that the beginning is no storm. */
+async function connectAll(clients: readonly TortureClient[]): Promise<void> {
+  for (let at = 0; at < clients.length; at += 20) {
+    for (const client of clients.slice(at, at + 20)) client.connect();
+    await Bun.sleep(50);
+  }
+  const deadline = now() + connectDeadlineMs;
+  while (!clients.every((client) => client.ready())) {
+    if (now() > deadline) {
+      const waiting = clients.filter((client) => !client.ready()).length;
+      throw new Error(`${waiting} of ${clients.length} clients did not come to chat.ready`);
+    }
+    await Bun.sleep(50);
+  }
+}
+
+async function runWaves(
+  { waves, minutes, print }: TortureOptions,
+  loadBegan: number,
+  helpers: FaultHelpers,
+): Promise<number> {
+  const endAt = loadBegan + minutes * 60_000 + overtimeMs;
+  for (const [at, wave] of waves.entries()) {
+    const wait = loadBegan + wave.atMs - now();
+    if (wait > 0) await Bun.sleep(wait);
+    // Late, because something took long to come back: recovery still gets its pause.
+    else if (at > 0) await Bun.sleep(4_000);
+    if (now() > endAt) return waves.length - at;
+    const seconds = ((now() - loadBegan) / 1000).toFixed(0).padStart(4);
+    print(`${seconds} s  ${wave.faults.map(nameOf).join(', ')}`);
+    await Promise.all(wave.faults.map((fault) => carryOut(fault, helpers)));
+  }
+  return 0;
+}
+
+function floodSlowClients(
+  clients: readonly TortureClient[],
+  population: Population,
+  burst: (chat: Population['chats'][number], count: number) => void,
+): void {
+  const slow = new Set(clients.slice(-slowClients).map(({ userId }) => userId));
+  const crowded = population.chats.toSorted(
+    (a, b) =>
+      [...b.members].filter((id) => slow.has(id)).length - [...a.members].filter((id) => slow.has(id)).length,
+  );
+  for (const chat of crowded.slice(0, 3)) burst(chat, 40);
+}
+
+/** Until everybody is connected, nothing waits and everybody has everything; false when that takes too long. */
+async function settle(
+  clients: readonly TortureClient[],
+  population: Population,
+  { servers }: Deployment,
+): Promise<boolean> {
+  const deadline = now() + settleDeadlineMs;
+  let lastHeads = '';
+  while (now() < deadline) {
+    await Bun.sleep(1_000);
+    try {
+      if (!clients.every((client) => client.ready() && !client.reading())) continue;
+      if ((await waitingMessages(servers.rabbitmq.url)) > 0) continue;
+      const heads = await readHeads(servers.postgres.url);
+      const text = JSON.stringify([...heads]);
+      const still = text === lastHeads;
+      lastHeads = text;
+      if (still && clients.every((client) => hasAll(client, heads, population))) return true;
+    } catch {
+      // A server that is not back yet.
+    }
+  }
+  return false;
+}
+
+function hasAll(client: TortureClient, heads: ReadonlyMap<string, number>, population: Population): boolean {
+  return population.chats.every(
+    ({ id, members }) =>
+      !members.has(client.userId) || (client.cursors().get(id) ?? 0) >= (heads.get(id) ?? 0),
+  );
+}
+
+async function readProcesses(
+  deployment: Deployment,
+): Promise<{ name: string; resources: Resources | undefined }[]> {
+  return Promise.all(
+    Object.values(deployment.own)
+      .flat()
+      .map(async (each) => {
+        const pid = each.pid();
+        return { name: each.name, resources: pid === undefined ? undefined : await readResources(pid) };
+      }),
+  );
+}

@@ -172,3 +172,30 @@ describe('a server that is down at the start', () => {
     await lifecycle.stop();
   });
 });
+
+test('without a worker the checklist fails at its fifth step, and leads to it', async () => {
+  const env = await environment({ CHAT_WORKER_ENABLED: 'false' });
+  const [api, gateway] = await Promise.all([
+    startMember(processes, 'api', env),
+    startMember(processes, 'gateway', env),
+  ]);
+  const { code, output } = await processes.finish([
+    'src/commands/checklist.ts',
+    ...['--api', api.url, '--socket', gateway.url],
+  ]);
+  expect(code).toBe(1);
+  expect(output.match(/^✓/gm)).toHaveLength(4);
+  expect(output).toMatch(
+    /✗ 5\. B receives chat\.message\.new.*\n +B has not received chat\.message\.new within 10 s/,
+  );
+  const advice = [
+    'Is the api running',
+    'Is the worker running',
+    'Are the servers healthy',
+    'Do clients connect',
+  ];
+  const places = [...advice, 'access tokens', 'bun run dlq list'].map((text) => output.indexOf(text));
+  expect(places).not.toContain(-1);
+  expect(places).toEqual([...places].sort((one, two) => one - two));
+  for (const { process } of [api, gateway]) await process.kill();
+}, 60_000);

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { randomUUID } from 'node:crypto';
+import type { Server } from '../../src/commands/servers/server.ts';
+import type { Chat } from '../../src/shared/contract.ts';
+import { startThreeProcesses } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Answer, type Ears, newPerson, type Person } from '../support/people.ts';
+import { testProcesses } from '../support/processes.ts';
+import { realServers } from '../support/servers.ts';
+
+/** Whatever is down, nobody waits longer for an answer. */
+const answerWithinMs = 5_000;
+
+const servers = await realServers();
+const processes = testProcesses();
+const [postgres, redis, rabbitmq] = await Promise.all([
+  servers.createPostgres(),
+  servers.createRedis(),
+  servers.createRabbitmq(),
+]);
+const deployment = await startThreeProcesses({
+  processes,
+  servers,
+  env: {
+    DATABASE_URL: postgres.url,
+    REDIS_HOST: redis.host,
+    REDIS_PORT: String(redis.port),
+    RABBITMQ_URI: rabbitmq.url,
+    RATE_LIMIT_ENABLED: 'false',
+  },
+});
+
+let ada: Person;
+let chat: Chat;
+let bobHears: Ears;
+
+beforeAll(async () => {
+  const bob = await newPerson(deployment, 'bob');
+  ada = await newPerson(deployment, 'ada');
+  chat = await ada.newChat(bob);
+  bobHears = await bob.connect();
+}, 60_000);
+afterAll(() => bobHears?.close());
+
+const post = (content: string, clientMessageId: string = randomUUID()) =>
+  ada.call('POST', `/chats/${chat.id}/messages`, { content, clientMessageId });
+
+async function inTime(asked: Promise<Answer>): Promise<Answer> {
+  const started = performance.now();
+  const answer = await asked;
+  expect(performance.now() - started).toBeLessThan(answerWithinMs);
+  return answer;
+}
+
+function expectProblem(answer: Answer, code: string): void {
+  expect({ status: answer.status, code: answer.body.code }).toEqual({ status: 503, code });
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+}
+
+/** Killed: connections are refused. Frozen: they stay open and nobody answers. */
+const ways: [string, (server: Server) => Promise<void>, (server: Server) => Promise<void>][] = [
+  ['killed', (server) => server.kill(), (server) => server.restart()],
+  ['frozen', (server) => server.pause(), (server) => server.resume()],
+];
+
+for (const [way, down, up] of ways) {
+  describe(`${way} at a request`, () => {
+    test('RabbitMQ: a send answers 503 in time, reading goes on; the same send later arrives once', async () => {
+      const clientMessageId = randomUUID();
+      const content = `while RabbitMQ was ${way}`;
+      await down(rabbitmq);
+      try {
+        expectProblem(await inTime(post(content, clientMessageId)), 'broker_unavailable');
+        expect((await inTime(ada.call('GET', `/chats/${chat.id}/messages`))).status).toBe(200);
+      } finally {
+        await up(rabbitmq);
+      }
+      await eventually(
+        'sends are taken',
+        async () => (await post(content, clientMessageId)).status === 202,
+        30_000,
+      );
+      await bobHears.heard(content);
+    }, 90_000);
+
+    // Before Redis: when that is back, it is asked again only after a second, and what it knew is gone.
+    test('PostgreSQL: reading answers 503 in time; what is accepted meanwhile is stored when it is back', async () => {
+      const content = `while PostgreSQL was ${way}`;
+      // Who sends is known: the facts are fresh for 30 s.
+      expect((await post(`before PostgreSQL was ${way}`)).status).toBe(202);
+      await down(postgres);
+      try {
+        expect((await inTime(post(content))).status).toBe(202);
+        expectProblem(await inTime(ada.call('GET', `/chats/${chat.id}/messages`)), 'database_unavailable');
+        expect((await fetch(`${deployment.apiUrl}/readyz`)).status).toBe(503);
+      } finally {
+        await up(postgres);
+      }
+      await eventually(
+        'it is delivered',
+        () => bobHears.news.some((event) => event.message.content === content),
+        30_000,
+      );
+      await eventually(
+        'the api is ready',
+        async () => (await fetch(`${deployment.apiUrl}/readyz`)).ok,
+        30_000,
+      );
+    }, 90_000);
+
+    test('Redis: sends are taken and stored, and delivered when it is back', async () => {
+      const content = `while Redis was ${way}`;
+      await down(redis);
+      try {
+        expect((await inTime(post(content))).status).toBe(202);
+        await eventually('it is stored', async () =>
+          (await ada.history(chat.id)).some((message) => message.content === content),
+        );
+        expect((await inTime(ada.call('GET', '/chats'))).status).toBe(200);
+      } finally {
+        await up(redis);
+      }
+      await bobHears.heard(content);
+    }, 90_000);
+  });
+}
+
+test('after all of it every message was heard once, in order', async () => {
+  const stored = await ada.history(chat.id);
+  await eventually('all are heard', () => bobHears.news.length >= stored.length);
+  expect(bobHears.news.map(({ message }) => message.id)).toEqual(stored.map(({ id }) => id));
+  expect(stored.map(({ sequence }) => sequence)).toEqual(stored.map((_, at) => at + 1));
+});

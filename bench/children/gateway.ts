@@ -43,13 +43,13 @@ const inProcess: Subscriber = {
   ready: () => true,
 };
 const presence = await adapters.presence();
-const { authenticate } = await createAuthentication({
+const { verify } = await createAuthentication({
   config: config.auth,
   database,
   facts: await adapters.facts(),
 });
 const gateway = createGateway({
-  authenticate,
+  verifyToken: verify,
   database,
   subscriber: process.env.BENCH_SUBSCRIBER === 'redis' ? await adapters.subscriber() : inProcess,
   presence,

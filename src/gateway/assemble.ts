@@ -16,9 +16,9 @@ export async function assembleGateway(
     adapters.presence(),
     adapters.subscriber(),
   ]);
-  const { authenticate } = await createAuthentication({ config: config.auth, database, facts });
+  const { verify } = await createAuthentication({ config: config.auth, database, facts });
   return createGateway({
-    authenticate,
+    verifyToken: verify,
     database,
     subscriber,
     presence,

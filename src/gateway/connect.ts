@@ -14,8 +14,11 @@ import { tokenOf } from './token.ts';
 import { atTokenEnd } from './token-timer.ts';
 import type { Users } from './users.ts';
 
-/** @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `session_revoked`, `database_unavailable` */
-export type AuthenticateSocket = (token: string | undefined) => Promise<{ identity: GatewayIdentity }>;
+/**
+ * Signature and claims alone: whether the session is alive, the gateway asks PostgreSQL for many connects at once.
+ * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `database_unavailable`
+ */
+export type VerifySocketToken = (token: string | undefined) => Promise<GatewayIdentity>;
 
 /** A connect under way: who it is, and its chats with the number up to which it knows each. */
 export interface Admitted {
@@ -40,7 +43,7 @@ const mostUsers = 100;
 const mostReads = 10;
 
 export function createConnecting(deps: {
-  authenticate: AuthenticateSocket;
+  verifyToken: VerifySocketToken;
   database: Database;
   users: Users;
   sessions: Sessions;
@@ -48,7 +51,7 @@ export function createConnecting(deps: {
   watchMembership: (userId: string, chatId: string) => void;
   log: Logger;
 }): Connecting {
-  const { authenticate, users, sessions, sequencer, log } = deps;
+  const { verifyToken, users, sessions, sequencer, log } = deps;
   const membershipsOf = createBatcher<string, Membership[]>({
     load: async (userIds) => {
       const byUser = Map.groupBy(await readMemberships(deps.database, userIds), ({ userId }) => userId);
@@ -86,7 +89,7 @@ export function createConnecting(deps: {
 
   return {
     async admit(socket) {
-      const { identity } = await authenticate(tokenOf(socket.handshake));
+      const identity = await verifyToken(tokenOf(socket.handshake));
       const member = createMember(socket, identity);
       const stopTimer = atTokenEnd(identity.expiresAt, () => member.close());
       const subscribed = users.add(member);

@@ -7,7 +7,7 @@ import type { Subscriber } from '../shared/notifications/notifications.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import { createReadPage } from './change.ts';
 import { createComparison } from './comparison.ts';
-import { type Admitted, type AuthenticateSocket, createConnecting } from './connect.ts';
+import { type Admitted, createConnecting, type VerifySocketToken } from './connect.ts';
 import { closeInSlices } from './drain.ts';
 import { addCorsHeaders, preflight, refusal, refuseRequest } from './http.ts';
 import {
@@ -29,7 +29,7 @@ import { createUsers } from './users.ts';
 import { type GuardedWebSocketHandler, guardWebSocket } from './websocket.ts';
 
 export interface GatewayOptions {
-  authenticate: AuthenticateSocket;
+  verifyToken: VerifySocketToken;
   database: Database;
   subscriber: Subscriber;
   presence: Presence;
@@ -86,7 +86,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     onAdded: watchMembership,
   });
   const connecting = createConnecting({
-    authenticate: options.authenticate,
+    verifyToken: options.verifyToken,
     database,
     users,
     sessions,

@@ -328,9 +328,9 @@ describe('gateway: its limits', () => {
     const running = await startTestGateway({
       ...base,
       presence,
-      authenticate: async () => {
+      verifyToken: async () => {
         if (failing) throw new Error('not expected');
-        return { identity };
+        return identity;
       },
     });
     const client = openClient(running.url, 'any');

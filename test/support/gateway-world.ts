@@ -1,5 +1,4 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
-import { createAdmit, createAuthenticate } from '../../src/auth/authenticate.ts';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import { createAnnounce } from '../../src/chat/announce.ts';
@@ -168,12 +167,12 @@ export interface RunningGateway {
 
 export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
-    Pick<GatewayOptions, 'allowedOrigin' | 'mostHandshakes' | 'authenticate' | 'comparisonMs'>
+    Pick<GatewayOptions, 'allowedOrigin' | 'mostHandshakes' | 'verifyToken' | 'comparisonMs'>
   >,
 ): Promise<RunningGateway> {
   const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });
   const gateway = createGateway({
-    authenticate: createAuthenticate({ verify, admit: createAdmit(parts) }),
+    verifyToken: verify,
     getChat: createGetChat(parts),
     allowedOrigin: () => true,
     log,

@@ -76,7 +76,7 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
         const asked = knownGateways;
         // Commands of one tick travel together; a gateway that is new to us costs a second round trip, once.
         const [gateways] = await Promise.all([
-          client.zrange(gatewaysKey, 0, -1),
+          client.zrange(gatewaysKey, '0', '-1'),
           askGateways(asked, userIds, found),
         ]);
         knownGateways = gateways;

@@ -1,8 +1,10 @@
+import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { Database, Orm } from './database.ts';
 
-const migrationsFolder = new URL('../../drizzle', import.meta.url).pathname;
+// Not the URL's pathname: that keeps a space as %20, and puts a slash before a drive.
+const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
 
 /** `pg_advisory_xact_lock` key: one migration at a time, whatever the number of processes. */
 const lockKey = 4_014_231_207;

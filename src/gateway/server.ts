@@ -151,7 +151,12 @@ export function createGateway(options: GatewayOptions): Gateway {
   const joining = new WeakSet<Socket['conn']>();
   const chat = io.of('/chat');
   chat.use((socket, next) => {
-    if (joining.has(socket.conn)) return closeConnection(socket.conn);
+    // Answered even so: Socket.IO holds a socket until its middleware says something, and of a closed one lets go.
+    const turnAway = () => {
+      closeConnection(socket.conn);
+      next(new Error('closed'));
+    };
+    if (joining.has(socket.conn)) return turnAway();
     joining.add(socket.conn);
     connecting.admit(socket).then(
       (admission) => {
@@ -163,7 +168,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         const refused = connectRefusal(error);
         if (refused) return next(refused);
         log.warn({ err: error }, 'a socket could not be admitted; it is closed and comes back');
-        closeConnection(socket.conn);
+        turnAway();
       },
     );
   });

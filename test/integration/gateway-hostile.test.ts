@@ -342,6 +342,34 @@ describe('gateway: its limits', () => {
     await running.stop();
   });
 
+  test('after everybody has left nothing is subscribed and nobody is online', async () => {
+    const topics = new Set<string>();
+    const subscriber: typeof base.subscriber = {
+      ...base.subscriber,
+      async subscribe(wanted) {
+        for (const topic of wanted) topics.add(topic);
+      },
+      async unsubscribe(unwanted) {
+        for (const topic of unwanted) topics.delete(topic);
+      },
+    };
+    const world = await createWorld(base);
+    const users = await world.newUsers(20);
+    await world.newGroup(...users);
+    const running = await startTestGateway({ ...base, presence, subscriber });
+    const clients = users.map((user) => openClient(running.url, user.token));
+    // Some leave while they are still connecting, some are refused.
+    for (const client of clients.slice(0, 10)) setTimeout(client.close, Math.random() * 20);
+    for (const user of users.slice(15)) await world.endSession(user);
+    await eventually('the others are ready', () => clients.slice(10, 15).every((one) => one.ready > 0));
+    expect(topics.size).toBeGreaterThan(5);
+    for (const client of clients) client.close();
+    await eventually('nothing is subscribed', () => topics.size === 0);
+    const online = () => presence.online(users.map(({ id }) => id));
+    await eventually('nobody is online', async () => (await online()).size === 0);
+    await running.stop();
+  });
+
   test('draining refuses newcomers and closes transports, so that plain clients go elsewhere', async () => {
     const world = await createWorld(base);
     const users = await world.newUsers(60);

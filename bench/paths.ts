@@ -1,8 +1,29 @@
+import { accept } from './accept.ts';
+import { chats } from './chats.ts';
+import { connect } from './connect.ts';
+import { endToEnd } from './end-to-end.ts';
 import { fanOutBig } from './fan-out-big.ts';
 import { fanOutSmall } from './fan-out-small.ts';
 import { groupSize } from './group-size.ts';
 import type { BenchPath } from './harness/bench.ts';
+import { history } from './history.ts';
+import { idleGateway } from './idle-gateway.ts';
+import { memory } from './memory.ts';
+import { pipeline } from './pipeline.ts';
 import { store } from './store.ts';
 
 /** In the order in which they run. */
-export const paths: readonly BenchPath[] = [store, fanOutBig, fanOutSmall, groupSize];
+export const paths: readonly BenchPath[] = [
+  accept,
+  store,
+  fanOutBig,
+  fanOutSmall,
+  groupSize,
+  endToEnd,
+  pipeline,
+  idleGateway,
+  connect,
+  memory,
+  history,
+  chats,
+];

@@ -1,8 +1,8 @@
 import { storeMessages } from '../src/db/queries/store-messages.ts';
-import { partitionOf } from '../src/shared/partition.ts';
+import { type Address, partitionChats, pick, spread } from './harness/addresses.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
-import { type Address, content, storeFromFilledQueue } from './harness/filled-queue.ts';
+import { content, storeFromFilledQueue } from './harness/filled-queue.ts';
 import { pgbench, statementOf } from './harness/pgbench.ts';
 import { chatId, seedChats, seedUsers, settleDatabase, userId } from './harness/population.ts';
 import { spreadText } from './harness/report.ts';
@@ -27,7 +27,7 @@ export const store: BenchPath = {
     await seedUsers(database.sql, 1, chats * membersEach);
     await seedChats(database.sql, { from: 1, count: chats, size: membersEach, firstUser: 1 });
     await settleDatabase(database.sql);
-    const partitions = partitionChats(chats);
+    const partitions = partitionChats(chats, membersEach);
     const script = await floorScript();
 
     // The first run of each warms what is read first and is not counted.
@@ -86,27 +86,6 @@ export const store: BenchPath = {
     report.atLeast('messages/s, batches / one message a commit', spreadOf(gains).median, 8);
   },
 };
-
-/** Addresses by partition: a batch is of one partition. */
-function partitionChats(count: number): Address[][] {
-  const partitions: Address[][] = Array.from({ length: partitionCount }, () => []);
-  for (let chat = 1; chat <= count; chat += 1) {
-    const user = (chat - 1) * membersEach + 1 + (chat % membersEach);
-    partitions[partitionOf(chatId(chat), partitionCount)]?.push({ chat, user });
-  }
-  return partitions;
-}
-
-/** As many for each partition, at random over its chats. */
-function spread(partitions: readonly Address[][], each: number): Address[] {
-  return Array.from({ length: each }, () => partitions.map(pick)).flat();
-}
-
-function pick(from: readonly Address[]): Address {
-  const one = from[Math.floor(Math.random() * from.length)];
-  if (!one) throw new Error('a partition without chats');
-  return one;
-}
 
 /** The worker's own statement; pgbench's variables are numbers, so the batches lie in a table and are read by their number. */
 async function floorScript(): Promise<string> {

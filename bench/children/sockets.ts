@@ -14,7 +14,7 @@ interface ConnectOptions {
   greeting: string;
   /** One a socket: the text it sends when it has been greeted. */
   hellos: string[];
-  /** The beginning of the text that makes it ready. */
+  /** The beginning of the text that makes it ready; '' where the upgrade alone does. */
   ready: string;
   /** How many are under way at once. */
   concurrency: number;
@@ -144,7 +144,12 @@ function onHandshake(socket: Socket<Client>, chunk: Buffer): void {
     }
     input = input.subarray(end + 4);
     client.stage = 'greeting';
-    if (client.options.greeting === '') greet(socket);
+    if (client.options.ready === '') {
+      client.stage = 'live';
+      client.done.resolve();
+    } else if (client.options.greeting === '') {
+      greet(socket);
+    }
   }
   for (;;) {
     if (client.stage === ('live' as string)) {

@@ -5,17 +5,12 @@ import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import type { Address } from './addresses.ts';
 import type { Bench } from './bench.ts';
 import { chatId, userId } from './population.ts';
-import { startConfab } from './process.ts';
+import { spawnConfab } from './process.ts';
 import { type BenchDatabase, type Environment, partitionCount } from './servers.ts';
 import { treeCpuMicroseconds } from './usage.ts';
-
-/** Who sends to where: a chat's number and the number of one of its members. */
-export interface Address {
-  chat: number;
-  user: number;
-}
 
 /** The content of all messages of the bench: a line of ordinary length. */
 export const content = 'Shall we meet at the harbour at seven? I will bring the charts. 🧭';
@@ -67,6 +62,7 @@ interface Reading {
 }
 
 const readEveryMs = 25;
+const mostMs = 90_000;
 
 /**
  * Fills the queues, starts one worker, and measures while it works off the middle of it: from the first eighth to the last.
@@ -93,9 +89,12 @@ export async function storeFromFilledQueue(
     return (await Promise.all(queues)).reduce((sum, queue) => sum + queue.messageCount, 0);
   };
   try {
-    const worker = await startConfab({ servers, defer }, 'worker', environment, own);
+    const worker = await spawnConfab({ servers, defer }, 'worker', environment, own);
     const readings: Reading[] = [];
+    const giveUpAt = performance.now() + mostMs;
     for (let left = Number.POSITIVE_INFINITY; left > 0; ) {
+      if (performance.now() > giveUpAt)
+        throw new Error(`after ${mostMs / 1000} s the worker has left ${left} messages`);
       left = await waiting();
       readings.push({
         at: performance.now(),

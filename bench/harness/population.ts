@@ -44,6 +44,8 @@ export async function seedChats(
     users,
   }: { from: number; count: number; size: number; firstUser: number; users?: number },
 ): Promise<void> {
+  // The rows fit each other: a million chats need not be looked up for it.
+  await sql.unsafe('SET session_replication_role = replica');
   await sql.unsafe(
     `INSERT INTO chats (id, is_group, name, last_event_sequence)
      SELECT ${sqlIdOf('chat', 'n')}, true, 'Chat ' || n, ${size} FROM generate_series(${from}, ${from + count - 1}) AS n`,

@@ -9,6 +9,8 @@ import { cpuMicroseconds, residentBytes } from './usage.ts';
 export interface ConfabProcess {
   readonly pid: number;
   readonly port: number;
+  /** Resolves when the process says so of itself. */
+  ready(): Promise<void>;
   cpuMicroseconds(): number;
   residentBytes(): number;
   stop(): Promise<void>;
@@ -16,8 +18,15 @@ export interface ConfabProcess {
 
 const portVariable = { api: 'PORT', worker: 'WORKER_PORT', gateway: 'GATEWAY_PORT' } as const;
 
-/** Resolves when the process says that it is ready. With `BENCH_PROFILE` set to a folder it writes a CPU profile there. */
-export async function startConfab(
+/** Resolves when the process says that it is ready. */
+export async function startConfab(...given: Parameters<typeof spawnConfab>): Promise<ConfabProcess> {
+  const started = await spawnConfab(...given);
+  await started.ready();
+  return started;
+}
+
+/** With `BENCH_PROFILE` set to a folder, the process writes a CPU profile there at its end. */
+export async function spawnConfab(
   { servers, defer }: Pick<Bench, 'servers' | 'defer'>,
   name: keyof typeof portVariable,
   environment: Environment,
@@ -52,16 +61,17 @@ export async function startConfab(
     return stopped;
   };
   defer(stop);
-  await untilReady({
-    what: name,
-    process: run,
-    logFile,
-    deadlineMs: 30_000,
-    check: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
-  });
   return {
     pid: run.pid,
     port,
+    ready: () =>
+      untilReady({
+        what: name,
+        process: run,
+        logFile,
+        deadlineMs: 30_000,
+        check: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+      }),
     cpuMicroseconds: () => cpuMicroseconds(run.pid),
     residentBytes: () => residentBytes(run.pid),
     stop,

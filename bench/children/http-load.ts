@@ -1,0 +1,66 @@
+/** HTTP load: keeps a fixed number of requests in flight, one a connection, each sent when the one before it was answered. */
+import { serveControl } from '../harness/control.ts';
+import { openHttp } from '../harness/http-client.ts';
+import { percentile } from '../harness/statistics.ts';
+
+export interface HttpLoad {
+  port: number;
+  connections: number;
+  seconds: number;
+  /** Whole requests, sent in turn. */
+  requests: string[];
+  /** Stands in each request, and is replaced by another of the same form every time. */
+  uniqueId?: string;
+  status: number;
+}
+
+export interface HttpLoadResult {
+  answers: number;
+  seconds: number;
+  p50Ms: number;
+  p99Ms: number;
+}
+
+let unique = Math.floor(Math.random() * 2 ** 40);
+
+serveControl({ run });
+
+async function run(options: HttpLoad): Promise<HttpLoadResult> {
+  const { port, connections, seconds, uniqueId, status } = options;
+  const requests = options.requests.map((request) => {
+    const bytes = Buffer.from(request);
+    return { bytes, idAt: uniqueId === undefined ? -1 : bytes.indexOf(uniqueId) };
+  });
+  const opened = await Promise.all(Array.from({ length: connections }, () => openHttp(port)));
+  const took: number[] = [];
+  let next = 0;
+  const startedAt = performance.now();
+  const endAt = startedAt + seconds * 1000;
+
+  await Promise.all(
+    opened.map(async (connection) => {
+      for (let sentAt = performance.now(); sentAt < endAt; ) {
+        const request = requests[next++ % requests.length];
+        if (!request) throw new Error('no requests were given');
+        // The last twelve digits of the id.
+        if (request.idAt >= 0) {
+          request.bytes.write((unique++).toString(16).padStart(12, '0'), request.idAt + 24, 'latin1');
+        }
+        const answer = await connection.send(request.bytes);
+        const now = performance.now();
+        if (answer.status !== status) throw new Error(`unexpected answer: ${answer.text().slice(0, 600)}`);
+        took.push(now - sentAt);
+        sentAt = now;
+      }
+    }),
+  );
+  took.sort((a, b) => a - b);
+  const result = {
+    answers: took.length,
+    seconds: (performance.now() - startedAt) / 1000,
+    p50Ms: percentile(took, 0.5),
+    p99Ms: percentile(took, 0.99),
+  };
+  for (const connection of opened) connection.close();
+  return result;
+}

@@ -1,0 +1,48 @@
+import type { ChattersOptions } from '../children/chatters.ts';
+import type { Bench } from './bench.ts';
+import { bunChild, type Child, startChild } from './child.ts';
+import { confabHellos } from './fan-out.ts';
+import { sendRequest, uniqueId } from './http.ts';
+import { seedChats, seedUsers, settleDatabase, signTokens } from './population.ts';
+import { type ConfabProcess, startConfab } from './process.ts';
+import type { BenchDatabase, Environment } from './servers.ts';
+
+/** The three processes on the three servers, and users of chats of two who talk over them. */
+export interface Deployment {
+  environment: Environment;
+  database: BenchDatabase;
+  processes: { api: ConfabProcess; worker: ConfabProcess; gateway: ConfabProcess };
+  chatters: Child;
+}
+
+export const users = 400;
+const connections = 64;
+
+export async function startDeployment(bench: Bench): Promise<Deployment> {
+  const { report, servers, defer } = bench;
+  report.progress('servers and data');
+  const database = await servers.createDatabase();
+  defer(() => database.drop());
+  await seedUsers(database.sql, 1, users);
+  await seedChats(database.sql, { from: 1, count: users / 2, size: 2, firstUser: 1 });
+  await settleDatabase(database.sql);
+  const environment = await servers.environment(database);
+  const processes = {
+    api: await startConfab(bench, 'api', environment),
+    worker: await startConfab(bench, 'worker', environment),
+    gateway: await startConfab(bench, 'gateway', environment),
+  };
+  const chatters = await startChild({ name: 'chatters', command: bunChild('chatters.ts') });
+  defer(() => chatters.end());
+  const tokens = await signTokens(environment, 1, users);
+  const options: ChattersOptions = {
+    apiPort: processes.api.port,
+    gatewayPort: processes.gateway.port,
+    hellos: await confabHellos(environment, users),
+    requests: tokens.map((token, at) => sendRequest(processes.api.port, 1 + Math.floor(at / 2), token)),
+    uniqueId,
+    connections,
+  };
+  await chatters.call('connect', options);
+  return { environment, database, processes, chatters };
+}

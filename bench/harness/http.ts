@@ -1,0 +1,52 @@
+import type { HttpLoad, HttpLoadResult } from '../children/http-load.ts';
+import { bunChild, type Child, startChild } from './child.ts';
+import { content } from './filled-queue.ts';
+import { chatId } from './population.ts';
+
+export const startHttpLoad = (): Promise<Child> =>
+  startChild({ name: 'http load', command: bunChild('http-load.ts') });
+
+/** In requests of the load, replaced every time. */
+export const uniqueId = '0b0b0b0b-0b0b-4b0b-8b0b-000000000000';
+
+export interface HttpSample extends Record<string, number> {
+  cpuUs: number;
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+}
+
+/** One window of load on a process. */
+export async function loadWindow(
+  load: Child,
+  server: { cpuMicroseconds(): number },
+  options: HttpLoad,
+): Promise<HttpSample> {
+  const before = server.cpuMicroseconds();
+  const { answers, seconds, p50Ms, p99Ms } = await load.call<HttpLoadResult>('run', options);
+  return { cpuUs: (server.cpuMicroseconds() - before) / answers, perSecond: answers / seconds, p50Ms, p99Ms };
+}
+
+/** A send as a browser makes it, with the headers that one sends. */
+export function sendRequest(port: number, chat: number, token: string): string {
+  const body = JSON.stringify({ content, clientMessageId: uniqueId });
+  return [
+    `POST /chats/${chatId(chat)}/messages HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    'Accept: application/json, text/plain, */*',
+    'Content-Type: application/json',
+    `Authorization: Bearer ${token}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `\r\n${body}`,
+  ].join('\r\n');
+}
+
+export function getRequest(port: number, path: string, token: string): string {
+  return [
+    `GET ${path} HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    'Accept: application/json, text/plain, */*',
+    `Authorization: Bearer ${token}`,
+    '\r\n',
+  ].join('\r\n');
+}

@@ -1,0 +1,165 @@
+import { readHistory } from '../src/db/queries/history.ts';
+import { alternate, valuesOf } from './harness/alternate.ts';
+import type { Bench, BenchPath } from './harness/bench.ts';
+import { getRequest, loadWindow, startHttpLoad } from './harness/http.ts';
+import { pgbench, statementOf } from './harness/pgbench.ts';
+import { chatId, seedChats, seedUsers, settleDatabase, signTokens, userId } from './harness/population.ts';
+import { type ConfabProcess, startConfab } from './harness/process.ts';
+import { spreadText } from './harness/report.ts';
+import type { BenchDatabase } from './harness/servers.ts';
+import { ratiosOf, spreadOf } from './harness/statistics.ts';
+
+/** As many as a process of Confab has to PostgreSQL. */
+const connections = 10;
+const limit = 50;
+/** Chats that pages are read of; the others are there to make the tables large. */
+const readChats = 64;
+const size = 2;
+
+interface Place {
+  database: BenchDatabase;
+  api: ConfabProcess;
+  tokens: string[];
+  messagesEach: number;
+}
+
+/** A page of history, whatever lies below it. */
+export const history: BenchPath = {
+  name: 'history',
+  title: `pages of ${limit} in 10,000,000 messages and in 100,000, against the same query under pgbench`,
+  async run(bench) {
+    const { report, servers, defer, quick, rounds, seconds } = bench;
+    const many = await place(bench, quick ? 100 : 1_000, 10_000);
+    const few = await place(bench, readChats, 1_562);
+    const load = await startHttpLoad();
+    defer(() => load.end());
+    const statement = await statementOf((database) => readHistory(database, '', '', { before: 0 }, limit));
+
+    const pages = ({ api, tokens, messagesEach }: Place, deep: boolean) => {
+      const requests = Array.from({ length: 512 }, (_, at) => {
+        const chat = at % readChats;
+        const cursor = deep ? `&before=${deepSequence(messagesEach)}` : '';
+        // The chats' first members.
+        const token = tokens[chat * size] ?? '';
+        return getRequest(api.port, `/chats/${chatId(1 + chat)}/messages?limit=${limit}${cursor}`, token);
+      });
+      return loadWindow(load, api, {
+        port: api.port,
+        connections,
+        seconds: seconds(1.5),
+        requests,
+        status: 200,
+      });
+    };
+    const floor = async ({ database, messagesEach }: Place, deep: boolean) => {
+      const lines = Array.from(
+        { length: readChats },
+        (_, chat) => `\\if :chat = ${chat}\n${numbered(statement, chat)}\n\\endif`,
+      );
+      const from = deep
+        ? `\\set from random(${limit + 1}, ${Math.floor(messagesEach / 10)})`
+        : `\\set from ${Number.MAX_SAFE_INTEGER}`;
+      const variables = Object.fromEntries(
+        Array.from({ length: readChats }, (_, chat) => [
+          [`chat${chat}`, chatId(1 + chat)],
+          [`user${chat}`, userId(1 + chat * size)],
+        ]).flat() as [string, string][],
+      );
+      return pgbench(servers, database.url, {
+        script: `\\set chat random(0, ${readChats - 1})\n${from}\n${lines.join('\n')}\n`,
+        clients: connections,
+        amount: { seconds: Math.ceil(seconds(1.5)) },
+        variables,
+      }).then(({ perSecond, latencyMs }) => ({ perSecond, latencyMs }));
+    };
+
+    const contenders = [
+      { name: 'pgbench, newest page of 10M', run: () => floor(many, false) },
+      { name: 'api, newest page of 10M', run: () => pages(many, false) },
+      { name: 'api, deep page of 10M', run: () => pages(many, true) },
+      { name: 'api, newest page of 100k', run: () => pages(few, false) },
+      { name: 'pgbench, deep page of 10M', run: () => floor(many, true), rounds: 2 },
+    ];
+    await alternate(contenders, 1, (text) => report.progress(`warming, ${text}`));
+    const samples = await alternate(contenders, rounds, report.progress);
+
+    const rate = (name: string) => valuesOf(samples, name, 'perSecond');
+    report.table({
+      title: `History, pages of ${limit}, ${connections} connections`,
+      columns: ['', 'pages/s', 'api CPU µs/page', 'p50 ms'],
+      rows: contenders.map(({ name }) => {
+        const measured = (measure: string) =>
+          name.startsWith('api') ? spreadText(valuesOf(samples, name, measure)) : '';
+        return [name, spreadText(rate(name)), measured('cpuUs'), measured('p50Ms')];
+      }),
+    });
+    for (const { name } of contenders) report.figure(`${name}, pages/s`, rate(name));
+    const median = (over: string, under: string) => spreadOf(ratiosOf(rate(over), rate(under))).median;
+    report.atLeast(
+      'pages/s, api / pgbench',
+      median('api, newest page of 10M', 'pgbench, newest page of 10M'),
+      0.5,
+    );
+    // Times, so the rates the other way round.
+    report.atMost(
+      'time, deep page / newest',
+      median('api, newest page of 10M', 'api, deep page of 10M'),
+      1.1,
+    );
+    report.atMost(
+      'time, 10M rows / 100k',
+      median('api, newest page of 100k', 'api, newest page of 10M'),
+      1.2,
+    );
+  },
+};
+
+/** In the oldest tenth. */
+const deepSequence = (messagesEach: number): number =>
+  limit + 1 + Math.floor(Math.random() * (messagesEach / 10 - limit - 1));
+
+const numbered = (statement: string, chat: number): string =>
+  `${statement
+    .replaceAll('$1', `:chat${chat}`)
+    .replaceAll('$2', `:user${chat}`)
+    .replaceAll('$3', ':from')
+    .replaceAll('$4', String(limit))};`;
+
+async function place(bench: Bench, chats: number, messagesEach: number): Promise<Place> {
+  const { report, servers, defer } = bench;
+  report.progress(`${(chats * messagesEach).toLocaleString('en')} messages`);
+  const database = await servers.createDatabase();
+  defer(() => database.drop());
+  await seedUsers(database.sql, 1, chats * size);
+  await seedChats(database.sql, { from: 1, count: chats, size, firstUser: 1 });
+  await seedMessages(database, messagesEach);
+  await settleDatabase(database.sql);
+  const environment = await servers.environment(database);
+  const api = await startConfab(bench, 'api', environment);
+  const tokens = await signTokens(environment, 1, readChats * size);
+  return { database, api, tokens, messagesEach };
+}
+
+/**
+ * In the order of time, chats side by side, as they come in: the messages of a page lie on as many pages of the table.
+ * Indexes afterwards, which is faster and leaves them as dense as new ones.
+ */
+async function seedMessages({ sql }: BenchDatabase, messagesEach: number): Promise<void> {
+  await sql.unsafe('ALTER TABLE messages DROP CONSTRAINT messages_pkey, DROP CONSTRAINT messages_chat_id_id');
+  await sql.unsafe(
+    `INSERT INTO messages (chat_id, sequence, id, sender_id, client_message_id, content, sent_at, event_sequence)
+     SELECT c.id, s, one.id, p.user_id, one.id,
+       'Shall we meet at the harbour at seven? I will bring the charts.', now() - interval '1 year' + s * interval '1 minute', ${size} + s
+     FROM generate_series(1, ${messagesEach}) AS s
+     CROSS JOIN (SELECT chat_id AS id, min(user_id::text)::uuid AS user_id FROM chat_participants GROUP BY chat_id) AS p (id, user_id)
+     JOIN chats c ON c.id = p.id
+     CROSS JOIN LATERAL (SELECT gen_random_uuid() AS id WHERE s > 0) one
+     ORDER BY s`,
+  );
+  await sql.unsafe(`SET maintenance_work_mem = '512MB'`);
+  await sql.unsafe('ALTER TABLE messages ADD CONSTRAINT messages_pkey PRIMARY KEY (chat_id, sequence)');
+  await sql.unsafe('ALTER TABLE messages ADD CONSTRAINT messages_chat_id_id UNIQUE (chat_id, id)');
+  await sql.unsafe(
+    `UPDATE chats SET last_sequence = ${messagesEach}, last_event_sequence = last_event_sequence + ${messagesEach}`,
+  );
+}

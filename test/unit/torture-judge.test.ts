@@ -123,7 +123,11 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
     },
     ['I4 reversal'],
   ],
-  ['a loss: one client never saw one message', (h) => drop(records(h, 'cem/0'), 10), ['I5 loss', 'I6 miss']],
+  [
+    'a loss: one client never saw one message',
+    (h) => drop(records(h, 'cem/0'), 10),
+    ['I5 loss', 'I6 miss at resume'],
+  ],
   [
     'a loss at the very end, where no later number shows it',
     (h) => drop(records(h, 'ann/0'), 11),

@@ -82,7 +82,7 @@ async function perform(fault: Fault, helpers: FaultHelpers): Promise<void> {
     }
     case 'disk-alarm': {
       const { rabbitmq } = deployment.servers;
-      await rabbitmq.ctl('set_disk_free_limit', '1000TB');
+      await rabbitmq.ctl('set_disk_free_limit', '1000GB');
       await lasts();
       await rabbitmq.ctl('set_disk_free_limit', diskLimit);
       return;

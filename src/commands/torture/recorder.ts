@@ -15,7 +15,8 @@ export interface Recorder {
   intern(text: string): string;
 }
 
-export function createRecorder(): Recorder {
+/** @param onFirstSight of a message, by its id */
+export function createRecorder(onFirstSight: (messageId: string) => void = () => {}): Recorder {
   const strings = new Map<string, string>();
   /** Of each message the first sight; equal ones are that object again. */
   const messages = new Map<string, SeenMessage>();
@@ -50,7 +51,10 @@ export function createRecorder(): Recorder {
         sequence,
         sentAt,
       };
-      if (!known) messages.set(id, seen);
+      if (!known) {
+        messages.set(id, seen);
+        onFirstSight(id);
+      }
       return seen;
     },
   };

@@ -1,3 +1,4 @@
+import { flows, fullShare } from './flow.ts';
 import { type FaultRecord, type History, keyOf } from './history.ts';
 
 export interface Recovery {
@@ -8,10 +9,6 @@ export interface Recovery {
 }
 
 const binMs = 250;
-/** Accepted within a second, and shown to somebody within another. */
-const acceptedWithinMs = 1_000;
-const shownWithinMs = 2_000;
-const fullShare = 0.95;
 /** So long it has to last. */
 const steadyBins = 4;
 
@@ -55,9 +52,7 @@ function fillBins({ posts, clients }: Pick<History, 'posts' | 'clients'>) {
     const counts = bins.get(bin) ?? { offered: 0, flowed: 0 };
     bins.set(bin, counts);
     counts.offered += 1;
-    const accepted = post.status === 202 && post.endedAt - post.begunAt <= acceptedWithinMs;
-    const shown = shownAt.get(post.brokerMessageId ?? '');
-    if (accepted && shown !== undefined && shown - post.begunAt <= shownWithinMs) counts.flowed += 1;
+    if (flows(post, shownAt.get(post.brokerMessageId ?? ''))) counts.flowed += 1;
   }
   return bins;
 }

@@ -6,6 +6,7 @@ import { readDatabase, readDeadLetters, readHeads, readQueues, waitingMessages }
 import { createComingsAndGoings } from './comings-and-goings.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
 import { carryOut, type FaultHelpers } from './faults.ts';
+import { createFlowWatch, type FlowWatch } from './flow.ts';
 import type { History, Resources } from './history.ts';
 import type { UnwantedExit } from './own-process.ts';
 import { makePopulation, type Population } from './population.ts';
@@ -58,15 +59,18 @@ const restMs = 3_000;
 /** A hint lost in a chat that falls silent is made good by the comparison every 30 s. */
 const settleDeadlineMs = 75_000;
 const connectDeadlineMs = 45_000;
-/** How much longer than planned the waves may take. */
-const overtimeMs = 60_000;
+/** How many times as long as planned the waves may take, where recovery is waited for. */
+const mostOvertime = 1.5;
+/** Recovery is to be there within 15 s. */
+const recoveryDeadlineMs = 18_000;
 const shortTokenSeconds = 60;
 
 /** Everything from starting the processes to a history that is ready to be judged; cleans up whatever happens. */
 export async function runTorture(options: TortureOptions): Promise<TortureResult> {
   const { print, servers } = options;
   const random = createRandom(options.seed);
-  const recorder = createRecorder();
+  const flow = createFlowWatch();
+  const recorder = createRecorder(flow.shown);
   const deployment = await createDeployment(options);
   const undo: (() => Promise<unknown>)[] = [() => deployment.close()];
   try {
@@ -85,7 +89,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     const sending = createSending({
       random: random.fork('sending'),
       messagesASecond: options.messagesASecond,
-      ...{ population, rest, recorder },
+      ...{ population, rest, recorder, flow },
     });
     undo.push(async () => sending.stop());
     const restlessness = createRestlessness(clients, random.fork('restlessness'));
@@ -120,7 +124,8 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
       changeMemberships: () => comings.burst(6),
       print,
     };
-    const wavesLeft = await runWaves(options, loadBegan, helpers);
+    const wavesLeft = await runWaves(options, loadBegan, helpers, flow);
+    await recovered(flow);
     const restOfLoad = loadBegan + options.minutes * 60_000 - now();
     if (restOfLoad > 0) await Bun.sleep(restOfLoad);
 
@@ -241,19 +246,25 @@ async function runWaves(
   { waves, minutes, print }: TortureOptions,
   loadBegan: number,
   helpers: FaultHelpers,
+  flow: FlowWatch,
 ): Promise<number> {
-  const endAt = loadBegan + minutes * 60_000 + overtimeMs;
+  const endAt = loadBegan + minutes * 60_000 * mostOvertime;
   for (const [at, wave] of waves.entries()) {
     const wait = loadBegan + wave.atMs - now();
     if (wait > 0) await Bun.sleep(wait);
-    // Late, because something took long to come back: recovery still gets its pause.
-    else if (at > 0) await Bun.sleep(4_000);
+    await recovered(flow);
     if (now() > endAt) return waves.length - at;
     const seconds = ((now() - loadBegan) / 1000).toFixed(0).padStart(4);
     print(`${seconds} s  ${wave.faults.map(nameOf).join(', ')}`);
     await Promise.all(wave.faults.map((fault) => carryOut(fault, helpers)));
   }
   return 0;
+}
+
+/** Full flow for a second, so that the next faults do not hide how long the last ones took to get over. */
+async function recovered(flow: FlowWatch): Promise<void> {
+  const deadline = now() + recoveryDeadlineMs;
+  while (!flow.full() && now() < deadline) await Bun.sleep(250);
 }
 
 function floodSlowClients(

@@ -1,4 +1,5 @@
 import { now } from './clock.ts';
+import type { FlowWatch } from './flow.ts';
 import type { Post } from './history.ts';
 import type { Population, TortureChat } from './population.ts';
 import type { Random } from './random.ts';
@@ -19,8 +20,9 @@ export interface Sending {
 
 const tickMs = 20;
 /** More than this under way: a client's own queue would hold the rest, here they are not offered. */
-const mostUnderWay = 1_500;
+const mostUnderWay = 5_000;
 const giveUpMs = 45_000;
+const mostPauseMs = 6_000;
 const repeatShare = 0.01;
 const conflictShare = 0.002;
 const forgedShare = 0.003;
@@ -31,9 +33,10 @@ export function createSending(options: {
   population: Population;
   rest: Rest;
   recorder: Recorder;
+  flow: FlowWatch;
   messagesASecond: number;
 }): Sending {
-  const { random, population, rest, recorder, messagesASecond } = options;
+  const { random, population, rest, recorder, flow, messagesASecond } = options;
   const { chats } = population;
   const figures = { offered: 0, heldBack: 0 };
   const underWay = new Set<Promise<void>>();
@@ -66,10 +69,13 @@ export function createSending(options: {
     const token = await population.token(post.senderId);
     const deadline = now() + giveUpMs;
     for (let tries = 0; now() < deadline; tries += 1) {
-      const { status } = await attempt(post, token);
+      const ended = tries === 0 ? flow.begin() : undefined;
+      const done = await attempt(post, token);
+      ended?.(done);
+      const { status } = done;
       if (status !== undefined && status < 500 && status !== 429) return;
       if (ending && tries > 2) return;
-      await Bun.sleep(Math.min(4_000, 250 * 2 ** tries) * (0.5 + Math.random() / 2));
+      await Bun.sleep(Math.min(mostPauseMs, 250 * 2 ** tries) * (0.5 + Math.random() / 2));
     }
   }
 

@@ -2,6 +2,7 @@ import { afterAll } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
 import { eventually } from './eventually.ts';
 import { repository } from './repository.ts';
 
@@ -28,12 +29,15 @@ export interface Processes {
   folder(): Promise<string>;
 }
 
+/** One for all files of a run; its watchdog notices the end of this process. */
+let guard: Guard | undefined;
+
 /** `const processes = testProcesses();` at the top of the file: none of them outlives it. */
 export function testProcesses(): Processes {
   const started: RunningProcess[] = [];
   const folders: string[] = [];
   afterAll(async () => {
-    await Promise.all(started.map((process) => process.kill()));
+    await Promise.all(started.map((each) => each.kill()));
     for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }, 30_000);
 
@@ -46,6 +50,10 @@ export function testProcesses(): Processes {
       stdout: 'pipe',
       stderr: 'pipe',
     });
+    // A file that fails at its top gets no afterAll, one that is killed nothing at all.
+    guard ??= createGuard();
+    const forget = guard.undoOnDeath(`process ${child.pid}`, ['kill', '-KILL', String(child.pid)]);
+    void child.exited.then(forget);
     const decoder = new TextDecoder();
     const read = async (stream: ReadableStream<Uint8Array>) => {
       for await (const chunk of stream) output += decoder.decode(chunk, { stream: true });

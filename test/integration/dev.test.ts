@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -44,9 +44,11 @@ test('a first start is up within 15 s, a later one within 3 s', async () => {
 
 describe('a running one', () => {
   let running: Embedded;
-
-  test('says what listens where, where the data is, and what to do next', async () => {
+  beforeAll(async () => {
     running = await startEmbedded(processes, { dataDir: await copyOfData() });
+  }, 60_000);
+
+  test('says what listens where, where the data is, and what to do next', () => {
     const output = running.process.output();
     expect(output).toContain(`REST     ${running.apiUrl}`);
     expect(output).toContain(`sockets  ${running.apiUrl}/chat`);

@@ -90,5 +90,12 @@ export async function startChild({ name, command, env = {} }: ChildOptions): Pro
 
 /** The command for a file of `bench/children`, in a Bun of its own. */
 export function bunChild(file: string): string[] {
-  return [process.execPath, '--no-env-file', join(root, 'bench/children', file)];
+  return [...bunCommand(), join(root, 'bench/children', file)];
+}
+
+/** With `BENCH_PROFILE` set to a folder, every process of Bun writes a CPU profile there at its end. */
+export function bunCommand(): string[] {
+  const folder = process.env.BENCH_PROFILE;
+  const profile = folder ? ['--cpu-prof', '--cpu-prof-md', `--cpu-prof-dir=${folder}`] : [];
+  return [process.execPath, '--no-env-file', ...profile];
 }

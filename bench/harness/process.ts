@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { untilReady } from '../../src/commands/servers/ready.ts';
 import type { Bench } from './bench.ts';
+import { bunCommand } from './child.ts';
 import type { Environment } from './servers.ts';
 import { cpuMicroseconds, residentBytes } from './usage.ts';
 
@@ -25,7 +26,7 @@ export async function startConfab(...given: Parameters<typeof spawnConfab>): Pro
   return started;
 }
 
-/** With `BENCH_PROFILE` set to a folder, the process writes a CPU profile there at its end. */
+/** Resolves when the process has begun to start. */
 export async function spawnConfab(
   { servers, defer }: Pick<Bench, 'servers' | 'defer'>,
   name: keyof typeof portVariable,
@@ -35,14 +36,8 @@ export async function spawnConfab(
   const port = await freePort();
   const folder = await servers.folder();
   const logFile = join(folder, `${name}-${port}.log`);
-  const profile = process.env.BENCH_PROFILE;
   const run = servers.guard.spawn({
-    command: [
-      process.execPath,
-      '--no-env-file',
-      ...(profile ? ['--cpu-prof', '--cpu-prof-md', `--cpu-prof-dir=${profile}`] : []),
-      join(import.meta.dir, '../../src', `${name}.ts`),
-    ],
+    command: [...bunCommand(), join(import.meta.dir, '../../src', `${name}.ts`)],
     cwd: folder,
     env: {
       PATH: process.env.PATH,

@@ -1,10 +1,14 @@
 import type { ServerToClientEvents } from '../shared/contract.ts';
 import type { Change } from './change.ts';
 import type { Member } from './member.ts';
+import { NativeRoom, type Publish } from './native-room.ts';
 
-/** The Socket.IO packet of an event in `/chat`, from a payload that is JSON text already: nothing is parsed or encoded. */
+/**
+ * The Engine.IO message of a Socket.IO event in `/chat`, from a payload that is JSON text already: nothing is parsed or
+ * encoded, and over a WebSocket it is sent as it is.
+ */
 export function frameOf(event: keyof ServerToClientEvents, body: string): string {
-  return `2/chat,["${event}",${body}]`;
+  return `42/chat,["${event}",${body}]`;
 }
 
 /** The change as this one socket is told of it: senders see their own messages as saved. */
@@ -16,21 +20,56 @@ export function frameFor(member: Member, change: Change): string {
 const participantEvent = (present: boolean) =>
   present ? ('chat.participant.added' as const) : ('chat.participant.removed' as const);
 
-/** Tells a whole room: the hot path of the gateway. Each frame is made once, whatever the number of sockets. */
-export function fanOut(room: ReadonlySet<Member>, change: Change): void {
-  if (change.kind === 'participant') {
-    const frame = frameOf(participantEvent(change.present), change.body);
+export interface FanOut {
+  /** An empty room for a chat. */
+  room(chatId: string): NativeRoom<Member>;
+  /** Tells everybody in the room. */
+  tell(room: NativeRoom<Member>, change: Change): void;
+}
+
+/**
+ * The hot path of the gateway: each frame is made once, whatever the number of sockets, and neither Socket.IO nor the
+ * engine sees it. Measured by `bun run bench fan-out-big fan-out-small group-size`.
+ */
+export function createFanOut(deps: {
+  publish: Publish;
+  /** All local sockets of a user, in whatever rooms. */
+  socketsOf: (userId: string) => ReadonlySet<Member>;
+}): FanOut {
+  const { publish, socketsOf } = deps;
+
+  function tellAll(room: NativeRoom<Member>, frame: string): void {
+    if (room.isTopic) return room.tell(frame, []);
     for (const member of room) member.send(frame);
-    return;
   }
-  const frame = frameOf('chat.message.new', change.body);
-  let saved: string | undefined;
-  for (const member of room) {
-    if (member.userId !== change.senderId) {
-      member.send(frame);
-    } else {
-      saved ??= frameOf('chat.message.saved', change.body);
-      member.send(saved);
-    }
-  }
+
+  return {
+    room: (chatId) => new NativeRoom(`chat:${chatId}`, publish),
+
+    tell(room, change) {
+      if (change.kind === 'participant') {
+        return tellAll(room, frameOf(participantEvent(change.present), change.body));
+      }
+      const { senderId, body } = change;
+      const frame = frameOf('chat.message.new', body);
+      if (room.isTopic) {
+        const own: Member[] = [];
+        for (const member of socketsOf(senderId)) if (room.has(member)) own.push(member);
+        room.tell(frame, own);
+        if (own.length === 0) return;
+        const saved = frameOf('chat.message.saved', body);
+        for (const member of own) member.send(saved);
+        return;
+      }
+      let saved: string | undefined;
+      for (const member of room) {
+        if (member.userId !== senderId) {
+          member.send(frame);
+        } else {
+          saved ??= frameOf('chat.message.saved', body);
+          member.send(saved);
+        }
+      }
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'socket.io';
 import type { ChatError } from '../shared/errors.ts';
+import type { NativeSocket, Recipient } from './native-room.ts';
 
 /** Who is at the other end of a socket, from its verified token. */
 export interface GatewayIdentity {
@@ -11,7 +12,7 @@ export interface GatewayIdentity {
 }
 
 /** One socket of `/chat` with an identity; it is a member of rooms. */
-export interface Member extends GatewayIdentity {
+export interface Member extends GatewayIdentity, Recipient {
   readonly socketId: string;
   /** Chats whose room it is in, or is on its way into. */
   readonly chats: Set<string>;
@@ -22,8 +23,6 @@ export interface Member extends GatewayIdentity {
   /** Why it may not connect after all, found while it was connecting. */
   refused: ChatError | undefined;
   closed: boolean;
-  /** One encoded Socket.IO packet. */
-  send(frame: string): void;
   /**
    * Closes the transport, not the namespace: a plain client comes back by itself, with its cursors. What was not written
    * is dropped; it is in PostgreSQL.
@@ -36,31 +35,69 @@ export const backlogLimitBytes = 1024 * 1024;
 
 type Connection = Socket['conn'];
 
-export function createMember(socket: Socket, identity: GatewayIdentity): Member {
-  const { conn } = socket;
-  let backlog = 0;
-  conn.on('drain', () => {
-    backlog = 0;
-  });
+/** A class, for its sake who has a hundred thousand of them: methods of a closure would be there once for each. */
+class SocketMember implements Member {
+  readonly userId: string;
+  readonly sessionId: string | undefined;
+  readonly expiresAt: number;
+  readonly socketId: string;
+  readonly chats = new Set<string>();
+  ws: NativeSocket | undefined;
+  live = false;
+  stale = false;
+  refused: ChatError | undefined = undefined;
+  closed = false;
+  readonly #conn: Connection;
+  /** Characters held since the last poll. */
+  #backlog = 0;
 
-  const member: Member = {
-    ...identity,
-    socketId: socket.id,
-    chats: new Set(),
-    live: false,
-    stale: false,
-    refused: undefined,
-    closed: false,
-    send(frame) {
-      if (!conn.transport.writable) {
-        backlog += frame.length;
-        if (backlog > backlogLimitBytes) return closeConnection(conn);
-      }
-      conn.write(frame);
-    },
-    close: () => closeConnection(conn),
-  };
-  return member;
+  constructor(socket: Socket, identity: GatewayIdentity) {
+    const { conn } = socket;
+    this.userId = identity.userId;
+    this.sessionId = identity.sessionId;
+    this.expiresAt = identity.expiresAt;
+    this.socketId = socket.id;
+    this.#conn = conn;
+    this.ws = nativeSocketOf(conn);
+    if (this.ws) return;
+    conn.on('drain', () => {
+      this.#backlog = 0;
+    });
+    // The engine writes what it holds right after this, before anybody else can.
+    conn.once('upgrade', () => {
+      this.ws = nativeSocketOf(conn);
+    });
+  }
+
+  send(frame: string): void {
+    // Bun closes the socket when its backlog is full.
+    if (this.ws) this.ws.send(frame);
+    else this.#sendByEngine(frame);
+  }
+
+  #sendByEngine(frame: string): void {
+    const conn = this.#conn;
+    if (!conn.transport.writable) {
+      this.#backlog += frame.length;
+      if (this.#backlog > backlogLimitBytes) return closeConnection(conn);
+    }
+    // The engine prefixes the type of its own packet.
+    conn.write(frame.slice(1));
+  }
+
+  close(): void {
+    closeConnection(this.#conn);
+  }
+}
+
+export function createMember(socket: Socket, identity: GatewayIdentity): Member {
+  return new SocketMember(socket, identity);
+}
+
+/** Undefined while the connection is on long polling, or on its way to WebSocket. */
+export function nativeSocketOf(conn: Connection): NativeSocket | undefined {
+  const transport = conn.transport as unknown as { name: string; socket?: NativeSocket };
+  return transport.name === 'websocket' ? transport.socket : undefined;
 }
 
 /** `close()` of the engine waits until what it holds is fetched, which a client that is gone never does. */

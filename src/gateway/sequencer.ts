@@ -2,8 +2,10 @@ import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber, Topic } from '../shared/notifications/notifications.ts';
 import type { Change, Page, ReadPage } from './change.ts';
-import { fanOut, frameFor } from './fan-out.ts';
+import { type FanOut, frameFor } from './fan-out.ts';
 import type { Member } from './member.ts';
+import type { NativeRoom } from './native-room.ts';
+import { resetFrame } from './reset.ts';
 import { subscribeWithin } from './subscribe.ts';
 
 /** A chat with at least one local socket. */
@@ -12,7 +14,7 @@ interface LocalChat {
   /** *G*: the last `eventSequence` delivered to the room; undefined until the first socket enters. */
   delivered: number | undefined;
   /** The sockets that are told. */
-  readonly room: Set<Member>;
+  readonly room: NativeRoom<Member>;
   /** Those in the room and those on their way; the last one to leave ends the chat here, and with it *G*. */
   readonly holders: Set<Member>;
   /** The highest number hinted that is not delivered yet; 0 for none. */
@@ -31,6 +33,22 @@ interface LocalChat {
 /** A join that reads is served from the tail for as long as this; then it reads on. */
 const mostTail = 256;
 
+/** The chat as a member is about to be shown it, who has not heard of it. */
+export interface Introduction {
+  /** Its number: the object holds what changed up to here, but for the messages. */
+  through: number;
+  /** `chat.created`, with another number in the place of its own. */
+  frame(eventSequence: number): string;
+}
+
+export interface JoinOptions {
+  /** How many rows there are beyond `from`, as far as that is known. */
+  expected?: number;
+  introduction?: Introduction;
+  /** Whether so much more may be sent; once it may not, the chat is reset. Without it there is no limit. */
+  mayTell?: (frame: string) => boolean;
+}
+
 export interface Sequencer {
   /** A point in time before which a topic was subscribed, or not. */
   now(): number;
@@ -48,15 +66,16 @@ export interface Sequencer {
   enter(member: Member, chatId: string, head: number): boolean;
   /**
    * The one way in: tells the member everything in `(from, G]` and puts it into the room in the tick of the last frame.
-   * @param quietThrough participants that changed up to here are known to the member
    * @throws what reading throws; the member then is in no room, and holds the chat no longer
    */
-  join(member: Member, chatId: string, from: number, quietThrough?: number): Promise<void>;
+  join(member: Member, chatId: string, from: number, options?: JoinOptions): Promise<void>;
   leave(member: Member, chatId: string): void;
   /** A message as announced: delivered if it is the next one. */
   offer(chatId: string, change: Change): void;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
+  /** PostgreSQL, asked after *G* had been `delivered`, says that the chat's last number is a lower one: it was restored. */
+  restored(chatId: string, delivered: number, head: number): void;
   /** The chats here with their *G*. */
   delivered(): ReadonlyMap<string, number>;
 }
@@ -69,11 +88,12 @@ export interface Sequencer {
 export function createSequencer(deps: {
   readPage: ReadPage;
   subscriber: Subscriber;
+  fanOut: FanOut;
   log: Logger;
   /** Someone was added to a chat that has local sockets. */
   onAdded: (userId: string, chatId: string) => void;
 }): Sequencer {
-  const { readPage, subscriber, log, onAdded } = deps;
+  const { readPage, subscriber, fanOut, log, onAdded } = deps;
   const chats = new Map<string, LocalChat>();
   let clock = 0;
 
@@ -84,7 +104,7 @@ export function createSequencer(deps: {
       chats.set(chatId, {
         id: chatId,
         delivered: undefined,
-        room: new Set(),
+        room: fanOut.room(chatId),
         holders: new Set(),
         hinted: 0,
         filling: false,
@@ -117,7 +137,7 @@ export function createSequencer(deps: {
 
   /** To the room, then to *G*. A removal takes effect with its own event: nothing numbered after it reaches the removed. */
   function deliver(chat: LocalChat, change: Change): void {
-    fanOut(chat.room, change);
+    fanOut.tell(chat.room, change);
     chat.delivered = change.eventSequence;
     if (chat.joining > 0) keepInTail(chat, change);
     if (change.kind !== 'participant') return;
@@ -147,15 +167,32 @@ export function createSequencer(deps: {
       if (page.through === page.head) setFirst(chat, page.head);
       return;
     }
-    if (page.after > chat.delivered || page.through <= chat.delivered) return;
+    if (page.after > chat.delivered) return;
     const from = chat.delivered;
     for (const change of page.changes) {
       // Not against the running number: participants that changed in one commit may share theirs.
       if (change.eventSequence > from) deliver(chat, change);
     }
-    chat.delivered = page.through;
-    if (page.head > page.through) chat.hinted = Math.max(chat.hinted, page.head);
+    chat.delivered = Math.max(from, page.through);
+    if (page.head > chat.delivered) chat.hinted = Math.max(chat.hinted, page.head);
     fill(chat);
+  }
+
+  /** A page that was read after the room had been told up to `delivered`. */
+  function take(chat: LocalChat, page: Page, delivered: number | undefined): void {
+    if (delivered !== undefined && page.head < delivered) startAgain(chat, page.head);
+    absorb(chat, page);
+  }
+
+  /** The database was restored to an older state: whoever is in the room reads the chat again, and goes on from there. */
+  function startAgain(chat: LocalChat, head: number): void {
+    log.warn({ chatId: chat.id, delivered: chat.delivered, head }, 'a chat is older than it was: restored?');
+    const frame = resetFrame({ chatId: chat.id, eventSequence: head });
+    for (const member of chat.room) member.send(frame);
+    chat.delivered = head;
+    chat.hinted = 0;
+    chat.tail = [];
+    chat.tailAfter = head;
   }
 
   function fill(chat: LocalChat): void {
@@ -176,11 +213,11 @@ export function createSequencer(deps: {
       const wanted = chat.hinted;
       chat.hinted = 0;
       try {
-        const page = await readPage(chat.id, after);
+        const page = await readPage(chat.id, after, wanted - after);
         failures = 0;
         if (!here()) break;
         // A hint for what PostgreSQL does not have is forged, or from a database that was restored: it is not obeyed.
-        if (page) absorb(chat, page);
+        if (page) take(chat, page, after);
       } catch (error) {
         chat.hinted = Math.max(chat.hinted, wanted);
         if (failures === 0) log.warn({ err: error, chatId: chat.id }, 'reading a gap failed; trying again');
@@ -207,7 +244,12 @@ export function createSequencer(deps: {
     fill(chat);
   }
 
-  async function join(member: Member, chatId: string, from: number, quietThrough = 0): Promise<void> {
+  async function join(
+    member: Member,
+    chatId: string,
+    from: number,
+    options: JoinOptions = {},
+  ): Promise<void> {
     const chat = chats.get(chatId);
     if (!chat) return;
     if (chat.joining === 0) {
@@ -216,7 +258,7 @@ export function createSequencer(deps: {
     }
     chat.joining += 1;
     try {
-      await joinByReading(chat, member, from, quietThrough);
+      await joinByReading(chat, member, from, options);
     } catch (error) {
       if (chats.get(chatId) === chat) leave(member, chatId);
       throw error;
@@ -230,31 +272,60 @@ export function createSequencer(deps: {
     chat: LocalChat,
     member: Member,
     from: number,
-    quietThrough: number,
+    { expected, introduction, mayTell }: JoinOptions,
   ): Promise<void> {
+    const { id: chatId } = chat;
     let told = from;
-    /** False once the member has been told of its own removal. */
-    const tell = (change: Change): boolean => {
-      const known = change.kind === 'participant' && change.eventSequence <= quietThrough;
-      if (!known) member.send(frameFor(member, change));
-      return known || change.kind !== 'participant' || change.present || change.userId !== member.userId;
-    };
+    let toIntroduce = introduction;
+    let silent = false;
+
+    function introduce(eventSequence: number): void {
+      if (toIntroduce) member.send(toIntroduce.frame(eventSequence));
+      toIntroduce = undefined;
+    }
+
+    /** @returns false once the member has been told of its own removal */
+    function tell(change: Change): boolean {
+      const leaves = change.kind === 'participant' && !change.present && change.userId === member.userId;
+      if (toIntroduce) {
+        // Participants are in the introduction; messages are told after it, which takes a number just before the first.
+        const inside = change.eventSequence <= toIntroduce.through;
+        if (inside && change.kind === 'participant' && !leaves) return true;
+        introduce(inside && !leaves ? change.eventSequence - 1 : toIntroduce.through);
+      }
+      const frame = frameFor(member, change);
+      // What is left out is read all the same: the member's own removal may be in it.
+      silent ||= mayTell?.(frame) === false;
+      if (!silent || leaves) member.send(frame);
+      return !leaves;
+    }
 
     for (;;) {
+      const { delivered } = chat;
       // From where the room is, if that is behind the member: it would tell the member again what lies between.
-      const page = await readPage(chat.id, Math.min(told, chat.delivered ?? told));
+      const after = Math.min(told, delivered ?? told);
+      const page = await readPage(chatId, after, expected);
       if (!chat.holders.has(member)) return;
-      if (!page) return leave(member, chat.id);
-      absorb(chat, page);
+      if (!page) {
+        member.send(resetFrame({ chatId }));
+        return leave(member, chatId);
+      }
+      take(chat, page, delivered);
+      if (told > page.head) {
+        // A cursor of a database that was restored: what comes from now on is new to the member.
+        silent = true;
+        told = page.head;
+      }
       const missed = page.changes.filter((change) => change.eventSequence > told);
-      if (!missed.every(tell)) return leave(member, chat.id);
-      // A cursor beyond the head is none of this database: what comes from now on is new to the member.
-      told = Math.min(Math.max(told, page.through), page.head);
+      if (!missed.every(tell)) return leave(member, chatId);
+      told = Math.max(told, page.through);
       if (chat.delivered === undefined || chat.delivered < told || page.through < page.head) continue;
       // What the room was told after the snapshot: from the tail, where it reaches back so far, else by reading on.
       if (told < chat.tailAfter) continue;
       const later = chat.tail.filter((change) => change.eventSequence > told);
-      if (!later.every(tell)) return leave(member, chat.id);
+      if (!later.every(tell)) return leave(member, chatId);
+      if (toIntroduce) introduce(toIntroduce.through);
+      if (silent) member.send(resetFrame({ chatId, eventSequence: chat.delivered }));
       chat.room.add(member);
       return;
     }
@@ -295,6 +366,12 @@ export function createSequencer(deps: {
     hint(chatId, eventSequence) {
       const chat = chats.get(chatId);
       if (chat) hintChat(chat, eventSequence);
+    },
+
+    restored(chatId, delivered, head) {
+      const chat = chats.get(chatId);
+      if (chat?.delivered !== undefined && chat.delivered >= delivered && head < delivered)
+        startAgain(chat, head);
     },
 
     delivered() {

@@ -9,6 +9,7 @@ import { createReadPage } from './change.ts';
 import { createComparison } from './comparison.ts';
 import { type Admitted, createConnecting, type VerifySocketToken } from './connect.ts';
 import { closeInSlices } from './drain.ts';
+import { createFanOut } from './fan-out.ts';
 import { addCorsHeaders, preflight, refusal, refuseRequest } from './http.ts';
 import {
   type GuardedSocket,
@@ -68,6 +69,8 @@ export function createGateway(options: GatewayOptions): Gateway {
   const connections = new Set<Socket['conn']>();
   const handshakes = new Set<Socket['conn']>();
   let draining = false;
+  /** Who carries the sockets; known from the first request on. */
+  let bun: Bun.Server<never> | undefined;
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
   const users = createUsers({ subscriber, presence, log });
@@ -82,6 +85,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const sequencer: Sequencer = createSequencer({
     readPage: createReadPage({ database, presence: options.presence }),
     subscriber,
+    fanOut: createFanOut({
+      publish: (topic, frame) => bun?.publish(topic, frame),
+      socketsOf: users.of,
+    }),
     log,
     onAdded: watchMembership,
   });
@@ -194,6 +201,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     handles: (pathname) => pathname === '/socket.io' || pathname.startsWith(path),
 
     async fetch(request, server) {
+      bun = server;
       const url = new URL(request.url);
       if (url.pathname !== path) return new Response(null, { status: 404 });
       if (request.method === 'OPTIONS') return preflight(request, allowedOrigin);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import type { Change, Page } from '../../src/gateway/change.ts';
+import { createFanOut } from '../../src/gateway/fan-out.ts';
 import type { Member } from '../../src/gateway/member.ts';
 import { createSequencer, type Sequencer } from '../../src/gateway/sequencer.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -8,6 +9,8 @@ import { eventually } from '../support/eventually.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');
 const chatId = 'chat';
+/** Rooms here are small: nothing is published natively. */
+const fanOut = createFanOut({ publish() {}, socketsOf: () => new Set() });
 
 /** mulberry32: the same seed gives the same run. */
 function randomFrom(seed: number): () => number {
@@ -119,6 +122,7 @@ describe('sequencer', () => {
       const sequencer = createSequencer({
         readPage: database.readPage,
         subscriber,
+        fanOut,
         log,
         onAdded() {},
       });
@@ -185,7 +189,7 @@ describe('sequencer', () => {
 
   test('the removed are told nothing numbered after their removal, though its hint is lost', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
-    const sequencer = createSequencer({ readPage: database.readPage, subscriber, log, onAdded() {} });
+    const sequencer = createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });
     const [ada, eve] = [member('ada'), member('eve')];
     for (const who of [ada, eve]) await plainConnect(sequencer, who, async () => database.head);
     sequencer.offer(chatId, database.message('ada'));
@@ -198,7 +202,7 @@ describe('sequencer', () => {
 
   test('who was removed while joining never gets in', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
-    const sequencer = createSequencer({ readPage: database.readPage, subscriber, log, onAdded() {} });
+    const sequencer = createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });
     const [ada, eve] = [member('ada'), member('eve')];
     await plainConnect(sequencer, ada, async () => database.head);
     await plainConnect(sequencer, eve, async () => {
@@ -227,6 +231,7 @@ describe('sequencer', () => {
         return page;
       },
       subscriber,
+      fanOut,
       log,
       onAdded() {},
     });
@@ -253,6 +258,7 @@ describe('sequencer', () => {
         return database.readPage(id, after);
       },
       subscriber,
+      fanOut,
       log,
       onAdded() {},
     });
@@ -274,6 +280,7 @@ describe('sequencer', () => {
           unsubscribed.push(...topics);
         },
       },
+      fanOut,
       log,
       onAdded() {},
     });

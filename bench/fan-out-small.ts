@@ -1,6 +1,7 @@
 import type { BenchPath } from './harness/bench.ts';
 import { measureFanOut, reportFanOut, type Scenario, startFanOutServers } from './harness/fan-out.ts';
-import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
+import { seedChats, seedUsers } from './harness/population.ts';
+import type { BenchDatabase } from './harness/servers.ts';
 import { spreadOf } from './harness/statistics.ts';
 
 const users = 2_000;
@@ -12,20 +13,17 @@ export const fanOutSmall: BenchPath = {
   name: 'fan-out-small',
   title: `rooms of 10, and direct chats with the sender left out; ${users} sockets; 1 and 32 frames a tick`,
   async run(bench) {
-    const { report, servers, defer } = bench;
-    report.progress('servers and data');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
-    const environment = await servers.environment(database);
-    await seedUsers(database.sql, 1, users);
-    await seedChats(database.sql, { ...direct, firstUser: 1 });
-    await seedChats(database.sql, { ...group, firstUser: 1 });
-    await settleDatabase(database.sql);
+    const { report } = bench;
+    const seed = async (sql: BenchDatabase['sql']) => {
+      await seedUsers(sql, 1, users);
+      await seedChats(sql, { ...direct, firstUser: 1 });
+      await seedChats(sql, { ...group, firstUser: 1 });
+    };
     const memberships = Array.from({ length: users }, (_, at) => [
       direct.from + Math.floor(at / direct.size),
       group.from + Math.floor(at / group.size),
     ]);
-    const started = await startFanOutServers(bench, environment, memberships, true);
+    const started = await startFanOutServers(bench, seed, memberships, true);
 
     const scenarios: Scenario[] = [group, direct].flatMap(({ from, count, size }) =>
       [1, 32].map((perTick) => ({

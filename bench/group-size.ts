@@ -1,6 +1,7 @@
 import type { BenchPath } from './harness/bench.ts';
 import { measureFanOut, reportFanOut, type Scenario, startFanOutServers } from './harness/fan-out.ts';
-import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
+import { seedChats, seedUsers } from './harness/population.ts';
+import type { BenchDatabase } from './harness/servers.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
 
 const users = 10_000;
@@ -11,17 +12,14 @@ export const groupSize: BenchPath = {
   name: 'group-size',
   title: 'a delivery in groups of 100 and of 10,000; 4 frames a tick',
   async run(bench) {
-    const { report, servers, defer } = bench;
-    report.progress('servers and data');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
-    const environment = await servers.environment(database);
-    await seedUsers(database.sql, 1, users);
-    await seedChats(database.sql, { from: 1, count: 1, size: users, firstUser: 1 });
-    await seedChats(database.sql, { from: 2, count: users / few, size: few, firstUser: 1 });
-    await settleDatabase(database.sql);
+    const { report } = bench;
+    const seed = async (sql: BenchDatabase['sql']) => {
+      await seedUsers(sql, 1, users);
+      await seedChats(sql, { from: 1, count: 1, size: users, firstUser: 1 });
+      await seedChats(sql, { from: 2, count: users / few, size: few, firstUser: 1 });
+    };
     const memberships = Array.from({ length: users }, (_, at) => [1, 2 + Math.floor(at / few)]);
-    const started = await startFanOutServers(bench, environment, memberships, false);
+    const started = await startFanOutServers(bench, seed, memberships, false);
 
     const scenario = (size: number, firstChat: number): Scenario => ({
       name: size.toLocaleString('en'),

@@ -38,8 +38,8 @@ export const idleGateway: BenchPath = {
     const aSecond = deliveriesASecond / (perTick * chatSize);
     const window = async () => {
       const count = Math.round(aSecond * seconds(3));
-      await feeder.call('prepare', { rooms, count: count * perTick });
       const before = await sockets.call<{ frames: number }>('counts');
+      await feeder.call('prepare', { rooms, count: count * perTick });
       const idleBefore = await idleSockets.call<{ frames: number }>('counts');
       const [busyCpu, idleCpu] = [busy.cpuMicroseconds(), idle.cpuMicroseconds()];
       await feeder.call('run', { ticks: { count, aSecond }, perTick });

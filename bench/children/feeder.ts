@@ -1,36 +1,25 @@
 /** Publishes notifications in Redis as a worker does: those of a tick in one pipeline. */
 import { Redis } from 'ioredis';
-import { encodeNotification } from '../../src/shared/notifications/notifications.ts';
+import { type Announcement, createAnnouncements } from '../harness/announcements.ts';
 import { serveControl } from '../harness/control.ts';
-import { createMessages, flat, type Rooms } from '../harness/messages.ts';
-import { chatId, userId } from '../harness/population.ts';
+import type { Rooms } from '../harness/messages.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
 
-const client = new Redis({ host: process.env.REDIS_HOST ?? '', port: Number(process.env.REDIS_PORT) });
-const prefix = process.env.CHAT_NOTIFICATION_CHANNEL;
-const makeMessages = createMessages();
-let prepared: { channel: string; wire: string }[] = [];
+const { REDIS_HOST = '', REDIS_PORT, DATABASE_URL = '', CHAT_NOTIFICATION_CHANNEL } = process.env;
+const client = new Redis({ host: REDIS_HOST, port: Number(REDIS_PORT) });
+const announce = createAnnouncements(DATABASE_URL);
+let prepared: Announcement[] = [];
 
 serveControl({
-  prepare({ rooms, count }: { rooms: Rooms; count: number }) {
-    prepared = makeMessages(rooms, count).map(({ chat, sender, eventSequence, body }) => {
-      const topic = `chat:${chatId(chat)}` as const;
-      const head = {
-        version: 1,
-        kind: 'message',
-        chatId: chatId(chat),
-        eventSequence,
-        senderId: userId(sender),
-      } as const;
-      return { channel: `${prefix}:${topic}`, wire: flat(encodeNotification({ topic, head, body })) };
-    });
+  async prepare({ rooms, count }: { rooms: Rooms; count: number }) {
+    prepared = await announce(rooms, count);
   },
   async run({ ticks, perTick }: { ticks: Ticks; perTick: number }) {
     let last: Promise<unknown> = Promise.resolve();
     await runTicks(ticks, (tick) => {
       const pipeline = client.pipeline();
-      for (const { channel, wire } of prepared.slice(tick * perTick, (tick + 1) * perTick)) {
-        pipeline.publish(channel, wire);
+      for (const { topic, wire } of prepared.slice(tick * perTick, (tick + 1) * perTick)) {
+        pipeline.publish(`${CHAT_NOTIFICATION_CHANNEL}:${topic}`, wire);
       }
       last = pipeline.exec();
     });

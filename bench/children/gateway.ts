@@ -3,18 +3,17 @@
  * arrival on, with nothing of Redis in it. Everything else is as in `src/gateway.ts`.
  */
 import { createAuthentication } from '../../src/auth/auth.ts';
-import { createGetChat } from '../../src/chat/get-chat.ts';
 import type { Database } from '../../src/db/database.ts';
 import { createGateway } from '../../src/gateway/server.ts';
 import { createAdapters } from '../../src/shared/adapters.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
-import type { Notification, Subscriber, Topic } from '../../src/shared/notifications/notifications.ts';
-import { decodeNotification, encodeNotification } from '../../src/shared/notifications/notifications.ts';
+import type { Notification, Subscriber } from '../../src/shared/notifications/notifications.ts';
+import { decodeNotification } from '../../src/shared/notifications/notifications.ts';
+import { type Announcement, createAnnouncements } from '../harness/announcements.ts';
 import { serveControl } from '../harness/control.ts';
-import { createMessages, flat, type Rooms } from '../harness/messages.ts';
-import { chatId, userId } from '../harness/population.ts';
+import type { Rooms } from '../harness/messages.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
 
 const config = parseConfig(process.env);
@@ -53,7 +52,6 @@ const gateway = createGateway({
   database,
   subscriber: process.env.BENCH_SUBSCRIBER === 'redis' ? await adapters.subscriber() : inProcess,
   presence,
-  getChat: createGetChat({ database, presence }),
   allowedOrigin: () => true,
   log,
 });
@@ -64,25 +62,15 @@ const server = Bun.serve<never>({
   idleTimeout: gateway.idleTimeout,
 });
 
-const makeMessages = createMessages();
-let prepared: { topic: Topic; wire: string }[] = [];
+const announce = createAnnouncements(config.databaseUrl);
+let prepared: Announcement[] = [];
 
 serveControl({
   port: () => server.port,
   queries: () => queries,
   collect: () => Bun.gc(true),
-  prepare({ rooms, count }: { rooms: Rooms; count: number }) {
-    prepared = makeMessages(rooms, count).map(({ chat, sender, eventSequence, body }) => {
-      const topic = `chat:${chatId(chat)}` as const;
-      const head = {
-        version: 1,
-        kind: 'message',
-        chatId: chatId(chat),
-        eventSequence,
-        senderId: userId(sender),
-      } as const;
-      return { topic, wire: flat(encodeNotification({ topic, head, body })) };
-    });
+  async prepare({ rooms, count }: { rooms: Rooms; count: number }) {
+    prepared = await announce(rooms, count);
   },
   async run({ ticks, perTick }: { ticks: Ticks; perTick: number }) {
     await runTicks(ticks, (tick) => {

@@ -1,0 +1,70 @@
+import postgres from 'postgres';
+import type { MessageEvent } from '../../src/shared/contract.ts';
+import { encodeNotification, type Topic } from '../../src/shared/notifications/notifications.ts';
+import { createMessages, flat, type PreparedMessage, type Rooms } from './messages.ts';
+import { chatId, userId } from './population.ts';
+
+export interface Announcement {
+  topic: Topic;
+  /** As it goes through Redis. */
+  wire: string;
+}
+
+const storeSql = `WITH new AS (
+  SELECT * FROM unnest($1::text[]::uuid[], $2::bigint[], $3::text[]::uuid[], $4::text[]::uuid[], $5::text[]::uuid[], $6::text[],
+    $7::text[]::timestamptz[], $8::bigint[])
+    AS n (chat_id, sequence, id, sender_id, client_message_id, content, sent_at, event_sequence)
+), stored AS (
+  INSERT INTO messages (chat_id, sequence, id, sender_id, client_message_id, content, sent_at, event_sequence)
+  SELECT * FROM new
+)
+UPDATE chats SET last_sequence = heads.sequence, last_event_sequence = heads.event_sequence
+FROM (SELECT chat_id, max(sequence) AS sequence, max(event_sequence) AS event_sequence FROM new GROUP BY chat_id) heads
+WHERE chats.id = heads.chat_id`;
+
+const rowsAtOnce = 5_000;
+
+/**
+ * What a worker announces, and in PostgreSQL before it is announced: a gateway that compares itself with the database in the
+ * middle of a window finds nothing amiss.
+ */
+export function createAnnouncements(
+  databaseUrl: string,
+): (rooms: Rooms, count: number) => Promise<Announcement[]> {
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  const makeMessages = createMessages();
+
+  async function store(messages: readonly PreparedMessage[]): Promise<void> {
+    const events: MessageEvent[] = messages.map(({ body }) => JSON.parse(body));
+    await sql.unsafe(
+      storeSql,
+      [
+        events.map((event) => event.chatId),
+        events.map((event) => event.message.sequence),
+        events.map((event) => event.message.id),
+        events.map((event) => event.message.senderId),
+        events.map((event) => event.message.clientMessageId),
+        events.map((event) => event.message.content),
+        events.map((event) => event.message.sentAt),
+        events.map((event) => event.eventSequence),
+      ],
+      { prepare: true },
+    );
+  }
+
+  return async (rooms, count) => {
+    const messages = makeMessages(rooms, count);
+    for (let at = 0; at < count; at += rowsAtOnce) await store(messages.slice(at, at + rowsAtOnce));
+    return messages.map(({ chat, sender, eventSequence, body }) => {
+      const topic = `chat:${chatId(chat)}` as const;
+      const head = {
+        version: 1,
+        kind: 'message',
+        chatId: chatId(chat),
+        eventSequence,
+        senderId: userId(sender),
+      } as const;
+      return { topic, wire: flat(encodeNotification({ topic, head, body })) };
+    });
+  };
+}

@@ -1,5 +1,4 @@
 import { createAuthentication } from '../auth/auth.ts';
-import { createGetChat } from '../chat/get-chat.ts';
 import type { Adapters } from '../shared/adapters.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import type { ProcessParts } from '../shared/run-process.ts';
@@ -22,7 +21,6 @@ export async function assembleGateway(
     database,
     subscriber,
     presence,
-    getChat: createGetChat({ database, presence }),
     allowedOrigin: createAllowedOrigin(config),
     log,
   });

@@ -11,14 +11,17 @@ const concurrentLoads = 2;
  * queries. Every answer was read after its question.
  * @param load answers in the order of the keys
  * @param keyOf equal texts are asked once
+ * @param weightOf what an answer is expected to cost; a batch has no more than `mostWeight` of it, if it has two keys
  */
 export function createBatcher<Key, Value>(options: {
   load: (keys: Key[]) => Promise<Value[]>;
   keyOf: (key: Key) => string;
   mostKeys: number;
+  weightOf?: (key: Key) => number;
+  mostWeight?: number;
 }): (key: Key) => Promise<Value> {
-  const { load, keyOf, mostKeys } = options;
-  let waiting = new Map<string, Waiting<Key, Value>>();
+  const { load, keyOf, mostKeys, weightOf = () => 0, mostWeight = 0 } = options;
+  const waiting = new Map<string, Waiting<Key, Value>>();
   let loads = 0;
   let scheduled = false;
 
@@ -28,10 +31,22 @@ export function createBatcher<Key, Value>(options: {
     setImmediate(run);
   }
 
+  /** The oldest questions that fit into one batch, and at least one. */
+  function takeBatch(): [string, Waiting<Key, Value>][] {
+    const batch: [string, Waiting<Key, Value>][] = [];
+    let weight = 0;
+    for (const entry of waiting) {
+      weight += weightOf(entry[1].key);
+      if (batch.length > 0 && (batch.length >= mostKeys || weight > mostWeight)) break;
+      batch.push(entry);
+    }
+    for (const [text] of batch) waiting.delete(text);
+    return batch;
+  }
+
   async function run(): Promise<void> {
     scheduled = false;
-    const batch = [...waiting].slice(0, mostKeys);
-    waiting = new Map([...waiting].slice(mostKeys));
+    const batch = takeBatch();
     loads += 1;
     schedule();
     try {

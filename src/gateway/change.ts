@@ -1,7 +1,7 @@
+import { changePayload, concernedBy } from '../chat/change-payload.ts';
 import type { Database } from '../db/database.ts';
-import type { ChangedRow, ChangesPage } from '../db/queries/changes.ts';
+import type { ChangedRow, ChangesWanted } from '../db/queries/changes.ts';
 import { readChanges } from '../db/queries/changes.ts';
-import type { MessageEvent, ParticipantEvent } from '../shared/contract.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import { createBatcher } from './batch.ts';
 
@@ -18,46 +18,68 @@ export interface Page {
   changes: Change[];
 }
 
-/** Undefined for a chat that is not there. */
-export type ReadPage = (chatId: string, after: number) => Promise<Page | undefined>;
+/**
+ * Undefined for a chat that is not there. The page may begin before `after`, where others asked for an earlier one at the
+ * same time; whoever asked earliest gets on with every page.
+ * @param expected how many rows there are beyond `after`, as far as that is known
+ */
+export type ReadPage = (chatId: string, after: number, expected?: number) => Promise<Page | undefined>;
 
-/** Rows of a chat at once, and chats in one statement: a thousand long messages at most are held. */
-const pageRows = 100;
-const mostChats = 20;
-
-/** Reads pages for the sequencer; those asked for at the same time come in one statement. */
-export function createReadPage(deps: { database: Database; presence: Presence }): ReadPage {
-  const load = createBatcher<{ chatId: string; after: number }, ChangesPage | undefined>({
-    load: (wanted) => readChanges(deps.database, wanted, pageRows),
-    keyOf: ({ chatId, after }) => `${chatId} ${after}`,
-    mostKeys: mostChats,
-  });
-  return async (chatId, after) => {
-    const page = await load({ chatId, after });
-    if (!page) return undefined;
-    const online = await onlineOf(deps.presence, page.rows);
-    return {
-      after: page.after,
-      through: page.through,
-      head: page.head,
-      changes: page.rows.map((row) => toChange(chatId, row, online)),
-    };
-  };
+interface Wanted extends ChangesWanted {
+  expected: number;
 }
 
-async function onlineOf(presence: Presence, rows: readonly ChangedRow[]): Promise<ReadonlySet<string>> {
-  const userIds = rows.flatMap((row) => (row.kind === 'participant' ? [row.participant.userId] : []));
-  return userIds.length === 0 ? new Set() : presence.online(userIds);
+const pageRows = 100;
+/** Chats, or places in them, of one statement: a storm of sockets that missed little is a few statements. */
+const mostPages = 1_000;
+/** Rows expected of one statement: two thousand long messages at most are held. */
+const mostRows = 2_000;
+
+/** Reads pages for the sequencer; those asked for at the same time come in one statement. */
+export function createReadPage({ database, presence }: { database: Database; presence: Presence }): ReadPage {
+  async function load(wanted: readonly Wanted[]): Promise<(Page | undefined)[]> {
+    const starts = new Map<Wanted, ChangesWanted>();
+    for (const ofChat of Map.groupBy(wanted, ({ chatId }) => chatId).values()) shareStarts(ofChat, starts);
+    const distinct = [...new Set(starts.values())];
+    const pages = await readChanges(database, distinct, pageRows);
+    const concerned = new Set(pages.flatMap((page) => (page ? concernedBy(page.rows) : [])));
+    const online: ReadonlySet<string> =
+      concerned.size === 0 ? concerned : await presence.online([...concerned]);
+    const byStart = new Map(
+      distinct.map((start, at) => {
+        const page = pages[at];
+        const changes = page?.rows.map((row) => toChange(start.chatId, row, online));
+        return [start, page && changes && { ...start, through: page.through, head: page.head, changes }];
+      }),
+    );
+    return wanted.map((one) => {
+      const start = starts.get(one);
+      return start && byStart.get(start);
+    });
+  }
+
+  const pageOf = createBatcher<Wanted, Page | undefined>({
+    load,
+    keyOf: ({ chatId, after }) => `${chatId} ${after}`,
+    mostKeys: mostPages,
+    weightOf: ({ expected }) => Math.min(expected, pageRows),
+    mostWeight: mostRows,
+  });
+  return (chatId, after, expected = pageRows) => pageOf({ chatId, after, expected });
+}
+
+/** One page for all who stand less than a page apart: a thousand who are added at once read the same ones. */
+function shareStarts(ofChat: readonly Wanted[], starts: Map<Wanted, ChangesWanted>): void {
+  let start: ChangesWanted | undefined;
+  for (const one of ofChat.toSorted((a, b) => a.after - b.after)) {
+    if (!start || one.after >= start.after + pageRows) start = { chatId: one.chatId, after: one.after };
+    starts.set(one, start);
+  }
 }
 
 function toChange(chatId: string, row: ChangedRow, online: ReadonlySet<string>): Change {
   const { eventSequence } = row;
-  if (row.kind === 'message') {
-    const event: MessageEvent = { chatId, message: row.message, eventSequence };
-    return { kind: 'message', eventSequence, senderId: row.message.senderId, body: JSON.stringify(event) };
-  }
-  const { userId } = row.participant;
-  const participant = { ...row.participant, online: online.has(userId) };
-  const event: ParticipantEvent = { chatId, participant, eventSequence };
-  return { kind: 'participant', eventSequence, userId, present: row.present, body: JSON.stringify(event) };
+  const body = JSON.stringify(changePayload(chatId, row, online));
+  if (row.kind === 'message') return { kind: 'message', eventSequence, senderId: row.message.senderId, body };
+  return { kind: 'participant', eventSequence, userId: row.participant.userId, present: row.present, body };
 }

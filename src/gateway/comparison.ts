@@ -40,8 +40,12 @@ export function createComparison(deps: {
   let running = false;
 
   async function compareHeads(): Promise<void> {
-    for (const chatIds of chunks([...sequencer.delivered().keys()])) {
-      for (const { chatId, head } of await readHeads(database, chatIds)) sequencer.hint(chatId, head);
+    const delivered = sequencer.delivered();
+    for (const chatIds of chunks([...delivered.keys()])) {
+      for (const { chatId, head } of await readHeads(database, chatIds)) {
+        sequencer.restored(chatId, delivered.get(chatId) ?? 0, head);
+        sequencer.hint(chatId, head);
+      }
     }
   }
 

@@ -5,9 +5,11 @@ import { readMemberships } from '../db/queries/memberships.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
+import { type Cursors, takeCursors } from './cursors.ts';
 import { frameOf } from './fan-out.ts';
 import type { GatewayIdentity, Member } from './member.ts';
 import { createMember } from './member.ts';
+import type { Left, Resume } from './resume.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
 import { tokenOf } from './token.ts';
@@ -24,6 +26,8 @@ export type VerifySocketToken = (token: string | undefined) => Promise<GatewayId
 export interface Admitted {
   member: Member;
   memberships: readonly Membership[];
+  /** Where the client gave cursors. */
+  resume: { cursors: Cursors; left: readonly Left[] } | undefined;
 }
 
 export interface Connecting {
@@ -33,7 +37,7 @@ export interface Connecting {
    * @throws ChatError
    */
   admit(socket: Socket): Promise<Admitted>;
-  /** In the tick in which CONNECT is answered: into all rooms; then `chat.ready`. */
+  /** In the tick in which CONNECT is answered: into all rooms; then `chat.ready`. With cursors, what was missed is told on the way. */
   goLive(admitted: Admitted): void;
 }
 
@@ -48,10 +52,11 @@ export function createConnecting(deps: {
   users: Users;
   sessions: Sessions;
   sequencer: Sequencer;
+  resume: Resume;
   watchMembership: (userId: string, chatId: string) => void;
   log: Logger;
 }): Connecting {
-  const { verifyToken, users, sessions, sequencer, log } = deps;
+  const { verifyToken, users, sessions, sequencer, resume, log } = deps;
   const membershipsOf = createBatcher<string, Membership[]>({
     load: async (userIds) => {
       const byUser = Map.groupBy(await readMemberships(deps.database, userIds), ({ userId }) => userId);
@@ -69,7 +74,7 @@ export function createConnecting(deps: {
   }
 
   /** Memberships as PostgreSQL has them after all topics were acknowledged, and after the last hint of a change. */
-  async function settle(member: Member): Promise<readonly Membership[]> {
+  async function settle(member: Member, cursors: Cursors | undefined): Promise<Admitted> {
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
@@ -81,15 +86,28 @@ export function createConnecting(deps: {
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
       const known = await sequencer.hold(member, [...chatIds], readAt);
+      const left = cursors ? await resume.leftOf(member, cursors, memberships) : [];
       if (member.refused) throw member.refused;
-      if (member.closed || (known && !member.stale)) return memberships;
+      // Somebody added the user again since the memberships were read.
+      const cameBack = left.some(({ participation }) => participation?.present);
+      if (member.closed || (known && !member.stale && !cameBack)) {
+        return { member, memberships, resume: cursors && { cursors, left } };
+      }
     }
     throw new ChatError('server_busy');
+  }
+
+  function enterAll(member: Member, memberships: readonly Membership[]): Promise<unknown> {
+    const further = memberships.filter(
+      ({ chatId, head }) => member.chats.has(chatId) && !sequencer.enter(member, chatId, head),
+    );
+    return Promise.all(further.map(({ chatId, head }) => sequencer.join(member, chatId, head)));
   }
 
   return {
     async admit(socket) {
       const identity = await verifyToken(tokenOf(socket.handshake));
+      const cursors = takeCursors(socket.handshake);
       const member = createMember(socket, identity);
       const stopTimer = atTokenEnd(identity.expiresAt, () => member.close());
       const subscribed = users.add(member);
@@ -102,22 +120,22 @@ export function createConnecting(deps: {
       if (socket.conn.readyState !== 'open') end();
       try {
         await subscribed;
-        return { member, memberships: await settle(member) };
+        return await settle(member, cursors);
       } catch (error) {
         end();
         throw error;
       }
     },
 
-    goLive({ member, memberships }) {
+    goLive({ member, memberships, resume: resumption }) {
       if (member.closed) return;
       if (member.refused) return member.close();
       member.live = true;
-      const further = memberships.filter(
-        ({ chatId, head }) => member.chats.has(chatId) && !sequencer.enter(member, chatId, head),
-      );
+      const entered = resumption
+        ? resume.start({ member, memberships, ...resumption })
+        : enterAll(member, memberships);
       const ready = frameOf('chat.ready', '{}');
-      Promise.all(further.map(({ chatId, head }) => sequencer.join(member, chatId, head))).then(
+      entered.then(
         () => {
           if (!member.closed) member.send(ready);
         },

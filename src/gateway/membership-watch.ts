@@ -3,17 +3,16 @@ import { isDatabaseUnavailable } from '../db/errors.ts';
 import type { MembershipState } from '../db/queries/memberships.ts';
 import { readMembershipStates } from '../db/queries/memberships.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
-import type { Chat } from '../shared/contract.ts';
-import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
+import { type ChatOf, createdFrame } from './chats.ts';
 import { frameOf } from './fan-out.ts';
 import type { Member } from './member.ts';
+import { resetFrame } from './reset.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Users } from './users.ts';
 
 const mostPairs = 1_000;
-const mostChats = 20;
 
 /**
  * Brings a user's local sockets to what PostgreSQL says of one membership: who was added gets the chat and is in, without
@@ -21,12 +20,12 @@ const mostChats = 20;
  */
 export function createMembershipWatch(deps: {
   database: Database;
-  getChat: (input: { chatId: string; userId: string }) => Promise<Chat>;
+  chatOf: ChatOf;
   users: Users;
   sequencer: () => Sequencer;
   log: Logger;
 }): (userId: string, chatId: string) => void {
-  const { database, getChat, users, sequencer, log } = deps;
+  const { database, chatOf, users, sequencer, log } = deps;
   const stateOf = createBatcher<{ userId: string; chatId: string }, MembershipState | undefined>({
     load: async (pairs) => {
       const states = await readMembershipStates(database, pairs);
@@ -37,17 +36,10 @@ export function createMembershipWatch(deps: {
     mostKeys: mostPairs,
   });
 
-  /** A chat looks alike to all who take part in it: of a thousand who are added at once, one asks. */
-  const sharedChat = createBatcher<{ userId: string; chatId: string }, Chat | undefined>({
-    load: (wanted) => Promise.all(wanted.map((input) => getChat(input).catch(() => undefined))),
-    keyOf: ({ chatId }) => chatId,
-    mostKeys: mostChats,
-  });
-
   async function look(userId: string, chatId: string): Promise<void> {
     const state = await stateOf({ userId, chatId });
-    if (!state) return;
     const members = [...users.of(userId)].filter((member) => member.live);
+    if (!state) return forget(members, chatId);
     if (state.present) {
       const outside = members.filter((member) => !member.chats.has(chatId));
       if (outside.length > 0) await bringIn(outside, userId, chatId, state.changedEventSequence);
@@ -60,6 +52,15 @@ export function createMembershipWatch(deps: {
     }
   }
 
+  /** PostgreSQL knows nothing of this membership: a database that was restored to an older state. */
+  function forget(members: readonly Member[], chatId: string): void {
+    for (const member of members) {
+      if (!member.chats.has(chatId)) continue;
+      sequencer().leave(member, chatId);
+      member.send(resetFrame({ chatId }));
+    }
+  }
+
   async function bringIn(
     members: readonly Member[],
     userId: string,
@@ -68,17 +69,24 @@ export function createMembershipWatch(deps: {
   ): Promise<void> {
     try {
       await Promise.all(members.map((member) => sequencer().hold(member, [chatId], 0)));
-      const chat = (await sharedChat({ chatId, userId })) ?? (await getChat({ chatId, userId }));
-      const frame = frameOf('chat.created', JSON.stringify({ chat }));
+      const chat = await chatOf({ chatId, userId });
+      if (!chat) {
+        // Removed again: the next hint says so, or the next comparison.
+        for (const member of members) sequencer().leave(member, chatId);
+        return;
+      }
+      const { lastSequence, eventSequence } = chat;
+      const frame = createdFrame(chat, (body) => frameOf('chat.created', body));
       await Promise.all(
         members.map((member) => {
           if (member.closed || !member.chats.has(chatId)) return undefined;
-          member.send(frame);
           // Nothing to tell of a chat without messages, which is what most are when they are created.
-          const { lastSequence, eventSequence } = chat;
-          if (lastSequence === 0 && sequencer().enter(member, chatId, eventSequence)) return undefined;
+          const enters = lastSequence === 0 && sequencer().enter(member, chatId, eventSequence);
+          if (enters) return member.send(frame(eventSequence));
           const from = lastSequence === 0 ? eventSequence : addedEventSequence - 1;
-          return sequencer().join(member, chatId, from, eventSequence);
+          const expected = eventSequence - from;
+          const introduction = { through: eventSequence, frame };
+          return sequencer().join(member, chatId, from, { expected, introduction });
         }),
       );
     } catch (error) {
@@ -92,7 +100,6 @@ export function createMembershipWatch(deps: {
       try {
         return await look(userId, chatId);
       } catch (error) {
-        if (error instanceof ChatError && error.code === 'chat_not_found') return;
         if (!isDatabaseUnavailable(error)) throw error;
         await pause(fullJitterMs(attempt));
       }

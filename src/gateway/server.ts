@@ -1,11 +1,11 @@
 import { Server as Engine } from '@socket.io/bun-engine';
 import { type Socket, Server as SocketServer } from 'socket.io';
 import type { Database } from '../db/database.ts';
-import type { Chat } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import { createReadPage } from './change.ts';
+import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { type Admitted, createConnecting, type VerifySocketToken } from './connect.ts';
 import { closeInSlices } from './drain.ts';
@@ -24,6 +24,7 @@ import { createMembershipWatch } from './membership-watch.ts';
 import { createNotificationRoutes } from './notification-routes.ts';
 import { createPresenceHeartbeat } from './presence-heartbeat.ts';
 import { connectRefusal } from './refuse.ts';
+import { createResume } from './resume.ts';
 import { createSequencer, type Sequencer } from './sequencer.ts';
 import { createSessions } from './sessions.ts';
 import { createUsers } from './users.ts';
@@ -34,8 +35,6 @@ export interface GatewayOptions {
   database: Database;
   subscriber: Subscriber;
   presence: Presence;
-  /** @throws ChatError `chat_not_found` */
-  getChat: (input: { chatId: string; userId: string }) => Promise<Chat>;
   /** Whether pages of this origin may connect; a request without Origin always may. */
   allowedOrigin: (origin: string) => boolean;
   log: Logger;
@@ -75,9 +74,10 @@ export function createGateway(options: GatewayOptions): Gateway {
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
   const users = createUsers({ subscriber, presence, log });
   const sessions = createSessions({ database, users, log });
+  const chatOf = createChatOf({ database, presence: options.presence });
   const watchMembership = createMembershipWatch({
     database,
-    getChat: options.getChat,
+    chatOf,
     users,
     sequencer: () => sequencer,
     log,
@@ -98,6 +98,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     users,
     sessions,
     sequencer,
+    resume: createResume({ database, sequencer, chatOf }),
     watchMembership,
     log,
   });
@@ -186,6 +187,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     // One that has left the namespace has nothing more to do here.
     socket.on('disconnect', () => closeConnection(socket.conn));
     const admission = admitted.get(socket);
+    admitted.delete(socket);
     if (admission) connecting.goLive(admission);
   }
   chat.on('connection', (socket) => {

@@ -139,6 +139,34 @@ export interface ParticipantEvent {
   eventSequence: number;
 }
 
+/**
+ * Too much was missed to be sent: read this chat by REST, or, without a `chatId`, the list of chats. With an
+ * `eventSequence`, everything numbered above it is sent; without one, the chat may not be there any more.
+ */
+export interface SyncResetEvent {
+  chatId?: string;
+  eventSequence?: number;
+}
+
+/** One entry of `GET /chats/:chatId/changes`: what a socket would have been sent. */
+export type ChatChange =
+  | { event: 'chat.message.new' | 'chat.message.saved'; payload: MessageEvent }
+  | { event: 'chat.participant.added' | 'chat.participant.removed'; payload: ParticipantEvent }
+  | { event: 'chat.sync.reset'; payload: SyncResetEvent };
+
+export interface ChangesPage {
+  data: ChatChange[];
+  /** Up to here everything is in `data`, and where the next page begins. */
+  eventSequence: number;
+}
+
+/** What a socket gives as `auth`. With `cursors` it is told what it missed since; without, only what is new. */
+export interface SocketAuth {
+  token: string;
+  /** The highest `eventSequence` seen of each chat, of 1,000 chats at most. */
+  cursors?: Record<string, number>;
+}
+
 /** The typed events of the `/chat` namespace: `Socket<ServerToClientEvents>` of socket.io-client. */
 export interface ServerToClientEvents {
   'chat.message.new': (event: MessageEvent) => void;
@@ -147,7 +175,8 @@ export interface ServerToClientEvents {
   'chat.created': (event: { chat: Chat }) => void;
   'chat.participant.added': (event: ParticipantEvent) => void;
   'chat.participant.removed': (event: ParticipantEvent) => void;
-  /** After each connect: from here on all is live. */
+  'chat.sync.reset': (event: SyncResetEvent) => void;
+  /** After each connect, once everything missed has been sent: from here on all is live. */
   'chat.ready': (event: Record<string, never>) => void;
 }
 

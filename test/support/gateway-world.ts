@@ -173,7 +173,6 @@ export async function startTestGateway(
   const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });
   const gateway = createGateway({
     verifyToken: verify,
-    getChat: createGetChat(parts),
     allowedOrigin: () => true,
     log,
     ...parts,

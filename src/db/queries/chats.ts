@@ -48,6 +48,25 @@ export async function readChat(
   return chat;
 }
 
+const readChatsSql = `WITH present AS (
+  SELECT p.chat_id, json_agg(p.user_id) AS user_ids
+  FROM unnest($1::uuid[], $2::uuid[]) AS w (chat_id, user_id)
+  JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id AND p.left_at IS NULL
+  GROUP BY p.chat_id
+)
+SELECT ${chatColumns}, present.user_ids AS "presentUserIds"
+FROM present
+JOIN chats c ON c.id = present.chat_id
+${joinMembers}`;
+
+/** The chats of these pairs, each once, with those of its users who take part in it in the same snapshot. */
+export function readChats(
+  database: Database,
+  pairs: readonly { chatId: string; userId: string }[],
+): Promise<(StoredChat & { presentUserIds: string[] })[]> {
+  return database.query(readChatsSql, [pairs.map(({ chatId }) => chatId), pairs.map(({ userId }) => userId)]);
+}
+
 const listChatsSql = `WITH mine AS (
   SELECT c.*
   FROM chat_participants me

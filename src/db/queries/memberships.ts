@@ -1,4 +1,5 @@
 import type { Database } from '../database.ts';
+import { participantColumns, type StoredParticipant } from './participant-columns.ts';
 
 /** A chat the user takes part in, and its last `eventSequence` in the same snapshot. */
 export interface Membership {
@@ -36,6 +37,37 @@ export function readMembershipStates(
   pairs: readonly { userId: string; chatId: string }[],
 ): Promise<MembershipState[]> {
   return database.query(membershipStatesSql, [
+    pairs.map(({ userId }) => userId),
+    pairs.map(({ chatId }) => chatId),
+  ]);
+}
+
+/** What became of a user in a chat. */
+export interface Participation {
+  userId: string;
+  chatId: string;
+  present: boolean;
+  changedEventSequence: number;
+  participant: StoredParticipant;
+  /** The chat's last number. */
+  head: number;
+}
+
+const participationsSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", p.left_at IS NULL AS present,
+  p.changed_event_sequence AS "changedEventSequence", row_to_json(shown) AS participant,
+  c.last_event_sequence AS head
+FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
+JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id
+JOIN chats c ON c.id = p.chat_id
+JOIN users u ON u.id = p.user_id
+CROSS JOIN LATERAL (SELECT ${participantColumns('p', 'u')}) shown`;
+
+/** Those of the pairs that have a row. */
+export function readParticipations(
+  database: Database,
+  pairs: readonly { userId: string; chatId: string }[],
+): Promise<Participation[]> {
+  return database.query(participationsSql, [
     pairs.map(({ userId }) => userId),
     pairs.map(({ chatId }) => chatId),
   ]);

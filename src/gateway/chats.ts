@@ -1,0 +1,45 @@
+import { chatsWithOnline } from '../chat/online.ts';
+import type { Database } from '../db/database.ts';
+import { readChats } from '../db/queries/chats.ts';
+import type { Chat } from '../shared/contract.ts';
+import type { Presence } from '../shared/presence/presence.ts';
+import { createBatcher } from './batch.ts';
+
+/** A chat as `chat.created` shows it to this user; undefined for one who takes no part in it. */
+export type ChatOf = (input: { chatId: string; userId: string }) => Promise<Chat | undefined>;
+
+/** Of one statement. Chats look alike to all who take part in them: each is read once. */
+const mostPairs = 500;
+
+export function createChatOf({ database, presence }: { database: Database; presence: Presence }): ChatOf {
+  return createBatcher<{ chatId: string; userId: string }, Chat | undefined>({
+    async load(wanted) {
+      const stored = await readChats(database, wanted);
+      const shown = await chatsWithOnline(presence, stored);
+      const byPair = new Map<string, Chat>();
+      stored.forEach(({ presentUserIds }, at) => {
+        const chat = shown[at];
+        if (chat) for (const userId of presentUserIds) byPair.set(`${chat.id} ${userId}`, chat);
+      });
+      return wanted.map(({ chatId, userId }) => byPair.get(`${chatId} ${userId}`));
+    },
+    keyOf: ({ chatId, userId }) => `${chatId} ${userId}`,
+    mostKeys: mostPairs,
+  });
+}
+
+/** The frame with this number in the place of the chat's own; made once for each. */
+export function createdFrame(
+  chat: Chat,
+  frameOf: (body: string) => string,
+): (eventSequence: number) => string {
+  const frames = new Map<number, string>();
+  return (eventSequence) => {
+    let frame = frames.get(eventSequence);
+    if (frame === undefined) {
+      frame = frameOf(JSON.stringify({ chat: { ...chat, eventSequence } }));
+      frames.set(eventSequence, frame);
+    }
+    return frame;
+  };
+}

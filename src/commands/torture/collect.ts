@@ -71,8 +71,20 @@ export async function waitingMessages(url: string): Promise<number> {
   }
 }
 
-/** All that is in the queues, in hand or not, but for the dead letters. */
+/** A quorum queue's counts are those of its last tick, every 5 s. */
+const countsDeadlineMs = 20_000;
+
+/** All that is in the queues, in hand or not, but for the dead letters; waits for counts that are of now. */
 export async function readQueues(rabbitmq: RabbitServer): Promise<{ name: string; messages: number }[]> {
+  const deadline = performance.now() + countsDeadlineMs;
+  for (;;) {
+    const queues = await listQueues(rabbitmq);
+    if (queues.every(({ messages }) => messages === 0) || performance.now() > deadline) return queues;
+    await Bun.sleep(1_000);
+  }
+}
+
+async function listQueues(rabbitmq: RabbitServer): Promise<{ name: string; messages: number }[]> {
   const output = await rabbitmq.ctl('list_queues', '--no-table-headers', 'name', 'messages');
   return output
     .trim()

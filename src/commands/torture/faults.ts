@@ -92,9 +92,9 @@ async function perform(fault: Fault, helpers: FaultHelpers): Promise<void> {
     case 'crash-loop': {
       const workers = some(deployment.own.worker, fault.which);
       for (let crash = 0; crash < fault.crashes; crash += 1) {
+        await Bun.sleep(fault.everyMs);
         await Promise.all(workers.map((worker) => worker.kill()));
         for (const worker of workers) void worker.start();
-        await Bun.sleep(fault.everyMs);
       }
       return await back(workers);
     }

@@ -5,6 +5,8 @@ import type { Post } from './history.ts';
 export const acceptedWithinMs = 1_000;
 export const shownWithinMs = 2_000;
 export const fullShare = 0.95;
+/** Of all clients; some are always away by their own will. */
+export const connectedShare = 0.9;
 
 /** Watches the flow while the run goes on, so that the next faults wait for it. */
 export interface FlowWatch {

@@ -1,4 +1,4 @@
-import { flows, fullShare } from './flow.ts';
+import { connectedShare, flows, fullShare } from './flow.ts';
 import { type FaultRecord, type History, keyOf } from './history.ts';
 
 export interface Recovery {
@@ -12,12 +12,14 @@ const binMs = 250;
 /** So long it has to last. */
 const steadyBins = 4;
 
-/** How long after each fault, or group of overlapping ones, nearly everything offered came through at once again. */
+/** How long after each fault, or group of overlapping ones, nearly everyone was connected and nearly everything came through at once. */
 export function recoveries(
   history: Pick<History, 'posts' | 'clients' | 'faults'>,
   endAt: number,
 ): Recovery[] {
   const bins = fillBins(history);
+  const connected = connectedAt(history.clients);
+  const enough = history.clients.length * connectedShare;
   return groups(history.faults).map(({ faults, endedAt }, at, all) => {
     const limit = all[at + 1]?.begunAt ?? endAt;
     for (let bin = Math.ceil(endedAt / binMs); (bin + steadyBins) * binMs <= limit; bin += 1) {
@@ -25,6 +27,7 @@ export function recoveries(
       for (let next = bin; next < bin + steadyBins; next += 1) {
         const { offered, flowed } = bins.get(next) ?? { offered: 0, flowed: 0 };
         if (offered === 0 || flowed < offered * fullShare) steady = false;
+        if (connected(next * binMs) < enough) steady = false;
       }
       if (steady) return { faults, ms: Math.max(0, bin * binMs - endedAt) };
     }
@@ -55,6 +58,33 @@ function fillBins({ posts, clients }: Pick<History, 'posts' | 'clients'>) {
     if (flows(post, shownAt.get(post.brokerMessageId ?? ''))) counts.flowed += 1;
   }
   return bins;
+}
+
+/** How many clients had come to `chat.ready` and were still connected at a time; to be asked in any order. */
+function connectedAt(clients: History['clients']): (at: number) => number {
+  const steps: { at: number; by: 1 | -1 }[] = [];
+  for (const { records } of clients) {
+    let ready = false;
+    for (const { kind, at } of records) {
+      const is: boolean =
+        kind === 'ready' ? true : kind === 'connecting' || kind === 'disconnected' ? false : ready;
+      if (is !== ready) steps.push({ at, by: is ? 1 : -1 });
+      ready = is;
+    }
+  }
+  steps.sort((a, b) => a.at - b.at);
+  const counts: number[] = [];
+  for (const { by } of steps) counts.push((counts.at(-1) ?? 0) + by);
+  return (at) => {
+    let low = 0;
+    let high = steps.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((steps[middle]?.at ?? 0) <= at) low = middle + 1;
+      else high = middle;
+    }
+    return counts[low - 1] ?? 0;
+  };
 }
 
 function groups(faults: readonly FaultRecord[]): { faults: string[]; begunAt: number; endedAt: number }[] {

@@ -6,14 +6,14 @@ import { readDatabase, readDeadLetters, readHeads, readQueues, waitingMessages }
 import { createComingsAndGoings } from './comings-and-goings.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
 import { carryOut, type FaultHelpers } from './faults.ts';
-import { createFlowWatch, type FlowWatch } from './flow.ts';
+import { connectedShare, createFlowWatch } from './flow.ts';
 import type { History, Resources } from './history.ts';
 import type { UnwantedExit } from './own-process.ts';
 import { makePopulation, type Population } from './population.ts';
 import { createRandom } from './random.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
 import { readResources } from './resources.ts';
-import { createRest } from './rest.ts';
+import { createRest, type Rest } from './rest.ts';
 import { createRestlessness } from './restlessness.ts';
 import { nameOf, type Wave } from './schedule.ts';
 import { createSending } from './sending.ts';
@@ -32,6 +32,9 @@ export interface TortureOptions {
   messagesASecond: number;
   /** Added to the environment of api, worker and gateway. */
   extra?: Record<string, string>;
+  /** False: clients stay connected unless a fault hits them. */
+  restless?: boolean;
+  settleDeadlineMs?: number;
   print: (line: string) => void;
 }
 
@@ -84,7 +87,8 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
       secret: deployment.secret,
     });
     const rest = createRest(deployment.apiUrl);
-    const clients = makeClients(deployment, population, recorder, rest);
+    const restless = options.restless ?? true;
+    const clients = makeClients({ deployment, population, recorder, rest, expiring: restless });
     undo.push(() => Promise.all(clients.map((client) => client.close())));
     const sending = createSending({
       random: random.fork('sending'),
@@ -114,7 +118,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     await connectAll(clients);
     const loadBegan = now();
     sending.start();
-    restlessness.start();
+    if (restless) restlessness.start();
     comings.start();
     const helpers: FaultHelpers = {
       random: random.fork('faults'),
@@ -124,8 +128,9 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
       changeMemberships: () => comings.burst(6),
       print,
     };
-    const wavesLeft = await runWaves(options, loadBegan, helpers, flow);
-    await recovered(flow);
+    const fullFlow = () => flow.full() && mostAre(clients);
+    const wavesLeft = await runWaves(options, loadBegan, helpers, fullFlow);
+    await recovered(fullFlow);
     const restOfLoad = loadBegan + options.minutes * 60_000 - now();
     if (restOfLoad > 0) await Bun.sleep(restOfLoad);
 
@@ -135,7 +140,12 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     sending.stop();
     const loadEndedAt = now();
     await sending.settled(30_000);
-    const settled = await settle(clients, population, deployment);
+    const settled = await settle(
+      clients,
+      population,
+      deployment,
+      options.settleDeadlineMs ?? settleDeadlineMs,
+    );
     const settledAt = now();
     await comings.reconcile();
     const database = await readDatabase(servers.postgres.url);
@@ -200,12 +210,15 @@ async function migrate(root: string, deployment: Deployment): Promise<void> {
 }
 
 /** Two tabs a user, a fifth of the users with tokens that expire on the way, and some by the way that is paused. */
-function makeClients(
-  deployment: Deployment,
-  population: Population,
-  recorder: Recorder,
-  rest: ReturnType<typeof createRest>,
-): TortureClient[] {
+function makeClients(options: {
+  deployment: Deployment;
+  population: Population;
+  recorder: Recorder;
+  rest: Rest;
+  /** Whether some have tokens that expire on the way. */
+  expiring: boolean;
+}): TortureClient[] {
+  const { deployment, population, recorder, rest, expiring } = options;
   const { users, chats } = population;
   const client = (userId: string, tab: number, url: string, ttlSeconds?: number) =>
     createClient({
@@ -219,7 +232,7 @@ function makeClients(
     });
   const tabs = users.flatMap(({ id }, at) =>
     [0, 1].map((tab) =>
-      client(id, tab, deployment.gatewayUrl, at % 5 === 0 ? shortTokenSeconds + at : undefined),
+      client(id, tab, deployment.gatewayUrl, expiring && at % 5 === 0 ? shortTokenSeconds + at : undefined),
     ),
   );
   const slow = users.slice(0, slowClients).map(({ id }) => client(id, 2, deployment.slowGatewayUrl));
@@ -246,13 +259,13 @@ async function runWaves(
   { waves, minutes, print }: TortureOptions,
   loadBegan: number,
   helpers: FaultHelpers,
-  flow: FlowWatch,
+  fullFlow: () => boolean,
 ): Promise<number> {
   const endAt = loadBegan + minutes * 60_000 * mostOvertime;
   for (const [at, wave] of waves.entries()) {
     const wait = loadBegan + wave.atMs - now();
     if (wait > 0) await Bun.sleep(wait);
-    await recovered(flow);
+    await recovered(fullFlow);
     if (now() > endAt) return waves.length - at;
     const seconds = ((now() - loadBegan) / 1000).toFixed(0).padStart(4);
     print(`${seconds} s  ${wave.faults.map(nameOf).join(', ')}`);
@@ -261,10 +274,13 @@ async function runWaves(
   return 0;
 }
 
+const mostAre = (clients: readonly TortureClient[]): boolean =>
+  clients.filter((client) => client.ready()).length >= clients.length * connectedShare;
+
 /** Full flow for a second, so that the next faults do not hide how long the last ones took to get over. */
-async function recovered(flow: FlowWatch): Promise<void> {
+async function recovered(fullFlow: () => boolean): Promise<void> {
   const deadline = now() + recoveryDeadlineMs;
-  while (!flow.full() && now() < deadline) await Bun.sleep(250);
+  while (!fullFlow() && now() < deadline) await Bun.sleep(250);
 }
 
 function floodSlowClients(
@@ -285,8 +301,9 @@ async function settle(
   clients: readonly TortureClient[],
   population: Population,
   { servers }: Deployment,
+  deadlineMs: number,
 ): Promise<boolean> {
-  const deadline = now() + settleDeadlineMs;
+  const deadline = now() + deadlineMs;
   let lastHeads = '';
   while (now() < deadline) {
     await Bun.sleep(1_000);

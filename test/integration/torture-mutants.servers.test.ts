@@ -1,0 +1,124 @@
+import { expect, test } from 'bun:test';
+import { cp, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import { createGuard } from '../../src/commands/servers/guard.ts';
+import { createLauncher, startTrio, stopTrio } from '../../src/commands/servers/launcher.ts';
+import { judge } from '../../src/commands/torture/judge.ts';
+import { runTorture } from '../../src/commands/torture/run.ts';
+import type { Wave } from '../../src/commands/torture/schedule.ts';
+
+/** A harness that cannot fail proves nothing: with the program broken on purpose it has to find just that. */
+
+const repository = join(import.meta.dir, '../..');
+const timeoutMs = 180_000;
+
+interface Mutation {
+  file: string;
+  from: string;
+  to: string;
+}
+
+/** Runs a copy of the program, changed, through a short torture; gives the kinds of violation found. */
+async function tortured(waves: readonly Wave[], mutations: readonly Mutation[]): Promise<string[]> {
+  const guard = createGuard();
+  try {
+    const folder = await guard.temporaryFolder('confab-mutant-');
+    const root = join(folder, 'program');
+    await mkdir(root);
+    for (const name of ['src', 'drizzle', 'package.json', 'tsconfig.json']) {
+      await cp(join(repository, name), join(root, name), { recursive: true });
+    }
+    await symlink(join(repository, 'node_modules'), join(root, 'node_modules'));
+    for (const { file, from, to } of mutations) {
+      const path = join(root, file);
+      const text = await Bun.file(path).text();
+      if (text.split(from).length !== 2) throw new Error(`${file} does not hold this once: ${from}`);
+      await Bun.write(path, text.replace(from, to));
+    }
+    const servers = await startTrio(createLauncher(guard, findBinaries()), folder, { durable: false });
+    try {
+      const { history } = await runTorture({
+        ...{ guard, folder, root, servers, waves },
+        seed: 5,
+        minutes: 0.25,
+        users: 40,
+        chats: 24,
+        messagesASecond: 100,
+        // Nobody drops by themselves: this is about what happens on connections that stand.
+        restless: false,
+        settleDeadlineMs: 40_000,
+        print: () => {},
+      });
+      return judge(history).flatMap(({ invariant, kinds, first }) => {
+        if (first) console.log(`${invariant}: ${first.what}`);
+        return Object.keys(kinds).map((kind) => `${invariant} ${kind}`);
+      });
+    } finally {
+      await stopTrio(servers);
+    }
+  } finally {
+    await guard.close();
+  }
+}
+
+const workersCrash: Wave[] = [
+  {
+    atMs: 1_000,
+    faults: [
+      // So that a batch is in hand when its worker dies, and cannot have reached the database.
+      { kind: 'kill', process: 'postgres', durationMs: 4_000 },
+      { kind: 'crash-loop', which: 'both', crashes: 1, everyMs: 2_000, durationMs: 0 },
+    ],
+  },
+];
+const hintsAreLost: Wave[] = [
+  {
+    atMs: 1_000,
+    faults: [{ kind: 'cut', link: 'gateway-redis', which: 'both', durationMs: 3_000 }],
+  },
+];
+
+test(
+  'with the acknowledgement before the commit, messages that were answered 202 are lost',
+  async () => {
+    const found = await tortured(workersCrash, [
+      {
+        file: 'src/shared/queue/rabbitmq-partitions.ts',
+        from: '        if (last) channel.ack(last, true);\n',
+        to: '',
+      },
+      {
+        file: 'src/shared/queue/rabbitmq-partitions.ts',
+        from: '        const verdict = await handle(',
+        to: '        if (last) channel.ack(last, true);\n        const verdict = await handle(',
+      },
+    ]);
+    expect(found).toContain('I1 lost');
+  },
+  timeoutMs,
+);
+
+test(
+  'with the fill switched off, clients that stay connected miss messages',
+  async () => {
+    const found = await tortured(hintsAreLost, [
+      {
+        file: 'src/gateway/sequencer.ts',
+        from: '  function fill(chat: LocalChat): void {\n',
+        to: '  function fill(_: LocalChat): void {}\n  function filled(chat: LocalChat): void {\n',
+      },
+    ]);
+    expect(found).toContain('I5 loss');
+    expect(found.some((kind) => kind.startsWith('I6 miss'))).toBe(true);
+  },
+  timeoutMs,
+);
+
+test(
+  'as it is, the same faults break nothing',
+  async () => {
+    expect(await tortured([...workersCrash, { ...hintsAreLost[0]!, atMs: 13_000 }], [])).toEqual([]);
+  },
+  timeoutMs,
+);

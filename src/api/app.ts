@@ -1,5 +1,4 @@
 import { Hono } from 'hono';
-import { requestId } from 'hono/request-id';
 import type { Accounts } from '../auth/auth.ts';
 import type { Admit, VerifyToken } from '../auth/authenticate.ts';
 import { createFindUsers } from '../auth/find-users.ts';
@@ -8,16 +7,14 @@ import { createPutOutsideUser } from '../auth/put-outside-user.ts';
 import type { Database } from '../db/database.ts';
 import type { RateLimits } from '../shared/admission/admission.ts';
 import type { AuthConfig } from '../shared/config.ts';
-import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { createDocument } from './document.ts';
 import type { ApiEnv } from './env.ts';
-import { accessLog } from './middleware/access-log.ts';
 import { clientAddress } from './middleware/address.ts';
+import { aroundRequest } from './middleware/around-request.ts';
 import { requestDeadline } from './middleware/deadline.ts';
-import { readBody } from './middleware/read-body.ts';
+import { preflight } from './middleware/preflight.ts';
 import { createRequireIdentity, type RequireIdentity } from './middleware/require-identity.ts';
-import { crossOrigin, securityHeaders } from './middleware/security.ts';
 import { respondToError, respondToUnknownRoute } from './problem.ts';
 import { authRoutes } from './routes/auth.ts';
 import { documentationRoutes } from './routes/documentation.ts';
@@ -63,12 +60,9 @@ export function createApi({
 
   api.onError(respondToError);
   api.notFound(respondToUnknownRoute);
-  api.use(requestId({ limitLength: 128, generator: newId }));
-  api.use(accessLog(log));
-  api.use(securityHeaders());
-  api.use(crossOrigin(allowedOrigin));
+  api.use(aroundRequest(log, allowedOrigin));
+  api.use(preflight(allowedOrigin));
   api.use(clientAddress(config.trustProxy));
-  api.use(readBody());
   api.use(requestDeadline(deadlineMs));
 
   if (accounts) api.route('/', authRoutes({ accounts, rateLimits, requireIdentity }));

@@ -10,7 +10,7 @@ export interface ApiEnv {
   Bindings: { server?: Server<unknown> };
   Variables: {
     requestId: string;
-    /** Carries the request id. */
+    /** Names no request: say the id with what is told. */
     log: Logger;
     /** The client's address, as far as it can be believed. */
     address: string;

@@ -15,7 +15,10 @@ const defaultRetryAfterSeconds = 2;
 export function respondToError(error: unknown, c: Context<ApiEnv>): Response {
   const known = toChatError(error);
   const { status } = errorTable[known.code];
-  if (status >= 500) c.get('log').error({ err: loggable(error), code: known.code }, 'request failed');
+  if (status >= 500) {
+    const requestId = c.get('requestId');
+    c.get('log').error({ requestId, err: loggable(error), code: known.code }, 'request failed');
+  }
   return problemResponse(c, known);
 }
 

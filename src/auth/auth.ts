@@ -19,6 +19,7 @@ import { createOutsideUsers } from './outside-users.ts';
 import { createPasswords } from './passwords.ts';
 import { createRefresh, type Refresh } from './refresh.ts';
 import { createRegister, type Register } from './register.ts';
+import { rememberVerified } from './remember-verified.ts';
 import { createOwnTokens, type OwnTokens } from './tokens.ts';
 
 /** What api and gateway check tokens with. */
@@ -43,12 +44,10 @@ export async function createAuthentication({
   facts,
 }: AuthenticationDependencies): Promise<Authentication> {
   const admit = createAdmit({ database, facts });
-  const withVerify = (verify: VerifyToken, ownTokens?: OwnTokens): Authentication => ({
-    verify,
-    admit,
-    authenticate: createAuthenticate({ verify, admit }),
-    ownTokens,
-  });
+  const withVerify = (verifyAnew: VerifyToken, ownTokens?: OwnTokens): Authentication => {
+    const verify = rememberVerified(verifyAnew);
+    return { verify, admit, authenticate: createAuthenticate({ verify, admit }), ownTokens };
+  };
 
   const findKey = await outsideKeys(config);
   if (findKey) {

@@ -6,9 +6,9 @@ import type { ApiEnv } from '../env.ts';
  * before it are the client's own words.
  */
 export function clientAddress(trustProxy: boolean): MiddlewareHandler<ApiEnv> {
-  return async (c, next) => {
+  return (c, next) => {
     c.set('address', limitedAddress((trustProxy && forwardedFor(c)) || connectedFrom(c)));
-    await next();
+    return next();
   };
 }
 

@@ -42,5 +42,5 @@ export function createRequireIdentity({
 
 /** RFC 6750; undefined for no or another scheme. */
 export function bearerToken(c: Context<ApiEnv>): string | undefined {
-  return c.req.header('authorization')?.match(/^Bearer +(.+?) *$/i)?.[1];
+  return c.req.header('authorization')?.match(/^Bearer +(.*[^ ]) *$/i)?.[1];
 }

@@ -56,7 +56,8 @@ export function messageRoutes(requireIdentity: RequireIdentity, verbs: MessageVe
           requestId: c.get('requestId'),
           onPublish: () => c.set('deadlineCode', 'broker_unavailable'),
         });
-        c.get('log').debug({ chatId, brokerMessageId: accepted.brokerMessageId }, 'message accepted');
+        const { brokerMessageId } = accepted;
+        c.get('log').debug({ requestId: c.get('requestId'), chatId, brokerMessageId }, 'message accepted');
         return c.json(accepted, 202);
       },
     )

@@ -38,9 +38,10 @@ export function createFanOut(deps: {
 }): FanOut {
   const { publish, socketsOf } = deps;
 
-  function tellAll(room: NativeRoom<Member>, frame: string): void {
-    if (room.isTopic) return room.tell(frame, []);
-    for (const member of room) member.send(frame);
+  /** @param leftOut members of the room */
+  function tellBig(room: NativeRoom<Member>, frame: string, leftOut: readonly Member[]): void {
+    for (const member of room.others) if (!leftOut.includes(member)) member.send(frame);
+    room.publish(frame, leftOut);
   }
 
   return {
@@ -48,14 +49,17 @@ export function createFanOut(deps: {
 
     tell(room, change) {
       if (change.kind === 'participant') {
-        return tellAll(room, frameOf(participantEvent(change.present), change.body));
+        const frame = frameOf(participantEvent(change.present), change.body);
+        if (room.isTopic) tellBig(room, frame, []);
+        else for (const member of room) member.send(frame);
+        return;
       }
       const { senderId, body } = change;
       const frame = frameOf('chat.message.new', body);
       if (room.isTopic) {
         const own: Member[] = [];
         for (const member of socketsOf(senderId)) if (room.has(member)) own.push(member);
-        room.tell(frame, own);
+        tellBig(room, frame, own);
         if (own.length === 0) return;
         const saved = frameOf('chat.message.saved', body);
         for (const member of own) member.send(saved);

@@ -1,6 +1,7 @@
 import type { Socket } from 'socket.io';
 import type { ChatError } from '../shared/errors.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
+import { nativeSocketOf } from './native-socket.ts';
 
 /** Who is at the other end of a socket, from its verified token. */
 export interface GatewayIdentity {
@@ -23,6 +24,8 @@ export interface Member extends GatewayIdentity, Recipient {
   /** Why it may not connect after all, found while it was connecting. */
   refused: ChatError | undefined;
   closed: boolean;
+  /** One Engine.IO message. */
+  send(frame: string): void;
   /**
    * Closes the transport, not the namespace: a plain client comes back by itself, with its cursors. What was not written
    * is dropped; it is in PostgreSQL.
@@ -79,7 +82,10 @@ class SocketMember implements Member {
     const conn = this.#conn;
     if (!conn.transport.writable) {
       this.#backlog += frame.length;
-      if (this.#backlog > backlogLimitBytes) return closeConnection(conn);
+      if (this.#backlog > backlogLimitBytes) {
+        closeConnection(conn);
+        return;
+      }
     }
     // The engine prefixes the type of its own packet.
     conn.write(frame.slice(1));
@@ -92,12 +98,6 @@ class SocketMember implements Member {
 
 export function createMember(socket: Socket, identity: GatewayIdentity): Member {
   return new SocketMember(socket, identity);
-}
-
-/** Undefined while the connection is on long polling, or on its way to WebSocket. */
-export function nativeSocketOf(conn: Connection): NativeSocket | undefined {
-  const transport = conn.transport as unknown as { name: string; socket?: NativeSocket };
-  return transport.name === 'websocket' ? transport.socket : undefined;
 }
 
 /** `close()` of the engine waits until what it holds is fetched, which a client that is gone never does. */

@@ -1,6 +1,9 @@
+/** One message of Engine.IO as it is on a WebSocket. */
+export type Frame = string | Uint8Array;
+
 /** The part of Bun's WebSocket that rooms use. */
 export interface NativeSocket {
-  send(frame: string): number;
+  send(frame: Frame): number;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
 }
@@ -9,12 +12,12 @@ export interface NativeSocket {
 export interface Recipient {
   /** Bun's own socket where frames may pass the engine by; undefined on long polling and while it is upgrading. */
   readonly ws?: NativeSocket | undefined;
-  /** One Engine.IO message, by whatever carries this recipient. */
-  send(frame: string): void;
+  /** By whatever carries this recipient. */
+  send(frame: Frame): void;
 }
 
 /** `Bun.Server.publish`. */
-export type Publish = (topic: string, frame: string) => void;
+export type Publish = (topic: string, frame: Frame) => void;
 
 /**
  * From this size on a room is a topic of Bun's. µs of CPU a delivery on 2 cores, loop of sends / publish with the sender
@@ -54,7 +57,7 @@ export class NativeRoom<Member extends Recipient> extends Set<Member> {
     return true;
   }
 
-  /** Native rooms are told by `tell`; small ones by their caller's loop. */
+  /** If so, `publish` and the others reach everybody; if not, a loop of sends does. */
   get isTopic(): boolean {
     if (this.#others) {
       // Not at the same size as it began: at the crossing a room would go back and forth.
@@ -65,21 +68,18 @@ export class NativeRoom<Member extends Recipient> extends Set<Member> {
     return this.#others !== undefined;
   }
 
-  /**
-   * One frame to all but a few, who are taken out for the moment. For rooms that are a topic.
-   * @param leftOut members of the room
-   */
-  tell(frame: string, leftOut: readonly Member[]): void {
-    const others = this.#others;
-    if (!others) throw new Error('the room is no topic');
-    for (const member of others) {
+  /** Whom a publish does not reach. */
+  get others(): ReadonlySet<Member> {
+    if (!this.#others) return this;
+    for (const member of this.#others) {
       // Upgraded since.
-      if (!member.ws) {
-        if (!leftOut.includes(member)) member.send(frame);
-      } else if (others.delete(member)) {
-        this.#enterTopic(member, others);
-      }
+      if (member.ws && this.#others.delete(member)) member.ws.subscribe(this.#topic);
     }
+    return this.#others;
+  }
+
+  /** To all that have a native socket, but a few who are taken out of the topic for the moment. */
+  publish(frame: Frame, leftOut: readonly Recipient[]): void {
     for (const { ws } of leftOut) ws?.unsubscribe(this.#topic);
     this.#publish(this.#topic, frame);
     for (const { ws } of leftOut) ws?.subscribe(this.#topic);

@@ -21,6 +21,8 @@ import {
 } from './limits.ts';
 import { backlogLimitBytes, closeConnection } from './member.ts';
 import { createMembershipWatch } from './membership-watch.ts';
+import { nativeAdapter } from './native-adapter.ts';
+import type { Publish } from './native-room.ts';
 import { createNotificationRoutes } from './notification-routes.ts';
 import { createPresenceHeartbeat } from './presence-heartbeat.ts';
 import { connectRefusal } from './refuse.ts';
@@ -70,6 +72,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   let draining = false;
   /** Who carries the sockets; known from the first request on. */
   let bun: Bun.Server<never> | undefined;
+  const publish: Publish = (topic, frame) => bun?.publish(topic, frame);
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
   const users = createUsers({ subscriber, presence, log });
@@ -85,10 +88,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const sequencer: Sequencer = createSequencer({
     readPage: createReadPage({ database, presence: options.presence }),
     subscriber,
-    fanOut: createFanOut({
-      publish: (topic, frame) => bun?.publish(topic, frame),
-      socketsOf: users.of,
-    }),
+    fanOut: createFanOut({ publish, socketsOf: users.of }),
     log,
     onAdded: watchMembership,
   });
@@ -149,7 +149,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (draining) closeConnection(connection);
   });
 
-  const io = new SocketServer({ connectTimeout: joinDeadlineMs, serveClient: false, path });
+  const io = new SocketServer({
+    connectTimeout: joinDeadlineMs,
+    serveClient: false,
+    path,
+    adapter: nativeAdapter(publish),
+  });
   io.bind(engine);
   // The default namespace is always there; it is refused like any other that is not /chat.
   io.use((_socket, next) => next(new Error('Invalid namespace')));

@@ -1,0 +1,3 @@
+import { adapterConformance } from './adapter.ts';
+
+adapterConformance("Socket.IO's own in memory", () => undefined);

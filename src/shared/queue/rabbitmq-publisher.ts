@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { ChannelModel, ConfirmChannel, Options } from 'amqplib';
 import { ChatError } from '../errors.ts';
 
@@ -76,6 +77,7 @@ export function createPublisher(): Publisher {
 
   return {
     async attach(connection) {
+      coalesceWrites(connection);
       const channel = await connection.createConfirmChannel();
       channel.on('error', () => {});
       // Of one id several may be under way, and which one came back is not told: none of them is taken for routed.
@@ -134,6 +136,29 @@ export function createPublisher(): Publisher {
       drained ??= Promise.withResolvers();
       await drained.promise;
     },
+  };
+}
+
+/**
+ * amqplib writes each message to the socket by itself. Corked until the end of the tick, all that is published in one tick
+ * goes out in one write (measured at 64 in flight: 20 to 10 µs of CPU a confirmed message, and twice as many a second,
+ * because the broker too reads more at once).
+ */
+function coalesceWrites(connection: ChannelModel): void {
+  const { stream } = connection.connection as unknown as { stream: Writable };
+  const write = stream.write;
+  let corked = false;
+  const flush = () => {
+    corked = false;
+    stream.uncork();
+  };
+  stream.write = (...given: unknown[]) => {
+    if (!corked) {
+      corked = true;
+      stream.cork();
+      process.nextTick(flush);
+    }
+    return Reflect.apply(write, stream, given);
   };
 }
 

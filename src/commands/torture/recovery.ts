@@ -9,7 +9,7 @@ export interface Recovery {
 }
 
 const binMs = 250;
-/** So long it has to last. */
+/** A second of full flow; its beginning counts. */
 const steadyBins = 4;
 
 /** How long after each fault, or group of overlapping ones, nearly everyone was connected and nearly everything came through at once. */
@@ -23,13 +23,14 @@ export function recoveries(
   return groups(history.faults).map(({ faults, endedAt }, at, all) => {
     const limit = all[at + 1]?.begunAt ?? endAt;
     for (let bin = Math.ceil(endedAt / binMs); (bin + steadyBins) * binMs <= limit; bin += 1) {
-      let steady = true;
+      let offered = 0;
+      let flowed = 0;
       for (let next = bin; next < bin + steadyBins; next += 1) {
-        const { offered, flowed } = bins.get(next) ?? { offered: 0, flowed: 0 };
-        if (offered === 0 || flowed < offered * fullShare) steady = false;
-        if (connected(next * binMs) < enough) steady = false;
+        offered += bins.get(next)?.offered ?? 0;
+        flowed += bins.get(next)?.flowed ?? 0;
       }
-      if (steady) return { faults, ms: Math.max(0, bin * binMs - endedAt) };
+      const full = offered > 0 && flowed >= offered * fullShare && connected(bin * binMs) >= enough;
+      if (full) return { faults, ms: Math.max(0, bin * binMs - endedAt) };
     }
     return { faults, ms: undefined };
   });

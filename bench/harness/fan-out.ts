@@ -143,7 +143,7 @@ export async function nodePeer(): Promise<string[]> {
 const bigRoomRates: Record<number, number> = { 1: 30_000, 4: 60_000, 32: 250_000 };
 const ordinaryRate = 40_000;
 const bigRoom = 1_000;
-const windowSeconds = 0.7;
+const windowSeconds = 0.5;
 
 /** One window: prepares outside of it, sends at a constant rate, waits for the last frame, and counts that all came. */
 async function window(

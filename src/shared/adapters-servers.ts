@@ -2,6 +2,7 @@ import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning } from '../db/settings.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
 import { createRedisFacts, createRedisRateLimits } from './admission/redis.ts';
+import { openAdmissionRedis } from './admission/redis-client.ts';
 import { createRedisNotifier, createRedisSubscriber } from './notifications/redis.ts';
 import { once } from './once.ts';
 import { createRedisPresence } from './presence/redis.ts';
@@ -61,6 +62,16 @@ export function serverAdapters({
       return client;
     });
   const commands = redis('commands');
+  const admission = once(async () => {
+    // Waits for Redis, or says that it is not there.
+    await commands();
+    const client = openAdmissionRedis({ redis: config.redis, log });
+    lifecycle.defer('Redis (admission)', () => client.close());
+    await client.ready(waitMs).catch((cause) => {
+      throw new StartError(`Redis did not take a second connection within ${waitMs / 1000} s`, { cause });
+    });
+    return client;
+  });
   const subscriberClient = redis('subscriber');
   const subscriber = once(async () => {
     const opened = createRedisSubscriber(await subscriberClient(), prefix, log);
@@ -77,8 +88,8 @@ export function serverAdapters({
     deadLetterStore: async () => (await rabbitMq()).deadLetterStore(),
     notifier: once(async () => createRedisNotifier(await commands(), prefix)),
     subscriber,
-    facts: once(async () => createRedisFacts(await commands(), prefix)),
-    rateLimits: once(async () => createRedisRateLimits(await commands(), prefix, config.rateLimits)),
+    facts: once(async () => createRedisFacts(await admission(), prefix)),
+    rateLimits: once(async () => createRedisRateLimits(await admission(), prefix, config.rateLimits)),
     presence: once(async () => createRedisPresence(await commands(), prefix)),
     workerRegistry: once(async () => createDatabaseRegistry(await database())),
     hintsReady: async () => (await commands()).status === 'ready',

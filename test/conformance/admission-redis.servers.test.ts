@@ -1,29 +1,33 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import type { Redis } from 'ioredis';
 import { factTtlMs } from '../../src/shared/admission/admission.ts';
 import { createRedisFacts, createRedisRateLimits } from '../../src/shared/admission/redis.ts';
+import {
+  type AdmissionRedis,
+  type AdmissionTimes,
+  openAdmissionRedis,
+} from '../../src/shared/admission/redis-client.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { openRedis, redisReady } from '../../src/shared/redis.ts';
 import { eventually } from '../support/eventually.ts';
+import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { admissionConformance, generous, newFact } from './admission.ts';
 
 const servers = await realServers();
-const clients: Redis[] = [];
+const clients: AdmissionRedis[] = [];
 afterAll(() => {
-  for (const client of clients) client.disconnect();
+  for (const client of clients) client.close();
 });
 
 /** As the api's own. */
-async function connected(url: string): Promise<Redis> {
+async function connected(url: string, times?: AdmissionTimes): Promise<AdmissionRedis> {
   const { hostname, port } = new URL(url);
-  const client = openRedis({
+  const client = openAdmissionRedis({
     redis: { host: hostname, port: Number(port), password: undefined, db: 0 },
-    role: 'commands',
     log: createLog({ logLevel: 'silent' }, 'test'),
+    ...(times ? { times } : {}),
   });
   clients.push(client);
-  await redisReady(client, 5_000);
+  await client.ready(5_000);
   return client;
 }
 
@@ -59,13 +63,15 @@ describe('two processes', () => {
     await facts.fill([newFact()]);
     await facts.revoke([newFact()]);
     await createRedisRateLimits(client, name, generous).consume([{ limit: 'user', key: 'ann' }]);
-    const keys = await client.keys(`${name}:*`);
+    const looking = await openTestRedis(servers.redisUrl, 'commands');
+    const keys = await looking.keys(`${name}:*`);
     expect(keys).toHaveLength(3);
     for (const key of keys) {
-      const ttl = await client.pttl(key);
+      const ttl = await looking.pttl(key);
       expect(ttl).toBeGreaterThan(0);
       expect(ttl).toBeLessThanOrEqual(key.includes(':fact:') ? factTtlMs : 60_000);
     }
+    looking.disconnect();
   });
 });
 
@@ -95,6 +101,22 @@ describe('Redis away', () => {
     await redis.resume();
     await eventually('it knows again', async () => (await facts.read([fact]))[0] === true);
   });
+
+  test('frozen for long: the connection is given up, and there is another once it answers', async () => {
+    const redis = await servers.createRedis();
+    const client = await connected(redis.url, { heartbeatMs: 100, deafAfterMs: 1_000 });
+    const wasAway: string[] = [];
+    await eventually('a quiet connection stays, for it is asked now and then', async () => {
+      wasAway.push(client.status);
+      return wasAway.length > 150;
+    });
+    expect(new Set(wasAway)).toEqual(new Set(['ready']));
+    await redis.pause();
+    await eventually('the silent connection is given up', () => client.status !== 'ready');
+    await redis.resume();
+    await eventually('there is another', () => client.status === 'ready');
+    expect(await client.get('nothing')).toBeNull();
+  }, 20_000);
 
   test('killed: nothing throws, nothing waits, and it knows again after a restart', async () => {
     const redis = await servers.createRedis();

@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../config.ts';
 import type { Fact, FactAnswer, Facts, LimitName, RateLimits } from './admission.ts';
@@ -6,15 +5,15 @@ import { factTtlMs } from './admission.ts';
 import { askOnce, createBreaker } from './breaker.ts';
 import { createEmbeddedRateLimits } from './embedded.ts';
 import { countTakes, limitNames, limitSeconds, rateLimited, unlimited } from './limits.ts';
+import type { AdmissionClient } from './redis-client.ts';
 
 const holds = '1';
 const revoked = '0';
 
 /**
  * One key a fact. Every command touches one key, so a cluster may hold them; commands of one tick travel together.
- * @param client of role `commands`
  */
-export function createRedisFacts(client: Redis, prefix: string, { ttlMs = factTtlMs } = {}): Facts {
+export function createRedisFacts(client: AdmissionClient, prefix: string, { ttlMs = factTtlMs } = {}): Facts {
   const breaker = createBreaker();
   const keyOf = (fact: Fact) => `${prefix}:fact:${fact}`;
   const onEach = (facts: readonly Fact[], command: (key: string) => Promise<unknown>) =>
@@ -49,7 +48,7 @@ function toAnswer(value: string | null | undefined): FactAnswer {
 
 /** Counts in Redis for all processes together; while it is away, each process counts for itself. */
 export function createRedisRateLimits(
-  client: Redis,
+  client: AdmissionClient,
   prefix: string,
   limits: Config['rateLimits'],
 ): RateLimits {

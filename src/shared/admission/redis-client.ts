@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { fullJitterMs } from '../backoff.ts';
+import type { RedisConfig } from '../config.ts';
+import { withDeadline } from '../deadline.ts';
+import type { Logger } from '../log.ts';
+
+/** What admission asks of a Redis client; ioredis has it too. */
+export interface AdmissionClient {
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string, px: 'PX', ms: number): Promise<unknown>;
+  set(key: string, value: string, px: 'PX', ms: number, nx: 'NX'): Promise<unknown>;
+  del(key: string): Promise<unknown>;
+}
+
+/** As much of ioredis's shape as rate-limiter-flexible uses of it. */
+interface ScriptingClient {
+  /** `ready` or another; it is asked before each use. */
+  readonly status: string;
+  defineCommand(name: string, definition: { lua: string }): void;
+}
+
+export interface AdmissionRedis extends AdmissionClient, ScriptingClient {
+  /** Resolves when it can be used. @throws Error when it cannot within `waitMs`; it goes on trying */
+  ready(waitMs: number): Promise<void>;
+  close(): void;
+}
+
+const connectTimeoutMs = 4_000;
+const mostRetryMs = 1_000;
+
+/** How often something is asked so that something is answered, and how long silence is borne. */
+export interface AdmissionTimes {
+  heartbeatMs: number;
+  deafAfterMs: number;
+}
+
+const defaultTimes: AdmissionTimes = { heartbeatMs: 3_000, deafAfterMs: 10_000 };
+
+/**
+ * Bun's own client, for what every request asks: 14 µs of CPU for the four commands of a send, where ioredis takes 50
+ * (measured, both pipelining). A command that cannot be written fails at once and none is sent twice; who waits for an
+ * answer has a deadline (`breaker.ts`). Connects at once and again after every loss, for ever.
+ */
+export function openAdmissionRedis({
+  redis,
+  log,
+  times: { heartbeatMs, deafAfterMs } = defaultTimes,
+}: {
+  redis: RedisConfig;
+  log: Logger;
+  times?: AdmissionTimes;
+}): AdmissionRedis {
+  const client = new Bun.RedisClient(urlOf(redis), {
+    connectionTimeout: connectTimeoutMs,
+    idleTimeout: deafAfterMs,
+    // Bun gives up after some tries, and never comes back from `idleTimeout`.
+    autoReconnect: false,
+    enableOfflineQueue: false,
+  });
+  const heartbeat = setInterval(() => {
+    if (client.connected) client.send('PING', []).catch(() => {});
+  }, heartbeatMs);
+  heartbeat.unref();
+  let connected = Promise.withResolvers<void>();
+  let away = false;
+  let closed = false;
+  let failures = 0;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+
+  client.onconnect = () => {
+    failures = 0;
+    if (away) log.info({ role: 'admission' }, 'Redis is back');
+    away = false;
+    connected.resolve();
+  };
+  client.onclose = (error) => lost(error);
+
+  function connect(): void {
+    retry = undefined;
+    client.connect().catch(lost);
+  }
+
+  function lost(error: unknown): void {
+    if (closed || retry) return;
+    if (!away) {
+      log.warn({ err: error, role: 'admission' }, 'Redis is away; trying again');
+      connected = Promise.withResolvers();
+    }
+    away = true;
+    retry = setTimeout(connect, 50 + fullJitterMs(failures++, 50, mostRetryMs));
+  }
+
+  const scripting = {
+    get status() {
+      return client.connected ? 'ready' : 'away';
+    },
+    defineCommand(name: string, { lua }: { lua: string }) {
+      const sha = createHash('sha1').update(lua).digest('hex');
+      // Of one key, as all of rate-limiter-flexible's are.
+      const run = ([key = '', ...rest]: string[]) =>
+        client.send('EVALSHA', [sha, '1', key, ...rest]).catch((error: unknown) => {
+          if (!(error instanceof Error) || !error.message.includes('NOSCRIPT')) throw error;
+          return client.send('EVAL', [lua, '1', key, ...rest]);
+        });
+      Object.assign(scripting, { [name]: run });
+    },
+  };
+
+  connect();
+  return Object.assign(scripting, {
+    get: (key: string) => client.get(key),
+    set: (key: string, value: string, px: 'PX', ms: number, nx?: 'NX') =>
+      client.send('SET', nx === undefined ? [key, value, px, String(ms)] : [key, value, px, String(ms), nx]),
+    del: (key: string) => client.del(key),
+    ready: (waitMs: number) =>
+      withDeadline(
+        client.connected ? Promise.resolve() : connected.promise,
+        waitMs,
+        () => new Error(`Redis was not ready within ${waitMs} ms`),
+      ),
+    close() {
+      closed = true;
+      clearInterval(heartbeat);
+      clearTimeout(retry);
+      client.close();
+    },
+  });
+}
+
+function urlOf({ host, port, password, db }: RedisConfig): string {
+  const secret = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
+  return `redis://${secret}${host.includes(':') ? `[${host}]` : host}:${port}/${db}`;
+}

@@ -3,18 +3,12 @@ import { ChatError } from '../shared/errors.ts';
 /** No statement, lock or idle transaction lasts longer, and no caller waits longer for an answer. */
 export const databaseTimeoutMs = 5_000;
 
-/** What postgres.js and the operating system call a connection that is not there. */
-const connectionCodes: ReadonlySet<string> = new Set([
-  'CONNECTION_CLOSED',
-  'CONNECTION_DESTROYED',
-  'CONNECTION_ENDED',
-  'CONNECT_TIMEOUT',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOTFOUND',
-  'EPIPE',
-  'ETIMEDOUT',
-]);
+/**
+ * A connection that is not there, in the words of postgres.js (`CONNECTION_CLOSED`, `CONNECT_TIMEOUT`) or of the operating
+ * system and its resolver (`ECONNREFUSED`, `EHOSTUNREACH`, `EAI_AGAIN`): a list of the latter would always lack one.
+ * `ERR_` begins what a wrong call is told.
+ */
+const connectionCode = /^(CONNECTION_|CONNECT_TIMEOUT$|E(?!RR_)[A-Z_]{4,}$)/;
 
 /** SQLSTATE classes 08 (connection), 53 (resources), 57 (operator intervention, statement timeout), 58 (system). */
 const passingClasses: ReadonlySet<string> = new Set(['08', '53', '57', '58']);
@@ -37,7 +31,7 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof ChatError) return error.code === 'database_unavailable';
   const code = databaseErrorCode(error);
   if (code === undefined) return false;
-  return connectionCodes.has(code) || passingStates.has(code) || passingClasses.has(code.slice(0, 2));
+  return connectionCode.test(code) || passingStates.has(code) || passingClasses.has(code.slice(0, 2));
 }
 
 /** Whether the values of a statement are at fault (SQLSTATE 22, 23): trying again gives the same answer. */

@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import { createAddParticipants } from '../chat/add-participants.ts';
 import { createAnnounce } from '../chat/announce.ts';
 import { createCreateChat } from '../chat/create-chat.ts';
+import { createGetChanges } from '../chat/get-changes.ts';
 import { createGetChat } from '../chat/get-chat.ts';
 import { createGetHistory } from '../chat/get-history.ts';
 import { createGetMessage } from '../chat/get-message.ts';
@@ -17,6 +18,7 @@ import type { Presence } from '../shared/presence/presence.ts';
 import type { SendQueue } from '../shared/queue/queue.ts';
 import type { ApiEnv } from './env.ts';
 import type { RequireIdentity } from './middleware/require-identity.ts';
+import { changeRoutes } from './routes/changes.ts';
 import { chatRoutes } from './routes/chats.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { participantRoutes } from './routes/participants.ts';
@@ -54,9 +56,12 @@ export function createChatRoutes(
     getMessage: createGetMessage({ database }),
   };
 
+  const getChanges = createGetChanges({ database, presence });
+
   return (requireIdentity) =>
     new Hono<ApiEnv>()
       .route('/', chatRoutes(requireIdentity, chatVerbs))
       .route('/', participantRoutes(requireIdentity, participantVerbs))
-      .route('/', messageRoutes(requireIdentity, messageVerbs));
+      .route('/', messageRoutes(requireIdentity, messageVerbs))
+      .route('/', changeRoutes(requireIdentity, getChanges));
 }

@@ -13,7 +13,6 @@ import type { Left, Resume } from './resume.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
 import { tokenOf } from './token.ts';
-import { atTokenEnd } from './token-timer.ts';
 import type { Users } from './users.ts';
 
 /**
@@ -42,12 +41,14 @@ export interface Connecting {
 }
 
 /** Users whose memberships are read in one statement. */
-const mostUsers = 100;
+const mostUsers = 200;
 /** Memberships that never hold still: somebody adds and removes the user all the time. */
 const mostReads = 10;
 
 export function createConnecting(deps: {
   verifyToken: VerifySocketToken;
+  /** Calls the listener when the connection is closed; false if it is already. */
+  onClose: (connection: Socket['conn'], listener: () => void) => boolean;
   database: Database;
   users: Users;
   sessions: Sessions;
@@ -109,15 +110,10 @@ export function createConnecting(deps: {
       const identity = await verifyToken(tokenOf(socket.handshake));
       const cursors = takeCursors(socket.handshake);
       const member = createMember(socket, identity);
-      const stopTimer = atTokenEnd(identity.expiresAt, () => member.close());
       const subscribed = users.add(member);
-      const end = () => {
-        stopTimer();
-        depart(member);
-      };
-      socket.conn.once('close', end);
+      const end = () => depart(member);
       // Closed while the token was being checked: the event is over.
-      if (socket.conn.readyState !== 'open') end();
+      if (!deps.onClose(socket.conn, end)) end();
       try {
         await subscribed;
         return await settle(member, cursors);

@@ -1,3 +1,4 @@
+import { mostChangeBytes, mostChanges } from '../chat/change-limits.ts';
 import type { Database } from '../db/database.ts';
 import type { Membership, Participation } from '../db/queries/memberships.ts';
 import { readParticipations } from '../db/queries/memberships.ts';
@@ -9,10 +10,6 @@ import { frameOf } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
 import type { Sequencer } from './sequencer.ts';
-
-/** What a resume may send; what is beyond it is read by REST. */
-export const mostEvents = 500;
-export const mostBytes = 256 * 1024;
 
 /** A chat that the client names and its user takes no part in. */
 export interface Left {
@@ -128,8 +125,8 @@ interface Allowance {
 }
 
 function createAllowance(): Allowance {
-  let events = mostEvents;
-  let bytes = mostBytes;
+  let events = mostChanges;
+  let bytes = mostChangeBytes;
   return {
     takeEvents(count) {
       if (count > events) return false;

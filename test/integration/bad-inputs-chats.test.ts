@@ -214,6 +214,10 @@ describe('bad inputs to the routes below /chats', () => {
         expectProblem(await api.call(ann!, 'GET', path), 422, 'validation_failed', name);
       }
     }
+    for (const value of refusedSequences) {
+      const path = `/chats/${chat.id}/changes?after=${encodeURIComponent(value)}`;
+      expectProblem(await api.call(ann!, 'GET', path), 422, 'validation_failed', 'after');
+    }
     for (const list of ['/chats', `/chats/${chat.id}/participants`, `/chats/${chat.id}/messages`]) {
       for (const value of refusedLimits) {
         const path = `${list}?limit=${encodeURIComponent(value)}`;
@@ -222,7 +226,15 @@ describe('bad inputs to the routes below /chats', () => {
     }
   });
 
-  test('422: before and after together, unknown parameters, one given twice', async () => {
+  test('422: before and after together, unknown parameters, one given twice, one left out', async () => {
+    const changes = `/chats/${chat.id}/changes`;
+    expectProblem(await api.call(ann!, 'GET', changes), 422, 'validation_failed', 'after');
+    expectProblem(
+      await api.call(ann!, 'GET', `${changes}?after=0&limit=1`),
+      422,
+      'validation_failed',
+      'limit',
+    );
     const history = `/chats/${chat.id}/messages`;
     expectProblem(await api.call(ann!, 'GET', `${history}?before=2&after=1`), 422, 'validation_failed', '');
     expectProblem(await api.call(ann!, 'GET', `${history}?offset=1`), 422, 'validation_failed', 'offset');

@@ -434,6 +434,7 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
           ['GET', `/chats/${chatId}/messages?before=2`],
           ['GET', `/chats/${chatId}/messages?after=0`],
           ['GET', `/chats/${chatId}/messages/${accepted.brokerMessageId}`],
+          ['GET', `/chats/${chatId}/changes?after=0`],
         ];
         const details = new Set<string>();
         for (const [user, chatId] of [
@@ -469,6 +470,7 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
           ['POST', `/chats/${chat.id}/messages`],
           ['GET', `/chats/${chat.id}/messages`],
           ['GET', `/chats/${chat.id}/messages/${nobody}`],
+          ['GET', `/chats/${chat.id}/changes?after=0`],
         ] as const) {
           const { status, body } = await api.call(
             undefined,
@@ -478,6 +480,76 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
           );
           expect([path, status, body.code]).toEqual([path, 401, 'token_missing']);
         }
+      });
+    });
+
+    describe('changes', () => {
+      const changes = async (user: TestUser, chatId: string, after: number) =>
+        (await api.call(user, 'GET', `/chats/${chatId}/changes?after=${after}`)).body;
+
+      test('200: what a socket would have been sent, own messages as saved, and how far it reaches', async () => {
+        const chat = await api.newGroup(ann!, bob!);
+        await api.send(ann!, chat.id, 'of ann');
+        await api.send(bob!, chat.id, 'of bob');
+        await api.stored(chat.id, 2);
+        await add(ann!, chat.id, cy!);
+        await remove(ann!, chat.id, bob!);
+        const { data, eventSequence } = await changes(ann!, chat.id, chat.eventSequence);
+        const { data: history } = (await api.call(ann!, 'GET', `/chats/${chat.id}/messages`)).body;
+        const first = chat.eventSequence + 1;
+        const own = { chatId: chat.id, message: history[0], eventSequence: first };
+        const others = { chatId: chat.id, message: history[1], eventSequence: first + 1 };
+        const added = {
+          chatId: chat.id,
+          participant: participantOf(cy!, 'member'),
+          eventSequence: first + 2,
+        };
+        const removed = {
+          chatId: chat.id,
+          participant: participantOf(bob!, 'member'),
+          eventSequence: first + 3,
+        };
+        expect(data).toEqual([
+          { event: 'chat.message.saved', payload: own },
+          { event: 'chat.message.new', payload: others },
+          { event: 'chat.participant.added', payload: added },
+          { event: 'chat.participant.removed', payload: removed },
+        ]);
+        expect(eventSequence).toBe(first + 3);
+        expect(await changes(ann!, chat.id, eventSequence)).toEqual({ data: [], eventSequence });
+        // Nothing of ann's own chat but what is numbered after the cursor.
+        expect((await changes(cy!, chat.id, first + 1)).data).toHaveLength(2);
+      });
+
+      test('200: goes on where it ended, 500 events or 256 KiB at a time', async () => {
+        const chat = await api.newGroup(ann!);
+        const users = await api.newUsers(620);
+        await add(ann!, chat.id, ...users);
+        const long = 'x'.repeat(8_000);
+        for (let at = 0; at < 40; at += 1) await api.send(ann!, chat.id, long);
+        await api.stored(chat.id, 40);
+        const pages = [];
+        for (let after = 0; ; ) {
+          const page = await changes(ann!, chat.id, after);
+          if (page.data.length === 0) break;
+          pages.push(page.data);
+          expect(page.eventSequence).toBe(page.data.at(-1).payload.eventSequence);
+          after = page.eventSequence;
+        }
+        const numbers = pages.flat().map(({ payload }) => payload.eventSequence);
+        expect(numbers).toEqual(Array.from({ length: 661 }, (_, at) => at + 1));
+        expect(pages[0]).toHaveLength(500);
+        for (const page of pages) expect(JSON.stringify(page).length).toBeLessThanOrEqual(256 * 1024);
+        expect(pages.length).toBeGreaterThanOrEqual(3);
+      }, 60_000);
+
+      test('200: a cursor beyond the head is answered with where to begin again', async () => {
+        const chat = await api.newGroup(ann!);
+        const { eventSequence } = chat;
+        expect(await changes(ann!, chat.id, eventSequence + 1)).toEqual({
+          data: [{ event: 'chat.sync.reset', payload: { chatId: chat.id, eventSequence } }],
+          eventSequence,
+        });
       });
     });
 

@@ -1,12 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import type { Database } from '../../src/db/database.ts';
-import type { Facts } from '../../src/shared/admission/admission.ts';
-import type { Notifier, Subscriber } from '../../src/shared/notifications/notifications.ts';
-import type { Presence } from '../../src/shared/presence/presence.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   connectClient,
   createWorld,
+  type GatewayBase,
   openClient,
   type RunningGateway,
   startTestGateway,
@@ -14,14 +11,6 @@ import {
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
-
-export interface GatewayBase {
-  database: Database;
-  facts: Facts;
-  notifier: Notifier;
-  /** One for each gateway. */
-  ends: readonly { subscriber: Subscriber; presence: Presence }[];
-}
 
 /** What sockets see, whatever the adapters, over as many gateways as there are ends. */
 export function gatewaySuite(name: string, base: GatewayBase): void {

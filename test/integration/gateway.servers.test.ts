@@ -1,38 +1,4 @@
-import { afterAll } from 'bun:test';
-import { migrate } from '../../src/db/migrate.ts';
-import { openPostgres } from '../../src/db/postgres.ts';
-import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import { createLog } from '../../src/shared/log.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
-import { createRedisPresence } from '../../src/shared/presence/redis.ts';
-import { openTestRedis } from '../support/redis.ts';
-import { realServers } from '../support/servers.ts';
+import { twoEnds } from '../support/two-ends.ts';
 import { gatewaySuite } from './gateway-suite.ts';
 
-const servers = await realServers();
-const log = createLog({ logLevel: 'silent' }, 'test');
-const prefix = `test-${crypto.randomUUID()}`;
-const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
-await migrate(database);
-const commands = await openTestRedis(servers.redisUrl, 'commands');
-afterAll(async () => {
-  commands.disconnect();
-  await database.close();
-});
-
-async function end() {
-  const client = await openTestRedis(servers.redisUrl, 'subscriber');
-  const subscriber = createRedisSubscriber(client, prefix, log);
-  afterAll(() => {
-    subscriber.close();
-    client.disconnect();
-  });
-  return { subscriber, presence: createRedisPresence(commands, prefix) };
-}
-
-gatewaySuite('two on PostgreSQL and Redis', {
-  database,
-  facts: createRedisFacts(commands, prefix),
-  notifier: createRedisNotifier(commands, prefix),
-  ends: [await end(), await end()],
-});
+gatewaySuite('two on PostgreSQL and Redis', await twoEnds());

@@ -160,6 +160,7 @@ test('the running app answers as documented, with every success that is document
   });
   const page = (await ask('GET', `/chats/${group}/messages`)) as unknown as { data: [{ id: string }] };
   await ask('GET', `/chats/${group}/messages/${page.data[0].id}`);
+  await ask('GET', `/chats/${group}/changes?after=0`);
   await ask('GET', '/chats?limit=1');
   await ask('GET', `/chats/${group}`);
   await ask('GET', `/chats/${group}/participants`);

@@ -43,6 +43,8 @@ export interface World {
   newUsers(count: number): Promise<WorldUser[]>;
   tokenFor(user: WorldUser, ttlSeconds: number): Promise<string>;
   newGroup(...participants: WorldUser[]): Promise<Chat>;
+  /** Many at once, with no announcement; each participant has the number 1. @returns their ids */
+  insertGroups(groups: readonly (readonly WorldUser[])[]): Promise<string[]>;
   add(actor: WorldUser, chatId: string, ...users: WorldUser[]): Promise<void>;
   /** The same with every announcement lost. */
   addSilently(actor: WorldUser, chatId: string, ...users: WorldUser[]): Promise<void>;
@@ -106,6 +108,23 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
       return (await createChat(input)).chat;
     },
 
+    async insertGroups(groups) {
+      const ids = groups.map(newId);
+      const pairs = groups.flatMap((group, at) => group.map(({ id }) => [ids[at], id] as const));
+      await database.query(
+        `WITH made AS (
+          INSERT INTO chats (id, is_group, name, last_event_sequence)
+          SELECT id, true, 'A group', 1 FROM unnest($1::uuid[]) AS new (id)
+          RETURNING id
+        )
+        INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+        SELECT made.id, w.user_id, 'owner', 1, 1
+        FROM made JOIN unnest($2::uuid[], $3::uuid[]) AS w (chat_id, user_id) ON w.chat_id = made.id`,
+        [ids, pairs.map(([chatId]) => chatId), pairs.map(([, userId]) => userId)],
+      );
+      return ids;
+    },
+
     async add(actor, chatId, ...added) {
       await addParticipants({ chatId, actorId: actor.id, userIds: added.map(({ id }) => id) });
     },
@@ -156,6 +175,24 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
       await notifier.publish([{ topic: `user:${id}`, head, body: '' }]);
     },
   };
+}
+
+export interface GatewayBase {
+  database: Database;
+  facts: Facts;
+  notifier: Notifier;
+  /** One for each gateway. */
+  ends: readonly { subscriber: Subscriber; presence: Presence }[];
+}
+
+/** The same database, and how often it was asked by `query`. */
+export function counted(database: Database): { database: Database; queries: () => number } {
+  let queries = 0;
+  const query: Database['query'] = (text, parameters) => {
+    queries += 1;
+    return database.query(text, parameters);
+  };
+  return { database: { ...database, query }, queries: () => queries };
 }
 
 export interface RunningGateway {

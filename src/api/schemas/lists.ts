@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 
 /** A whole number in a query string. */
-const digits = v.pipe(v.string(), v.regex(/^\d{1,16}$/, 'must be a whole number, not below 0'));
+export const digits = v.pipe(v.string(), v.regex(/^\d{1,16}$/, 'must be a whole number, not below 0'));
 
 const limitMessage = 'must be a whole number from 1 to 100';
 

@@ -1,0 +1,59 @@
+import type { Database } from '../db/database.ts';
+import { type ChangedRow, readChanges } from '../db/queries/changes.ts';
+import { isParticipant } from '../db/queries/participants.ts';
+import type { ChangesPage, ChatChange } from '../shared/contract.ts';
+import { ChatError } from '../shared/errors.ts';
+import type { Presence } from '../shared/presence/presence.ts';
+import { mostChangeBytes, mostChanges } from './change-limits.ts';
+import { changeFor, concernedBy } from './change-payload.ts';
+
+export type GetChanges = (input: { chatId: string; userId: string; after: number }) => Promise<ChangesPage>;
+
+/** Rows of one statement: long messages are not read by the hundreds to be left out again. */
+const pageRows = 100;
+
+/**
+ * What a socket would have been sent of this chat, from after a number on, up to as much as a resume is told. Numbers that
+ * several participants share are not torn apart: there may be a few more.
+ * @throws ChatError `chat_not_found`
+ */
+export function createGetChanges({
+  database,
+  presence,
+}: {
+  database: Database;
+  presence: Presence;
+}): GetChanges {
+  return async ({ chatId, userId, after }) => {
+    const data: ChatChange[] = [];
+    let bytes = 0;
+    let through = after;
+    for (;;) {
+      const [page] = await readChanges(database, [{ chatId, after: through }], pageRows);
+      // After the read: who took part then may see what was there before.
+      if (!page || !(await isParticipant(database, chatId, userId))) throw new ChatError('chat_not_found');
+      // A cursor of a database that was restored to an older state.
+      if (through > page.head) return resetTo(chatId, page.head);
+
+      const online = await presence.online(concernedBy(page.rows));
+      for (const rows of byNumber(page.rows)) {
+        const changes = rows.map((row) => changeFor(userId, chatId, row, online));
+        bytes += Buffer.byteLength(JSON.stringify(changes));
+        const full = bytes > mostChangeBytes || data.length + changes.length > mostChanges;
+        if (full && data.length > 0) return { data, eventSequence: through };
+        data.push(...changes);
+        through = rows[0]?.eventSequence ?? through;
+      }
+      through = page.through;
+      if (through >= page.head) return { data, eventSequence: through };
+    }
+  };
+}
+
+const resetTo = (chatId: string, eventSequence: number): ChangesPage => ({
+  data: [{ event: 'chat.sync.reset', payload: { chatId, eventSequence } }],
+  eventSequence,
+});
+
+const byNumber = (rows: readonly ChangedRow[]): Iterable<ChangedRow[]> =>
+  Map.groupBy(rows, ({ eventSequence }) => eventSequence).values();

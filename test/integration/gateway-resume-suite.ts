@@ -1,0 +1,332 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { createGetChanges } from '../../src/chat/get-changes.ts';
+import { newId } from '../../src/shared/ids.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  counted,
+  createWorld,
+  type GatewayBase,
+  openClient,
+  type RunningGateway,
+  startTestGateway,
+  type TestClient,
+  type World,
+  type WorldUser,
+} from '../support/gateway-world.ts';
+
+/** What a socket with cursors is told, over as many gateways as there are ends. */
+export function gatewayResumeSuite(name: string, base: GatewayBase): void {
+  describe(`gateway, resuming: ${name}`, () => {
+    const gateways: RunningGateway[] = [];
+    const clients: TestClient[] = [];
+    const { database, queries } = counted(base.database);
+    let world: World;
+
+    beforeAll(async () => {
+      world = await createWorld(base);
+      for (const end of base.ends) {
+        gateways.push(await startTestGateway({ ...base, ...end, database, comparisonMs: 1_000 }));
+      }
+    });
+    afterEach(() => {
+      for (const client of clients.splice(0)) client.close();
+    });
+    afterAll(async () => {
+      for (const gateway of gateways) await gateway.stop();
+    });
+
+    let turn = 0;
+    const nextUrl = () => gateways[turn++ % gateways.length]!.url;
+    function open(user: WorldUser, cursors: unknown): TestClient {
+      const auth = (give: (auth: object) => void) => give({ token: user.token, cursors });
+      const client = openClient(nextUrl(), user.token, { auth });
+      clients.push(client);
+      return client;
+    }
+    async function resume(user: WorldUser, cursors: unknown): Promise<TestClient> {
+      const client = open(user, cursors);
+      await eventually('it is ready', () => client.ready > 0);
+      return client;
+    }
+    async function refused(cursors: unknown) {
+      const [ada] = await world.newUsers(1);
+      const client = open(ada!, cursors);
+      await eventually('it is refused', () => client.errors.length > 0);
+      return client.errors[0].data;
+    }
+    const said = (client: TestClient) => client.seen.map(({ event }) => event);
+
+    test('what was missed comes in order, own messages as saved, and then what is new', async () => {
+      const [ada, bob, eve] = await world.newUsers(3);
+      const chat = await world.newGroup(ada!, bob!);
+      const { eventSequence: cursor } = await world.send(ada!, chat.id, 'known');
+      await world.send(ada!, chat.id, 'of ada');
+      await world.send(bob!, chat.id, 'of bob');
+      await world.add(ada!, chat.id, eve!);
+      await world.send(eve!, chat.id, 'of eve');
+      const bobs = await resume(bob!, { [chat.id]: cursor });
+      expect(said(bobs)).toEqual([
+        'chat.message.new',
+        'chat.message.saved',
+        'chat.participant.added',
+        'chat.message.new',
+      ]);
+      expect(bobs.contents()).toEqual(['of ada', 'of bob', 'of eve']);
+      expect(bobs.seen.map(({ payload }) => payload.eventSequence)).toEqual([
+        cursor + 1,
+        cursor + 2,
+        cursor + 3,
+        cursor + 4,
+      ]);
+      // And the same without a socket.
+      const getChanges = createGetChanges({ database, presence: base.ends.at(-1)!.presence });
+      const { data, eventSequence } = await getChanges({ chatId: chat.id, userId: bob!.id, after: cursor });
+      expect<unknown>(data).toEqual(bobs.seen);
+      expect(eventSequence).toBe(cursor + 4);
+      await world.send(ada!, chat.id, 'new');
+      await eventually('it goes on', () => bobs.contents().includes('new'));
+      expect(bobs.seen).toHaveLength(5);
+    });
+
+    test('nothing is missed or repeated between what is told again and what is live', async () => {
+      const [ada, ...others] = await world.newUsers(9);
+      const chat = await world.newGroup(ada!, ...others);
+      let flowing = true;
+      let sent = 0;
+      const flow = (async () => {
+        while (flowing) {
+          await world.send(ada!, chat.id, `${sent}`, { silent: Math.random() < 0.2 });
+          sent += 1;
+          await Bun.sleep(1);
+        }
+      })();
+      const seen = await Promise.all(
+        others.map(async (user) => {
+          const cursors = { [chat.id]: chat.eventSequence };
+          const numbers: number[] = [];
+          for (let times = 0; times < 6; times += 1) {
+            const client = await resume(user, { ...cursors });
+            const wanted = client.seen.length + 5;
+            await eventually('it flows', () => client.seen.length >= wanted);
+            client.close();
+            for (const { payload } of client.seen) numbers.push(payload.eventSequence);
+            cursors[chat.id] = numbers.at(-1)!;
+          }
+          return numbers;
+        }),
+      );
+      flowing = false;
+      await flow;
+      for (const numbers of seen) {
+        expect(numbers).toEqual(numbers.map((_, at) => chat.eventSequence + 1 + at));
+      }
+    }, 60_000);
+
+    test('a chat that is not named comes whole; without cursors nothing does', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      await world.send(ada!, chat.id, 'before');
+      const bobs = await resume(bob!, {});
+      expect(said(bobs)).toEqual(['chat.created']);
+      expect(bobs.seen[0]!.payload.chat).toMatchObject({
+        id: chat.id,
+        eventSequence: chat.eventSequence + 1,
+        lastMessage: { content: 'before' },
+        participantCount: 2,
+      });
+      const plain = await resume(bob!, undefined);
+      expect(plain.seen).toEqual([]);
+      await world.send(ada!, chat.id, 'after');
+      await eventually('both are live', () => bobs.contents().length > 0 && plain.contents().length > 0);
+      expect([bobs.contents(), plain.contents()]).toEqual([['after'], ['after']]);
+    });
+
+    test('a chat that was left comes as the removal, once', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      await world.send(ada!, chat.id, 'before');
+      await world.remove(ada!, chat.id, bob!);
+      await world.send(ada!, chat.id, 'after');
+      const bobs = await resume(bob!, { [chat.id]: chat.eventSequence });
+      const removal = {
+        chatId: chat.id,
+        participant: {
+          userId: bob!.id,
+          displayName: 'User 1',
+          role: 'member',
+          joinedAt: expect.any(String),
+          online: true,
+        },
+        eventSequence: chat.eventSequence + 2,
+      };
+      expect(bobs.seen).toEqual([{ event: 'chat.participant.removed', payload: removal }]);
+      const again = await resume(bob!, { [chat.id]: chat.eventSequence + 2 });
+      expect(again.seen).toEqual([]);
+    });
+
+    test('who was removed and added again is told of both by what became of it', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      await world.remove(ada!, chat.id, bob!);
+      await world.send(ada!, chat.id, 'while out');
+      await world.add(ada!, chat.id, bob!);
+      const bobs = await resume(bob!, { [chat.id]: chat.eventSequence });
+      expect(said(bobs)).toEqual(['chat.message.new', 'chat.participant.added']);
+    });
+
+    test('a chat of others, and one that never was, tell alike', async () => {
+      const [ada, bob, eve] = await world.newUsers(3);
+      const chat = await world.newGroup(ada!, bob!);
+      const nowhere = newId();
+      const eves = await resume(eve!, { [chat.id]: 1, [nowhere]: 1 });
+      const told = (chatId: string) => ({ event: 'chat.sync.reset' as const, payload: { chatId } });
+      expect(eves.seen.toSorted((a, b) => (a.payload.chatId < b.payload.chatId ? -1 : 1))).toEqual(
+        [chat.id, nowhere].sort().map(told),
+      );
+      await world.send(ada!, chat.id, 'not for eve');
+      const fence = await world.newGroup(eve!, ada!);
+      await eventually('what comes later is here', () =>
+        eves.seen.some(({ payload }) => payload.chat?.id === fence.id),
+      );
+      expect(eves.contents()).toEqual([]);
+    });
+
+    test('500 events are told; of more, the chat that missed most is reset', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const [one, other] = [await world.newGroup(ada!, bob!), await world.newGroup(ada!, bob!)];
+      for (let at = 0; at < 500; at += 1) {
+        await world.send(ada!, one.id, `${at}`);
+        if (at < 3) await world.send(ada!, other.id, `other ${at}`);
+      }
+      const cursors = { [one.id]: one.eventSequence, [other.id]: other.eventSequence };
+      const whole = await resume(bob!, { [one.id]: one.eventSequence, [other.id]: other.eventSequence + 3 });
+      expect(whole.contents()).toEqual(Array.from({ length: 500 }, (_, at) => `${at}`));
+      const part = await resume(bob!, cursors);
+      expect(part.contents()).toEqual(['other 0', 'other 1', 'other 2']);
+      const reset = { chatId: one.id, eventSequence: one.eventSequence + 500 };
+      expect(part.seen.filter(({ event }) => event === 'chat.sync.reset')).toEqual([
+        { event: 'chat.sync.reset', payload: reset },
+      ]);
+      await world.send(ada!, one.id, 'live');
+      await eventually('both are live', () =>
+        [whole, part].every((each) => each.contents().includes('live')),
+      );
+      expect(part.contents().at(-1)).toBe('live');
+    }, 60_000);
+
+    test('of more than 256 KiB the rest is reset', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const long = 'é'.repeat(8_000);
+      for (let at = 0; at < 40; at += 1) await world.send(ada!, chat.id, `${at} ${long}`.slice(0, 8_000));
+      const bobs = await resume(bob!, { [chat.id]: chat.eventSequence });
+      // 16,000 bytes and some each.
+      expect(bobs.contents()).toHaveLength(15);
+      expect(bobs.seen.at(-1)).toEqual({
+        event: 'chat.sync.reset',
+        payload: { chatId: chat.id, eventSequence: chat.eventSequence + 40 },
+      });
+      await world.send(ada!, chat.id, 'live');
+      await eventually('it is live', () => bobs.contents().at(-1) === 'live');
+      expect(bobs.seen).toHaveLength(17);
+    }, 60_000);
+
+    test('of more than 500 chats that are not named the list is reset', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const ids = await world.insertGroups(Array.from({ length: 501 }, () => [ada!, bob!]));
+      const bobs = await resume(bob!, {});
+      expect(bobs.seen).toEqual([{ event: 'chat.sync.reset', payload: {} }]);
+      const last = ids.at(-1)!;
+      const others = await resume(bob!, { [last]: 1 });
+      expect(others.seen).toHaveLength(500);
+      expect(new Set(others.seen.map(({ event }) => event))).toEqual(new Set(['chat.created']));
+      await world.send(ada!, last, 'live');
+      await eventually('it is live', () => bobs.contents().length > 0);
+    }, 60_000);
+
+    test('a cursor beyond the head is reset to it', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const { eventSequence } = await world.send(ada!, chat.id, 'one');
+      const bobs = await resume(bob!, { [chat.id]: eventSequence + 7 });
+      expect(bobs.seen).toEqual([{ event: 'chat.sync.reset', payload: { chatId: chat.id, eventSequence } }]);
+      await world.send(ada!, chat.id, 'two');
+      await eventually('it is live', () => bobs.contents().length > 0);
+      expect(bobs.contents()).toEqual(['two']);
+    });
+
+    test('a database restored to an older state is noticed by those who are connected', async () => {
+      const [ada, bob, eve] = await world.newUsers(3);
+      const chat = await world.newGroup(ada!, bob!);
+      const gone = await world.newGroup(ada!, eve!);
+      for (let at = 0; at < 3; at += 1) await world.send(ada!, chat.id, `${at}`);
+      const known = { [chat.id]: chat.eventSequence + 3 };
+      const [bobs, eves] = [await resume(bob!, known), await resume(eve!, { [gone.id]: gone.eventSequence })];
+      await base.database.query('DELETE FROM messages WHERE chat_id = $1 AND sequence > 1', [chat.id]);
+      await base.database.query(
+        'UPDATE chats SET last_sequence = 1, last_event_sequence = $2::bigint WHERE id = $1',
+        [chat.id, chat.eventSequence + 1],
+      );
+      await base.database.query('DELETE FROM chats WHERE id = $1', [gone.id]);
+      await eventually('both are told', () => bobs.seen.length > 0 && eves.seen.length > 0);
+      const eventSequence = chat.eventSequence + 1;
+      expect(bobs.seen).toEqual([{ event: 'chat.sync.reset', payload: { chatId: chat.id, eventSequence } }]);
+      expect(eves.seen).toEqual([{ event: 'chat.sync.reset', payload: { chatId: gone.id } }]);
+      await world.send(ada!, chat.id, 'another history');
+      await eventually('it goes on', () => bobs.contents().includes('another history'));
+    });
+
+    test.each([
+      ['no object', 7],
+      ['null', null],
+      ['a list', []],
+      ['no id', { chat: 1 }],
+      ['__proto__', JSON.parse('{"__proto__": 1}')],
+      ['a negative number', { [newId()]: -1 }],
+      ['half a number', { [newId()]: 1.5 }],
+      ['a huge number', { [newId()]: 2 ** 53 }],
+      ['text', { [newId()]: '1' }],
+      ['an object', { [newId()]: { after: 1 } }],
+    ])('cursors that are %s are refused', async (_, cursors) => {
+      expect(await refused(cursors)).toEqual({
+        code: 'validation_failed',
+        detail: expect.stringContaining('auth.cursors'),
+      });
+    });
+
+    test('1,000 cursors are taken and 1,001 refused', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const { eventSequence } = chat;
+      await world.send(ada!, chat.id, 'missed');
+      const cursors = Object.fromEntries(Array.from({ length: 999 }, () => [newId(), 0]));
+      const bobs = await resume(bob!, { ...cursors, [chat.id.toUpperCase()]: eventSequence });
+      expect(bobs.contents()).toEqual(['missed']);
+      expect(await refused({ ...cursors, [newId()]: 0, [chat.id]: 1 })).toMatchObject({
+        code: 'validation_failed',
+      });
+    });
+
+    test('who is added to a chat with messages gets the chat, and all messages numbered after the adding', async () => {
+      const [ada, bob, ...added] = await world.newUsers(302);
+      const chat = await world.newGroup(ada!, bob!);
+      await world.send(ada!, chat.id, 'before');
+      const sockets = await Promise.all(added.map((user) => resume(user, {})));
+      const before = queries();
+      await world.add(ada!, chat.id, ...added);
+      await world.send(ada!, chat.id, 'after');
+      await eventually(
+        'all are told',
+        () => sockets.every((each) => each.contents().includes('after')),
+        30_000,
+      );
+      expect(queries() - before).toBeLessThan(gateways.length * 50);
+      for (const each of sockets) {
+        expect(each.contents()).toEqual(['after']);
+        expect(each.seen[0]?.event).toBe('chat.created');
+        const numbers = each.seen.map(({ payload }) => payload.eventSequence ?? payload.chat.eventSequence);
+        expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+      }
+    }, 60_000);
+  });
+}

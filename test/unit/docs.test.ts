@@ -92,7 +92,7 @@ describe('the setup guide', () => {
 
   test('shows the frontend snippets of examples/, which are tested', async () => {
     const examples = await Promise.all(
-      ['kong', 'send', 'socket'].map((name) => readText(`examples/${name}.ts`)),
+      ['kong', 'resume', 'send', 'socket'].map((name) => readText(`examples/${name}.ts`)),
     );
     const blocks = all(guide, /```ts\n([\s\S]*?)```/g);
     expect(blocks.length).toBeGreaterThanOrEqual(4);

@@ -1,0 +1,109 @@
+import { expect, test } from 'bun:test';
+import type { TokenPair } from '../../src/shared/contract.ts';
+import type { Deployment } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
+import { personWith } from '../support/people.ts';
+import { type Processes, type RunningProcess, untilSays } from '../support/processes.ts';
+import { readText } from '../support/repository.ts';
+
+/** What each deployment of these tests runs with: every tab's token ends several times. */
+export const shortTokens = { JWT_ACCESS_TTL: '3s' };
+
+const messages = 80;
+
+/** Beside the recipe: it says what it is told, and drops its transport all the time. */
+const tab = `
+for (const event of ['chat.message.new', 'chat.message.saved'])
+  chatSocket.on(event, ({ message }) => console.log('told', event.slice(13), message.content));
+chatSocket.on('connect', () => console.log('connected'));
+chatSocket.on('chat.ready', () => console.log('ready'));
+setInterval(() => chatSocket.io.engine.close(), 700 + 600 * Math.random());
+`;
+
+/** `examples/resume.ts` as it is printed: the addresses and the placeholders alone are put in. */
+export function resumeExampleSuite(processes: Processes, deployment: Deployment): void {
+  const password = 'correct horse battery staple';
+
+  async function post(path: string, body: object): Promise<TokenPair> {
+    const response = await fetch(`${deployment.apiUrl}${path}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(response.ok).toBe(true);
+    return (await response.json()) as TokenPair;
+  }
+  async function signUp(): Promise<{ tokens: TokenPair; signIn: () => Promise<TokenPair> }> {
+    const email = `${crypto.randomUUID()}@example.com`;
+    await post('/auth/register', { email, password });
+    const signIn = () => post('/auth/login', { email, password });
+    return { tokens: await signIn(), signIn };
+  }
+  async function openTab({ accessToken, refreshToken, user }: TokenPair): Promise<RunningProcess> {
+    const values = {
+      "API_BASE_URL = 'http://localhost:3000'": `API_BASE_URL = '${deployment.apiUrl}'`,
+      "SOCKET_BASE_URL = 'http://localhost:3000'": `SOCKET_BASE_URL = '${deployment.socketUrl}'`,
+      '<JWT_ACCESS_TOKEN>': accessToken,
+      '<JWT_REFRESH_TOKEN>': refreshToken,
+      '<USER_ID>': user.id,
+    };
+    let text = await readText('examples/resume.ts');
+    for (const [placeholder, value] of Object.entries(values)) {
+      expect(text).toContain(placeholder);
+      text = text.replace(placeholder, value);
+    }
+    const process = processes.run(['--eval', `${text}\n${tab}`]);
+    await untilSays(process, 'ready');
+    return process;
+  }
+  const told = (process: RunningProcess, event: string) =>
+    [...process.output().matchAll(/^told (\w+) (\d+)$/gm)].flatMap(([, name, content]) =>
+      name === event ? [content] : [],
+    );
+
+  test('resume.ts, in two tabs of each user that drop all the time, misses nothing and repeats nothing', async () => {
+    const [ada, bob] = await Promise.all([signUp(), signUp()]);
+    const sender = async () => {
+      const { accessToken, user } = await ada.signIn();
+      return personWith(deployment, user.id, accessToken);
+    };
+    const { status, body: chat } = await (await sender()).call('POST', '/chats', {
+      participantUserIds: [bob.tokens.user.id],
+      isGroup: true,
+    });
+    expect(status).toBe(201);
+    // A token each for Ada; Bob's two tabs share one session and its pair.
+    const shared = await bob.signIn();
+    const [bobs, adas] = await Promise.all([
+      Promise.all([openTab(shared), openTab(shared)]),
+      Promise.all([openTab(await ada.signIn()), openTab(await ada.signIn())]),
+    ]);
+    for (let at = 0; at < messages; at += 20) {
+      const person = await sender();
+      for (let one = at; one < at + 20; one += 1) {
+        await person.send(chat.id, String(one));
+        await Bun.sleep(60);
+      }
+    }
+    const expected = Array.from({ length: messages }, (_, at) => String(at));
+    const all = () => bobs.every((each) => told(each, 'new').length >= messages);
+    const allSaved = () => adas.every((each) => told(each, 'saved').length >= messages);
+    await eventually('every tab has been told everything', () => all() && allSaved(), 30_000);
+    for (const each of bobs) expect(told(each, 'new')).toEqual(expected);
+    for (const each of adas) expect(told(each, 'saved')).toEqual(expected);
+    for (const each of [...bobs, ...adas]) {
+      expect(each.output().match(/^connected$/gm)?.length).toBeGreaterThan(3);
+      expect(each.output()).not.toContain('Sign in again');
+      expect(each.output()).not.toContain('Read again');
+    }
+    await Promise.all([...bobs, ...adas].map((each) => each.kill()));
+  }, 90_000);
+
+  test('resume.ts says when it is time to sign in', async () => {
+    const { tokens } = await signUp();
+    const listening = await openTab(tokens);
+    await personWith(deployment, tokens.user.id, tokens.accessToken).call('POST', '/auth/logout');
+    await untilSays(listening, 'Sign in again');
+    await listening.kill();
+  }, 30_000);
+}

@@ -7,6 +7,8 @@ import { isDatabaseUnavailable } from './errors.ts';
 import { assertMigrated, migrate } from './migrate.ts';
 import { openPostgres } from './postgres.ts';
 
+const longestMigrationMs = 24 * 60 * 60 * 1000;
+
 export interface ReadyPostgresOptions {
   url: string;
   applicationName: string;
@@ -22,18 +24,32 @@ export interface ReadyPostgresOptions {
  * @throws SchemaError when the schema is not the one that this program needs
  */
 export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<Database> {
-  const { url, applicationName, migrates, log } = options;
+  const { url, applicationName, migrates } = options;
   const database = openPostgres({ url, applicationName });
   try {
     await untilAnswer(database, options);
-    if (!migrates) await assertMigrated(database);
-    else
-      for (const name of await migrate(database))
-        log.info({ migration: name }, 'the schema was brought up to date');
+    if (migrates) await bringUpToDate(options);
+    else await assertMigrated(database);
     return database;
   } catch (error) {
     await database.close();
     throw error;
+  }
+}
+
+/** On a connection of its own, which may be silent for as long as a statement takes, or the migration of another process. */
+async function bringUpToDate({ url, applicationName, log }: ReadyPostgresOptions): Promise<void> {
+  const database = openPostgres({
+    url,
+    applicationName,
+    maxConnections: 1,
+    mostSilentMs: longestMigrationMs,
+  });
+  try {
+    for (const name of await migrate(database))
+      log.info({ migration: name }, 'the schema was brought up to date');
+  } finally {
+    await database.close();
   }
 }
 

@@ -1,6 +1,8 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { fullJitterMs } from '../shared/backoff.ts';
 import { withDeadline } from '../shared/deadline.ts';
+import { answeringSocket } from './answering-socket.ts';
 import type { Database } from './database.ts';
 import { databaseTimeoutMs, databaseUnavailable, isDatabaseUnavailable } from './errors.ts';
 import * as schema from './schema.ts';
@@ -11,13 +13,31 @@ export interface PostgresOptions {
   applicationName: string;
   /** 10 where it is not given. */
   maxConnections?: number;
+  /** How long a connection may be silent after something was asked on it; a little longer than a statement may last. */
+  mostSilentMs?: number;
+}
+
+/** The options that postgres.js hands to `socket`, which its types do not know. */
+interface SocketTarget {
+  host: string[];
+  port: number[];
+  path: string | false;
 }
 
 /** Connects at the first query and again after every loss. */
-export function openPostgres({ url, applicationName, maxConnections = 10 }: PostgresOptions): Database {
-  const client = postgres(url, {
+export function openPostgres({
+  url,
+  applicationName,
+  maxConnections = 10,
+  mostSilentMs = databaseTimeoutMs + 2_000,
+}: PostgresOptions): Database {
+  const options = {
     max: maxConnections,
     connect_timeout: 4,
+    // Its own goes up to 20 s: so long would PostgreSQL be back unnoticed.
+    backoff: (attempt: number) => fullJitterMs(attempt, 50, 1_000) / 1000,
+    socket: ({ path, host: [host = 'localhost'], port: [port = 5432] }: SocketTarget) =>
+      answeringSocket(path ? { path } : { host, port }, mostSilentMs),
     types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
     onnotice: () => {},
     connection: {
@@ -26,7 +46,8 @@ export function openPostgres({ url, applicationName, maxConnections = 10 }: Post
       lock_timeout: databaseTimeoutMs,
       idle_in_transaction_session_timeout: databaseTimeoutMs,
     },
-  });
+  };
+  const client = postgres(url, options);
   const noAnswer = () => databaseUnavailable(new Error(`no answer within ${databaseTimeoutMs} ms`));
 
   return {

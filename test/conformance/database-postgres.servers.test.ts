@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'bun:test';
+import { connect, createServer, type Socket } from 'node:net';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { realServers } from '../support/servers.ts';
@@ -21,3 +22,43 @@ test('a database that is not there answers database_unavailable within 5 s', asy
   expect(performance.now() - began).toBeLessThan(5_500);
   await absent.close();
 });
+
+test('a connection that has gone silent is given up, and the next query has another', async () => {
+  const url = new URL(await servers.createDatabase());
+  const target = { host: url.hostname, port: Number(url.port || 5432) };
+  const links: { near: Socket; far: Socket }[] = [];
+  const between = createServer((near) => {
+    const far = connect(target);
+    links.push({ near, far });
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on('error', () => {});
+      one.on('data', (data) => other.write(data));
+      one.on('close', () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve));
+  const address = between.address();
+  url.host = `127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
+  const opened = openPostgres({
+    url: url.href,
+    applicationName: 'confab-test',
+    maxConnections: 1,
+    mostSilentMs: 1_000,
+  });
+  try {
+    await opened.query('SELECT 1', []);
+    // Silent and open, as after a fail-over that tells nobody.
+    for (const { near, far } of links) for (const end of [near, far]) end.removeAllListeners('data').resume();
+    const error = await opened.query('SELECT 1', []).catch((reason) => reason);
+    expect(error).toMatchObject({ code: 'database_unavailable' });
+    expect(await opened.query('SELECT 2 AS two', [])).toEqual([{ two: 2 }]);
+    expect(links).toHaveLength(2);
+  } finally {
+    await opened.close();
+    for (const { near } of links) near.destroy();
+    between.close();
+  }
+}, 20_000);

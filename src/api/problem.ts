@@ -1,10 +1,10 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { databaseUnavailable, isDatabaseUnavailable } from '../db/errors.ts';
-import type { ErrorCode, Problem } from '../shared/contract.ts';
+import type { Problem } from '../shared/contract.ts';
 import { ChatError, errorTable } from '../shared/errors.ts';
+import { loggable } from '../shared/loggable.ts';
 import type { ApiEnv } from './env.ts';
-import { loggable } from './loggable.ts';
 
 export const problemMediaType = 'application/problem+json';
 
@@ -36,7 +36,7 @@ function toChatError(error: unknown): ChatError {
 function problemResponse(c: Context<ApiEnv>, error: ChatError): Response {
   const { status, title } = errorTable[error.code];
   const problem: Problem = {
-    type: `urn:confab:error:${error.code satisfies ErrorCode}`,
+    type: `urn:confab:error:${error.code}`,
     title,
     status,
     code: error.code,

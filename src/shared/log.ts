@@ -1,21 +1,25 @@
 import pino, { type Logger } from 'pino';
 import type { Config } from './config.ts';
+import { loggable } from './loggable.ts';
 
 export type { Logger };
 
 /**
  * One JSON object a line on standard output; in development a short line for people. Tokens, passwords and message text
- * are never handed to it.
+ * are never handed to it; what other people's errors carry of them, `loggable` leaves out.
  */
 export function createLog(
   config: Pick<Config, 'logLevel'> & Partial<Pick<Config, 'environment'>>,
   process: string,
+  destination?: pino.DestinationStream,
 ): Logger {
   const options: pino.LoggerOptions = {
     level: config.logLevel,
     base: { process },
+    serializers: { err: (error) => (error instanceof Error ? loggable(error) : error) },
     redact: { paths: ['authorization', '*.authorization', 'password', '*.password', 'token', '*.token'] },
   };
+  if (destination) return pino(options, destination);
   return config.environment === 'development' ? pino(options, readableLines) : pino(options);
 }
 
@@ -29,13 +33,32 @@ export function readableLine(line: string): string {
   const at = new Date(time).toTimeString().slice(0, 8);
   const label = pino.levels.labels[level] ?? String(level);
   const shown = Object.entries(fields).map(([name, value]) => `${name}=${text(value)}`);
-  const stack = err?.stack ?? (err === undefined ? undefined : text(err));
   return [
     [at, label.padEnd(5), process, msg, ...shown].filter((part) => part !== undefined).join(' '),
-    ...(stack === undefined ? [] : [stack]),
+    ...(err === undefined ? [] : errorLines(err)),
   ]
-    .join('\n')
-    .concat('\n');
+    .map((part) => `${part}\n`)
+    .join('');
 }
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+/** What `loggable` has kept, each cause below what it caused. */
+function errorLines(err: unknown): string[] {
+  if (typeof err !== 'object' || err === null) return [text(err)];
+  const { type, code, message, stack, cause, ...fields } = err as Record<string, unknown>;
+  const head = [type, code, message].filter((part) => part !== undefined).map(text);
+  const shown = Object.entries(fields).map(([name, value]) => `${name}=${text(value)}`);
+  const frames = typeof stack === 'string' ? stack.replace(/^\n/, '') : '';
+  return [
+    [...head, ...shown].join(' '),
+    ...(frames === '' ? [] : [frames]),
+    ...(cause === undefined ? [] : errorLines(cause)),
+  ];
+}
+
+/** Some of it others wrote: a line stays one line, and a terminal is told nothing. */
+function text(value: unknown): string {
+  const shown = typeof value === 'string' ? value : JSON.stringify(value);
+  return /\p{Cc}/u.test(shown) ? JSON.stringify(shown).replace(/\p{Cc}/gu, escaped) : shown;
+}
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -1,6 +1,7 @@
 /**
- * What the log may hold of an unexpected error. PostgreSQL and drizzle put values into messages and details (a failing
- * row, the parameters of a statement): of theirs only the code, the place and the stack's frames are kept.
+ * What the log may hold of an error. PostgreSQL and drizzle put values into messages and details (a failing row, the
+ * parameters of a statement): of theirs only the code, the place and the stack's frames are kept. What others hang on an
+ * error besides its message is left out too: ioredis the arguments of a command, PGlite the parameters of a statement.
  */
 export function loggable(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };

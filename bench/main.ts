@@ -18,7 +18,7 @@ if (unknown.length > 0 || process.platform !== 'linux') {
   console.error(
     process.platform === 'linux'
       ? `No such path: ${unknown.join(', ')}. There are: ${paths.map(({ name }) => name).join(', ')}.`
-      : 'The bench reads processor times from /proc: it runs on Linux alone.',
+      : "The bench asks the kernel for other processes' processor time: it runs on Linux alone.",
   );
   process.exit(2);
 }

@@ -109,6 +109,6 @@ test('processor time is that of all threads, to much less than a tick of the ker
   const used = process.cpuUsage(own);
   const measured = cpuMicroseconds(process.pid) - before;
   expect(measured / (used.user + used.system)).toBeWithin(0.7, 1.3);
-  expect(treeCpuMicroseconds(process.pid) - treeBefore).toBeGreaterThanOrEqual(measured);
+  expect(treeCpuMicroseconds(process.pid) - treeBefore).toBeGreaterThan(measured * 0.9);
   expect(residentBytes(process.pid)).toBeGreaterThan(10 * 2 ** 20);
 });

@@ -127,6 +127,8 @@ export interface FaultRecord {
   begunAt: number;
   /** When everything it touched was back. */
   endedAt: number;
+  /** When full flow was seen again; undefined where nobody looked. */
+  recoveredAt?: number;
   /** It keeps gateways from Redis. */
   redisAway: boolean;
 }

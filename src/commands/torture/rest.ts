@@ -5,6 +5,8 @@ export interface Answer<Body> {
   status: number | undefined;
   body?: Body;
   code?: string;
+  /** Seconds, as `Retry-After` says. */
+  retryAfter?: number;
 }
 
 /** The api promises an answer within 5 s. */
@@ -43,7 +45,8 @@ export function createRest(url: string): Rest {
       if (answer.ok) {
         return { status: answer.status, ...(text === '' ? {} : { body: JSON.parse(text) as Body }) };
       }
-      return { status: answer.status, code: codeOf(text) };
+      const retryAfter = Number(answer.headers.get('Retry-After') ?? 0);
+      return { status: answer.status, code: codeOf(text), retryAfter };
     } catch {
       return { status: undefined };
     }

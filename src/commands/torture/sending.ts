@@ -20,9 +20,9 @@ export interface Sending {
 
 const tickMs = 20;
 /** More than this under way: a client's own queue would hold the rest, here they are not offered. */
-const mostUnderWay = 5_000;
+const mostUnderWay = 4_000;
 const giveUpMs = 45_000;
-const mostPauseMs = 6_000;
+const mostPauseMs = 10_000;
 const repeatShare = 0.01;
 const conflictShare = 0.002;
 const forgedShare = 0.003;
@@ -48,10 +48,18 @@ export function createSending(options: {
   const filler = 'The quick brown fox jumps over the lazy dog. '.repeat(200);
   const text = (length: number): string => `${figures.offered} ${filler.slice(0, length)}`;
 
-  async function attempt(post: Omit<Post, 'begunAt' | 'endedAt' | 'status'>, token: string): Promise<Post> {
+  async function attempt(
+    post: Omit<Post, 'begunAt' | 'endedAt' | 'status'>,
+    token: string,
+  ): Promise<{ done: Post; retryAfterMs: number }> {
     const { chatId, content, clientMessageId } = post;
     const begunAt = now();
-    const { status, code, body } = await rest.send(token, chatId, { content, clientMessageId });
+    const {
+      status,
+      code,
+      body,
+      retryAfter = 0,
+    } = await rest.send(token, chatId, { content, clientMessageId });
     const done: Post = {
       ...post,
       begunAt,
@@ -61,7 +69,7 @@ export function createSending(options: {
       ...(body === undefined ? {} : { brokerMessageId: body.brokerMessageId }),
     };
     recorder.posts.push(done);
-    return done;
+    return { done, retryAfterMs: retryAfter * 1000 * (1 + Math.random() / 4) };
   }
 
   /** Until it is accepted or refused for good: 5xx, 429 and no answer at all are tried again under the same key. */
@@ -70,12 +78,13 @@ export function createSending(options: {
     const deadline = now() + giveUpMs;
     for (let tries = 0; now() < deadline; tries += 1) {
       const ended = tries === 0 ? flow.begin() : undefined;
-      const done = await attempt(post, token);
+      const { done, retryAfterMs } = await attempt(post, token);
       ended?.(done);
       const { status } = done;
       if (status !== undefined && status < 500 && status !== 429) return;
       if (ending && tries > 2) return;
-      await Bun.sleep(Math.min(mostPauseMs, 250 * 2 ** tries) * (0.5 + Math.random() / 2));
+      const pauseMs = Math.min(mostPauseMs, 250 * 2 ** tries) * (0.5 + Math.random() / 2);
+      await Bun.sleep(ending ? pauseMs : Math.max(pauseMs, retryAfterMs));
     }
   }
 

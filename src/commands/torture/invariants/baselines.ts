@@ -2,8 +2,8 @@ import type { Evidence } from '../evidence.ts';
 import type { Resources } from '../history.ts';
 import { createTally, type Verdict } from '../verdict.ts';
 
-/** A pool may have opened what it keeps; a leak of one a connection is hundreds. */
-const fewDescriptors = 8;
+/** A pool (of 10, to PostgreSQL) may have opened what it keeps; a leak of one a connection is hundreds. */
+const fewDescriptors = 16;
 /** A heap grows to its working size and stays there. */
 const memoryAllowanceBytes = 96 * 1024 * 1024;
 

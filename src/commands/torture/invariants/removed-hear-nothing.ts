@@ -101,8 +101,9 @@ function judgeLeaving(
 function leavingDeadline(faults: readonly FaultRecord[], removal: MembershipChange): number {
   let deadline = removal.endedAt + leaveMs;
   for (const fault of faults.toSorted((a, b) => a.begunAt - b.begunAt)) {
-    if (fault.begunAt > deadline || fault.endedAt + faultAftermathMs < removal.begunAt) continue;
-    deadline = Math.max(deadline, Math.max(fault.endedAt, removal.endedAt) + leaveWithoutHintsMs);
+    const over = Math.max(fault.endedAt + faultAftermathMs, fault.recoveredAt ?? 0);
+    if (fault.begunAt > deadline || over < removal.begunAt) continue;
+    deadline = Math.max(deadline, Math.max(over, removal.endedAt) + leaveWithoutHintsMs);
   }
   return deadline;
 }

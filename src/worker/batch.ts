@@ -65,6 +65,7 @@ export function createBatchHandler(dependencies: {
 
     const outcomes = await storeBatch({ database, maxRetries: config.maxRetries, log, leaving }, envelopes);
     const notifications: Notification[] = [];
+    const conflicts: Notification[] = [];
     for (const [at, envelope] of envelopes.entries()) {
       const outcome = outcomes[at];
       const delivery = deliveries[at];
@@ -75,14 +76,18 @@ export function createBatchHandler(dependencies: {
       } else if (outcome.outcome === 'conflict') {
         // The row of this key is there: the first stands, and there is nothing that a replay could mend.
         log.info({ requestId: envelope.requestId }, 'the clientMessageId was used for another message');
-        notifications.push(failedNotification(envelope, 'idempotency_conflict'));
+        conflicts.push(failedNotification(envelope, 'idempotency_conflict'));
       } else {
         refusals.push({ delivery, ...refusalOf(outcome), key: envelope });
       }
     }
     await announcer.announce(notifications);
 
-    for (const refusal of refusals) await deadLetter(refusal);
+    // A batch for later comes again whole, and again until a newer worker is there: what it refuses would die each time.
+    if (verdict === 'done') {
+      await announcer.announce(conflicts);
+      for (const refusal of refusals) await deadLetter(refusal);
+    }
     log.debug(
       { partition: batch[0]?.partition, stored: notifications.length, refused: refusals.length },
       'batch',

@@ -229,6 +229,34 @@ test('a newer version waits, in its place, for a worker that knows it', async ()
   expect((await stored(chat.chatId)).map(({ content }) => content)).toEqual(['before']);
 });
 
+test('what is refused before a newer version dies once, when that has gone', async () => {
+  const chat = await createChat();
+  const stranger = envelopeOf({ ...chat, senderId: newId() }, 'from a stranger');
+  const first = envelopeOf(chat, 'first');
+  const queue = createEmbeddedQueue({ database, log });
+  await send(
+    queue,
+    stranger,
+    first,
+    { ...first, content: 'another' },
+    {
+      ...envelopeOf(chat, 'newer'),
+      version: 2 as 1,
+    },
+  );
+  await queue.close();
+  const { published } = await start();
+  const announced = () => published.filter(({ head }) => head.kind === 'message').length;
+  await eventually('the batch has come three times', () => announced() >= 3, 10_000);
+  expect(failed(published)).toEqual([]);
+  expect(await database.query('SELECT 1 FROM dead_letters', [])).toEqual([]);
+
+  await database.query(`DELETE FROM queued_messages WHERE body LIKE '%"version":2%'`, []);
+  await eventually('the queue is empty', async () => (await queued()) === 0, 10_000);
+  expect(failed(published).map(([, { code }]) => code)).toEqual(['idempotency_conflict', 'chat_not_found']);
+  expect(await database.query('SELECT id FROM dead_letters', [])).toEqual([{ id: stranger.brokerMessageId }]);
+}, 30_000);
+
 test('while the database is away batches wait in place; then all is there once, in order', async () => {
   let away = true;
   let tries = 0;

@@ -1,6 +1,7 @@
 /** `bun run services`: PostgreSQL, Redis and RabbitMQ for development, data in `.services/`, until Ctrl-C. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { lockFolder } from './servers/folder-lock.ts';
+import { lockFolder } from '../shared/folder-lock.ts';
 import { createGuard } from './servers/guard.ts';
 import { createLauncher, startTrio, stopTrio } from './servers/launcher.ts';
 import { obtainBinaries } from './servers/obtain.ts';
@@ -9,6 +10,7 @@ import { postgresLogin } from './servers/postgres.ts';
 import { homeForPostgres } from './servers/user.ts';
 
 const folder = join(import.meta.dir, '../../.services');
+mkdirSync(folder, { recursive: true });
 const lock = lockFolder(folder);
 if (!lock) {
   console.error('The services run already (.services/ is in use): stop them there with Ctrl-C first.');

@@ -1,4 +1,3 @@
-import { Database as Sqlite } from 'bun:sqlite';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -6,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import { migrate, SchemaError } from '../db/migrate.ts';
 import { openPglite } from '../db/pglite.ts';
+import { lockFolder } from './folder-lock.ts';
 import { StartError } from './start-error.ts';
 
 /** Of the folder's layout; a higher number on disk was made by a newer version. */
@@ -31,12 +31,12 @@ export interface DataFolder {
 export async function openDataFolder(dataDir: string): Promise<DataFolder> {
   const folder = resolve(dataDir);
   await makeFolder(folder);
-  const unlock = lockFolder(folder);
+  const lock = takeLock(folder);
   try {
     await assertFormat(folder);
     await writeFile(join(folder, 'owner'), String(process.pid));
   } catch (error) {
-    unlock();
+    lock.release();
     throw error;
   }
 
@@ -69,7 +69,7 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
         );
       }
     },
-    close: unlock,
+    close: lock.release,
   };
 }
 
@@ -81,24 +81,15 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/**
- * SQLite's lock on a file: atomic, gone with the process however that ends, on Linux, macOS and Windows alike. A file
- * with a process id in it would need guesses: after a crash the id may be somebody else's, in containers it always is 1.
- */
-function lockFolder(folder: string): () => void {
-  let lock: Sqlite | undefined;
+function takeLock(folder: string): { release(): void } {
+  let lock: { release(): void } | undefined;
   try {
-    lock = new Sqlite(join(folder, 'lock'), { create: true, readwrite: true });
-    lock.run('PRAGMA journal_mode = MEMORY');
-    lock.run('BEGIN EXCLUSIVE');
-    // Held by this closure: an unreferenced handle is collected, and its lock with it.
-    const held = lock;
-    return () => held.close();
+    lock = lockFolder(folder);
   } catch (error) {
-    lock?.close();
-    if (error instanceof Error && 'code' in error && error.code === 'SQLITE_BUSY') throw inUse(folder);
     throw notWritable(folder, error);
   }
+  if (!lock) throw inUse(folder);
+  return lock;
 }
 
 async function assertFormat(folder: string): Promise<void> {

@@ -26,7 +26,7 @@ export async function keptTokenSecret(dataDir: string): Promise<string> {
 }
 
 async function makeSecret(dataDir: string, path: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true });
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const aside = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFile(aside, randomBytes(bytes).toString('base64url'), { mode: 0o600, flag: 'wx', flush: true });
   try {

@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { lockFolder } from '../../src/commands/servers/folder-lock.ts';
+import { lockFolder } from '../../src/shared/folder-lock.ts';
 
-const module = join(import.meta.dir, '../../src/commands/servers/folder-lock.ts');
+const module = join(import.meta.dir, '../../src/shared/folder-lock.ts');
 
 test('a folder is locked for one process until that ends, in whatever way', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'confab-lock-'));
@@ -25,4 +25,8 @@ test('a folder is locked for one process until that ends, in whatever way', asyn
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test('a folder that is not there is an error, not one that another process has', () => {
+  expect(() => lockFolder(join(tmpdir(), 'confab-no-such-folder'))).toThrow();
 });

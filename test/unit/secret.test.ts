@@ -13,6 +13,7 @@ test('those that start together get the same secret, and nothing else is left', 
   expect(new Set(secrets).size).toBe(1);
   expect(Buffer.from(secrets[0]!, 'base64url')).toHaveLength(32);
   expect(await readdir(dataDir)).toEqual(['token-secret']);
+  expect((await stat(dataDir)).mode & 0o777).toBe(0o700);
   expect((await stat(join(dataDir, 'token-secret'))).mode & 0o777).toBe(0o600);
   expect(await keptTokenSecret(dataDir)).toBe(secrets[0]!);
 });

@@ -36,12 +36,16 @@ const url = (...protocols: string[]) =>
       `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
     ),
   );
+/** Ten years; PostgreSQL is given the seconds as an `int`. */
+const longestSeconds = 10 * 365 * 86_400;
+
 /** Seconds, from `15m`, `30d`, `900s`. */
 const duration = v.pipe(
   text,
   v.regex(/^\d+\s*(s|m|h|d|w)$/, 'must be a duration like 15m, 12h or 30d'),
   v.transform((value) => ms(value as ms.StringValue) / 1000),
   v.minValue(1, 'must be at least 1s'),
+  v.maxValue(longestSeconds, 'must be 3650d at most'),
 );
 const secret = v.pipe(
   text,

@@ -69,6 +69,12 @@ test('all errors are shown at once, each naming its variable', () => {
   ]);
 });
 
+test('a duration that PostgreSQL could not add to a time is refused', () => {
+  expect(problemsOf({ JWT_REFRESH_TTL: '3650d' })).toEqual([]);
+  expect(problemsOf({ JWT_REFRESH_TTL: '3651d' })).toEqual(['JWT_REFRESH_TTL must be 3650d at most']);
+  expect(problemsOf({ JWT_ACCESS_TTL: '99999999999999999999w' })).toHaveLength(1);
+});
+
 test('production without a secret, or with a short one, refuses', () => {
   expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
     'JWT_SECRET is required in production: at least 32 random bytes',

@@ -1,13 +1,13 @@
 /** Publishes notifications in Redis as a worker does: those of a tick in one pipeline. */
 import { Redis } from 'ioredis';
-import { type Announcement, createAnnouncements } from '../harness/announcements.ts';
+import { type Announcement, announcementCodec, createAnnouncements } from '../harness/announcements.ts';
 import { serveControl } from '../harness/control.ts';
 import type { Rooms } from '../harness/messages.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
 
 const { REDIS_HOST = '', REDIS_PORT, DATABASE_URL = '', CHAT_NOTIFICATION_CHANNEL } = process.env;
 const client = new Redis({ host: REDIS_HOST, port: Number(REDIS_PORT) });
-const announce = createAnnouncements(DATABASE_URL);
+const announce = createAnnouncements(DATABASE_URL, await announcementCodec(DATABASE_URL));
 let prepared: Announcement[] = [];
 
 serveControl({

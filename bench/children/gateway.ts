@@ -10,8 +10,7 @@ import { parseConfig } from '../../src/shared/config.ts';
 import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Notification, Subscriber } from '../../src/shared/notifications/notifications.ts';
-import { decodeNotification } from '../../src/shared/notifications/notifications.ts';
-import { type Announcement, createAnnouncements } from '../harness/announcements.ts';
+import { type Announcement, announcementCodec, createAnnouncements } from '../harness/announcements.ts';
 import { serveControl } from '../harness/control.ts';
 import type { Rooms } from '../harness/messages.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
@@ -62,7 +61,8 @@ const server = Bun.serve<never>({
   idleTimeout: gateway.idleTimeout,
 });
 
-const announce = createAnnouncements(config.databaseUrl);
+const codec = await announcementCodec(config.databaseUrl);
+const announce = createAnnouncements(config.databaseUrl, codec);
 let prepared: Announcement[] = [];
 
 serveControl({
@@ -76,7 +76,7 @@ serveControl({
     await runTicks(ticks, (tick) => {
       const batch = prepared
         .slice(tick * perTick, (tick + 1) * perTick)
-        .flatMap(({ topic, wire }) => decodeNotification(topic, wire) ?? []);
+        .flatMap(({ topic, wire }) => codec.decode(topic, wire) ?? []);
       handOver(batch);
     });
   },

@@ -1,6 +1,9 @@
 import postgres from 'postgres';
+import { openPostgres } from '../../src/db/postgres.ts';
+import { notificationKey } from '../../src/db/settings.ts';
 import type { MessageEvent } from '../../src/shared/contract.ts';
-import { encodeNotification, type Topic } from '../../src/shared/notifications/notifications.ts';
+import { createNotificationCodec, type NotificationCodec } from '../../src/shared/notifications/codec.ts';
+import type { Topic } from '../../src/shared/notifications/notifications.ts';
 import { createMessages, flat, type PreparedMessage, type Rooms } from './messages.ts';
 import { chatId, userId } from './population.ts';
 
@@ -24,12 +27,23 @@ WHERE chats.id = heads.chat_id`;
 
 const rowsAtOnce = 5_000;
 
+/** As the processes of the deployment sign and believe them. */
+export async function announcementCodec(databaseUrl: string): Promise<NotificationCodec> {
+  const database = openPostgres({ url: databaseUrl, applicationName: 'confab-bench', maxConnections: 1 });
+  try {
+    return createNotificationCodec(await notificationKey(database));
+  } finally {
+    await database.close();
+  }
+}
+
 /**
  * What a worker announces, and in PostgreSQL before it is announced: a gateway that compares itself with the database in the
  * middle of a window finds nothing amiss.
  */
 export function createAnnouncements(
   databaseUrl: string,
+  codec: NotificationCodec,
 ): (rooms: Rooms, count: number) => Promise<Announcement[]> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
   const makeMessages = createMessages();
@@ -64,7 +78,7 @@ export function createAnnouncements(
         eventSequence,
         senderId: userId(sender),
       } as const;
-      return { topic, wire: flat(encodeNotification({ topic, head, body })) };
+      return { topic, wire: flat(codec.encode({ topic, head, body })) };
     });
   };
 }

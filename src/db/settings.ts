@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { partitionHashName } from '../shared/partition.ts';
 import type { Database } from './database.ts';
 import { SchemaError } from './migrate.ts';
@@ -47,4 +48,18 @@ export async function assertPartitioning(database: Database, partitionCount: num
 /** Only with empty queues and no process running: see `commands/repartition.ts`. */
 export async function replacePartitioning(database: Database, partitionCount: number): Promise<void> {
   await database.query(replaceSql, [String(partitionCount), partitionHashName]);
+}
+
+const keepKeySql = `INSERT INTO settings (key, value) VALUES ('notification_key', $1) ON CONFLICT (key) DO NOTHING`;
+const readKeySql = `SELECT value FROM settings WHERE key = 'notification_key'`;
+
+/**
+ * The key that notifications are signed with: made by whichever process is the first to ask, the same for all. Kept where
+ * the truth is: who can write there needs to forge nothing.
+ */
+export async function notificationKey(database: Pick<Database, 'query'>): Promise<string> {
+  await database.query(keepKeySql, [randomBytes(32).toString('base64url')]);
+  const [row] = await database.query<{ value: string }>(readKeySql, []);
+  if (!row) throw new SchemaError('The settings lost their notification_key while starting: start again.');
+  return row.value;
 }

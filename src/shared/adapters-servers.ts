@@ -1,8 +1,9 @@
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
-import { assertPartitioning } from '../db/settings.ts';
+import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
 import { createRedisFacts, createRedisRateLimits } from './admission/redis.ts';
 import { openAdmissionRedis } from './admission/redis-client.ts';
+import { createNotificationCodec } from './notifications/codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from './notifications/redis.ts';
 import { once } from './once.ts';
 import { createRedisPresence } from './presence/redis.ts';
@@ -73,8 +74,9 @@ export function serverAdapters({
     return client;
   });
   const subscriberClient = redis('subscriber');
+  const codec = once(async () => createNotificationCodec(await notificationKey(await database())));
   const subscriber = once(async () => {
-    const opened = createRedisSubscriber(await subscriberClient(), prefix, log);
+    const opened = createRedisSubscriber(await subscriberClient(), prefix, await codec(), log);
     lifecycle.defer('the subscriptions', () => opened.close());
     return opened;
   });
@@ -86,7 +88,7 @@ export function serverAdapters({
     partitionSource: async () => (await rabbitMq()).partitionSource(),
     deadLetterSink: async () => (await rabbitMq()).deadLetterSink(),
     deadLetterStore: async () => (await rabbitMq()).deadLetterStore(),
-    notifier: once(async () => createRedisNotifier(await commands(), prefix)),
+    notifier: once(async () => createRedisNotifier(await commands(), prefix, await codec())),
     subscriber,
     facts: once(async () => createRedisFacts(await admission(), prefix)),
     rateLimits: once(async () => createRedisRateLimits(await admission(), prefix, config.rateLimits)),

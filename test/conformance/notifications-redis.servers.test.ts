@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { createLog } from '../../src/shared/log.ts';
+import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis } from '../support/redis.ts';
@@ -7,6 +8,7 @@ import { realServers } from '../support/servers.ts';
 import { message, notificationsConformance } from './notifications.ts';
 
 const servers = await realServers();
+const codec = createNotificationCodec('a key of this test');
 const log = createLog({ logLevel: 'silent' }, 'test');
 
 async function open(
@@ -16,13 +18,13 @@ async function open(
 ) {
   const commands = await openTestRedis(url, 'commands');
   const client = await openTestRedis(url, 'subscriber');
-  const subscriber = createRedisSubscriber(client, prefix, log, times);
+  const subscriber = createRedisSubscriber(client, prefix, codec, log, times);
   await eventually('the subscriber is up', () => subscriber.ready());
   return {
     commands,
     client,
     prefix,
-    notifier: createRedisNotifier(commands, prefix),
+    notifier: createRedisNotifier(commands, prefix, codec),
     subscriber,
     async close() {
       subscriber.close();

@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { notificationKey } from '../../src/db/settings.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import { eventually } from '../support/eventually.ts';
@@ -11,6 +13,7 @@ import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
+const codec = createNotificationCodec('a key of this test');
 const log = createLog({ logLevel: 'silent' }, 'test');
 const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
 await migrate(database);
@@ -21,10 +24,13 @@ async function open() {
   const redis = await servers.createRedis();
   const commands = await openTestRedis(redis.url, 'commands');
   const client = await openTestRedis(redis.url, 'subscriber');
-  const subscriber = createRedisSubscriber(client, 'test', log, { heartbeatMs: 100, deafAfterMs: 1_000 });
+  const subscriber = createRedisSubscriber(client, 'test', codec, log, {
+    heartbeatMs: 100,
+    deafAfterMs: 1_000,
+  });
   const parts = { database, facts: createRedisFacts(commands, 'test') };
   const presence = createRedisPresence(commands, 'test');
-  const world = await createWorld({ ...parts, notifier: createRedisNotifier(commands, 'test') });
+  const world = await createWorld({ ...parts, notifier: createRedisNotifier(commands, 'test', codec) });
   const running = await startTestGateway({ ...parts, subscriber, presence });
   return {
     redis,
@@ -103,4 +109,48 @@ describe('gateway: Redis comes and goes', () => {
     client.close();
     await close();
   }, 30_000);
+
+  test('of a forged notification no more is believed than that there may be something to read', async () => {
+    const { redis, world, url, close } = await open();
+    const forger = await openTestRedis(redis.url, 'commands');
+    const [ada, bob] = await world.newUsers(2);
+    const chat = await world.newGroup(ada!, bob!);
+    const client = await connectClient(url, bob!);
+    const { eventSequence, notification } = await world.send(ada!, chat.id, 'real');
+    await eventually('it flows', () => client.seen.length === 1);
+
+    const forge = (number: number) => ({
+      topic: notification.topic,
+      head: { ...notification.head, eventSequence: number } as never,
+      body: notification.body.replace('real', 'forged'),
+    });
+    const unsigned = ({ head, body }: ReturnType<typeof forge>) => `${JSON.stringify(head)}\n${body}`;
+    const otherKey = createNotificationCodec('not the key');
+    const wires = [
+      unsigned(forge(eventSequence + 1)),
+      otherKey.encode(forge(eventSequence + 1)),
+      // Signed by us, but for another body, and for another chat.
+      codec.encode(notification).replace('real', 'forged'),
+      codec.encode({ ...forge(eventSequence + 1), topic: 'chat:elsewhere' }),
+    ];
+    for (const wire of wires) await forger.publish(`test:${notification.topic}`, wire);
+    // Heard once, and heard again.
+    await forger.publish(`test:${notification.topic}`, codec.encode(notification));
+    const { eventSequence: next } = await world.send(ada!, chat.id, 'unannounced', { silent: true });
+    await forger.publish(`test:${notification.topic}`, unsigned(forge(next)));
+    await eventually('what is stored is told', () => client.seen.length > 1);
+    await world.send(ada!, chat.id, 'last');
+    await eventually('it goes on', () => client.contents().includes('last'));
+    expect(client.contents()).toEqual(['real', 'unannounced', 'last']);
+    expect(client.disconnects).toEqual([]);
+    client.close();
+    forger.disconnect();
+    await close();
+  }, 30_000);
+});
+
+test('processes that start together sign with the same key', async () => {
+  const keys = await Promise.all(Array.from({ length: 20 }, () => notificationKey(database)));
+  expect(new Set(keys).size).toBe(1);
+  expect(keys[0]).toMatch(/^[\w-]{43}$/);
 });

@@ -2,9 +2,11 @@ import { afterAll } from 'bun:test';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { notificationKey } from '../../src/db/settings.ts';
 import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createEmbeddedNotifications } from '../../src/shared/notifications/embedded.ts';
 import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
@@ -31,16 +33,18 @@ export async function realBase(given?: { databaseUrl: string; redisUrl: string }
     openTestRedis(redisUrl, 'subscriber'),
   ]);
   const prefix = `test-${crypto.randomUUID()}`;
-  const subscriber = createRedisSubscriber(listening, prefix, createLog({ logLevel: 'silent' }, 'test'));
+  await migrate(database);
+  const codec = createNotificationCodec(await notificationKey(database));
+  const log = createLog({ logLevel: 'silent' }, 'test');
+  const subscriber = createRedisSubscriber(listening, prefix, codec, log);
   afterAll(async () => {
     subscriber.close();
     listening.disconnect();
     commands.disconnect();
     await database.close();
   });
-  await migrate(database);
   const facts = createRedisFacts(commands, prefix);
-  return { database, facts, notifier: createRedisNotifier(commands, prefix), subscriber };
+  return { database, facts, notifier: createRedisNotifier(commands, prefix, codec), subscriber };
 }
 
 async function sharedUrls(): Promise<{ databaseUrl: string; redisUrl: string }> {

@@ -1,8 +1,10 @@
 import { afterAll } from 'bun:test';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { notificationKey } from '../../src/db/settings.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import type { GatewayBase } from './gateway-world.ts';
@@ -16,6 +18,7 @@ export async function twoEnds(): Promise<GatewayBase> {
   const prefix = `test-${crypto.randomUUID()}`;
   const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
   await migrate(database);
+  const codec = createNotificationCodec(await notificationKey(database));
   const commands = await openTestRedis(servers.redisUrl, 'commands');
   afterAll(async () => {
     commands.disconnect();
@@ -24,7 +27,7 @@ export async function twoEnds(): Promise<GatewayBase> {
 
   async function end() {
     const client = await openTestRedis(servers.redisUrl, 'subscriber');
-    const subscriber = createRedisSubscriber(client, prefix, log);
+    const subscriber = createRedisSubscriber(client, prefix, codec, log);
     afterAll(() => {
       subscriber.close();
       client.disconnect();
@@ -35,7 +38,7 @@ export async function twoEnds(): Promise<GatewayBase> {
   return {
     database,
     facts: createRedisFacts(commands, prefix),
-    notifier: createRedisNotifier(commands, prefix),
+    notifier: createRedisNotifier(commands, prefix, codec),
     ends: [await end(), await end()],
   };
 }

@@ -1,30 +1,67 @@
-import { expect, test } from 'bun:test';
-import {
-  decodeNotification,
-  encodeNotification,
-  type Notification,
-} from '../../src/shared/notifications/notifications.ts';
+import { describe, expect, test } from 'bun:test';
+import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
+import type { Notification } from '../../src/shared/notifications/notifications.ts';
 
+const { encode, decode } = createNotificationCodec('a key of this test');
 const notification: Notification = {
   topic: 'chat:c1',
   head: { version: 1, kind: 'message', chatId: 'c1', eventSequence: 7, senderId: 'u1' },
-  body: JSON.stringify({ chatId: 'c1', text: 'line\nfeed' }),
+  body: JSON.stringify({ chatId: 'c1', text: 'line\nfeed, 😀' }),
 };
 
 test('a notification survives the wire, its body untouched', () => {
-  expect(decodeNotification('chat:c1', encodeNotification(notification))).toEqual(notification);
+  expect(decode('chat:c1', encode(notification))).toEqual(notification);
+  const empty: Notification = { ...notification, body: '' };
+  expect(decode('chat:c1', encode(empty))).toEqual(empty);
+});
+
+test('the signature is the HMAC-SHA256 of topic, head and body, each on its line, cut to 22 characters of base64url', () => {
+  const [head = ''] = encode(notification).split('\n');
+  const text = JSON.stringify(notification.head);
+  const hmac = new Bun.CryptoHasher('sha256', 'a key of this test');
+  const signature = hmac.update(`chat:c1\n${text}\n${notification.body}`).digest('base64url').slice(0, 22);
+  expect(head).toBe(`${text} ${signature}`);
+});
+
+describe('nothing is believed of', () => {
+  const wire = encode(notification);
+  const [head = '', body] = [wire.slice(0, wire.indexOf('\n')), notification.body];
+  const text = JSON.stringify(notification.head);
+  test.each([
+    ['another body', `${head}\n${body.replace('feed', 'food')}`],
+    ['another number', wire.replace('"eventSequence":7', '"eventSequence":8')],
+    ['another sender', wire.replace('u1', 'u2')],
+    ['another key', createNotificationCodec('another key of this test').encode(notification)],
+    ['no signature', `${text}\n${body}`],
+    ['an empty signature', `${text} \n${body}`],
+    ['a shorter signature', `${text} ${head.slice(-22, -1)}\n${body}`],
+    ['a longer signature', `${head}A\n${body}`],
+    ['a line feed moved', `${head.slice(0, -23)}\n ${head.slice(-22)}${body}`],
+  ])('%s', (_, forged) => {
+    expect(forged).not.toBe(wire);
+    expect(decode('chat:c1', forged)).toBeUndefined();
+  });
+
+  test('another topic', () => {
+    expect(decode('chat:c2', wire)).toBeUndefined();
+    expect(decode('user:c1', wire)).toBeUndefined();
+  });
 });
 
 test.each([
   ['nothing', ''],
   ['no line feed', '{"version":1,"kind":"message"}'],
+  ['a line feed alone', '\n'],
   ['not JSON', 'head\nbody'],
   ['JSON null', 'null\n'],
-  ['an unknown kind', '{"version":1,"kind":"toString"}\n'],
 ])('%s is no notification', (_, wire) => {
-  expect(decodeNotification('chat:c1', wire)).toBeUndefined();
+  expect(decode('chat:c1', wire)).toBeUndefined();
 });
 
-test('a notification of a newer version is not read as one of this version', () => {
-  expect(decodeNotification('chat:c1', '{"version":2,"kind":"message"}\n{}')).toBeUndefined();
+test.each([
+  ['of a newer version', { version: 2, kind: 'message' }],
+  ['of an unknown kind', { version: 1, kind: 'toString' }],
+  ['that is none of the wire', { version: 1, kind: 'unknown' }],
+])('a notification %s is not read, though it is signed', (_, head) => {
+  expect(decode('chat:c1', encode({ ...notification, head: head as never }))).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 /**
  * Hints from those who change something to the gateways. They may be lost, repeated, reordered or forged: a gateway
- * takes nothing from them that PostgreSQL would not confirm. Adapters: Redis pub/sub and in-process.
+ * takes nothing from them that PostgreSQL would not confirm. Adapters: Redis pub/sub, where they are signed (`codec.ts`),
+ * and in-process.
  */
 
 /** `chat:<id>` reaches gateways with a socket of a participant, `user:<id>` those with a socket of the user. */
@@ -16,7 +17,7 @@ export type NotificationHead =
   | { version: 1; kind: 'message.failed'; userId: string }
   /** Close the sockets of this session. */
   | { version: 1; kind: 'session.revoked'; userId: string; sessionId: string }
-  /** Made by the receiving end of what it cannot read, as during a rolling deploy: look at PostgreSQL. */
+  /** Made by the receiving end of what it cannot read or believe, as during a rolling deploy: look at PostgreSQL. */
   | { version: 1; kind: 'unknown' };
 
 export interface Notification {
@@ -40,34 +41,4 @@ export interface Subscriber {
   /** After a lost connection was made again and all topics resubscribed: whatever came in between is missing. */
   onReconnect(handler: () => void): void;
   ready(): boolean;
-}
-
-/**
- * On the wire: the head as JSON, a line feed, the body. JSON text holds no raw line feed, so a gateway reads the head
- * and passes the body on unparsed.
- */
-export function encodeNotification({ head, body }: Notification): string {
-  return `${JSON.stringify(head)}\n${body}`;
-}
-
-const kinds: ReadonlySet<string> = new Set<NotificationHead['kind']>([
-  'message',
-  'participant.added',
-  'participant.removed',
-  'membership',
-  'message.failed',
-  'session.revoked',
-]);
-
-/** Undefined for what is not a notification of this version. */
-export function decodeNotification(topic: Topic, wire: string): Notification | undefined {
-  const end = wire.indexOf('\n');
-  if (end < 0) return undefined;
-  try {
-    const head = JSON.parse(wire.slice(0, end));
-    if (head?.version !== 1 || !kinds.has(head.kind)) return undefined;
-    return { topic, head, body: wire.slice(end + 1) };
-  } catch {
-    return undefined;
-  }
 }

@@ -1,19 +1,19 @@
 import type { Redis } from 'ioredis';
 import type { Logger } from '../log.ts';
+import type { NotificationCodec } from './codec.ts';
 import type { Notification, Notifier, Subscriber, Topic } from './notifications.ts';
-import { decodeNotification, encodeNotification } from './notifications.ts';
 
 /**
  * One channel a topic, `<prefix>:chat:<id>` and `<prefix>:user:<id>`: Redis sends a gateway only what its own users need.
  * @param client of role `commands`
  */
-export function createRedisNotifier(client: Redis, prefix: string): Notifier {
+export function createRedisNotifier(client: Redis, prefix: string, codec: NotificationCodec): Notifier {
   return {
     async publish(notifications) {
       if (notifications.length === 0) return;
       const pipeline = client.pipeline();
       for (const notification of notifications) {
-        pipeline.publish(`${prefix}:${notification.topic}`, encodeNotification(notification));
+        pipeline.publish(`${prefix}:${notification.topic}`, codec.encode(notification));
       }
       const results = (await pipeline.exec()) ?? [];
       for (const [error] of results) if (error) throw error;
@@ -29,8 +29,8 @@ export interface SubscriberTimes {
 
 const defaultTimes: SubscriberTimes = { heartbeatMs: 2_000, deafAfterMs: 6_000 };
 
-/** What cannot be read says at least that there is something to look at. */
-const otherVersion: Notification['head'] = { version: 1, kind: 'unknown' };
+/** What cannot be read, or was not signed by one of us, says at least that there may be something to look at. */
+const unreadable: Notification['head'] = { version: 1, kind: 'unknown' };
 
 /** Channels of one command. */
 const mostChannels = 1_000;
@@ -49,6 +49,7 @@ export interface RedisSubscriber extends Subscriber {
 export function createRedisSubscriber(
   client: Redis,
   prefix: string,
+  codec: NotificationCodec,
   log: Logger,
   times: SubscriberTimes = defaultTimes,
 ): RedisSubscriber {
@@ -116,7 +117,7 @@ export function createRedisSubscriber(
     }
     // Only channels of the prefix are ever subscribed.
     const topic = channel.slice(prefix.length + 1) as Topic;
-    const notification = decodeNotification(topic, wire) ?? { topic, head: otherVersion, body: '' };
+    const notification = codec.decode(topic, wire) ?? { topic, head: unreadable, body: '' };
     // The parser emits all of one read before it returns, so a microtask comes after the last of them.
     if (arrived.push(notification) === 1) queueMicrotask(handOver);
   }

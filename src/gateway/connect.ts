@@ -74,6 +74,9 @@ export function createConnecting(deps: {
     users.remove(member);
   }
 
+  /** It is kept as long as the connection, so it holds nothing but the member. */
+  const departureOf = (member: Member) => () => depart(member);
+
   /** Memberships as PostgreSQL has them after all topics were acknowledged, and after the last hint of a change. */
   async function settle(member: Member, cursors: Cursors | undefined): Promise<Admitted> {
     for (let reads = 0; reads < mostReads; reads += 1) {
@@ -111,7 +114,7 @@ export function createConnecting(deps: {
       const cursors = takeCursors(socket.handshake);
       const member = createMember(socket, identity);
       const subscribed = users.add(member);
-      const end = () => depart(member);
+      const end = departureOf(member);
       // Closed while the token was being checked: the event is over.
       if (!deps.onClose(socket.conn, end)) end();
       try {

@@ -2,6 +2,7 @@ import type { ServerToClientEvents } from '../shared/contract.ts';
 import type { Change } from './change.ts';
 import type { Member } from './member.ts';
 import { NativeRoom, type Publish } from './native-room.ts';
+import type { Few } from './small-set.ts';
 
 /**
  * The Engine.IO message of a Socket.IO event in `/chat`, from a payload that is JSON text already: nothing is parsed or
@@ -34,7 +35,7 @@ export interface FanOut {
 export function createFanOut(deps: {
   publish: Publish;
   /** All local sockets of a user, in whatever rooms. */
-  socketsOf: (userId: string) => ReadonlySet<Member>;
+  socketsOf: (userId: string) => Few<Member>;
 }): FanOut {
   const { publish, socketsOf } = deps;
 

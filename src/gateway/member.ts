@@ -2,6 +2,7 @@ import type { Socket } from 'socket.io';
 import type { ChatError } from '../shared/errors.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { nativeSocketOf } from './native-socket.ts';
+import { type Few, SmallSet } from './small-set.ts';
 
 /** Who is at the other end of a socket, from its verified token. */
 export interface GatewayIdentity {
@@ -16,7 +17,7 @@ export interface GatewayIdentity {
 export interface Member extends GatewayIdentity, Recipient {
   readonly socketId: string;
   /** Chats whose room it is in, or is on its way into. */
-  readonly chats: Set<string>;
+  readonly chats: Few<string> & { add(chatId: string): unknown; delete(chatId: string): boolean };
   /** Its CONNECT has been answered: frames may be sent. */
   live: boolean;
   /** While it connects: its memberships changed after they had been read. */
@@ -44,7 +45,7 @@ class SocketMember implements Member {
   readonly sessionId: string | undefined;
   readonly expiresAt: number;
   readonly socketId: string;
-  readonly chats = new Set<string>();
+  readonly chats = new SmallSet<string>();
   ws: NativeSocket | undefined;
   live = false;
   stale = false;

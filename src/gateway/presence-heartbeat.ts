@@ -1,12 +1,13 @@
 import type { Logger } from '../shared/log.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import type { Member } from './member.ts';
+import type { Few } from './small-set.ts';
 
 /** A third of what presence lives for without one. */
 const heartbeatMs = 10_000;
 
 export interface PresenceHeartbeat {
-  changed(userId: string, members: ReadonlySet<Member>): void;
+  changed(userId: string, members: Few<Member>): void;
   /** Ends the heartbeat and forgets everybody. */
   leave(): Promise<void>;
 }
@@ -14,7 +15,8 @@ export interface PresenceHeartbeat {
 /** Tells presence of changes when they happen, and of everything at each heartbeat: what got lost is mended by the next. */
 export function createPresenceHeartbeat(deps: { presence: Presence; log: Logger }): PresenceHeartbeat {
   const { presence, log } = deps;
-  const sockets = new Map<string, Set<string>>();
+  /** The users' own sets, which change by themselves. */
+  const online = new Map<string, Few<Member>>();
   let failing = false;
   let left = false;
   let lastWrite: Promise<unknown> = Promise.resolve();
@@ -32,20 +34,26 @@ export function createPresenceHeartbeat(deps: { presence: Presence; log: Logger 
     );
   }
 
-  const timer = setInterval(() => write(() => presence.heartbeat(sockets)), heartbeatMs);
+  const socketIdsOf = (members: Few<Member>) => new Set([...members].map(({ socketId }) => socketId));
+
+  function beat(): Promise<void> {
+    const sockets = new Map<string, ReadonlySet<string>>();
+    for (const [userId, members] of online) sockets.set(userId, socketIdsOf(members));
+    return presence.heartbeat(sockets);
+  }
+  const timer = setInterval(() => write(beat), heartbeatMs);
 
   return {
     changed(userId, members) {
-      const socketIds = new Set([...members].map((member) => member.socketId));
-      if (socketIds.size === 0) sockets.delete(userId);
-      else sockets.set(userId, socketIds);
-      write(() => presence.update(userId, socketIds));
+      if (members.size === 0) online.delete(userId);
+      else online.set(userId, members);
+      write(() => presence.update(userId, socketIdsOf(members)));
     },
 
     async leave() {
       clearInterval(timer);
       left = true;
-      sockets.clear();
+      online.clear();
       await lastWrite;
       await presence.leave().catch((error) => log.warn({ err: error }, 'presence was not taken back'));
     },

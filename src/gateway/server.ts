@@ -8,17 +8,11 @@ import { createReadPage } from './change.ts';
 import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { type Admitted, createConnecting, type VerifySocketToken } from './connect.ts';
+import { type Connection, createConnections } from './connections.ts';
 import { closeInSlices } from './drain.ts';
 import { createFanOut } from './fan-out.ts';
 import { addCorsHeaders, preflight, refusal, refuseRequest } from './http.ts';
-import {
-  type GuardedSocket,
-  guardPackets,
-  joinDeadlineMs,
-  maxFrameBytes,
-  pingIntervalMs,
-  pingTimeoutMs,
-} from './limits.ts';
+import { joinDeadlineMs, maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
 import { backlogLimitBytes, closeConnection } from './member.ts';
 import { createMembershipWatch } from './membership-watch.ts';
 import { nativeAdapter } from './native-adapter.ts';
@@ -67,8 +61,6 @@ const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { database, subscriber, allowedOrigin, log, mostHandshakes = 2_000 } = options;
-  const connections = new Set<Socket['conn']>();
-  const handshakes = new Set<Socket['conn']>();
   let draining = false;
   /** Who carries the sockets; known from the first request on. */
   let bun: Bun.Server<never> | undefined;
@@ -93,6 +85,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     onAdded: watchMembership,
   });
   const connecting = createConnecting({
+    onClose: (connection, listener) => connections.onClose(connection, listener),
     verifyToken: options.verifyToken,
     database,
     users,
@@ -136,16 +129,19 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     editResponseHeaders: (headers, request) => addCorsHeaders(headers, request, allowedOrigin),
   });
+  function closeExpired(): void {
+    const now = Date.now() / 1000;
+    for (const member of users.all()) if (member.expiresAt <= now) member.close();
+  }
+  const connections = createConnections({
+    clients: (engine as unknown as { clients: Map<string, unknown> }).clients,
+    onSweep: closeExpired,
+    log,
+  });
   // Before Socket.IO's own listener: the guard is there for the first packet.
   engine.on('connection', (raw) => {
-    const connection = raw as unknown as Socket['conn'];
-    guardPackets(raw as unknown as GuardedSocket, () => closeConnection(connection), log);
+    const connection = raw as unknown as Connection;
     connections.add(connection);
-    handshakes.add(connection);
-    raw.on('close', () => {
-      connections.delete(connection);
-      handshakes.delete(connection);
-    });
     if (draining) closeConnection(connection);
   });
 
@@ -161,7 +157,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const admitted = new WeakMap<Socket, Admitted>();
   /** Connections that have sent their CONNECT: a second one while the first is under way would make two sockets. */
-  const joining = new WeakSet<Socket['conn']>();
+  const joining = new WeakSet<Connection>();
   const chat = io.of('/chat');
   chat.use((socket, next) => {
     // Answered even so: Socket.IO holds a socket until its middleware says something, and of a closed one lets go.
@@ -185,12 +181,18 @@ export function createGateway(options: GatewayOptions): Gateway {
       },
     );
   });
+  /** Clients only listen: events they send end here. */
+  const ignoreEvents = () => {};
+  /** One that has left the namespace has nothing more to do here. */
+  function onLeave(this: Socket): void {
+    closeConnection(this.conn);
+  }
   function onConnection(socket: Socket): void {
-    handshakes.delete(socket.conn);
-    // Clients only listen: events they send end here.
-    socket.use(() => {});
-    // One that has left the namespace has nothing more to do here.
-    socket.on('disconnect', () => closeConnection(socket.conn));
+    connections.joined(socket);
+    socket.use(ignoreEvents);
+    socket.on('disconnect', onLeave);
+    // Chats have rooms of their own; Socket.IO's, with the one of the socket's own id, would be two Sets a socket.
+    chat.adapter.delAll(socket.id);
     const admission = admitted.get(socket);
     admitted.delete(socket);
     if (admission) connecting.goLive(admission);
@@ -214,7 +216,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (request.method === 'OPTIONS') return preflight(request, allowedOrigin);
       const refused = refuseRequest(request, url);
       if (refused) return refused;
-      if (!url.searchParams.has('sid') && (draining || handshakes.size >= mostHandshakes)) {
+      if (!url.searchParams.has('sid') && (draining || connections.handshakes() >= mostHandshakes)) {
         return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
       }
       try {
@@ -231,7 +233,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     async drain(overMs = drainMs) {
       draining = true;
       compare.stop();
-      await closeInSlices(connections, overMs);
+      await closeInSlices(connections.all(), overMs);
+      connections.stop();
       await presence.leave();
     },
 

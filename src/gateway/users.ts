@@ -2,11 +2,12 @@ import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
 import type { Member } from './member.ts';
 import type { PresenceHeartbeat } from './presence-heartbeat.ts';
+import { type Few, SmallSet } from './small-set.ts';
 import { subscribeWithin } from './subscribe.ts';
 
 interface LocalUser {
-  readonly members: Set<Member>;
-  readonly subscribed: Promise<void>;
+  readonly members: SmallSet<Member>;
+  subscribed: Promise<void>;
 }
 
 /** The users with a local socket: the rooms `user:<id>`. */
@@ -15,11 +16,19 @@ export interface Users {
   add(member: Member): Promise<void>;
   remove(member: Member): void;
   /** All of the user's local sockets, those that are still connecting too. */
-  of(userId: string): ReadonlySet<Member>;
+  of(userId: string): Few<Member>;
   all(): Iterable<Member>;
 }
 
-const none: ReadonlySet<Member> = new Set();
+const none: Few<Member> = new Set();
+const done = Promise.resolve();
+
+/** One promise for all that are subscribed, instead of one each. */
+function forgetWhenDone(user: LocalUser): void {
+  user.subscribed.then(() => {
+    user.subscribed = done;
+  });
+}
 
 export function createUsers(deps: {
   subscriber: Subscriber;
@@ -34,8 +43,9 @@ export function createUsers(deps: {
       let user = users.get(member.userId);
       if (!user) {
         const subscribed = subscribeWithin(subscriber, [`user:${member.userId}`], log);
-        user = { members: new Set(), subscribed };
+        user = { members: new SmallSet(), subscribed };
         users.set(member.userId, user);
+        forgetWhenDone(user);
       }
       user.members.add(member);
       presence.changed(member.userId, user.members);

@@ -30,8 +30,16 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
     return next.promise;
   };
 
+  function wake(partitions: Iterable<number>): void {
+    for (const partition of partitions) {
+      arrivals.get(partition)?.resolve();
+      arrivals.delete(partition);
+    }
+  }
+
   async function run(partition: number, batchSize: number, handle: Handle, leaving: AbortSignal) {
-    const left = new Promise<void>((resolve) => leaving.addEventListener('abort', () => resolve()));
+    // Woken like by an arrival. Racing a promise that lasts as long as the consumer would keep every one of the races.
+    leaving.addEventListener('abort', () => wake([partition]));
     let failures = 0;
     while (!leaving.aborted) {
       const arrived = arrival(partition);
@@ -41,7 +49,7 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
           batchSize,
         ]);
         if (rows.length === 0) {
-          await Promise.race([arrived, left]);
+          await arrived;
           continue;
         }
         if (leaving.aborted) return;
@@ -83,12 +91,7 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
 
   return {
     source,
-    wake(partitions) {
-      for (const partition of partitions) {
-        arrivals.get(partition)?.resolve();
-        arrivals.delete(partition);
-      }
-    },
+    wake,
     async close() {
       closed = true;
       await Promise.all([...consumers].map((consumer) => consumer.close()));

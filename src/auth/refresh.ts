@@ -19,7 +19,8 @@ export type Refresh = (input: { refreshToken: string }) => Promise<TokenPair>;
  * A token is exchanged for a new pair. Used again within 10 s (two tabs, a lost answer) it gets a pair of its own, of the
  * same session; later than that somebody else has it, and the session ends for both. The UPDATE takes the token's row
  * lock and looks again after it, so all who come at once agree on the first use. Every refresh moves the session's end:
- * who comes back within the refresh time stays signed in.
+ * who comes back within the refresh time stays signed in. A session that lives for years keeps no token that is older than
+ * that: it is not known any more, like one that has expired.
  */
 const exchangeSql = `WITH used AS (
   UPDATE refresh_tokens SET used_at = coalesce(used_at, clock_timestamp()) WHERE token_hash = $1
@@ -39,6 +40,10 @@ const exchangeSql = `WITH used AS (
     expires_at = CASE WHEN verdict = 'good' THEN now() + $3::int * interval '1 second' ELSE expires_at END
   FROM judged
   WHERE sessions.id = judged.id AND sessions.revoked_at IS NULL AND verdict IN ('good', 'reused')
+), forgotten AS (
+  DELETE FROM refresh_tokens t USING judged
+  WHERE verdict = 'good' AND t.session_id = judged.id AND t.token_hash <> $1
+    AND greatest(t.created_at, t.used_at) < now() - $3::int * interval '1 second'
 ), issued AS (
   INSERT INTO refresh_tokens (token_hash, session_id) SELECT $2, id FROM judged WHERE verdict = 'good'
 )

@@ -163,6 +163,32 @@ export function authSuite(name: string, base: ObservedBase): void {
         await expectProblem(await api.get('/auth/me', pair.accessToken), 401, 'session_revoked');
       });
 
+      test('a session that goes on keeps no token past the refresh time', async () => {
+        const first = await api.signUp();
+        const second = await pairOf(await refresh(first.refreshToken));
+        const days = 24 * 3600;
+        await base.database.query(
+          `UPDATE refresh_tokens SET created_at = created_at - interval '31 days' WHERE session_id = $1::uuid`,
+          [sessionOf(first)],
+        );
+        await age(sessionOf(first), 29 * days);
+        await pairOf(await refresh(second.refreshToken));
+        const kept = async () => {
+          const sql = 'SELECT count(*)::int AS count FROM refresh_tokens WHERE session_id = $1::uuid';
+          return (await base.database.query<{ count: number }>(sql, [sessionOf(first)]))[0]?.count;
+        };
+        expect(await kept()).toBe(3);
+        await age(sessionOf(first), 2 * days);
+        // Of the ten seconds in which a token may be used again.
+        await base.database.query(
+          "UPDATE refresh_tokens SET used_at = now() WHERE session_id = $1::uuid AND used_at > now() - interval '3 days'",
+          [sessionOf(first)],
+        );
+        await pairOf(await refresh(second.refreshToken));
+        expect(await kept()).toBe(3);
+        await expectProblem(await refresh(first.refreshToken), 401, 'refresh_invalid');
+      });
+
       test('PostgreSQL never sees a token, only its hash', async () => {
         const pair = await api.signUp();
         const rows = await base.database.query<{ tokenHash: string }>(

@@ -49,12 +49,7 @@ export function createOutsideVerify({ issuer, audience, findKey, users }: Outsid
 }
 
 async function verifySignature(token: string, findKey: FindKey): Promise<unknown> {
-  let header: { alg: string; typ?: string; kid?: string };
-  try {
-    header = decode(token).header;
-  } catch {
-    throw new ChatError('token_invalid');
-  }
+  const header = headerOf(token);
   const { key, alg } = await findKey(header);
   try {
     return await verify(token, key, {
@@ -63,8 +58,23 @@ async function verifySignature(token: string, findKey: FindKey): Promise<unknown
       nbf: false,
       iat: false,
       // RFC 9068 names access tokens `at+jwt`; most providers say `JWT` or nothing.
-      ...(header?.typ === undefined ? {} : { typ: ['JWT', 'at+jwt'] }),
+      ...(header.typ === undefined ? {} : { typ: ['JWT', 'at+jwt'] }),
     });
+  } catch {
+    throw new ChatError('token_invalid');
+  }
+}
+
+const headerSchema = v.object({
+  alg: v.string(),
+  typ: v.optional(v.unknown()),
+  kid: v.exactOptional(v.string()),
+});
+
+/** Checked: `decode` gives whatever JSON the client wrote there. */
+function headerOf(token: string): v.InferOutput<typeof headerSchema> {
+  try {
+    return v.parse(headerSchema, decode(token).header);
   } catch {
     throw new ChatError('token_invalid');
   }

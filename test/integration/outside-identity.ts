@@ -99,6 +99,11 @@ export function outsideIdentitySuite(name: string, base: ObservedBase): void {
       ['another key', () => tokenOf({ key: stranger.privateKey, alg: 'EdDSA' }), bad],
       ['another algorithm', () => tokenOf({ key: rsa.privateKey, alg: 'RS256' }), bad],
       ['the public key as an HMAC secret', () => hmac(pemOf(ed25519.publicKey)), bad],
+      [
+        'a header that is null',
+        async () => `bnVsbA.${(await tokenOf(ada)).split('.').slice(1).join('.')}`,
+        bad,
+      ],
       ['an id token', () => tokenOf(ada, {}, { typ: 'id+jwt' }), bad],
       ['another issuer', () => tokenOf(ada, { iss: 'https://evil.example.com/' }), bad],
       ['another audience', () => tokenOf(ada, { aud: 'shop' }), bad],

@@ -29,12 +29,8 @@ export function createAnnouncer({ notifier, log }: { notifier: Notifier; log: Lo
       const known = remembered.get(notification.topic)?.head;
       if (known?.kind === 'message' && known.eventSequence > notification.head.eventSequence) continue;
       remembered.set(notification.topic, notification);
-      if (remembered.size > mostChats) {
-        for (const oldest of remembered.keys()) {
-          remembered.delete(oldest);
-          break;
-        }
-      }
+      const [oldest] = remembered.keys();
+      if (remembered.size > mostChats && oldest !== undefined) remembered.delete(oldest);
     }
   }
 
@@ -52,7 +48,7 @@ export function createAnnouncer({ notifier, log }: { notifier: Notifier; log: Lo
   }
 
   async function publishRemembered(): Promise<void> {
-    const next = [...remembered.values()].slice(0, catchUpSize);
+    const next = [...remembered.values().take(catchUpSize)];
     await notifier.publish(next);
     for (const notification of next) {
       if (remembered.get(notification.topic) === notification) remembered.delete(notification.topic);

@@ -44,7 +44,7 @@ export function createRabbitDeadLetterSink(dependencies: {
   };
 }
 
-/** How long to wait for that; longer only when another looks into the queue at the same time. */
+/** How long letters may take to be back; longer only when another looks into the queue at the same time. */
 const backDeadlineMs = 2_000;
 
 interface Read {

@@ -48,7 +48,7 @@ export function createChatRoutes(
   const participantVerbs = {
     listParticipants: createListParticipants({ database, presence }),
     addParticipants: createAddParticipants({ database, facts, presence, announce }),
-    removeParticipant: createRemoveParticipant({ database, facts, presence, announce }),
+    removeParticipant: createRemoveParticipant({ database, facts, announce }),
   };
   const messageVerbs = {
     sendMessage: createSendMessage({ database, facts, sendQueue, partitionCount }),

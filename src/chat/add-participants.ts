@@ -7,11 +7,11 @@ import type { Facts } from '../shared/admission/admission.ts';
 import type { Participant } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/presence/presence.ts';
-import { type Announce, membershipHint } from './announce.ts';
+import { type Announce, membershipHint, participantHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
-import { participantNotification, readParticipants } from './participant-changes.ts';
 import { participantFact } from './participant-fact.ts';
+import { readParticipants } from './read-participants.ts';
 import { assertUsersExist } from './users-exist.ts';
 
 export interface AddParticipantsInput {
@@ -55,18 +55,16 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
       return { stored: await readParticipants(tx, chatId, userIds), numbers };
     });
 
-    // A user who left less than 30 s ago has a revoked fact.
-    const restored = facts.restore([...numbers.keys()].map((userId) => participantFact(chatId, userId)));
-    const participants = await withOnline(presence, inOrder(stored, userIds));
-    const added = participants.flatMap((participant) => {
-      const number = numbers.get(participant.userId);
-      if (number === undefined) return [];
-      return [
-        participantNotification('participant.added', chatId, participant, number),
-        membershipHint(chatId, participant.userId, number),
-      ];
-    });
-    await Promise.all([restored, added.length > 0 ? announce(added) : undefined]);
+    const added = [...numbers].flatMap(([userId, number]) => [
+      participantHint('participant.added', chatId, userId, number),
+      membershipHint(chatId, userId, number),
+    ]);
+    const [participants] = await Promise.all([
+      withOnline(presence, inOrder(stored, userIds)),
+      // A user who left less than 30 s ago has a revoked fact.
+      facts.restore([...numbers.keys()].map((userId) => participantFact(chatId, userId))),
+      added.length > 0 ? announce(added) : undefined,
+    ]);
     return participants;
   };
 }

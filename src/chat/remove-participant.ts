@@ -1,16 +1,13 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import type { Database, Orm } from '../db/database.ts';
-import type { StoredParticipant } from '../db/queries/participant-columns.ts';
 import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Facts } from '../shared/admission/admission.ts';
 import { ChatError } from '../shared/errors.ts';
-import type { Presence } from '../shared/presence/presence.ts';
-import { type Announce, membershipHint } from './announce.ts';
+import { type Announce, membershipHint, participantHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
-import { withOnline } from './online.ts';
-import { participantNotification, readParticipants } from './participant-changes.ts';
 import { participantFact } from './participant-fact.ts';
+import { readParticipants } from './read-participants.ts';
 
 /** The actor may be the one to leave. */
 export type RemoveParticipant = (input: { chatId: string; actorId: string; userId: string }) => Promise<void>;
@@ -18,7 +15,6 @@ export type RemoveParticipant = (input: { chatId: string; actorId: string; userI
 export interface RemoveParticipantDependencies {
   database: Database;
   facts: Facts;
-  presence: Presence;
   announce: Announce;
 }
 
@@ -27,10 +23,10 @@ export interface RemoveParticipantDependencies {
  * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `database_unavailable`
  */
 export function createRemoveParticipant(deps: RemoveParticipantDependencies): RemoveParticipant {
-  const { database, facts, presence, announce } = deps;
+  const { database, facts, announce } = deps;
 
   return async ({ chatId, actorId, userId }) => {
-    const changes = await inTransaction(database, async (tx) => {
+    const { number, heirId } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
       if (userId !== actorId && chat.role !== 'owner') throw new ChatError('not_owner');
       const [removed] = await readParticipants(tx, chatId, [userId]);
@@ -41,21 +37,17 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
         .update(chatParticipants)
         .set({ leftAt: sql`statement_timestamp()`, changedEventSequence: number })
         .where(participant(chatId, userId));
-      const heir = removed.role === 'owner' ? await passOnOwnership(tx, chatId, number + 1) : undefined;
-      await advanceEventSequence(tx, chatId, heir ? number + 1 : number);
-      return { removed, number, heir };
+      const heirId = removed.role === 'owner' ? await passOnOwnership(tx, chatId, number + 1) : undefined;
+      await advanceEventSequence(tx, chatId, heirId ? number + 1 : number);
+      return { number, heirId };
     });
 
-    const { removed, number, heir } = changes;
-    const revoked = facts.revoke([participantFact(chatId, userId)]);
-    const participants = await withOnline(presence, heir ? [removed, heir] : [removed]);
-    const [leaving, owner] = participants;
     await Promise.all([
-      revoked,
+      facts.revoke([participantFact(chatId, userId)]),
       announce([
-        ...(leaving ? [participantNotification('participant.removed', chatId, leaving, number)] : []),
+        participantHint('participant.removed', chatId, userId, number),
         membershipHint(chatId, userId, number),
-        ...(owner ? [participantNotification('participant.added', chatId, owner, number + 1)] : []),
+        ...(heirId ? [participantHint('participant.added', chatId, heirId, number + 1)] : []),
       ]),
     ]);
   };
@@ -64,12 +56,8 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
 const participant = (chatId: string, userId: string) =>
   and(eq(chatParticipants.chatId, chatId), eq(chatParticipants.userId, userId));
 
-/** Undefined where an owner is left, or nobody at all. */
-async function passOnOwnership(
-  tx: Orm,
-  chatId: string,
-  number: number,
-): Promise<StoredParticipant | undefined> {
+/** @returns the new owner; undefined where an owner is left, or nobody at all */
+async function passOnOwnership(tx: Orm, chatId: string, number: number): Promise<string | undefined> {
   // Owners first, then the longest members.
   const [first] = await tx
     .select({ userId: chatParticipants.userId, role: chatParticipants.role })
@@ -86,6 +74,5 @@ async function passOnOwnership(
     .update(chatParticipants)
     .set({ role: 'owner', changedEventSequence: number })
     .where(participant(chatId, first.userId));
-  const [heir] = await readParticipants(tx, chatId, [first.userId]);
-  return heir;
+  return first.userId;
 }

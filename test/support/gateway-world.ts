@@ -70,7 +70,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
   const getChat = createGetChat({ database, presence });
   const createChat = createCreateChat({ database, getChat, announce });
   const addParticipants = createAddParticipants({ database, facts, presence, announce });
-  const removeParticipant = createRemoveParticipant({ database, facts, presence, announce });
+  const removeParticipant = createRemoveParticipant({ database, facts, announce });
   const unannounced = { database, facts, presence, announce: async () => {} };
   const silently = {
     add: createAddParticipants(unannounced),

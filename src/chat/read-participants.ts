@@ -2,8 +2,6 @@ import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { iso, type Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
 import { chatParticipants, users } from '../db/schema.ts';
-import type { Participant, ParticipantEvent } from '../shared/contract.ts';
-import type { Notification } from '../shared/notifications/notifications.ts';
 
 /** Those of the users who take part in the chat, as the transaction sees them. */
 export function readParticipants(
@@ -27,19 +25,4 @@ export function readParticipants(
         isNull(chatParticipants.leftAt),
       ),
     );
-}
-
-/** To the chat's gateways. A new role goes as `participant.added` too: the participant as it is now. */
-export function participantNotification(
-  kind: 'participant.added' | 'participant.removed',
-  chatId: string,
-  participant: Participant,
-  eventSequence: number,
-): Notification {
-  const event: ParticipantEvent = { chatId, participant, eventSequence };
-  return {
-    topic: `chat:${chatId}`,
-    head: { version: 1, kind, chatId, eventSequence, userId: participant.userId },
-    body: JSON.stringify(event),
-  };
 }

@@ -65,7 +65,7 @@ test('recovery lasts from the end of the fault to the first second of full flow'
 
 test('overlapping faults are over with the last of them', () => {
   const found = recovered([fault('kill api', 10_000, 12_000), fault('freeze redis', 11_000, 18_000)]);
-  expect(found).toEqual([{ faults: ['kill api', 'freeze redis'], ms: 0 }]);
+  expect(found).toEqual([{ faults: ['kill api', 'freeze redis'], ms: 0, watchedMs: 20_000 }]);
 });
 
 test('a fault before the flow was back leaves it unknown', () => {

@@ -6,6 +6,8 @@ export interface Recovery {
   faults: readonly string[];
   /** From the return of what was away to full flow; undefined when the next fault came before. */
   ms: number | undefined;
+  /** How long the flow was watched before that. */
+  watchedMs: number;
 }
 
 const binMs = 250;
@@ -30,9 +32,9 @@ export function recoveries(
         flowed += bins.get(next)?.flowed ?? 0;
       }
       const full = offered > 0 && flowed >= offered * fullShare && connected(bin * binMs) >= enough;
-      if (full) return { faults, ms: Math.max(0, bin * binMs - endedAt) };
+      if (full) return { faults, ms: Math.max(0, bin * binMs - endedAt), watchedMs: limit - endedAt };
     }
-    return { faults, ms: undefined };
+    return { faults, ms: undefined, watchedMs: limit - endedAt };
   });
 }
 

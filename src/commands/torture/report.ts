@@ -113,6 +113,7 @@ function figuresOf({ history, figures }: TortureResult): Figures {
 }
 
 const shownHistory = 30;
+const slowRecoveryMs = 10_000;
 
 export function printReport(report: Report, print: (line: string) => void): void {
   const { figures: f, recovery } = report;
@@ -147,10 +148,12 @@ export function printReport(report: Report, print: (line: string) => void): void
   );
   print(
     `recovery p50 ${seconds(recovery.p50Ms)}, max ${seconds(recovery.maxMs)}, ` +
-      `${recovery.interrupted} of ${report.recoveries.length} not measured: the next fault came first`,
+      `${recovery.interrupted} of ${report.recoveries.length} not back to full flow before the next faults`,
   );
-  for (const each of report.recoveries.filter(({ ms }) => (ms ?? Number.POSITIVE_INFINITY) > 10_000)) {
-    print(`  ${seconds(each.ms)} after ${each.faults.join(', ')}`);
+  for (const { faults, ms, watchedMs } of report.recoveries) {
+    const names = faults.join(', ');
+    if (ms === undefined) print(`  not within ${seconds(watchedMs)} after ${names}`);
+    else if (ms > slowRecoveryMs) print(`  ${seconds(ms)} after ${names}`);
   }
   const settled = report.settledAfterSeconds;
   print(

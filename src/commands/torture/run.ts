@@ -65,7 +65,9 @@ const connectDeadlineMs = 45_000;
 /** How many times as long as planned the waves may take, where recovery is waited for. */
 const mostOvertime = 2.5;
 /** Recovery is to be there within 15 s. */
-const recoveryDeadlineMs = 18_000;
+const recoveryDeadlineMs = 20_000;
+/** So long the flow has to stay full before the next faults. */
+const steadyMs = 1_250;
 const shortTokenSeconds = 60;
 
 /** Everything from starting the processes to a history that is ready to be judged; cleans up whatever happens. */
@@ -278,7 +280,12 @@ const mostAre = (clients: readonly TortureClient[]): boolean =>
 /** Full flow for a second, so that the next faults do not hide how long the last ones took to get over. */
 async function recovered(fullFlow: () => boolean, { faults }: Recorder): Promise<void> {
   const deadline = now() + recoveryDeadlineMs;
-  while (!fullFlow() && now() < deadline) await Bun.sleep(250);
+  let fullSince: number | undefined;
+  while (now() < deadline && (fullSince === undefined || now() < fullSince + steadyMs)) {
+    await Bun.sleep(250);
+    if (!fullFlow()) fullSince = undefined;
+    else fullSince ??= now();
+  }
   for (const fault of faults) fault.recoveredAt ??= now();
 }
 

@@ -35,5 +35,10 @@ export function pageOf<const Item extends v.GenericSchema>(item: Item, ref: stri
   return v.pipe(v.object({ data: v.array(item), nextCursor: v.nullable(v.string()) }), v.metadata({ ref }));
 }
 
-export const isoInstant = v.pipe(v.string(), v.isoTimestamp());
+/** ISO 8601, UTC, milliseconds. */
+export const isoInstant = v.pipe(
+  v.string(),
+  v.isoTimestamp(),
+  v.metadata({ examples: ['2026-02-14T12:00:00.000Z'] }),
+);
 export const counter = v.pipe(v.number(), v.integer(), v.minValue(0));

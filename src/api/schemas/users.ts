@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { maxDisplayNameLength } from '../../auth/names.ts';
 import type { TokenPair, User } from '../../shared/contract.ts';
+import { isoInstant } from './lists.ts';
 
 const exampleUser: User = {
   id: '0198c0de-0000-7000-8000-000000000001',
@@ -9,12 +10,6 @@ const exampleUser: User = {
   email: 'ada@example.com',
 };
 
-/** ISO 8601, UTC, milliseconds. */
-export const instant = v.pipe(
-  v.string(),
-  v.metadata({ format: 'date-time', examples: ['2026-02-14T12:00:00.000Z'] }),
-);
-
 export const userSchema = v.pipe(
   v.strictObject({
     id: v.pipe(v.string(), v.uuid()),
@@ -22,7 +17,7 @@ export const userSchema = v.pipe(
       v.pipe(v.string(), v.description('The subject at the outside identity provider.')),
     ),
     displayName: v.string(),
-    createdAt: instant,
+    createdAt: isoInstant,
     email: v.optional(v.pipe(v.string(), v.description('Shown to oneself alone.'))),
   } satisfies Record<keyof User, v.GenericSchema>),
   v.metadata({ ref: 'User', examples: [exampleUser] }),

@@ -47,8 +47,8 @@ const mostReads = 10;
 
 export function createConnecting(deps: {
   verifyToken: VerifySocketToken;
-  /** Calls the listener when the connection is closed; false if it is already. */
-  onClose: (connection: Socket['conn'], listener: () => void) => boolean;
+  /** Calls `depart` when the connection is closed; false if it is already. */
+  carry: (connection: Socket['conn'], member: Member, depart: (member: Member) => void) => boolean;
   database: Database;
   users: Users;
   sessions: Sessions;
@@ -73,9 +73,6 @@ export function createConnecting(deps: {
     for (const chatId of [...member.chats]) sequencer.leave(member, chatId);
     users.remove(member);
   }
-
-  /** It is kept as long as the connection, so it holds nothing but the member. */
-  const departureOf = (member: Member) => () => depart(member);
 
   /** Memberships as PostgreSQL has them after all topics were acknowledged, and after the last hint of a change. */
   async function settle(member: Member, cursors: Cursors | undefined): Promise<Admitted> {
@@ -114,14 +111,13 @@ export function createConnecting(deps: {
       const cursors = takeCursors(socket.handshake);
       const member = createMember(socket, identity);
       const subscribed = users.add(member);
-      const end = departureOf(member);
       // Closed while the token was being checked: the event is over.
-      if (!deps.onClose(socket.conn, end)) end();
+      if (!deps.carry(socket.conn, member, depart)) depart(member);
       try {
         await subscribed;
         return await settle(member, cursors);
       } catch (error) {
-        end();
+        depart(member);
         throw error;
       }
     },

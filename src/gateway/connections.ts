@@ -1,7 +1,7 @@
 import type { Socket } from 'socket.io';
 import type { Logger } from '../shared/log.ts';
 import { fullPacketBudget, type PacketBudget, pingIntervalMs, pingTimeoutMs, takePacket } from './limits.ts';
-import { closeConnection } from './member.ts';
+import { closeConnection, type Member } from './member.ts';
 import { createSlimming } from './slim.ts';
 
 export type Connection = Socket['conn'];
@@ -38,7 +38,8 @@ class ConnectionState implements PacketBudget {
   pingedAt = 0;
   /** Once it is in `/chat`. */
   socket: Socket | undefined = undefined;
-  listener: (() => void) | undefined = undefined;
+  member: Member | undefined = undefined;
+  depart: ((member: Member) => void) | undefined = undefined;
 
   constructor(now: number) {
     this.countedAt = now;
@@ -51,8 +52,8 @@ export interface Connections {
   add(connection: Connection): void;
   /** It is in `/chat`: no handshake any more. */
   joined(socket: Socket): void;
-  /** Calls the listener, one for a connection, when it is closed. @returns false if it is already */
-  onClose(connection: Connection, listener: () => void): boolean;
+  /** Calls `depart` with the one member that a connection carries when it is closed. @returns false if it is already */
+  carry(connection: Connection, member: Member, depart: (member: Member) => void): boolean;
   /** How many have not joined `/chat`. */
   handshakes(): number;
   all(): ReadonlyMap<Connection, unknown>;
@@ -115,7 +116,7 @@ export function createConnections(deps: {
     if (!state) return;
     states.delete(connection);
     if (!state.socket) handshakes -= 1;
-    state.listener?.();
+    if (state.member) state.depart?.(state.member);
   }
 
   function onUpgrade(this: EngineSocket): void {
@@ -163,10 +164,12 @@ export function createConnections(deps: {
       handshakes -= 1;
       slim(socket, onClose);
     },
-    onClose(connection, listener) {
+    carry(connection, member, depart) {
       const state = states.get(connection);
-      if (state) state.listener = listener;
-      return state !== undefined;
+      if (!state) return false;
+      state.member = member;
+      state.depart = depart;
+      return true;
     },
     handshakes: () => handshakes,
     all: () => states,

@@ -85,7 +85,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     onAdded: watchMembership,
   });
   const connecting = createConnecting({
-    onClose: (connection, listener) => connections.onClose(connection, listener),
+    carry: (connection, member, depart) => connections.carry(connection, member, depart),
     verifyToken: options.verifyToken,
     database,
     users,
@@ -181,15 +181,12 @@ export function createGateway(options: GatewayOptions): Gateway {
       },
     );
   });
-  /** Clients only listen: events they send end here. */
-  const ignoreEvents = () => {};
   /** One that has left the namespace has nothing more to do here. */
   function onLeave(this: Socket): void {
     closeConnection(this.conn);
   }
   function onConnection(socket: Socket): void {
     connections.joined(socket);
-    socket.use(ignoreEvents);
     socket.on('disconnect', onLeave);
     // Chats have rooms of their own; Socket.IO's, with the one of the socket's own id, would be two Sets a socket.
     chat.adapter.delAll(socket.id);

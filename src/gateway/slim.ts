@@ -51,33 +51,35 @@ interface Decoder {
 }
 
 const noHandshake = Object.freeze({ headers: {}, query: {}, auth: {}, url: '', time: '', issued: 0 });
+const noData = Object.freeze({});
+const ignoreEvents = Object.freeze([() => {}]);
 const noRequest = Object.freeze({ headers: {}, url: '', connection: {} });
 
-/** Of a Map what Socket.IO's client uses, for the one namespace there is. */
-class SingleEntry<Value> {
-  readonly #key: string;
-  #value: Value | undefined;
-  constructor(key: string, value: Value) {
-    this.#key = key;
-    this.#value = value;
+/** Of two Maps what Socket.IO's client uses: its one socket, by the socket's id and by its namespace. */
+class OneSocket {
+  #socket: Socket | undefined;
+  constructor(socket: Socket) {
+    this.#socket = socket;
   }
   get size(): number {
-    return this.#value === undefined ? 0 : 1;
+    return this.#socket ? 1 : 0;
   }
-  get(key: string): Value | undefined {
-    return key === this.#key ? this.#value : undefined;
+  get(key: string): Socket | undefined {
+    return this.#socket && (key === this.#socket.id || key === this.#socket.nsp.name)
+      ? this.#socket
+      : undefined;
   }
   has(key: string): boolean {
     return this.get(key) !== undefined;
   }
   delete(key: string): void {
-    if (key === this.#key) this.clear();
+    if (this.has(key)) this.clear();
   }
   clear(): void {
-    this.#value = undefined;
+    this.#socket = undefined;
   }
-  values(): Value[] {
-    return this.#value === undefined ? [] : [this.#value];
+  values(): Socket[] {
+    return this.#socket ? [this.#socket] : [];
   }
 }
 
@@ -111,8 +113,8 @@ export function createSlimming(): Slimming {
       decoder.on('decoded', (packet) => current?.ondecoded(packet));
     }
     client.decoder = decoder;
-    client.sockets = new SingleEntry(socket.id, socket);
-    client.nsps = new SingleEntry(socket.nsp.name, socket);
+    client.sockets = new OneSocket(socket);
+    client.nsps = client.sockets;
     // Bound for each client by its constructor; here they are only called as its methods.
     const { ondata, ondecoded, onclose, onerror } = Object.getPrototypeOf(client) as Client;
     Object.assign(client, { ondata, ondecoded, onclose, onerror });
@@ -123,7 +125,8 @@ export function createSlimming(): Slimming {
       const engineSocket = socket.conn as unknown as EngineSocket;
       const client = socket.client as unknown as Client;
       const { transport } = engineSocket;
-      Object.assign(socket, { handshake: noHandshake });
+      // Clients only listen: events they send end here. Nobody keeps data at a socket.
+      Object.assign(socket, { handshake: noHandshake, data: noData, fns: ignoreEvents });
       Object.assign(engineSocket, { request: noRequest });
       if (transport.name !== 'websocket') return;
       slimClient(socket, client);

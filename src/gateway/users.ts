@@ -5,9 +5,13 @@ import type { PresenceHeartbeat } from './presence-heartbeat.ts';
 import { type Few, SmallSet } from './small-set.ts';
 import { subscribeWithin } from './subscribe.ts';
 
-interface LocalUser {
-  readonly members: SmallSet<Member>;
+/** The user's sockets. */
+class LocalUser extends SmallSet<Member> {
   subscribed: Promise<void>;
+  constructor(subscribed: Promise<void>) {
+    super();
+    this.subscribed = subscribed;
+  }
 }
 
 /** The users with a local socket: the rooms `user:<id>`. */
@@ -43,30 +47,30 @@ export function createUsers(deps: {
       let user = users.get(member.userId);
       if (!user) {
         const subscribed = subscribeWithin(subscriber, [`user:${member.userId}`], log);
-        user = { members: new SmallSet(), subscribed };
+        user = new LocalUser(subscribed);
         users.set(member.userId, user);
         forgetWhenDone(user);
       }
-      user.members.add(member);
-      presence.changed(member.userId, user.members);
+      user.add(member);
+      presence.changed(member.userId, user);
       return user.subscribed;
     },
 
     remove(member) {
       const user = users.get(member.userId);
-      if (!user?.members.delete(member)) return;
-      presence.changed(member.userId, user.members);
-      if (user.members.size > 0) return;
+      if (!user?.delete(member)) return;
+      presence.changed(member.userId, user);
+      if (user.size > 0) return;
       users.delete(member.userId);
       subscriber.unsubscribe([`user:${member.userId}`]).catch((error) => {
         log.warn({ err: error }, 'unsubscribing failed');
       });
     },
 
-    of: (userId) => users.get(userId)?.members ?? none,
+    of: (userId) => users.get(userId) ?? none,
 
     *all() {
-      for (const { members } of users.values()) yield* members;
+      for (const user of users.values()) yield* user;
     },
   };
 }

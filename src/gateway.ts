@@ -1,6 +1,7 @@
 /** `bun run gateway`: the sockets, on `GATEWAY_PORT`. */
-import { readinessOf } from './api/dependencies.ts';
+
 import { createHealthApp } from './api/health-app.ts';
+import { readinessOf } from './api/readiness.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
 import { createAdapters } from './shared/adapters.ts';

@@ -5,8 +5,8 @@ import { createAllowedOrigin } from '../shared/origins.ts';
 import type { ProcessParts } from '../shared/run-process.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
-import { readinessOf } from './dependencies.ts';
 import type { ApiEnv } from './env.ts';
+import { readinessOf } from './readiness.ts';
 
 /** The api on these adapters. */
 export async function assembleApi(

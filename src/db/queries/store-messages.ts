@@ -1,3 +1,4 @@
+import type { SendEnvelope } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
 
@@ -8,14 +9,7 @@ import { iso } from '../database.ts';
 const storeMessagesSql = `SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"
 FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[])`;
 
-export interface MessageToStore {
-  brokerMessageId: string;
-  chatId: string;
-  senderId: string;
-  clientMessageId: string;
-  content: string;
-  sentAt: string;
-}
+export type MessageToStore = Omit<SendEnvelope, 'version' | 'requestId'>;
 
 export type StoreOutcome =
   /** The numbers and the time are those of the row, which of a `repeat` was there before. */

@@ -71,11 +71,9 @@ export interface Connections {
 export function createConnections(deps: {
   /** The engine's own list. */
   clients: Map<string, unknown>;
-  /** Called at each sweep. */
-  onSweep: () => void;
   log: Logger;
 }): Connections {
-  const { clients, onSweep, log } = deps;
+  const { clients, log } = deps;
   const states = new Map<Connection, ConnectionState>();
   const { slim, receive } = createSlimming();
   let handshakes = 0;
@@ -126,15 +124,17 @@ export function createConnections(deps: {
 
   function sweep(): void {
     const now = performance.now();
+    const epochSeconds = Date.now() / 1000;
     for (const [connection, state] of states) {
-      if (state.pingedAt !== 0) {
+      if (state.member && state.member.expiresAt <= epochSeconds) {
+        closeConnection(connection);
+      } else if (state.pingedAt !== 0) {
         if (now - state.pingedAt >= pingTimeoutMs) closeConnection(connection);
       } else if (now >= state.pingAt) {
         state.pingedAt = now;
         (connection as unknown as EngineSocket).sendPacket('ping');
       }
     }
-    onSweep();
   }
   const timer = setInterval(() => {
     try {

@@ -129,13 +129,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     editResponseHeaders: (headers, request) => addCorsHeaders(headers, request, allowedOrigin),
   });
-  function closeExpired(): void {
-    const now = Date.now() / 1000;
-    for (const member of users.all()) if (member.expiresAt <= now) member.close();
-  }
   const connections = createConnections({
     clients: (engine as unknown as { clients: Map<string, unknown> }).clients,
-    onSweep: closeExpired,
     log,
   });
   // Before Socket.IO's own listener: the guard is there for the first packet.

@@ -63,7 +63,11 @@ export function createRedisSubscriber(
   let restored = Promise.withResolvers<void>();
   let everUp = false;
   let closed = false;
-  let heardAt = 0;
+  /** Beats that were sent and not heard yet. Not a time: while this process is too busy to listen, it does not beat either. */
+  let unheard = 0;
+  /** Topics whose subscription may differ from what is wanted, until the end of the tick. */
+  let touched = new Set<Topic>();
+  let reconciled: Promise<boolean> | undefined;
 
   const channelOf = (topic: Topic) => `${prefix}:${topic}`;
 
@@ -73,6 +77,27 @@ export function createRedisSubscriber(
       sent.push(client[command](...channels.slice(at, at + mostChannels)));
     }
     await Promise.all(sent);
+  }
+
+  /** What changes in a tick goes in one command: a storm of connects would be a write to Redis each. */
+  function reconcile(topics: readonly Topic[]): Promise<boolean> {
+    for (const topic of topics) touched.add(topic);
+    reconciled ??= new Promise<void>((resolve) => setImmediate(resolve)).then(reconcileNow);
+    return reconciled;
+  }
+
+  /** @returns whether it is done: not without a connection, on which everything is restored */
+  async function reconcileNow(): Promise<boolean> {
+    const topics = touched;
+    touched = new Set();
+    reconciled = undefined;
+    if (!up) return false;
+    const unwanted = topics.difference(wanted);
+    await Promise.all([
+      send('subscribe', [...topics.difference(unwanted)].map(channelOf)),
+      send('unsubscribe', [...unwanted].map(channelOf)),
+    ]);
+    return true;
   }
 
   function lost(): void {
@@ -97,7 +122,7 @@ export function createRedisSubscriber(
     }
     if (client.status !== 'ready') return;
     up = true;
-    heardAt = performance.now();
+    unheard = 0;
     restored.resolve();
     // The first time too, if somebody did not wait for it.
     if (everUp || wanted.size > 0) for (const handler of reconnectHandlers) handler();
@@ -112,7 +137,7 @@ export function createRedisSubscriber(
 
   function onMessage(channel: string, wire: string): void {
     if (channel === ownChannel) {
-      heardAt = performance.now();
+      unheard = 0;
       return;
     }
     // Only channels of the prefix are ever subscribed.
@@ -124,12 +149,13 @@ export function createRedisSubscriber(
 
   function beat(): void {
     if (!up) return;
-    if (performance.now() - heardAt > times.deafAfterMs) {
+    if (unheard * times.heartbeatMs >= times.deafAfterMs) {
       log.warn('the Redis subscriber hears nothing; connecting again');
       lost();
       client.disconnect(true);
       return;
     }
+    unheard += 1;
     // A failure shows as silence.
     client.publish(ownChannel, '').catch(() => {});
   }
@@ -145,7 +171,7 @@ export function createRedisSubscriber(
       for (const topic of topics) wanted.add(topic);
       if (up) {
         try {
-          return await send('subscribe', topics.map(channelOf));
+          if (await reconcile(topics)) return;
         } catch {
           // The connection is gone, or so slow that it is given up: everything is restored on the next one.
           if (up) {
@@ -161,7 +187,7 @@ export function createRedisSubscriber(
       for (const topic of topics) wanted.delete(topic);
       if (!up) return;
       // What could not be unsubscribed is not wanted after the next reconnect.
-      await send('unsubscribe', topics.map(channelOf)).catch(() => {});
+      await reconcile(topics).catch(() => {});
     },
 
     onNotifications(handler) {

@@ -29,6 +29,24 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
 
   const seen = () => client.zadd(gatewaysKey, Date.now(), life);
 
+  /** Of this tick: a storm of connects goes in a few commands. */
+  let changed = new Map<string, ReadonlySet<string>>();
+  let written: Promise<void> | undefined;
+
+  async function writeChanged(): Promise<void> {
+    const users = [...changed];
+    changed = new Map();
+    written = undefined;
+    const online = users.filter(([, ids]) => ids.size > 0);
+    const gone = users.filter(([, ids]) => ids.size === 0).map(([userId]) => userId);
+    await Promise.all([
+      ...chunks(online, mostFields).map((some) => client.hset(ownKey, fieldsOf(some))),
+      ...chunks(gone, mostFields).map((some) => client.hdel(ownKey, ...some)),
+      client.pexpire(ownKey, ttlMs),
+      seen(),
+    ]);
+  }
+
   async function askGateways(gateways: readonly string[], userIds: readonly string[], found: Set<string>) {
     await Promise.all(
       gateways.flatMap((gateway) =>
@@ -46,10 +64,7 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
     async heartbeat(sockets) {
       const write = client.multi().del(ownKey);
       for (const some of chunks([...sockets], mostFields)) {
-        write.hset(
-          ownKey,
-          Object.fromEntries(some.map(([userId, ids]) => [userId, JSON.stringify([...ids])])),
-        );
+        write.hset(ownKey, fieldsOf(some));
       }
       write.pexpire(ownKey, ttlMs);
       const oldest = Date.now() - listedMs;
@@ -61,12 +76,10 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
       for (const [error] of results ?? []) if (error) throw error;
     },
 
-    async update(userId, socketIds) {
-      const written =
-        socketIds.size === 0
-          ? client.hdel(ownKey, userId)
-          : client.hset(ownKey, userId, JSON.stringify([...socketIds]));
-      await Promise.all([written, client.pexpire(ownKey, ttlMs), seen()]);
+    update(userId, socketIds) {
+      changed.set(userId, socketIds);
+      written ??= new Promise<void>((resolve) => setImmediate(resolve)).then(writeChanged);
+      return written;
     },
 
     async online(userIds) {
@@ -93,6 +106,9 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
     },
   };
 }
+
+const fieldsOf = (users: readonly [string, ReadonlySet<string>][]) =>
+  Object.fromEntries(users.map(([userId, ids]) => [userId, JSON.stringify([...ids])]));
 
 function chunks<Item>(items: readonly Item[], size: number): Item[][] {
   const parts: Item[][] = [];

@@ -219,6 +219,79 @@ describe('sequencer', () => {
     expect(eve.chats.size).toBe(0);
   });
 
+  const opened = (database: ReturnType<typeof fakeDatabase>) =>
+    createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });
+
+  test('a chat is introduced with the number before the first message that follows, else with its own', async () => {
+    const database = fakeDatabase({ pageRows: 3, delay: () => Bun.sleep(1) });
+    const sequencer = opened(database);
+    const join = async (from: number, through: number) => {
+      const who = member(`user ${crypto.randomUUID()}`);
+      await sequencer.hold(who, [chatId], 0);
+      const frame = (eventSequence: number) => `42["chat.created",${JSON.stringify({ eventSequence })}]`;
+      await sequencer.join(who, chatId, from, { introduction: { through, frame } });
+      return who.numbers;
+    };
+    for (const name of ['a', 'b', 'c', 'd', 'e']) database.participant(name, true);
+    expect(await join(0, 5)).toEqual([5]);
+    database.message('a');
+    database.participant('f', true);
+    database.message('b');
+    expect(await join(0, 5)).toEqual([5, 6, 7, 8]);
+    // Among what the chat object holds there are messages: they are told, and all that comes after the first of them.
+    expect(await join(0, 8)).toEqual([5, 6, 7, 8]);
+    expect(await join(6, 8)).toEqual([7, 8]);
+    expect(await join(8, 8)).toEqual([8]);
+  });
+
+  test('who may be told no more is reset where it goes live, but is told of its own removal', async () => {
+    const database = fakeDatabase({ pageRows: 4, delay: () => Bun.sleep(1) });
+    const sequencer = opened(database);
+    const join = async (userId: string) => {
+      const who = member(userId);
+      let left = 3;
+      const mayTell = () => {
+        left -= 1;
+        return left >= 0;
+      };
+      await sequencer.hold(who, [chatId], 0);
+      await sequencer.join(who, chatId, 0, { mayTell });
+      return who;
+    };
+    for (let at = 0; at < 10; at += 1) database.message('somebody');
+    const ada = await join('ada');
+    expect(ada.numbers).toEqual([1, 2, 3, 10]);
+    sequencer.offer(chatId, database.message('somebody'));
+    expect(ada.numbers).toEqual([1, 2, 3, 10, 11]);
+    database.participant('eve', false);
+    const eve = await join('eve');
+    expect(eve.numbers).toEqual([1, 2, 3, 12]);
+    expect(eve.chats.size).toBe(0);
+  });
+
+  test('a room that is told more than there is begins again where the database is', async () => {
+    const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
+    const sequencer = opened(database);
+    const ada = member('ada');
+    await plainConnect(sequencer, ada, async () => 7);
+    const late = member('late');
+    for (let at = 0; at < 3; at += 1) database.message('somebody');
+    await sequencer.hold(late, [chatId], 0);
+    await sequencer.join(late, chatId, 1);
+    expect([ada.numbers, late.numbers]).toEqual([[3], [2, 3]]);
+    sequencer.restored(chatId, 3, 2);
+    expect([ada.numbers, late.numbers]).toEqual([
+      [3, 2],
+      [2, 3, 2],
+    ]);
+    // Asked before it got so far: no news.
+    sequencer.restored(chatId, 1, 1);
+    expect(ada.numbers).toEqual([3, 2]);
+    sequencer.hint(chatId, 3);
+    await eventually('it is filled again', () => ada.numbers.length === 3);
+    expect(ada.numbers).toEqual([3, 2, 3]);
+  });
+
   test('a join whose read is older than the room reads on', async () => {
     const slow = Promise.withResolvers<void>();
     let reads = 0;

@@ -45,6 +45,12 @@ export function openPostgres({
       statement_timeout: databaseTimeoutMs,
       lock_timeout: databaseTimeoutMs,
       idle_in_transaction_session_timeout: databaseTimeoutMs,
+      // Every statement here finds its rows by key. A plan made while a table was empty would scan it until the next
+      // ANALYZE, whatever has come since (measured: 29 ms a page of history instead of 0.3).
+      enable_seqscan: 'off',
+      enable_bitmapscan: 'off',
+      // A plan that has to scan all the same looks expensive enough to be compiled.
+      jit: 'off',
     },
   };
   const client = postgres(url, options);

@@ -113,7 +113,8 @@ export const chatParticipants = pgTable(
   },
   (table) => [
     primaryKey({ name: 'chat_participants_pkey', columns: [table.chatId, table.userId] }),
-    index('chat_participants_user').on(table.userId),
+    // Of both columns: else it looks as good as the primary key for one participant, and reads all of the user's chats.
+    index('chat_participants_user').on(table.userId, table.chatId),
     check('chat_participants_role', sql`${table.role} in ('owner', 'member')`),
     check('chat_participants_numbers', sql`${table.changedEventSequence} >= ${table.createdEventSequence}`),
   ],

@@ -22,8 +22,15 @@ interface EngineSocket {
   off(event: 'close'): unknown;
 }
 
-/** How often connections are looked at: pings and ends of tokens are as late as this. */
-const sweepMs = 1_000;
+/** In milliseconds. */
+export interface PingTimes {
+  intervalMs: number;
+  timeoutMs: number;
+  /** How often connections are looked at: pings and ends of tokens are as late as this. */
+  sweepMs: number;
+}
+
+const defaultTimes: PingTimes = { intervalMs: pingIntervalMs, timeoutMs: pingTimeoutMs, sweepMs: 1_000 };
 
 /** `2` CONNECT 0, DISCONNECT 1, EVENT 2, ACK 3, and CONNECT_ERROR 4: those with attachments have no use here. */
 const binaryPacket = /^[56]/;
@@ -41,9 +48,9 @@ class ConnectionState implements PacketBudget {
   member: Member | undefined = undefined;
   depart: ((member: Member) => void) | undefined = undefined;
 
-  constructor(now: number) {
+  constructor(now: number, pingAt: number) {
     this.countedAt = now;
-    this.pingAt = now + pingIntervalMs;
+    this.pingAt = pingAt;
   }
 }
 
@@ -72,8 +79,9 @@ export function createConnections(deps: {
   /** The engine's own list. */
   clients: Map<string, unknown>;
   log: Logger;
+  times?: PingTimes | undefined;
 }): Connections {
-  const { clients, log } = deps;
+  const { clients, log, times = defaultTimes } = deps;
   const states = new Map<Connection, ConnectionState>();
   const { slim, receive } = createSlimming();
   let handshakes = 0;
@@ -92,7 +100,7 @@ export function createConnections(deps: {
     if (packet.type === 'pong') {
       if (state.pingedAt === 0) return;
       state.pingedAt = 0;
-      state.pingAt = now + pingIntervalMs;
+      state.pingAt = now + times.intervalMs;
       return;
     }
     if (packet.type === 'message' && !isTextPacket(packet.data)) {
@@ -129,7 +137,7 @@ export function createConnections(deps: {
       if (state.member && state.member.expiresAt <= epochSeconds) {
         closeConnection(connection);
       } else if (state.pingedAt !== 0) {
-        if (now - state.pingedAt >= pingTimeoutMs) closeConnection(connection);
+        if (now - state.pingedAt >= times.timeoutMs) closeConnection(connection);
       } else if (now >= state.pingAt) {
         state.pingedAt = now;
         (connection as unknown as EngineSocket).sendPacket('ping');
@@ -142,7 +150,7 @@ export function createConnections(deps: {
     } catch (error) {
       log.error({ err: error }, 'connections could not be looked after');
     }
-  }, sweepMs);
+  }, times.sweepMs);
 
   return {
     add(connection) {
@@ -154,7 +162,8 @@ export function createConnections(deps: {
       raw.on('close', onClose);
       if (connection.transport.name === 'polling') raw.on('upgrade', onUpgrade);
       raw.onPacket = onPacket;
-      states.set(connection, new ConnectionState(performance.now()));
+      const now = performance.now();
+      states.set(connection, new ConnectionState(now, now + times.intervalMs));
       handshakes += 1;
     },
     joined(socket) {

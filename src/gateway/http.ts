@@ -28,6 +28,19 @@ export function refuseRequest(request: Request, url: URL): Response | undefined 
   return undefined;
 }
 
+/**
+ * A connect over WebSocket alone, as most are: the engine's general way parses the address again and waits five times, for a
+ * tenth of what a connect costs.
+ */
+export function isWebSocketHandshake(request: Request, { searchParams }: URL): boolean {
+  return (
+    request.method === 'GET' &&
+    searchParams.get('transport') === 'websocket' &&
+    searchParams.get('EIO') === '4' &&
+    !searchParams.has('sid')
+  );
+}
+
 /** Long polling from a page of another origin needs these; without an allowed origin there are none. */
 export function addCorsHeaders(
   headers: Headers,

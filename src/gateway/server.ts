@@ -8,10 +8,10 @@ import { createReadPage } from './change.ts';
 import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { type Admitted, createConnecting, type VerifySocketToken } from './connect.ts';
-import { type Connection, createConnections } from './connections.ts';
+import { type Connection, createConnections, type PingTimes } from './connections.ts';
 import { closeInSlices } from './drain.ts';
 import { createFanOut } from './fan-out.ts';
-import { addCorsHeaders, preflight, refusal, refuseRequest } from './http.ts';
+import { addCorsHeaders, isWebSocketHandshake, preflight, refusal, refuseRequest } from './http.ts';
 import { joinDeadlineMs, maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
 import { backlogLimitBytes, closeConnection } from './member.ts';
 import { createMembershipWatch } from './membership-watch.ts';
@@ -38,6 +38,8 @@ export interface GatewayOptions {
   mostHandshakes?: number;
   /** The longest time between two comparisons of what is local with PostgreSQL, in milliseconds. */
   comparisonMs?: number;
+  /** How often clients are asked whether they are there; those of `limits.ts` otherwise. */
+  pingTimes?: PingTimes;
 }
 
 /** What `Bun.serve` needs, alone or beside the api's app on one port. */
@@ -58,6 +60,13 @@ export interface Gateway {
 const path = '/socket.io/';
 const forbidden = 4;
 const drainMs = 3_000;
+
+/** Private to the engine. */
+interface EngineInternals {
+  clients: Map<string, unknown>;
+  /** All of a connect but its checks, which `isWebSocketHandshake` and `allowRequest` are. */
+  handshake(request: Request, server: Bun.Server<never>, url: URL): Promise<Response>;
+}
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { database, subscriber, allowedOrigin, log, mostHandshakes = 2_000 } = options;
@@ -116,23 +125,22 @@ export function createGateway(options: GatewayOptions): Gateway {
   );
   subscriber.onReconnect(compare.now);
 
+  const mayConnect = (request: Request): boolean => {
+    const origin = request.headers.get('origin');
+    return origin === null || allowedOrigin(origin);
+  };
   const engine = new Engine({
     path,
     pingInterval: pingIntervalMs,
     pingTimeout: pingTimeoutMs,
     maxHttpBufferSize: maxFrameBytes,
     // The engine puts the reason into its answer: an Error would become {}.
-    allowRequest: (request) => {
-      const origin = request.headers.get('origin');
-      if (origin === null || allowedOrigin(origin)) return Promise.resolve();
-      return Promise.reject('origin_not_allowed');
-    },
+    allowRequest: (request) =>
+      mayConnect(request) ? Promise.resolve() : Promise.reject('origin_not_allowed'),
     editResponseHeaders: (headers, request) => addCorsHeaders(headers, request, allowedOrigin),
   });
-  const connections = createConnections({
-    clients: (engine as unknown as { clients: Map<string, unknown> }).clients,
-    log,
-  });
+  const { clients, handshake } = engine as unknown as EngineInternals;
+  const connections = createConnections({ clients, log, times: options.pingTimes });
   // Before Socket.IO's own listener: the guard is there for the first packet.
   engine.on('connection', (raw) => {
     const connection = raw as unknown as Connection;
@@ -212,6 +220,9 @@ export function createGateway(options: GatewayOptions): Gateway {
         return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
       }
       try {
+        if (isWebSocketHandshake(request, url) && mayConnect(request)) {
+          return await handshake.call(engine, request, server, url);
+        }
         return await engine.handleRequest(request, server as never);
       } catch (error) {
         log.warn({ err: error }, 'a request could not be handled');

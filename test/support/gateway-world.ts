@@ -204,7 +204,7 @@ export interface RunningGateway {
 
 export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
-    Pick<GatewayOptions, 'allowedOrigin' | 'mostHandshakes' | 'verifyToken' | 'comparisonMs'>
+    Pick<GatewayOptions, 'allowedOrigin' | 'mostHandshakes' | 'verifyToken' | 'comparisonMs' | 'pingTimes'>
   >,
 ): Promise<RunningGateway> {
   const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });

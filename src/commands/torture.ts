@@ -5,12 +5,13 @@ import { createLauncher, startTrio, stopTrio } from './servers/launcher.ts';
 import { obtainBinaries } from './servers/obtain.ts';
 import { parseTortureArguments, type TortureArguments, tortureUsage } from './torture/arguments.ts';
 import { judge } from './torture/judge.ts';
+import { copyProgram } from './torture/program.ts';
 import { recoveries } from './torture/recovery.ts';
 import { makeReport, printReport } from './torture/report.ts';
 import { runTorture } from './torture/run.ts';
 import { makeSchedule, nameOf } from './torture/schedule.ts';
 
-const root = join(import.meta.dir, '../..');
+const repository = join(import.meta.dir, '../..');
 const print = (line: string) => console.log(line);
 
 async function main(given: TortureArguments): Promise<number> {
@@ -25,6 +26,7 @@ async function main(given: TortureArguments): Promise<number> {
     process.once(signal, () => guard.close().then(() => process.exit(130)));
   }
   const folder = await guard.temporaryFolder('confab-torture-');
+  const root = await copyProgram(repository, folder);
   const binaries = await obtainBinaries({ guard, folder, print, needed: ['postgres', 'redis', 'rabbitmq'] });
   const servers = await startTrio(createLauncher(guard, binaries), folder, { durable: false });
   try {

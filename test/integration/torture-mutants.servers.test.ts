@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test';
-import { cp, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
 import { createGuard } from '../../src/commands/servers/guard.ts';
 import { createLauncher, startTrio, stopTrio } from '../../src/commands/servers/launcher.ts';
 import { judge } from '../../src/commands/torture/judge.ts';
+import { copyProgram } from '../../src/commands/torture/program.ts';
 import { runTorture } from '../../src/commands/torture/run.ts';
 import type { Wave } from '../../src/commands/torture/schedule.ts';
 
@@ -28,12 +28,7 @@ async function tortured(
   const guard = createGuard();
   try {
     const folder = await guard.temporaryFolder('confab-mutant-');
-    const root = join(folder, 'program');
-    await mkdir(root);
-    for (const name of ['src', 'drizzle', 'package.json', 'tsconfig.json']) {
-      await cp(join(repository, name), join(root, name), { recursive: true });
-    }
-    await symlink(join(repository, 'node_modules'), join(root, 'node_modules'));
+    const root = await copyProgram(repository, folder);
     for (const { file, from, to } of mutations) {
       const path = join(root, file);
       const text = await Bun.file(path).text();

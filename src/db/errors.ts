@@ -34,6 +34,18 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   return connectionCode.test(code) || passingStates.has(code) || passingClasses.has(code.slice(0, 2));
 }
 
+/**
+ * SQLSTATE classes of an installation that somebody has to mend: 0A and 26 (a plan or prepared statement that a migration
+ * or a pooler took away), 28 (password), 3D and 3F (no such database or schema), 42 (permission, function, column).
+ */
+const installationClasses: ReadonlySet<string> = new Set(['0A', '26', '28', '3D', '3F', '42']);
+
+/** Whether PostgreSQL is there but not as it should be: no message is at fault, and it may be mended at any moment. */
+export function isInstallationError(error: unknown): boolean {
+  const state = databaseErrorCode(error);
+  return state !== undefined && /^[0-9A-Z]{5}$/.test(state) && installationClasses.has(state.slice(0, 2));
+}
+
 /** Whether the values of a statement are at fault (SQLSTATE 22, 23): trying again gives the same answer. */
 export function isDataError(error: unknown): boolean {
   const state = databaseErrorCode(error);

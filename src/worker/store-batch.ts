@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { databaseErrorCode, isDatabaseUnavailable, isDataError } from '../db/errors.ts';
+import { databaseErrorCode, isDatabaseUnavailable, isDataError, isInstallationError } from '../db/errors.ts';
 import { type MessageToStore, type StoreOutcome, storeMessages } from '../db/queries/store-messages.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
@@ -46,13 +46,16 @@ async function attempt(
       if (waits > 0) log.info({ waits }, 'the database is back');
       return { outcomes };
     } catch (error) {
-      if (isDatabaseUnavailable(error)) {
+      if (isDatabaseUnavailable(error) || isInstallationError(error)) {
         if (waits === 0) log.warn({ err: error }, 'the database is away; the batch waits for it');
         if (leaving.aborted) throw new Abandoned();
         await pause(fullJitterMs(waits++), leaving);
         continue;
       }
-      if (isDataError(error) || retries >= maxRetries) return { failed: failure(error) };
+      if (isDataError(error)) return { failed: failure(error) };
+      // Leaving ends every pause at once: what is left of the retries is for the next worker.
+      if (leaving.aborted) throw new Abandoned();
+      if (retries >= maxRetries) return { failed: failure(error) };
       log.error({ err: error, size: batch.length, retry: retries + 1 }, 'storing a batch failed');
       await pause(fullJitterMs(retries++, 50, 1_000), leaving);
     }

@@ -70,6 +70,40 @@ describe('notifications over a Redis that comes and goes', () => {
     await close();
   });
 
+  test('what is subscribed while subscriptions are being restored is heard, too', async () => {
+    const redis = await servers.createRedis();
+    const { client, notifier, subscriber, close } = await open(redis.url);
+    const [first, ...later] = Array.from({ length: 4 }, () => crypto.randomUUID());
+    const heard = new Set<string>();
+    subscriber.onNotifications((batch) => {
+      for (const { topic } of batch) heard.add(topic);
+    });
+    await subscriber.subscribe([`chat:${first}`]);
+    await redis.kill();
+    await eventually('the loss is seen', () => !subscriber.ready());
+
+    // With every command that restores, one more topic is wanted.
+    const waiting = [...later];
+    const acknowledged: Promise<void>[] = [];
+    const subscribe = client.subscribe.bind(client) as (...channels: string[]) => Promise<unknown>;
+    client.subscribe = ((...channels: string[]) => {
+      const next = waiting.pop();
+      if (next) acknowledged.push(subscriber.subscribe([`chat:${next}`]));
+      return subscribe(...channels);
+    }) as typeof client.subscribe;
+    await redis.restart();
+    await eventually('all were asked for', () => acknowledged.length === later.length);
+    await Promise.all(acknowledged);
+    await eventually('the notifier is back', () =>
+      notifier.publish(later.map((chatId) => message(chatId, 1))).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await eventually('all are heard', () => later.every((chatId) => heard.has(`chat:${chatId}`)));
+    await close();
+  });
+
   test('a frozen Redis is given up within a second or so, and not for ever', async () => {
     const redis = await servers.createRedis();
     const { notifier, subscriber, close } = await open(redis.url, { heartbeatMs: 100, deafAfterMs: 500 });

@@ -308,6 +308,42 @@ test('a message that PostgreSQL refuses dies alone; an error nobody knows is tri
   expect(tries.unknown).toBeGreaterThan(config.maxRetries);
 });
 
+test("an installation that is not as it should be is no message's fault: its batch waits until it is mended", async () => {
+  let broken = true;
+  let tries = 0;
+  const { queue, published } = await start({
+    query(text, parameters) {
+      if (!text.includes('store_messages') || !broken) return database.query(text, parameters);
+      tries += 1;
+      return Promise.reject(Object.assign(new Error('permission denied'), { code: '42501' }));
+    },
+  });
+  const chat = await createChat();
+  await send(queue, ...['1', '2', '3'].map((text) => envelopeOf(chat, text)));
+  await eventually('it tried more often than an unknown error', () => tries > config.maxRetries + 3);
+  broken = false;
+  await eventually('all are announced', () => published.length === 3);
+  expect((await stored(chat.chatId)).map(({ content }) => content)).toEqual(['1', '2', '3']);
+  expect(await (await queue.deadLetterStore()).list()).toEqual([]);
+});
+
+test('leaving does not use up the retries of an error nobody knows', async () => {
+  let tries = 0;
+  const { queue, worker } = await start({
+    query(text, parameters) {
+      if (!text.includes('store_messages')) return database.query(text, parameters);
+      tries += 1;
+      return Promise.reject(Object.assign(new Error('made up'), { code: 'XX000' }));
+    },
+  });
+  const chat = await createChat();
+  await send(queue, envelopeOf(chat, 'innocent'));
+  await eventually('it has failed once', () => tries > 0);
+  await worker.stop();
+  expect(await queued()).toBe(1);
+  expect(await (await queue.deadLetterStore()).list()).toEqual([]);
+});
+
 test('while Redis is away messages are stored and forgotten by the queue; then the newest of each chat is announced', async () => {
   let away = true;
   const { queue, published } = await start({

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { isDatabaseUnavailable, isDataError } from '../../src/db/errors.ts';
+import { isDatabaseUnavailable, isDataError, isInstallationError } from '../../src/db/errors.ts';
 
 const withCode = (code: string) => Object.assign(new Error('failed'), { code });
 
@@ -30,4 +30,15 @@ test('values are at fault in SQLSTATE 22 and 23 alone', () => {
   expect(isDataError(withCode('22021'))).toBe(true);
   expect(isDataError(withCode('23514'))).toBe(true);
   expect(isDataError(withCode('ECONNRESET'))).toBe(false);
+});
+
+test.each(['42501', '28P01', '3D000', '0A000', '26000'])(
+  '%s is for whoever runs the database to mend',
+  (code) => {
+    expect(isInstallationError(withCode(code))).toBe(true);
+  },
+);
+
+test.each(['22021', '23505', 'XX000', 'P0001', 'ECONNRESET'])('%s is not', (code) => {
+  expect(isInstallationError(withCode(code))).toBe(false);
 });

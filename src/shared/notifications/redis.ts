@@ -108,11 +108,20 @@ export function createRedisSubscriber(
 
   async function restore(): Promise<void> {
     try {
-      const subscribed = new Set(wanted);
-      await send('subscribe', [ownChannel, ...[...subscribed].map(channelOf)]);
-      // Wanted or not any more since the list was taken.
-      await send('subscribe', [...wanted.difference(subscribed)].map(channelOf));
-      await send('unsubscribe', [...subscribed.difference(wanted)].map(channelOf));
+      await send('subscribe', [ownChannel]);
+      // Until nothing was wanted, or given up, while the last commands were under way.
+      const subscribed = new Set<Topic>();
+      for (;;) {
+        const missing = [...wanted.difference(subscribed)];
+        const surplus = [...subscribed.difference(wanted)];
+        if (missing.length + surplus.length === 0) break;
+        for (const topic of missing) subscribed.add(topic);
+        for (const topic of surplus) subscribed.delete(topic);
+        await Promise.all([
+          send('subscribe', missing.map(channelOf)),
+          send('unsubscribe', surplus.map(channelOf)),
+        ]);
+      }
     } catch (error) {
       if (!closed) {
         log.warn({ err: error }, 'subscriptions could not be restored; connecting again');

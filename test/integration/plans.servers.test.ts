@@ -10,8 +10,8 @@ import { realServers } from '../support/servers.ts';
 
 /**
  * A session keeps the plans that it made, and PostgreSQL makes others only after the next ANALYZE. Here every plan of the
- * hot paths is made on tables that were empty at the last ANALYZE and are empty or small; then they grow, and what each statement reads is
- * counted.
+ * hot paths is made on tables that were empty at the last ANALYZE and are empty or small; then they grow, and what each
+ * statement reads is counted.
  */
 const servers = await realServers();
 const chats = 40;

@@ -78,12 +78,16 @@ export function resumeExampleSuite(processes: Processes, deployment: Deployment)
       Promise.all([openTab(shared), openTab(shared)]),
       Promise.all([openTab(await ada.signIn()), openTab(await ada.signIn())]),
     ]);
-    for (let at = 0; at < messages; at += 20) {
-      const person = await sender();
-      for (let one = at; one < at + 20; one += 1) {
-        await person.send(chat.id, String(one));
-        await Bun.sleep(60);
+    let person = await sender();
+    let signedInAt = performance.now();
+    for (let at = 0; at < messages; at += 1) {
+      // Well before the token's three seconds are over, however slow the machine is.
+      if (performance.now() - signedInAt > 1_000) {
+        person = await sender();
+        signedInAt = performance.now();
       }
+      await person.send(chat.id, String(at));
+      await Bun.sleep(60);
     }
     const expected = Array.from({ length: messages }, (_, at) => String(at));
     const all = () => bobs.every((each) => told(each, 'new').length >= messages);

@@ -61,6 +61,8 @@ const warmUpMs = 6_000;
 const restMs = 3_000;
 /** A hint lost in a chat that falls silent is made good by the comparison every 30 s. */
 const settleDeadlineMs = 75_000;
+/** Longer than gateways go without comparing. */
+const quietMs = 40_000;
 const connectDeadlineMs = 45_000;
 /** How many times as long as planned the waves may take, where recovery is waited for. */
 const mostOvertime = 2.5;
@@ -311,22 +313,32 @@ async function settle(
 ): Promise<boolean> {
   const deadline = now() + deadlineMs;
   let lastHeads = '';
+  let lastCursors = 0;
+  let quietSince = now();
+  const quiet = () => now() > quietSince + quietMs;
   while (now() < deadline) {
     await Bun.sleep(1_000);
     try {
+      const cursors = clients.reduce((sum, client) => sum + sumOf(client.cursors()), 0);
+      if (cursors !== lastCursors) quietSince = now();
+      lastCursors = cursors;
       if (!clients.every((client) => client.ready() && !client.reading())) continue;
       if ((await waitingMessages(servers.rabbitmq.url)) > 0) continue;
       const heads = await readHeads(servers.postgres.url);
       const text = JSON.stringify([...heads]);
       const still = text === lastHeads;
       lastHeads = text;
-      if (still && clients.every((client) => hasAll(client, heads, population))) return true;
+      // Numbers of people who came and went behind a client's back never reach it: then silence has to do.
+      if (still && (clients.every((client) => hasAll(client, heads, population)) || quiet())) return true;
     } catch {
       // A server that is not back yet.
     }
   }
   return false;
 }
+
+const sumOf = (cursors: ReadonlyMap<string, number>): number =>
+  [...cursors.values()].reduce((sum, each) => sum + each, 0);
 
 function hasAll(client: TortureClient, heads: ReadonlyMap<string, number>, population: Population): boolean {
   return population.chats.every(

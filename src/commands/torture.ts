@@ -21,10 +21,8 @@ async function main(given: TortureArguments): Promise<number> {
     return 0;
   }
   const guard = createGuard();
-  // A second signal ends at once; the guard's watchdog takes down what is left.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => guard.close().then(() => process.exit(130)));
-  }
+  // At once: whatever still ran here would start again what is being taken down. The guard's watchdog sees our end.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const folder = await guard.temporaryFolder('confab-torture-');
   const root = await copyProgram(repository, folder);
   const binaries = await obtainBinaries({ guard, folder, print, needed: ['postgres', 'redis', 'rabbitmq'] });

@@ -19,7 +19,7 @@ afterAll(() => {
 });
 
 /** As the api's own. */
-async function connected(url: string, times?: AdmissionTimes): Promise<AdmissionRedis> {
+function openClient(url: string, times?: AdmissionTimes): AdmissionRedis {
   const { hostname, port } = new URL(url);
   const client = openAdmissionRedis({
     redis: { host: hostname, port: Number(port), password: undefined, db: 0 },
@@ -27,6 +27,11 @@ async function connected(url: string, times?: AdmissionTimes): Promise<Admission
     ...(times ? { times } : {}),
   });
   clients.push(client);
+  return client;
+}
+
+async function connected(url: string, times?: AdmissionTimes): Promise<AdmissionRedis> {
+  const client = openClient(url, times);
   await client.ready(5_000);
   return client;
 }
@@ -76,6 +81,17 @@ describe('two processes', () => {
 });
 
 describe('Redis away', () => {
+  test('not there yet: who waits from the start has it once it comes, and who asks meanwhile too', async () => {
+    const redis = await servers.createRedis();
+    await redis.kill();
+    const client = openClient(redis.url);
+    const waiting = client.ready(10_000);
+    await expect(client.ready(300)).rejects.toThrow('not ready within 300 ms');
+    await redis.restart();
+    await Promise.all([waiting, client.ready(10_000)]);
+    expect(client.status).toBe('ready');
+  }, 20_000);
+
   test('frozen: one question waits a moment, the next ones do not; later it is asked again', async () => {
     const redis = await servers.createRedis();
     const client = await connected(redis.url);

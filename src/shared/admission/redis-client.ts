@@ -62,6 +62,7 @@ export function openAdmissionRedis({
   }, heartbeatMs);
   heartbeat.unref();
   let connected = Promise.withResolvers<void>();
+  let isConnected = false;
   let away = false;
   let closed = false;
   let failures = 0;
@@ -69,6 +70,7 @@ export function openAdmissionRedis({
 
   client.onconnect = () => {
     failures = 0;
+    isConnected = true;
     if (away) log.info({ role: 'admission' }, 'Redis is back');
     away = false;
     connected.resolve();
@@ -82,11 +84,11 @@ export function openAdmissionRedis({
 
   function lost(error: unknown): void {
     if (closed || retry) return;
-    if (!away) {
-      log.warn({ err: error, role: 'admission' }, 'Redis is away; trying again');
-      connected = Promise.withResolvers();
-    }
+    if (!away) log.warn({ err: error, role: 'admission' }, 'Redis is away; trying again');
     away = true;
+    // Whoever waits since before the first connect waits on.
+    if (isConnected) connected = Promise.withResolvers();
+    isConnected = false;
     retry = setTimeout(connect, 50 + fullJitterMs(failures++, 50, mostRetryMs));
   }
 

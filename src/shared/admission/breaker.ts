@@ -10,13 +10,9 @@ export interface Breaker {
   ask<Result>(work: () => Promise<Result>): Promise<Result | undefined>;
 }
 
-/** `undefined` when the store fails or keeps silent; never rejects. */
+/** Asks whatever a breaker holds of the store: `undefined` when it fails or keeps silent; never rejects. */
 export async function askOnce<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await withDeadline(work(), answerWithinMs, () => new Error('the store keeps silent'));
-  } catch {
-    return undefined;
-  }
+  return answerOf(work).catch(() => undefined);
 }
 
 export function createBreaker(): Breaker {
@@ -29,7 +25,7 @@ export function createBreaker(): Breaker {
       // After a pause one request tries; the others go on without the store until it has answered.
       if (pausedUntil > 0) pausedUntil = now + answerWithinMs;
       try {
-        const result = await withDeadline(work(), answerWithinMs, () => new Error('the store keeps silent'));
+        const result = await answerOf(work);
         pausedUntil = 0;
         return result;
       } catch {
@@ -38,4 +34,8 @@ export function createBreaker(): Breaker {
       }
     },
   };
+}
+
+async function answerOf<Result>(work: () => Promise<Result>): Promise<Result> {
+  return withDeadline(work(), answerWithinMs, () => new Error('the store keeps silent'));
 }

@@ -4,13 +4,7 @@ import type { AuthConfig } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
 import { createAnnounceRevoked } from './announce-revoked.ts';
-import {
-  type Admit,
-  type Authenticate,
-  createAdmit,
-  createAuthenticate,
-  type VerifyToken,
-} from './authenticate.ts';
+import { type Admit, createAdmit, type VerifyToken } from './authenticate.ts';
 import { createLogin, type Login } from './login.ts';
 import { createLogout, type Logout } from './logout.ts';
 import { createJwksFinder, createPublicKeyFinder, type FindKey } from './outside-keys.ts';
@@ -22,11 +16,11 @@ import { createRegister, type Register } from './register.ts';
 import { rememberVerified } from './remember-verified.ts';
 import { createOwnTokens, type OwnTokens } from './tokens.ts';
 
-/** What api and gateway check tokens with. */
+/** What api and gateway check tokens with: the api each request, the gateway each connect. */
 export interface Authentication {
   verify: VerifyToken;
+  /** For the api; the gateway asks PostgreSQL for the sessions of many connects at once. */
   admit: Admit;
-  authenticate: Authenticate;
   /** Undefined with an outside identity provider. */
   ownTokens: OwnTokens | undefined;
 }
@@ -46,7 +40,7 @@ export async function createAuthentication({
   const admit = createAdmit({ database, facts });
   const withVerify = (verifyAnew: VerifyToken, ownTokens?: OwnTokens): Authentication => {
     const verify = rememberVerified(verifyAnew);
-    return { verify, admit, authenticate: createAuthenticate({ verify, admit }), ownTokens };
+    return { verify, admit, ownTokens };
   };
 
   const findKey = await outsideKeys(config);

@@ -12,8 +12,8 @@ export interface Identity {
 }
 
 /**
- * Signature and claims, with no look at the session.
- * @throws ChatError `token_missing`, `token_invalid`, `token_expired`
+ * Signature and claims, with no look at the session; an outside identity provider's user is looked up, or made.
+ * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `database_unavailable`
  */
 export type VerifyToken = (token: string | undefined) => Promise<Identity>;
 
@@ -23,12 +23,6 @@ export type VerifyToken = (token: string | undefined) => Promise<Identity>;
  * @throws ChatError `session_revoked`, `database_unavailable`
  */
 export type Admit = (identity: Identity, wanted: readonly Fact[]) => Promise<FactAnswer[]>;
-
-/** Verify, then admit: what the gateway calls at a connect. The facts answer `want`, in its order. */
-export type Authenticate = (
-  token: string | undefined,
-  want?: (identity: Identity) => readonly Fact[],
-) => Promise<{ identity: Identity; facts: FactAnswer[] }>;
 
 const aliveSql = `SELECT 1 FROM sessions
 WHERE id = $1::uuid AND user_id = $2::uuid AND revoked_at IS NULL AND expires_at > now()`;
@@ -47,12 +41,5 @@ export function createAdmit({ database, facts }: { database: Database; facts: Fa
       void facts.fill([session]);
     }
     return answers;
-  };
-}
-
-export function createAuthenticate({ verify, admit }: { verify: VerifyToken; admit: Admit }): Authenticate {
-  return async (token, want) => {
-    const identity = await verify(token);
-    return { identity, facts: await admit(identity, want?.(identity) ?? []) };
   };
 }

@@ -29,6 +29,6 @@ export function changeFor(
   return { event: present ? 'chat.participant.added' : 'chat.participant.removed', payload };
 }
 
-/** Those of the rows' participants who are online. */
+/** Whose participation the rows are about: of these a payload says whether they are online. */
 export const concernedBy = (rows: readonly ChangedRow[]): string[] =>
   rows.flatMap((row) => (row.kind === 'participant' ? [row.participant.userId] : []));

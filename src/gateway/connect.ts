@@ -130,15 +130,14 @@ export function createConnecting(deps: {
         ? resume.start({ member, memberships, ...resumption })
         : enterAll(member, memberships);
       const ready = frameOf('chat.ready', '{}');
-      entered.then(
-        () => {
+      entered
+        .then(() => {
           if (!member.closed) member.send(ready);
-        },
-        (error) => {
+        })
+        .catch((error) => {
           log.warn({ err: error }, 'a socket could not join all of its chats; it is closed and comes back');
           member.close();
-        },
-      );
+        });
     },
   };
 }

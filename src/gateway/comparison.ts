@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
-import { readHeads, readMemberships } from '../db/queries/memberships.ts';
+import type { Membership } from '../db/queries/memberships.ts';
+import { readAliveSessions, readHeads, readMemberships } from '../db/queries/memberships.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Sequencer } from './sequencer.ts';
@@ -53,19 +54,31 @@ export function createComparison(deps: {
     for (const some of chunks([...userIds])) {
       const memberships = await readMemberships(database, some);
       const byUser = Map.groupBy(memberships, ({ userId }) => userId);
-      for (const userId of some) {
-        const chatIds = new Set((byUser.get(userId) ?? []).map(({ chatId }) => chatId));
-        const differing = new Set<string>();
-        for (const member of users.of(userId)) {
-          for (const chatId of chatIds.symmetricDifference(member.chats)) differing.add(chatId);
-        }
-        for (const chatId of differing) watchMembership(userId, chatId);
-      }
+      for (const userId of some) compareUser(userId, byUser.get(userId) ?? []);
     }
   }
 
-  function compareSessions(): void {
-    for (const { userId, sessionId } of users.all()) if (sessionId) sessions.doubt(userId, sessionId);
+  function compareUser(userId: string, memberships: readonly Membership[]): void {
+    const differing = new Set<string>();
+    for (const { chats } of users.of(userId)) {
+      // Nearly always, and there are thousands of users.
+      if (chats.size === memberships.length && memberships.every(({ chatId }) => chats.has(chatId))) continue;
+      const chatIds = new Set(memberships.map(({ chatId }) => chatId));
+      for (const chatId of chatIds.symmetricDifference(chats)) differing.add(chatId);
+    }
+    for (const chatId of differing) watchMembership(userId, chatId);
+  }
+
+  async function compareSessions(): Promise<void> {
+    const userOf = new Map<string, string>();
+    for (const { userId, sessionId } of users.all()) if (sessionId) userOf.set(sessionId, userId);
+    for (const some of chunks([...userOf.keys()])) {
+      const alive = await readAliveSessions(database, some);
+      for (const sessionId of some) {
+        const userId = userOf.get(sessionId);
+        if (userId !== undefined && !alive.has(sessionId)) sessions.doubt(userId, sessionId);
+      }
+    }
   }
 
   async function run(): Promise<void> {
@@ -74,7 +87,7 @@ export function createComparison(deps: {
       try {
         await compareHeads();
         await compareMemberships(new Set([...users.all()].map(({ userId }) => userId)));
-        compareSessions();
+        await compareSessions();
         attempt = -1;
       } catch (error) {
         if (attempt === 0) log.warn({ err: error }, 'comparing with PostgreSQL failed; trying again');

@@ -130,6 +130,12 @@ export function createConnections(deps: {
     if (socket) slim(socket, onClose);
   }
 
+  function ping(connection: Connection, { member }: ConnectionState): void {
+    // As it is on a WebSocket; the engine would make a packet and three events of it.
+    if (member?.ws) member.ws.send('2');
+    else (connection as unknown as EngineSocket).sendPacket('ping');
+  }
+
   function sweep(): void {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
@@ -140,7 +146,7 @@ export function createConnections(deps: {
         if (now - state.pingedAt >= times.timeoutMs) closeConnection(connection);
       } else if (now >= state.pingAt) {
         state.pingedAt = now;
-        (connection as unknown as EngineSocket).sendPacket('ping');
+        ping(connection, state);
       }
     }
   }

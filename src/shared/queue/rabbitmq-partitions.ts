@@ -1,15 +1,14 @@
-import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import { fullJitterMs, pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
-import { withDeadline } from '../deadline.ts';
 import type { Logger } from '../log.ts';
 import type { BatchVerdict, ConsumeOptions, Consumer, Delivery, PartitionSource } from './queue.ts';
+import { closeChannel, openChannel } from './rabbitmq-channel.ts';
 import type { Link } from './rabbitmq-link.ts';
 import { partitionQueue } from './rabbitmq-topology.ts';
 
 /** AMQP counts the prefetch in 16 bits. */
 const mostPrefetch = 65_535;
-const channelDeadlineMs = 4_000;
 
 type Handle = (batch: readonly Delivery[]) => Promise<BatchVerdict>;
 
@@ -58,11 +57,7 @@ export function createRabbitPartitions(dependencies: {
     leaving: AbortSignal,
     onDone: () => void,
   ): Promise<void> {
-    const channel = await withDeadline(
-      connection.createChannel(),
-      channelDeadlineMs,
-      () => new Error('opening a channel took too long'),
-    );
+    const channel = await openChannel(connection);
     const waiting: ConsumeMessage[] = [];
     let dead = false;
     let cancelled = false;
@@ -101,7 +96,7 @@ export function createRabbitPartitions(dependencies: {
       }
     } finally {
       leaving.removeEventListener('abort', onLeaving);
-      await closeChannel(channel, dead);
+      if (!dead) await closeChannel(channel);
     }
   }
 
@@ -139,14 +134,4 @@ export function createRabbitPartitions(dependencies: {
       await Promise.all([...consumers].map((consumer) => consumer.close()));
     },
   };
-}
-
-/** Acknowledgements before it on the channel are taken before it closes. */
-async function closeChannel(channel: Channel, dead: boolean): Promise<void> {
-  if (dead) return;
-  try {
-    await withDeadline(channel.close(), channelDeadlineMs, () => new Error('no goodbye'));
-  } catch {
-    // The connection went first.
-  }
 }

@@ -1,39 +1,49 @@
 import { pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Consumer } from '../shared/queue/queue.ts';
-import type { WorkerRegistry } from '../shared/registry/registry.ts';
+import { deadAfterMs, type WorkerRegistry } from '../shared/registry/registry.ts';
 import { partitionsOf } from './partitions-of.ts';
 
 /**
  * Keeps this worker consuming exactly the partitions that are its own among the live workers. Single active consumer
- * alone would be fail-over, not balance: the first worker gets everything.
+ * alone would be fail-over, not balance: the first worker gets everything. A worker that the others must take for dead
+ * gives its partitions up, else they would wait behind it: it may be cut off from the registry and not from the queue.
  */
 export async function sharePartitions(dependencies: {
   workerId: string;
   registry: WorkerRegistry;
   partitionCount: number;
-  consume: (partition: number) => Promise<Consumer>;
+  /** @param leaving aborted when the partition is given up: a batch that cannot be stored now is another's */
+  consume: (partition: number, leaving: AbortSignal) => Promise<Consumer>;
   log: Logger;
   /** Between two beats; the registry takes a worker for dead after three. */
   beatMs?: number;
+  giveUpAfterMs?: number;
 }): Promise<{ stop(): Promise<void>; ready(): boolean }> {
-  const { workerId, registry, partitionCount, consume, log, beatMs = 2_000 } = dependencies;
+  const { workerId, registry, partitionCount, consume, log } = dependencies;
+  const { beatMs = 2_000, giveUpAfterMs = deadAfterMs } = dependencies;
   const consumers = new Map<number, Consumer>();
   /** Openings and closings under way: a batch may take its time to finish, and the beat does not wait for it. */
   const changing = new Map<number, Promise<void>>();
   const leaving = new AbortController();
+  /** From one giving up to the next. */
+  let tenure = new AbortController();
+  let seenAt = performance.now();
   let shared = false;
 
   async function share(): Promise<void> {
     let workerIds: string[];
+    const beganAt = performance.now();
     try {
       workerIds = await registry.beat(workerId);
     } catch (error) {
-      // Keep what it has: the others cannot tell either, and no partition has two active consumers.
       log.warn({ err: error }, 'the registry of workers is away');
+      if (performance.now() - seenAt > giveUpAfterMs) giveUp();
       return;
     }
+    seenAt = beganAt;
     if (leaving.signal.aborted) return;
+    if (tenure.signal.aborted) tenure = new AbortController();
     const own = partitionsOf(workerId, workerIds, partitionCount);
     const settled = (partition: number) => !changing.has(partition);
     const lost = [...consumers.keys()].filter((partition) => !own.has(partition)).filter(settled);
@@ -42,6 +52,15 @@ export async function sharePartitions(dependencies: {
     for (const partition of won) change(partition, open);
     if (lost.length + won.length > 0) log.info({ workers: workerIds.length, won, lost }, 'partitions shared');
     shared = true;
+  }
+
+  function giveUp(): void {
+    tenure.abort();
+    shared = false;
+    const given = [...consumers.keys()].filter((partition) => !changing.has(partition));
+    for (const partition of given) change(partition, close);
+    if (given.length > 0)
+      log.warn({ given }, 'away from the registry for too long: the partitions are given up');
   }
 
   function change(partition: number, make: (partition: number) => Promise<void>): void {
@@ -53,7 +72,7 @@ export async function sharePartitions(dependencies: {
 
   async function open(partition: number): Promise<void> {
     try {
-      consumers.set(partition, await consume(partition));
+      consumers.set(partition, await consume(partition, tenure.signal));
     } catch (error) {
       log.warn({ err: error, partition }, 'a partition could not be opened; tried again with the next beat');
     }
@@ -82,6 +101,7 @@ export async function sharePartitions(dependencies: {
     ready: () => shared && !leaving.signal.aborted,
     async stop() {
       leaving.abort();
+      tenure.abort();
       await beating;
       await Promise.all(changing.values());
       await Promise.all([...consumers.keys()].map(close));

@@ -6,7 +6,7 @@ import type { Logger } from '../shared/log.ts';
 
 export type BatchOutcome = StoreOutcome | { outcome: 'failed'; reason: string };
 
-/** The worker is leaving and the database is away: the batch goes back into the queue. */
+/** The worker gives the partition up and the database is away: the batch goes back into the queue. */
 export class Abandoned extends Error {
   override name = 'Abandoned';
 }

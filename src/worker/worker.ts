@@ -26,27 +26,22 @@ export async function startWorker(dependencies: {
   log: Logger;
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, registry, config, log } = dependencies;
-  const leaving = new AbortController();
   const announcer = createAnnouncer({ notifier, log });
-  const handle = createBatchHandler({
-    database,
-    deadLetterSink,
-    announcer,
-    config,
-    log,
-    leaving: leaving.signal,
-  });
   const share = await sharePartitions({
     workerId: newId(),
     registry,
     partitionCount: config.partitionCount,
-    consume: (partition) => partitionSource.consume(partition, config, handle),
+    consume: (partition, leaving) =>
+      partitionSource.consume(
+        partition,
+        config,
+        createBatchHandler({ database, deadLetterSink, announcer, config, log, leaving }),
+      ),
     log,
   });
 
   return {
     async stop() {
-      leaving.abort();
       await share.stop();
       await announcer.stop();
     },

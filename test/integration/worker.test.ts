@@ -11,6 +11,7 @@ import type { Notification } from '../../src/shared/notifications/notifications.
 import { partitionOf } from '../../src/shared/partition.ts';
 import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
 import type { Queue } from '../../src/shared/queue/queue.ts';
+import { createDatabaseRegistry } from '../../src/shared/registry/database.ts';
 import { createLocalRegistry } from '../../src/shared/registry/local.ts';
 import { startWorker, type Worker } from '../../src/worker/worker.ts';
 import { eventually } from '../support/eventually.ts';
@@ -282,6 +283,49 @@ test('while the database is away batches wait in place; then all is there once, 
   );
   expect(await (await queue.deadLetterStore()).list()).toEqual([]);
 });
+
+test('a worker that is cut off from the database, and not from the queue, leaves its partitions to another', async () => {
+  const queue = createEmbeddedQueue({ database, log });
+  const source = await queue.partitionSource();
+  let isCut = false;
+  let tries = 0;
+  const cut: Database = {
+    ...database,
+    query(text, parameters) {
+      if (!isCut) return database.query(text, parameters);
+      if (text.includes('store_messages')) tries += 1;
+      return Promise.reject(databaseUnavailable(new Error('cut off')));
+    },
+  };
+  const startOn = async (one: Database) => {
+    const worker = await startWorker({
+      database: one,
+      partitionSource: source,
+      deadLetterSink: await queue.deadLetterSink(),
+      notifier: { publish: async () => {} },
+      registry: createDatabaseRegistry(one),
+      config,
+      log,
+    });
+    stops.push(worker.stop);
+    return worker;
+  };
+  stops.push(queue.close);
+  const cutOff = await startOn(cut);
+  isCut = true;
+  const chats = [await createChat(), await createChat(), await createChat(), await createChat()];
+  const contents = Array.from({ length: 20 }, (_, at) => `message ${at}`);
+  for (const chat of chats) await send(queue, ...contents.map((content) => envelopeOf(chat, content)));
+  await eventually('it has batches in hand', () => tries > 0);
+  await startOn(database);
+  await eventually('the other has stored all', async () => (await queued()) === 0, 20_000);
+  for (const { chatId } of chats) {
+    expect((await stored(chatId)).map(({ content }) => content)).toEqual(contents);
+  }
+  expect(cutOff.ready()).toBe(false);
+  isCut = false;
+  await eventually('it takes part again', () => cutOff.ready(), 10_000);
+}, 60_000);
 
 test('a message that PostgreSQL refuses dies alone; an error nobody knows is tried again first', async () => {
   const errors = { refused: '22021', unknown: 'XX000' };

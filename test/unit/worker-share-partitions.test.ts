@@ -16,6 +16,8 @@ function world() {
     beats: 0,
     left: [] as string[],
     open: new Set<number>(),
+    /** What each partition was opened with last. */
+    signals: new Map<number, AbortSignal>(),
     failOpening: false,
     closing: async () => {},
   };
@@ -29,10 +31,11 @@ function world() {
       state.left.push(id);
     },
   };
-  const consume = async (partition: number) => {
+  const consume = async (partition: number, leaving: AbortSignal) => {
     if (state.failOpening) throw new Error('no channel');
     expect(state.open.has(partition)).toBe(false);
     state.open.add(partition);
+    state.signals.set(partition, leaving);
     return {
       async close() {
         await state.closing();
@@ -40,7 +43,8 @@ function world() {
       },
     };
   };
-  const start = () => sharePartitions({ workerId: 'me', registry, partitionCount, consume, log, beatMs: 5 });
+  const start = (times: { giveUpAfterMs?: number } = {}) =>
+    sharePartitions({ workerId: 'me', registry, partitionCount, consume, log, beatMs: 5, ...times });
   return { state, start };
 }
 
@@ -65,7 +69,7 @@ test('it consumes exactly its own, whoever comes and goes', async () => {
   }
 });
 
-test('it keeps what it has while the registry is away, and opens later what could not be opened', async () => {
+test('it keeps what it has while the registry is away for a moment, and opens later what could not be opened', async () => {
   const { state, start } = world();
   state.failOpening = true;
   const share = await start();
@@ -77,6 +81,24 @@ test('it keeps what it has while the registry is away, and opens later what coul
   const { beats } = state;
   await eventually('it goes on beating', () => state.beats > beats + 3);
   expect(state.open.size).toBe(partitionCount);
+});
+
+test('away from the registry for so long that it counts as dead, it gives all up, and takes its own again after that', async () => {
+  const { state, start } = world();
+  const share = await start({ giveUpAfterMs: 40 });
+  stops.push(share.stop);
+  expect([...state.signals.values()].some(({ aborted }) => aborted)).toBe(false);
+  // A batch in hand that cannot be stored is left only when it is told so.
+  const handed = [...state.signals.values()];
+  state.closing = async () => expect(handed.every(({ aborted }) => aborted)).toBe(true);
+  state.alive = undefined;
+  await eventually('all are given up', () => state.open.size === 0);
+  expect(share.ready()).toBe(false);
+  state.closing = async () => {};
+  state.alive = ids;
+  await eventually('its own are open', () => state.open.symmetricDifference(mine(ids)).size === 0);
+  expect(share.ready()).toBe(true);
+  expect([...state.open].some((partition) => state.signals.get(partition)!.aborted)).toBe(false);
 });
 
 test('a batch that takes long to finish holds up neither the beat nor the other partitions', async () => {

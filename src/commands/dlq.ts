@@ -1,25 +1,29 @@
 /** `bun run dlq`: looks at dead letters, gives them another try, or forgets them. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { openReadyPostgres } from '../db/open-ready-postgres.ts';
+import { assertPartitioning } from '../db/settings.ts';
 import { createAdapters, type Ground } from '../shared/adapters.ts';
-import { parseConfig } from '../shared/config.ts';
+import { type Config, parseConfig } from '../shared/config.ts';
 import { openDataFolder } from '../shared/data-folder.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
-import { createLog } from '../shared/log.ts';
+import { createLog, type Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
 import { type DlqCommand, dlqUsage, parseDlqArguments, UsageError } from './dlq/arguments.ts';
 import { runDlq } from './dlq/run.ts';
 
-/** How long a broker is waited for: whoever types a command is there. */
+/** How long a server is waited for: whoever types a command is there. */
 const waitMs = 10_000;
+const applicationName = 'confab dlq';
 
 async function main(command: DlqCommand): Promise<number> {
   const config = parseConfig(process.env, { needsSecret: false });
   const log = createLog({ logLevel: 'error' }, 'dlq');
   const lifecycle = createLifecycle(log);
   try {
+    if (command.verb === 'replay' && command.dataDir === undefined) await assertPartitions(config, log);
     const adapters = await createAdapters(await ground(command.dataDir, lifecycle.defer), {
-      name: 'confab dlq',
+      name: applicationName,
       config,
       log,
       lifecycle,
@@ -30,6 +34,21 @@ async function main(command: DlqCommand): Promise<number> {
     });
   } finally {
     await lifecycle.stop();
+  }
+}
+
+/**
+ * Another count than the others have would put a letter into a partition that is not its chat's, past its own order. So a
+ * replay needs the database, as storing what it replays does.
+ * @throws SchemaError when it is another, StartError when the database is away
+ */
+async function assertPartitions(config: Config, log: Logger): Promise<void> {
+  const { databaseUrl: url, partitionCount } = config;
+  const database = await openReadyPostgres({ url, applicationName, migrates: false, waitMs, log });
+  try {
+    await assertPartitioning(database, partitionCount);
+  } finally {
+    await database.close();
   }
 }
 

@@ -46,6 +46,10 @@ test('dead letters in RabbitMQ are listed, shown, dropped and replayed', async (
     delivery: { id: 'third', body: 'not JSON \u001b[31m', partition: 3 },
     reason: 'not JSON',
   });
+  const otherwise = { ...environment, RABBITMQ_CHAT_PARTITION_COUNT: '8' };
+  const elsewhere = await runCommand('dlq.ts', ['replay', '--all'], otherwise);
+  expect(elsewhere).toMatchObject({ status: 1, out: '' });
+  expect(elsewhere.err).toContain('set up for 4 partitions, RABBITMQ_CHAT_PARTITION_COUNT says 8');
   await dlqSession((...args) => runCommand('dlq.ts', args, environment), ['first', 'second', 'third']);
   expect((await collect(queue, 3, 2)).map(({ id }) => id)).toEqual(['first', 'third']);
 }, 60_000);

@@ -382,6 +382,16 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
     },
   ],
   [
+    'a client that was never told of being added has nothing to leave',
+    (h) => {
+      const elsewhere = { chatId: '00000000-0000-0000-0000-00000000000e', userId: cem };
+      h.memberships.push(
+        { ...elsewhere, change: 'added', number: 3, begunAt: 1_500, endedAt: 1_505 },
+        { ...elsewhere, change: 'removed', number: 4, begunAt: 1_510, endedAt: 1_515 },
+      );
+    },
+  ],
+  [
     'a removal while Redis is away is told within 30 s',
     (h) => {
       h.faults.push({ name: 'freeze redis', begunAt: 1_400, endedAt: 3_500, redisAway: true });

@@ -340,10 +340,11 @@ async function settle(
 const sumOf = (cursors: ReadonlyMap<string, number>): number =>
   [...cursors.values()].reduce((sum, each) => sum + each, 0);
 
+/** Everything of the chats it is in, and the removal from those that it has left. */
 function hasAll(client: TortureClient, heads: ReadonlyMap<string, number>, population: Population): boolean {
-  return population.chats.every(
-    ({ id, members }) =>
-      !members.has(client.userId) || (client.cursors().get(id) ?? 0) >= (heads.get(id) ?? 0),
+  const cursors = client.cursors();
+  return population.chats.every(({ id, members }) =>
+    members.has(client.userId) ? (cursors.get(id) ?? 0) >= (heads.get(id) ?? 0) : !cursors.has(id),
   );
 }
 

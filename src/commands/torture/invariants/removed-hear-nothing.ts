@@ -108,13 +108,17 @@ function leavingDeadline(faults: readonly FaultRecord[], removal: MembershipChan
   return deadline;
 }
 
-/** Whether it was ready all the time from before the removal to the deadline, and when it was told. */
+/**
+ * Whether it was ready all the time from before the removal to the deadline, and when it was told. Who was added and
+ * removed again behind a client's back is in a chat that the client never knew: there is nothing for it to leave.
+ */
 function stateDuring(
   records: readonly ClientRecord[],
   removal: MembershipChange,
   deadline: number,
 ): { connected: boolean; toldAt: number | undefined } {
   let ready = false;
+  let knows = false;
   for (const record of records) {
     if (record.at > deadline) break;
     const told =
@@ -123,10 +127,13 @@ function stateDuring(
       record.chatId === removal.chatId &&
       record.number === removal.number;
     if (told) return { connected: true, toldAt: record.at };
+    if ('chatId' in record && record.chatId === removal.chatId && record.kind !== 'failed') {
+      knows = !(record.kind === 'participant' && !record.added && record.userId === removal.userId);
+    }
     if (record.kind === 'ready') ready = record.at < removal.begunAt;
     else if (record.kind === 'disconnected' || record.kind === 'connecting') ready = false;
   }
-  if (!ready) return { connected: false, toldAt: undefined };
+  if (!ready || !knows) return { connected: false, toldAt: undefined };
   const late = records.find(
     (record) =>
       record.kind === 'participant' &&

@@ -7,7 +7,11 @@
 -- statement the snapshot is older than the lock it waited for: a batch committed in between leaves a gap or a
 -- unique violation, and a sender removed in between is still stored.
 --
--- The plan is pinned: on tables that grew from empty the planner keeps a scan that was right for none.
+-- The plan is the same on whatever tables it was made: a plan made while a table was empty or small stays until the next
+-- ANALYZE, and scans all that has come since (measured: 14 ms a batch of 128 on empty tables, 1.5 s 300 batches later).
+-- So each lookup asks for a range of one key, in order, and for its first row: without sorting, one index alone gives
+-- that, and it cannot become a join with a scan. Chats are updated by the place of the row that is locked. What has to
+-- be sorted all the same, the batch, is.
 CREATE FUNCTION store_messages(
   chat_ids uuid[],
   sender_ids uuid[],
@@ -22,6 +26,8 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
+SET enable_sort = off
+SET enable_incremental_sort = off
 SET jit = off
 AS $$
 #variable_conflict use_column
@@ -30,7 +36,7 @@ BEGIN
 
   RETURN QUERY
   WITH judged AS MATERIALIZED (
-    SELECT i.*, c.last_sequence, c.last_event_sequence,
+    SELECT i.*, c.place AS chat_place, c.last_sequence, c.last_event_sequence,
       m.sequence AS known_sequence, m.event_sequence AS known_event_sequence, m.sent_at AS known_sent_at,
       CASE
         WHEN c.id IS NULL THEN 'chat_not_found'
@@ -40,9 +46,19 @@ BEGIN
       END AS verdict
     FROM unnest(chat_ids, sender_ids, ids, client_message_ids, contents, sent_ats) WITH ORDINALITY
       AS i (chat_id, sender_id, id, client_message_id, content, sent_at, ord)
-    LEFT JOIN chats c ON c.id = i.chat_id
-    LEFT JOIN messages m ON m.chat_id = i.chat_id AND m.id = i.id
-    LEFT JOIN chat_participants p ON p.chat_id = i.chat_id AND p.user_id = i.sender_id AND p.left_at IS NULL
+    LEFT JOIN LATERAL (
+      SELECT x.id, x.ctid AS place, x.last_sequence, x.last_event_sequence FROM chats x WHERE x.id = i.chat_id LIMIT 1
+    ) c ON true
+    LEFT JOIN LATERAL (
+      SELECT x.* FROM messages x
+      WHERE (x.chat_id, x.id) BETWEEN (i.chat_id, i.id) AND (i.chat_id, i.id)
+      ORDER BY x.chat_id, x.id LIMIT 1
+    ) m ON true
+    LEFT JOIN LATERAL (
+      SELECT x.* FROM chat_participants x
+      WHERE (x.chat_id, x.user_id) BETWEEN (i.chat_id, i.sender_id) AND (i.chat_id, i.sender_id)
+      ORDER BY x.chat_id, x.user_id LIMIT 1
+    ) p ON p.left_at IS NULL
   ),
   -- The first of its key in the batch is the one to store; further ones are repeats of it, or conflict with it.
   keyed AS (
@@ -75,9 +91,9 @@ BEGIN
       last_event_sequence = chats.last_event_sequence + n.added,
       last_activity_at = greatest(chats.last_activity_at, n.newest)
     FROM (
-      SELECT f.chat_id, count(*) AS added, max(f.sent_at) AS newest FROM numbered f WHERE f.fresh GROUP BY f.chat_id
+      SELECT f.chat_place, count(*) AS added, max(f.sent_at) AS newest FROM numbered f WHERE f.fresh GROUP BY f.chat_place
     ) n
-    WHERE chats.id = n.chat_id
+    WHERE chats.ctid = n.chat_place
   )
   SELECT n.ord::int,
     CASE

@@ -15,7 +15,7 @@ export interface TortureArguments {
 
 export const tortureUsage = `bun run torture [--seed 1] [--minutes 10] [--faults kill,freeze,…] [--report file.json]
   --faults   only these kinds: ${faultKinds.join(', ')}; "none" for the load alone
-  --rate 200, --users 150, --chats 60   the load; each user has two sockets
+  --rate 210, --users 150, --chats 60   the load; each user has two sockets
   --list     prints the schedule of the seed and ends`;
 
 /** @throws Error with what is wrong */
@@ -27,7 +27,7 @@ export function parseTortureArguments(given: readonly string[]): TortureArgument
       minutes: { type: 'string', default: '10' },
       faults: { type: 'string', default: faultKinds.join(',') },
       report: { type: 'string' },
-      rate: { type: 'string', default: '200' },
+      rate: { type: 'string', default: '210' },
       users: { type: 'string', default: '150' },
       chats: { type: 'string', default: '60' },
       list: { type: 'boolean', default: false },

@@ -2,52 +2,12 @@ import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber, Topic } from '../shared/notifications/notifications.ts';
 import type { Change, Page, ReadPage } from './change.ts';
-import { type FanOut, frameFor } from './fan-out.ts';
+import type { FanOut } from './fan-out.ts';
+import { createJoinByReading, type JoinOptions, keepInTail } from './join-by-reading.ts';
+import type { LocalChat } from './local-chat.ts';
 import type { Member } from './member.ts';
-import type { NativeRoom } from './native-room.ts';
 import { resetFrame } from './reset.ts';
 import { subscribeWithin } from './subscribe.ts';
-
-/** A chat with at least one local socket. */
-interface LocalChat {
-  readonly id: string;
-  /** *G*: the last `eventSequence` delivered to the room; undefined until the first socket enters. */
-  delivered: number | undefined;
-  /** The sockets that are told. */
-  readonly room: NativeRoom<Member>;
-  /** Those in the room and those on their way; the last one to leave ends the chat here, and with it *G*. */
-  readonly holders: Set<Member>;
-  /** The highest number hinted that is not delivered yet; 0 for none. */
-  hinted: number;
-  filling: boolean;
-  /** Resolves when its topic is acknowledged. */
-  readonly subscribed: Promise<void>;
-  /** When that was, on the sequencer's own clock. */
-  subscribedAt: number | undefined;
-  /** What was delivered in `(tailAfter, delivered]`, kept while sockets join by reading. */
-  tail: Change[];
-  tailAfter: number;
-  joining: number;
-}
-
-/** A join that reads is served from the tail for as long as this; then it reads on. */
-const mostTail = 256;
-
-/** The chat as a member is about to be shown it, who has not heard of it. */
-export interface Introduction {
-  /** Its number: the object holds what changed up to here, but for the messages. */
-  through: number;
-  /** `chat.created`, with another number in the place of its own. */
-  frame(eventSequence: number): string;
-}
-
-export interface JoinOptions {
-  /** How many rows there are beyond `from`, as far as that is known. */
-  expected?: number;
-  introduction?: Introduction;
-  /** Whether so much more may be sent; once it may not, the chat is reset. Without it there is no limit. */
-  mayTell?: (frame: string) => boolean;
-}
 
 export interface Sequencer {
   /** A point in time before which a topic was subscribed, or not. */
@@ -79,6 +39,12 @@ export interface Sequencer {
   /** The chats here with their *G*. */
   delivered(): ReadonlyMap<string, number>;
 }
+
+/**
+ * Logged once a fill, with `chatId`, `rows`, and how many `messages` are among them. Only where there are some was a
+ * notification lost or late, which is worth an operator's eye: changes of participants always come by reading.
+ */
+export const gapFilled = 'a gap was filled';
 
 /**
  * Gives every socket every change of its chats in order, once, with no gap: notifications are delivered only where they
@@ -150,38 +116,36 @@ export function createSequencer(deps: {
     }
   }
 
-  function keepInTail(chat: LocalChat, change: Change): void {
-    chat.tail.push(change);
-    if (chat.tail.length > mostTail) chat.tailAfter = chat.tail.shift()?.eventSequence ?? chat.tailAfter;
-  }
-
   function setFirst(chat: LocalChat, eventSequence: number): void {
     chat.delivered = eventSequence;
     chat.tailAfter = eventSequence;
     fill(chat);
   }
 
-  /** Brings the room to the end of the page, if the page begins where the room is or earlier. */
-  function absorb(chat: LocalChat, page: Page): void {
+  /**
+   * Brings the room to the end of the page, if the page begins where the room is or earlier.
+   * @returns what the room was told
+   */
+  function absorb(chat: LocalChat, page: Page): readonly Change[] {
     if (chat.delivered === undefined) {
       if (page.through === page.head) setFirst(chat, page.head);
-      return;
+      return [];
     }
-    if (page.after > chat.delivered) return;
+    if (page.after > chat.delivered) return [];
     const from = chat.delivered;
-    for (const change of page.changes) {
-      // Not against the running number: participants that changed in one commit may share theirs.
-      if (change.eventSequence > from) deliver(chat, change);
-    }
+    // Not against the running number: participants that changed in one commit may share theirs.
+    const missed = page.changes.filter(({ eventSequence }) => eventSequence > from);
+    for (const change of missed) deliver(chat, change);
     chat.delivered = Math.max(from, page.through);
     if (page.head > chat.delivered) chat.hinted = Math.max(chat.hinted, page.head);
     fill(chat);
+    return missed;
   }
 
-  /** A page that was read after the room had been told up to `delivered`. */
-  function take(chat: LocalChat, page: Page, delivered: number | undefined): void {
+  /** A page that was read after the room had been told up to `delivered`; gives what it is told now. */
+  function take(chat: LocalChat, page: Page, delivered: number | undefined): readonly Change[] {
     if (delivered !== undefined && page.head < delivered) startAgain(chat, page.head);
-    absorb(chat, page);
+    return absorb(chat, page);
   }
 
   /** The database was restored to an older state: whoever is in the room reads the chat again, and goes on from there. */
@@ -207,6 +171,8 @@ export function createSequencer(deps: {
   /** One read at a time; of what is hinted meanwhile only the highest number is kept, and read next. */
   async function fillGap(chat: LocalChat): Promise<void> {
     let failures = 0;
+    let rows = 0;
+    let messages = 0;
     const here = () => chats.get(chat.id) === chat;
     while (here() && chat.delivered !== undefined && chat.hinted > chat.delivered) {
       const after = chat.delivered;
@@ -217,7 +183,9 @@ export function createSequencer(deps: {
         failures = 0;
         if (!here()) break;
         // A hint for what PostgreSQL does not have is forged, or from a database that was restored: it is not obeyed.
-        if (page) take(chat, page, after);
+        const told = page ? take(chat, page, after) : [];
+        rows += told.length;
+        messages += told.filter(({ kind }) => kind === 'message').length;
       } catch (error) {
         chat.hinted = Math.max(chat.hinted, wanted);
         if (failures === 0) log.warn({ err: error, chatId: chat.id }, 'reading a gap failed; trying again');
@@ -227,6 +195,7 @@ export function createSequencer(deps: {
     }
     // In the same tick as the last look at `hinted`: a hint after this starts the next fill.
     chat.filling = false;
+    if (rows > 0) log[messages > 0 ? 'info' : 'debug']({ chatId: chat.id, rows, messages }, gapFilled);
   }
 
   function enter(member: Member, chatId: string, head: number): boolean {
@@ -244,6 +213,8 @@ export function createSequencer(deps: {
     fill(chat);
   }
 
+  const joinByReading = createJoinByReading({ readPage, take, leave });
+
   async function join(
     member: Member,
     chatId: string,
@@ -252,82 +223,11 @@ export function createSequencer(deps: {
   ): Promise<void> {
     const chat = chats.get(chatId);
     if (!chat) return;
-    if (chat.joining === 0) {
-      chat.tail = [];
-      chat.tailAfter = chat.delivered ?? Number.POSITIVE_INFINITY;
-    }
-    chat.joining += 1;
     try {
       await joinByReading(chat, member, from, options);
     } catch (error) {
       if (chats.get(chatId) === chat) leave(member, chatId);
       throw error;
-    } finally {
-      chat.joining -= 1;
-      if (chat.joining === 0) chat.tail = [];
-    }
-  }
-
-  async function joinByReading(
-    chat: LocalChat,
-    member: Member,
-    from: number,
-    { expected, introduction, mayTell }: JoinOptions,
-  ): Promise<void> {
-    const { id: chatId } = chat;
-    let told = from;
-    let toIntroduce = introduction;
-    let silent = false;
-
-    function introduce(eventSequence: number): void {
-      if (toIntroduce) member.send(toIntroduce.frame(eventSequence));
-      toIntroduce = undefined;
-    }
-
-    /** @returns false once the member has been told of its own removal */
-    function tell(change: Change): boolean {
-      const leaves = change.kind === 'participant' && !change.present && change.userId === member.userId;
-      if (toIntroduce) {
-        // Participants are in the introduction; messages are told after it, which takes a number just before the first.
-        const inside = change.eventSequence <= toIntroduce.through;
-        if (inside && change.kind === 'participant' && !leaves) return true;
-        introduce(inside && !leaves ? change.eventSequence - 1 : toIntroduce.through);
-      }
-      const frame = frameFor(member, change);
-      // What is left out is read all the same: the member's own removal may be in it.
-      silent ||= mayTell?.(frame) === false;
-      if (!silent || leaves) member.send(frame);
-      return !leaves;
-    }
-
-    for (;;) {
-      const { delivered } = chat;
-      // From where the room is, if that is behind the member: it would tell the member again what lies between.
-      const after = Math.min(told, delivered ?? told);
-      const page = await readPage(chatId, after, expected);
-      if (!chat.holders.has(member)) return;
-      if (!page) {
-        member.send(resetFrame({ chatId }));
-        return leave(member, chatId);
-      }
-      take(chat, page, delivered);
-      if (told > page.head) {
-        // A cursor of a database that was restored: what comes from now on is new to the member.
-        silent = true;
-        told = page.head;
-      }
-      const missed = page.changes.filter((change) => change.eventSequence > told);
-      if (!missed.every(tell)) return leave(member, chatId);
-      told = Math.max(told, page.through);
-      if (chat.delivered === undefined || chat.delivered < told || page.through < page.head) continue;
-      // What the room was told after the snapshot: from the tail, where it reaches back so far, else by reading on.
-      if (told < chat.tailAfter) continue;
-      const later = chat.tail.filter((change) => change.eventSequence > told);
-      if (!later.every(tell)) return leave(member, chatId);
-      if (toIntroduce) introduce(toIntroduce.through);
-      if (silent) member.send(resetFrame({ chatId, eventSequence: chat.delivered }));
-      chat.room.add(member);
-      return;
     }
   }
 

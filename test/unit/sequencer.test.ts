@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import type { Change, Page } from '../../src/gateway/change.ts';
 import { createFanOut } from '../../src/gateway/fan-out.ts';
 import type { Member } from '../../src/gateway/member.ts';
-import { createSequencer, type Sequencer } from '../../src/gateway/sequencer.ts';
+import { createSequencer, gapFilled, type Sequencer } from '../../src/gateway/sequencer.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
 import { eventually } from '../support/eventually.ts';
@@ -341,6 +341,37 @@ describe('sequencer', () => {
     for (let at = 0; at < 1_000; at += 1) sequencer.offer(chatId, database.message('bob'));
     expect(ada.numbers).toHaveLength(1_000);
     expect(reads).toBe(0);
+  });
+
+  test('a gap that is filled is one line of the log, quiet where it is participants alone', async () => {
+    const lines: { level: number; chatId: string; rows: number; messages: number; msg: string }[] = [];
+    const database = fakeDatabase({ pageRows: 3, delay: () => Bun.sleep(1) });
+    const sequencer = createSequencer({
+      readPage: database.readPage,
+      subscriber,
+      fanOut,
+      log: createLog({ logLevel: 'debug' }, 'test', { write: (line) => lines.push(JSON.parse(line)) }),
+      onAdded() {},
+    });
+    const ada = member('ada');
+    await plainConnect(sequencer, ada, async () => database.head);
+    sequencer.offer(chatId, database.message('bob'));
+    expect(lines).toEqual([]);
+
+    for (let at = 0; at < 3; at += 1) database.message('bob');
+    database.participant('cem', true);
+    sequencer.offer(chatId, database.message('bob'));
+    await eventually('it is filled', () => lines.length === 1);
+    sequencer.hint(chatId, database.participant('cem', false).eventSequence);
+    await eventually('it is filled again', () => lines.length === 2);
+    expect(lines).toMatchObject([
+      { level: 30, msg: gapFilled, chatId, rows: 5, messages: 4 },
+      { level: 20, msg: gapFilled, chatId, rows: 1, messages: 0 },
+    ]);
+    // What is not there is no gap.
+    sequencer.hint(chatId, Number.MAX_SAFE_INTEGER);
+    await database.readPage(chatId, 0);
+    expect([lines.length, ada.numbers.length]).toEqual([2, 7]);
   });
 
   test('the last member to leave ends the chat here', async () => {

@@ -4,7 +4,7 @@ import { faultKinds } from '../../src/commands/torture/schedule.ts';
 
 test('without arguments: ten minutes of everything', () => {
   const given = parseTortureArguments([]);
-  expect(given).toMatchObject({ seed: 1, minutes: 10, messagesASecond: 200, list: false });
+  expect(given).toMatchObject({ seed: 1, minutes: 10, messagesASecond: 210, list: false });
   expect(given.kinds).toEqual(faultKinds);
   // Two sockets a user.
   expect(given.users * 2).toBeGreaterThanOrEqual(300);

@@ -90,8 +90,10 @@ export async function createDeployment(options: {
       const port = await freePort();
       env[portVariable[kind]] = String(port);
       if (kind === 'worker') env.CHAT_WORKER_ENABLED = 'true';
+      // There they say what they filled.
+      if (kind === 'gateway') env.LOG_LEVEL = 'info';
       own[kind][index] = createOwnProcess({
-        ...{ guard, kind, port, env, folder, cwd: root },
+        ...{ guard, port, env, folder, cwd: root },
         name: `${kind} ${index + 1}`,
         command: [process.execPath, '--no-env-file', join(root, `src/${kind}.ts`)],
       });

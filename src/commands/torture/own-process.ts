@@ -1,10 +1,8 @@
 import { join } from 'node:path';
 import type { Guard, GuardedProcess } from '../servers/guard.ts';
-import type { OwnKind } from './schedule.ts';
 
 export interface OwnProcess {
   readonly name: string;
-  readonly kind: OwnKind;
   /** Where it listens. */
   readonly port: number;
   /** Undefined while it is down. */
@@ -19,6 +17,8 @@ export interface OwnProcess {
   stop(deadlineMs: number): Promise<boolean>;
   /** How often it ended though nobody wanted it to; it is then started again, as any supervisor would. */
   unwantedExits(): readonly UnwantedExit[];
+  /** What it printed, a file for each start. */
+  logFiles(): readonly string[];
 }
 
 export interface UnwantedExit {
@@ -32,28 +32,29 @@ export interface UnwantedExit {
 export interface OwnProcessOptions {
   guard: Guard;
   name: string;
-  kind: OwnKind;
   port: number;
   command: string[];
   cwd: string;
   env: Record<string, string | undefined>;
   /** For what it prints: one file a start. */
   folder: string;
+  /** How often it is asked whether it is up. */
+  pollMs?: number;
 }
 
 const restartPauseMs = 500;
 
 /** An api, worker or gateway as a real process, with a supervisor's restart. */
 export function createOwnProcess(options: OwnProcessOptions): OwnProcess {
-  const { guard, name, kind, port, folder } = options;
+  const { guard, name, port, folder, pollMs = 100 } = options;
   const exits: UnwantedExit[] = [];
   let running: GuardedProcess | undefined;
   let wanted = false;
-  let starts = 0;
+  const logFiles: string[] = [];
 
   function spawn(): void {
-    starts += 1;
-    const logFile = join(folder, `${name.replace(' ', '-')}-${starts}.log`);
+    const logFile = join(folder, `${name.replace(' ', '-')}-${logFiles.length + 1}.log`);
+    logFiles.push(logFile);
     const child = guard.spawn({
       command: options.command,
       cwd: options.cwd,
@@ -85,7 +86,6 @@ export function createOwnProcess(options: OwnProcessOptions): OwnProcess {
 
   return {
     name,
-    kind,
     port,
     pid: () => running?.pid,
     async start(deadlineMs = 60_000) {
@@ -94,7 +94,7 @@ export function createOwnProcess(options: OwnProcessOptions): OwnProcess {
       const deadline = performance.now() + deadlineMs;
       while (wanted && performance.now() < deadline) {
         if (await answers()) return true;
-        await Bun.sleep(100);
+        await Bun.sleep(pollMs);
       }
       return false;
     },
@@ -116,6 +116,7 @@ export function createOwnProcess(options: OwnProcessOptions): OwnProcess {
       return performance.now() - began < deadlineMs;
     },
     unwantedExits: () => exits,
+    logFiles: () => logFiles,
   };
 }
 

@@ -37,6 +37,8 @@ export interface Figures {
   delivered: number;
   connects: number;
   resumes: number;
+  /** Rows that gateways read while sockets were connected, because notifications were lost or late. */
+  rowsFilled: number;
   /** Events received between `connect` and `chat.ready`: what had been missed. */
   replayed: number;
   resets: number;
@@ -72,7 +74,7 @@ export function makeReport(options: {
   };
 }
 
-function figuresOf({ history, figures }: TortureResult): Figures {
+function figuresOf({ history, figures, filled }: TortureResult): Figures {
   const { posts, clients, database } = history;
   const count = (matches: (record: ClientRecord) => boolean) =>
     clients.reduce(
@@ -106,6 +108,7 @@ function figuresOf({ history, figures }: TortureResult): Figures {
     delivered: count(({ kind }) => kind === 'message'),
     connects: count(({ kind }) => kind === 'connected'),
     resumes,
+    rowsFilled: filled.rows,
     replayed,
     resets: count(({ kind }) => kind === 'reset'),
     membershipChanges: history.memberships.length,
@@ -143,7 +146,7 @@ export function printReport(report: Report, print: (line: string) => void): void
   );
   print(`stored ${f.stored}, dead letters ${f.deadLetters}, delivered ${f.delivered}`);
   print(
-    `connects ${f.connects}, resumes ${f.resumes}, replayed ${f.replayed}, resets ${f.resets}, ` +
+    `connects ${f.connects}, resumes ${f.resumes}, rows filled ${f.rowsFilled}, replayed ${f.replayed}, resets ${f.resets}, ` +
       `memberships changed ${f.membershipChanges}`,
   );
   print(

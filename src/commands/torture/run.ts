@@ -6,6 +6,7 @@ import { readDatabase, readDeadLetters, readHeads, readQueues, waitingMessages }
 import { createComingsAndGoings } from './comings-and-goings.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
 import { carryOut, type FaultHelpers } from './faults.ts';
+import { type Filled, readFilled } from './filled.ts';
 import { connectedShare, createFlowWatch } from './flow.ts';
 import type { History, Resources } from './history.ts';
 import type { UnwantedExit } from './own-process.ts';
@@ -49,6 +50,7 @@ export interface TortureResult {
     loadSeconds: number;
   };
   loadEndedAt: number;
+  filled: Filled;
   /** Waves of the schedule that there was no time for. */
   wavesLeft: number;
   unwantedExits: readonly UnwantedExit[];
@@ -183,6 +185,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
         loadSeconds: (loadEndedAt - loadBegan + warmUpMs) / 1000,
       },
       loadEndedAt,
+      filled: await readFilled(deployment.own.gateway.flatMap((each) => each.logFiles())),
       wavesLeft,
       unwantedExits: Object.values(deployment.own)
         .flat()

@@ -4,10 +4,12 @@ import type { Admit, VerifyToken } from '../auth/authenticate.ts';
 import { createFindUsers } from '../auth/find-users.ts';
 import { createGetUser } from '../auth/get-user.ts';
 import { createPutOutsideUser } from '../auth/put-outside-user.ts';
+import type { SendMessage } from '../chat/send-message.ts';
 import type { Database } from '../db/database.ts';
 import type { RateLimits } from '../shared/admission/admission.ts';
 import type { AuthConfig } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
+import { createDirectSend } from './direct-send.ts';
 import { createDocument } from './document.ts';
 import type { ApiEnv } from './env.ts';
 import { clientAddress } from './middleware/address.ts';
@@ -32,6 +34,8 @@ export interface ApiDependencies {
   accounts: Accounts | undefined;
   /** Mounted beside the api's own; handed what guards every route with a token. */
   chatRoutes(requireIdentity: RequireIdentity): Hono<ApiEnv>;
+  /** The verb of its busiest route, which has a way of its own. */
+  sendMessage: SendMessage;
   allowedOrigin(origin: string): boolean;
   /** What `/readyz` names. */
   dependencies: readonly Dependency[];
@@ -49,6 +53,7 @@ export function createApi({
   admit,
   accounts,
   chatRoutes,
+  sendMessage,
   allowedOrigin,
   dependencies,
   log,
@@ -56,13 +61,13 @@ export function createApi({
 }: ApiDependencies): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
   const requireIdentity = createRequireIdentity({ verify, admit, rateLimits });
-  const { issuer, serviceToken } = config;
+  const { issuer, serviceToken, trustProxy } = config;
 
   api.onError(respondToError);
   api.notFound(respondToUnknownRoute);
   api.use(aroundRequest(log, allowedOrigin));
   api.use(preflight(allowedOrigin));
-  api.use(clientAddress(config.trustProxy));
+  api.use(clientAddress(trustProxy));
   api.use(requestDeadline(deadlineMs));
 
   if (accounts) api.route('/', authRoutes({ accounts, rateLimits, requireIdentity }));
@@ -82,5 +87,12 @@ export function createApi({
     return document;
   };
   api.route('/', documentationRoutes(documentOnce));
+
+  const sendDirectly = createDirectSend({
+    ...{ verify, admit, rateLimits, sendMessage, allowedOrigin, trustProxy, deadlineMs, log },
+  });
+  const byRoute = api.fetch;
+  api.fetch = (request, bindings: ApiEnv['Bindings'] = {}, context) =>
+    sendDirectly(request, bindings.server) ?? byRoute(request, bindings, context);
   return api;
 }

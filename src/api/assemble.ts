@@ -1,5 +1,6 @@
 import type { Hono } from 'hono';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
+import { createSendMessage } from '../chat/send-message.ts';
 import type { Adapters } from '../shared/adapters.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import type { ProcessParts } from '../shared/run-process.ts';
@@ -24,6 +25,9 @@ export async function assembleApi(
   const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
   const { refreshTtlSeconds, issuer, serviceToken } = config.auth;
 
+  const { partitionCount } = adapters;
+  const sendMessage = createSendMessage({ database, facts, sendQueue, partitionCount });
+
   return createApi({
     config: { issuer, serviceToken, trustProxy: config.trustProxy },
     database,
@@ -33,15 +37,8 @@ export async function assembleApi(
     accounts:
       ownTokens &&
       createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log }),
-    chatRoutes: createChatRoutes({
-      database,
-      facts,
-      presence,
-      notifier,
-      sendQueue,
-      partitionCount: adapters.partitionCount,
-      log,
-    }),
+    chatRoutes: createChatRoutes({ database, facts, presence, notifier, sendMessage, log }),
+    sendMessage,
     allowedOrigin: createAllowedOrigin(config),
     dependencies: readinessOf({
       database,

@@ -9,13 +9,12 @@ import { createGetMessage } from '../chat/get-message.ts';
 import { createListChats } from '../chat/list-chats.ts';
 import { createListParticipants } from '../chat/list-participants.ts';
 import { createRemoveParticipant } from '../chat/remove-participant.ts';
-import { createSendMessage } from '../chat/send-message.ts';
+import type { SendMessage } from '../chat/send-message.ts';
 import type { Database } from '../db/database.ts';
 import type { Facts } from '../shared/admission/admission.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
 import type { Presence } from '../shared/presence/presence.ts';
-import type { SendQueue } from '../shared/queue/queue.ts';
 import type { ApiEnv } from './env.ts';
 import type { RequireIdentity } from './middleware/require-identity.ts';
 import { changeRoutes } from './routes/changes.ts';
@@ -28,8 +27,7 @@ export interface ChatRoutesDependencies {
   facts: Facts;
   presence: Presence;
   notifier: Notifier;
-  sendQueue: SendQueue;
-  partitionCount: number;
+  sendMessage: SendMessage;
   log: Logger;
 }
 
@@ -37,7 +35,7 @@ export interface ChatRoutesDependencies {
 export function createChatRoutes(
   deps: ChatRoutesDependencies,
 ): (requireIdentity: RequireIdentity) => Hono<ApiEnv> {
-  const { database, facts, presence, notifier, sendQueue, partitionCount, log } = deps;
+  const { database, facts, presence, notifier, sendMessage, log } = deps;
   const announce = createAnnounce(notifier, log);
   const getChat = createGetChat({ database, presence });
   const chatVerbs = {
@@ -51,7 +49,7 @@ export function createChatRoutes(
     removeParticipant: createRemoveParticipant({ database, facts, announce }),
   };
   const messageVerbs = {
-    sendMessage: createSendMessage({ database, facts, sendQueue, partitionCount }),
+    sendMessage,
     getHistory: createGetHistory({ database }),
     getMessage: createGetMessage({ database }),
   };

@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception';
 import { databaseUnavailable, isDatabaseUnavailable } from '../db/errors.ts';
 import type { Problem } from '../shared/contract.ts';
 import { ChatError, errorTable } from '../shared/errors.ts';
+import type { Logger } from '../shared/log.ts';
 import { loggable } from '../shared/loggable.ts';
 import type { ApiEnv } from './env.ts';
 
@@ -13,17 +14,47 @@ const defaultRetryAfterSeconds = 2;
 
 /** The one boundary between errors and HTTP. */
 export function respondToError(error: unknown, c: Context<ApiEnv>): Response {
-  const known = toChatError(error);
-  const { status } = errorTable[known.code];
-  if (status >= 500) {
-    const requestId = c.get('requestId');
-    c.get('log').error({ requestId, err: loggable(error), code: known.code }, 'request failed');
-  }
-  return problemResponse(c, known);
+  return respondWith(c, toChatError(error));
 }
 
 export const respondToUnknownRoute = (c: Context<ApiEnv>): Response =>
-  problemResponse(c, new ChatError('route_not_found'));
+  respondWith(c, new ChatError('route_not_found'));
+
+function respondWith(c: Context<ApiEnv>, error: ChatError): Response {
+  const { status, headers, body } = problemOf(error, c.get('requestId'), c.get('log'));
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
+  return c.body(body, status as 500);
+}
+
+/** RFC 9457. What is our own fault is logged here, once. */
+export function problemOf(
+  given: unknown,
+  requestId: string,
+  log: Logger,
+): { status: number; headers: Record<string, string>; body: string } {
+  const error = toChatError(given);
+  const { status, title } = errorTable[error.code];
+  if (status >= 500) log.error({ requestId, err: loggable(given), code: error.code }, 'request failed');
+  const problem: Problem = {
+    type: `urn:confab:error:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    detail: error.message,
+    requestId,
+    ...(error.errors ? { errors: error.errors } : {}),
+  };
+  const headers: Record<string, string> = {
+    'Content-Type': problemMediaType,
+    'Cache-Control': 'no-store',
+    ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+  };
+  if (status === 429 || status === 503) {
+    const seconds = Math.ceil(error.retryAfterSeconds ?? defaultRetryAfterSeconds);
+    headers['Retry-After'] = String(Math.max(1, seconds));
+  }
+  return { status, headers, body: JSON.stringify(problem) };
+}
 
 function toChatError(error: unknown): ChatError {
   if (error instanceof ChatError) return error;
@@ -31,27 +62,4 @@ function toChatError(error: unknown): ChatError {
   // Thrown by Hono itself: its message may quote the request.
   if (error instanceof HTTPException && error.status === 413) return new ChatError('body_too_large');
   return new ChatError('internal_error');
-}
-
-function problemResponse(c: Context<ApiEnv>, error: ChatError): Response {
-  const { status, title } = errorTable[error.code];
-  const problem: Problem = {
-    type: `urn:confab:error:${error.code}`,
-    title,
-    status,
-    code: error.code,
-    detail: error.message,
-    requestId: c.get('requestId'),
-    ...(error.errors ? { errors: error.errors } : {}),
-  };
-  c.header('Content-Type', problemMediaType);
-  c.header('Cache-Control', 'no-store');
-  if (status === 401) c.header('WWW-Authenticate', 'Bearer');
-  if (status === 429 || status === 503) {
-    c.header(
-      'Retry-After',
-      String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? defaultRetryAfterSeconds))),
-    );
-  }
-  return c.body(JSON.stringify(problem), status as 500);
 }

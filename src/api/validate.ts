@@ -1,4 +1,4 @@
-import type { Context, MiddlewareHandler } from 'hono';
+import type { MiddlewareHandler } from 'hono';
 import { resolver, uniqueSymbol } from 'hono-openapi';
 import * as v from 'valibot';
 import { ChatError } from '../shared/errors.ts';
@@ -35,7 +35,8 @@ export const uuid = v.pipe(
  */
 export function jsonBody<const S extends Schema>(schema: S): Validates<'json', S> {
   return describe('json', schema, async (c, next) => {
-    c.req.addValidatedData('json', parse(schema, await readJson(c)));
+    assertJson(c.req.header('content-type'));
+    c.req.addValidatedData('json', parse(schema, parseJson(await c.req.arrayBuffer())));
     await next();
   });
 }
@@ -75,7 +76,8 @@ function describe<Target extends 'json' | 'query' | 'param', S extends Schema>(
   return Object.assign(middleware, { [uniqueSymbol]: openapi }) as unknown as Validates<Target, S>;
 }
 
-function parse<S extends Schema>(schema: S, input: unknown): v.InferOutput<S> {
+/** @throws ChatError `validation_failed` */
+export function parse<S extends Schema>(schema: S, input: unknown): v.InferOutput<S> {
   const problems = unstorable(input);
   const parsed = v.safeParse(schema, input);
   for (const issue of parsed.issues ?? []) {
@@ -105,14 +107,21 @@ const expectedNames: Readonly<Record<string, string>> = {
   Object: 'an object',
 };
 
-async function readJson(c: Context<ApiEnv>): Promise<unknown> {
-  const mediaType = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
+/** @throws ChatError `unsupported_media_type` */
+function assertJson(contentType: string | undefined): void {
+  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase();
   if (mediaType !== 'application/json') {
     throw new ChatError('unsupported_media_type', 'Send the body as Content-Type: application/json.');
   }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** @throws ChatError `malformed_json`, `validation_failed` for what is no object */
+export function parseJson(bytes: ArrayBuffer): object {
   let body: unknown;
   try {
-    body = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(await c.req.arrayBuffer()));
+    body = JSON.parse(utf8.decode(bytes));
   } catch (error) {
     // The message of a SyntaxError quotes the body: it goes nowhere.
     if (error instanceof RangeError) throw tooDeep();

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
+import { createSendMessage } from '../../src/chat/send-message.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
@@ -34,6 +35,7 @@ afterAll(async () => {
 const dependencies = [
   { name: 'postgres', required: true, up: true, check: () => dependencies[0]?.up ?? false },
 ];
+const sendMessage = createSendMessage({ ...base, sendQueue: await queue.sendQueue(), partitionCount });
 const { api, call, signUp } = await createTestApi({
   ...base,
   environment: { SERVICE_TOKEN: serviceToken },
@@ -41,10 +43,10 @@ const { api, call, signUp } = await createTestApi({
   chatRoutes: createChatRoutes({
     ...base,
     presence: createEmbeddedPresence(),
-    sendQueue: await queue.sendQueue(),
-    partitionCount,
+    sendMessage,
     log,
   }),
+  sendMessage,
 });
 const documented = await createDocumented(api);
 const { document } = documented;

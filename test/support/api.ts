@@ -4,6 +4,7 @@ import type { ApiEnv } from '../../src/api/env.ts';
 import type { RequireIdentity } from '../../src/api/middleware/require-identity.ts';
 import type { Dependency } from '../../src/api/routes/health.ts';
 import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
+import type { SendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import type { Facts, RateLimits } from '../../src/shared/admission/admission.ts';
 import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
@@ -23,6 +24,7 @@ export interface TestApiOptions extends ApiBase {
   environment?: Environment;
   rateLimits?: RateLimits;
   chatRoutes?(requireIdentity: RequireIdentity): Hono<ApiEnv>;
+  sendMessage?: SendMessage;
   dependencies?: readonly Dependency[];
   log?: Logger;
   deadlineMs?: number;
@@ -37,6 +39,7 @@ export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
 export async function createTestApi({
   environment = {},
   chatRoutes = () => new Hono<ApiEnv>(),
+  sendMessage = () => Promise.reject(new Error('nothing is sent here')),
   dependencies = [],
   log = createLog({ logLevel: 'silent' }, 'test'),
   ...options
@@ -56,6 +59,7 @@ export async function createTestApi({
     admit,
     accounts,
     chatRoutes,
+    sendMessage,
     allowedOrigin: (origin) => config.corsOrigins?.includes(origin) ?? false,
     dependencies,
     log,

@@ -4,6 +4,7 @@ import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import type { ApiEnv } from '../../src/api/env.ts';
 import { createAdmit } from '../../src/auth/authenticate.ts';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
+import { createSendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import type { Facts } from '../../src/shared/admission/admission.ts';
@@ -102,6 +103,7 @@ export async function openChatApi(parts: {
     audience: 'confab',
     accessTtlSeconds: 900,
   });
+  const sendMessage = createSendMessage({ database: apiDatabase, facts, sendQueue, partitionCount });
   const app = createApi({
     config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
     database: apiDatabase,
@@ -114,10 +116,10 @@ export async function openChatApi(parts: {
       facts,
       presence,
       notifier,
-      sendQueue,
-      partitionCount,
+      sendMessage,
       log,
     }),
+    sendMessage,
     allowedOrigin: () => true,
     dependencies: [],
     log,
@@ -146,19 +148,22 @@ export async function openChatApi(parts: {
     path: string,
     body?: unknown,
   ): Promise<Answer> {
+    const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const response = await app.request(path, {
       method,
       headers: {
         ...(user ? { authorization: `Bearer ${user.token}` } : {}),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        // As every client states it; a `Request` made here has none by itself.
+        ...(text === undefined ? {} : { 'content-length': String(Buffer.byteLength(text)) }),
       },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(text === undefined ? {} : { body: text }),
     });
-    const text = await response.text();
+    const answer = await response.text();
     return {
       status: response.status,
       headers: response.headers,
-      body: text === '' ? undefined : JSON.parse(text),
+      body: answer === '' ? undefined : JSON.parse(answer),
     };
   }
 

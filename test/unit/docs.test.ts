@@ -151,8 +151,7 @@ describe('the contract', () => {
         facts: never,
         presence: never,
         notifier: never,
-        sendQueue: never,
-        partitionCount: 8,
+        sendMessage: never,
         log: createLog({ logLevel: 'silent' }, 'test'),
       }),
     });

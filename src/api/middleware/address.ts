@@ -1,22 +1,26 @@
-import type { Context, MiddlewareHandler } from 'hono';
+import type { MiddlewareHandler } from 'hono';
 import type { ApiEnv } from '../env.ts';
+
+/** The address that limits are counted for. */
+export function clientAddress(trustProxy: boolean): MiddlewareHandler<ApiEnv> {
+  return (c, next) => {
+    c.set('address', addressOf(c.req.raw, c.env?.server, trustProxy));
+    return next();
+  };
+}
 
 /**
  * @param trustProxy whether a proxy of ours stands before: then the last entry of X-Forwarded-For is what it saw. Those
  * before it are the client's own words.
  */
-export function clientAddress(trustProxy: boolean): MiddlewareHandler<ApiEnv> {
-  return (c, next) => {
-    c.set('address', limitedAddress((trustProxy && forwardedFor(c)) || connectedFrom(c)));
-    return next();
-  };
+export function addressOf(
+  request: Request,
+  server: ApiEnv['Bindings']['server'],
+  trustProxy: boolean,
+): string {
+  const forwarded = trustProxy && request.headers.get('x-forwarded-for')?.split(',').at(-1)?.trim();
+  return limitedAddress(forwarded || (server?.requestIP(request)?.address ?? 'unknown'));
 }
-
-const forwardedFor = (c: Context<ApiEnv>): string | undefined =>
-  c.req.header('x-forwarded-for')?.split(',').at(-1)?.trim();
-
-const connectedFrom = (c: Context<ApiEnv>): string =>
-  c.env?.server?.requestIP(c.req.raw)?.address ?? 'unknown';
 
 /** One customer's line has a whole /64 of IPv6: it counts as one address. IPv4 in IPv6 is IPv4. */
 export function limitedAddress(address: string): string {

@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
-import { withDeadline } from '../../shared/deadline.ts';
+import type { ErrorCode } from '../../shared/contract.ts';
+import { createDeadline } from '../../shared/deadline.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { ApiEnv } from '../env.ts';
 import { readBody } from './read-body.ts';
@@ -10,13 +11,12 @@ import { readBody } from './read-body.ts';
  * that its end is not known. The body is read before: a slow client is not a slow database.
  */
 export function requestDeadline(ms: number): MiddlewareHandler<ApiEnv> {
+  const within = createDeadline(ms);
   return async (c, next) => {
     await readBody(c);
-    const late = () =>
-      new ChatError(c.get('deadlineCode') ?? 'database_unavailable', undefined, {
-        cause: new Error(`no answer within ${ms} ms`),
-        retryAfterSeconds: 2,
-      });
-    await withDeadline(next(), ms, late);
+    await within(next(), () => noAnswer(c.get('deadlineCode') ?? 'database_unavailable', ms));
   };
 }
+
+export const noAnswer = (code: ErrorCode, ms: number): ChatError =>
+  new ChatError(code, undefined, { cause: new Error(`no answer within ${ms} ms`), retryAfterSeconds: 2 });

@@ -1,9 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
+import { exposedHeaders } from '../answer.ts';
 import type { ApiEnv } from '../env.ts';
-
-/** What a page of an allowed origin may read of an answer's headers. */
-export const exposedHeaders = 'Retry-After,X-Request-Id';
 
 /**
  * Answers a browser's question whether it may ask. Tokens travel in a header, never in a cookie: no credentials, and a

@@ -3,7 +3,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { ChatError } from '../../shared/errors.ts';
 import type { ApiEnv } from '../env.ts';
 
-const maxBodyBytes = 64 * 1024;
+export const maxBodyBytes = 64 * 1024;
 
 const tooLarge = (): ChatError => new ChatError('body_too_large', `The body may have ${maxBodyBytes} bytes.`);
 

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Admit, Identity, VerifyToken } from '../../auth/authenticate.ts';
-import type { Fact, RateLimits } from '../../shared/admission/admission.ts';
+import type { Fact, FactAnswer, RateLimits } from '../../shared/admission/admission.ts';
 import type { ApiEnv } from '../env.ts';
 
 /** @param want facts to ask for in the same round trip; their answers are `c.get('facts')` */
@@ -8,32 +8,47 @@ export type RequireIdentity = (
   want?: (identity: Identity, c: Context<ApiEnv>) => readonly Fact[],
 ) => MiddlewareHandler<ApiEnv>;
 
-export interface RequireIdentityDependencies {
+export interface EntryDependencies {
   verify: VerifyToken;
   admit: Admit;
   rateLimits: RateLimits;
 }
 
-/** Lets in who has a live session, within the limits of the user and of the address. */
-export function createRequireIdentity({
-  verify,
-  admit,
-  rateLimits,
-}: RequireIdentityDependencies): RequireIdentity {
-  return (want) => async (c, next) => {
-    const fromAddress = { limit: 'address', key: c.get('address') } as const;
+/**
+ * Lets in who has a live session, within the limits of the user and of the address.
+ * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `session_revoked`, `rate_limited`,
+ * `database_unavailable`
+ */
+export type Entry = (
+  token: string | undefined,
+  address: string,
+  want?: (identity: Identity) => readonly Fact[],
+) => Promise<{ identity: Identity; facts: FactAnswer[] }>;
+
+export function createEntry({ verify, admit, rateLimits }: EntryDependencies): Entry {
+  return async (token, address, want) => {
+    const fromAddress = { limit: 'address', key: address } as const;
     let identity: Identity;
     try {
-      identity = await verify(bearerToken(c));
+      identity = await verify(token);
     } catch (error) {
       await rateLimits.consume([fromAddress]);
       throw error;
     }
     // Both begin in one tick: the Redis client sends them as one pipeline.
     const [facts] = await Promise.all([
-      admit(identity, want?.(identity, c) ?? []),
+      admit(identity, want?.(identity) ?? []),
       rateLimits.consume([{ limit: 'user', key: identity.userId }, fromAddress]),
     ]);
+    return { identity, facts };
+  };
+}
+
+export function createRequireIdentity(deps: EntryDependencies): RequireIdentity {
+  const enter = createEntry(deps);
+  return (want) => async (c, next) => {
+    const token = bearerToken(c.req.header('authorization'));
+    const { identity, facts } = await enter(token, c.get('address'), want && ((who) => want(who, c)));
     c.set('identity', identity);
     c.set('facts', facts);
     await next();
@@ -41,6 +56,6 @@ export function createRequireIdentity({
 }
 
 /** RFC 6750; undefined for no or another scheme. */
-export function bearerToken(c: Context<ApiEnv>): string | undefined {
-  return c.req.header('authorization')?.match(/^Bearer +(.*[^ ]) *$/i)?.[1];
+export function bearerToken(authorization: string | null | undefined): string | undefined {
+  return authorization?.match(/^Bearer +(.*[^ ]) *$/i)?.[1];
 }

@@ -81,7 +81,8 @@ export function messageRoutes(requireIdentity: RequireIdentity, verbs: MessageVe
         const { chatId } = c.req.valid('param');
         const { limit, before, after } = c.req.valid('query');
         const from = before !== undefined ? { before } : after !== undefined ? { after } : undefined;
-        return c.json(await verbs.getHistory({ chatId, userId: c.get('identity').userId, limit, from }));
+        const page = await verbs.getHistory({ chatId, userId: c.get('identity').userId, limit, from });
+        return c.body(page, 200, { 'Content-Type': 'application/json' });
       },
     )
     .get(

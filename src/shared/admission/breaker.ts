@@ -1,4 +1,4 @@
-import { withDeadline } from '../deadline.ts';
+import { createDeadline } from '../deadline.ts';
 
 /** Longer than Redis ever takes when it is well, short enough to be paid once. */
 const answerWithinMs = 250;
@@ -8,14 +8,13 @@ const pauseMs = 1_000;
 export interface Breaker {
   /** `undefined` when the store failed or kept silent, or did so less than a second ago; never rejects. */
   ask<Result>(work: () => Promise<Result>): Promise<Result | undefined>;
-}
-
-/** Asks whatever a breaker holds of the store: `undefined` when it fails or keeps silent; never rejects. */
-export async function askOnce<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
-  return answerOf(work).catch(() => undefined);
+  /** Asks whatever the breaker holds of the store, and leaves it as it is; never rejects. */
+  askAnyway<Result>(work: () => Promise<Result>): Promise<Result | undefined>;
 }
 
 export function createBreaker(): Breaker {
+  const within = createDeadline(answerWithinMs);
+  const answerOf = <Result>(work: () => Promise<Result>) => within(work(), silence);
   let pausedUntil = 0;
 
   return {
@@ -33,9 +32,14 @@ export function createBreaker(): Breaker {
         return undefined;
       }
     },
+    async askAnyway(work) {
+      try {
+        return await answerOf(work);
+      } catch {
+        return undefined;
+      }
+    },
   };
 }
 
-async function answerOf<Result>(work: () => Promise<Result>): Promise<Result> {
-  return withDeadline(work(), answerWithinMs, () => new Error('the store keeps silent'));
-}
+const silence = () => new Error('the store keeps silent');

@@ -2,7 +2,7 @@ import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../config.ts';
 import type { Fact, FactAnswer, Facts, LimitName, RateLimits } from './admission.ts';
 import { factTtlMs } from './admission.ts';
-import { askOnce, createBreaker } from './breaker.ts';
+import { createBreaker } from './breaker.ts';
 import { createEmbeddedRateLimits } from './embedded.ts';
 import { countTakes, limitNames, limitSeconds, rateLimited, unlimited } from './limits.ts';
 import type { AdmissionClient } from './redis-client.ts';
@@ -31,12 +31,12 @@ export function createRedisFacts(client: AdmissionClient, prefix: string, { ttlM
 
     // Tried even while the breaker pauses: it is rare, and what it ends might still be believed elsewhere.
     async revoke(facts) {
-      await askOnce(() => onEach(facts, (key) => client.set(key, revoked, 'PX', ttlMs)));
+      await breaker.askAnyway(() => onEach(facts, (key) => client.set(key, revoked, 'PX', ttlMs)));
     },
 
     // To "not known" and no further: the next question goes to PostgreSQL, so a restore that comes late allows nothing.
     async restore(facts) {
-      await askOnce(() => onEach(facts, (key) => client.del(key)));
+      await breaker.askAnyway(() => onEach(facts, (key) => client.del(key)));
     },
   };
 }

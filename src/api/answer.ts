@@ -1,0 +1,62 @@
+import { newId } from '../shared/ids.ts';
+import type { Logger } from '../shared/log.ts';
+
+/** What every answer has, whichever way it was made. */
+
+/** Nothing of ours is a page, but for the documentation, which sets its own policy. */
+export const contentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+
+/** What a page of an allowed origin may read of an answer's headers. */
+export const exposedHeaders = 'Retry-After,X-Request-Id';
+
+/** What hono/secure-headers sets, without HSTS: whoever ends TLS decides that. */
+export const securityHeaders: Readonly<Record<string, string>> = {
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Origin-Agent-Cluster': '?1',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+  'X-DNS-Prefetch-Control': 'off',
+  'X-Download-Options': 'noopen',
+  'X-Frame-Options': 'DENY',
+  'X-Permitted-Cross-Domain-Policies': 'none',
+  'X-XSS-Protection': '0',
+};
+
+/** The caller's own where it is sane. */
+export function requestIdOf(given: string | null | undefined): string {
+  return typeof given === 'string' && /^[\w\-=]{1,128}$/.test(given) ? given : newId();
+}
+
+export interface RequestLine {
+  requestId: string;
+  method: string;
+  route: string;
+  chatId: string | undefined;
+  userId: string | undefined;
+  status: number;
+  startedAt: number;
+}
+
+/** Asked every few seconds, by machines. */
+const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+
+/**
+ * Writes one line a request, under its id. The route's pattern and the chat's id stand for the address: the rest of it
+ * may hold an email, and headers and bodies hold tokens, passwords and messages. Probes and accepted sends, which are most
+ * of all requests, are told at `debug`.
+ */
+export function createRequestLog(log: Logger): (status: number, line: () => RequestLine) => void {
+  // These lines hold nothing to redact, and looking for it costs more than writing them.
+  const requests = log.child({}, { redact: [] });
+
+  return (status, line) => {
+    const accepted = status === 202;
+    if (!requests.isLevelEnabled(accepted ? 'debug' : 'info')) return;
+    const { startedAt, ...fields } = line();
+    requests[accepted || probes.has(fields.route) ? 'debug' : 'info'](
+      { ...fields, durationMs: Math.round((performance.now() - startedAt) * 10) / 10 },
+      'request',
+    );
+  };
+}

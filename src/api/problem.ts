@@ -14,13 +14,13 @@ const defaultRetryAfterSeconds = 2;
 
 /** The one boundary between errors and HTTP. */
 export function respondToError(error: unknown, c: Context<ApiEnv>): Response {
-  return respondWith(c, toChatError(error));
+  return respondWith(c, error);
 }
 
 export const respondToUnknownRoute = (c: Context<ApiEnv>): Response =>
   respondWith(c, new ChatError('route_not_found'));
 
-function respondWith(c: Context<ApiEnv>, error: ChatError): Response {
+function respondWith(c: Context<ApiEnv>, error: unknown): Response {
   const { status, headers, body } = problemOf(error, c.get('requestId'), c.get('log'));
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
   return c.body(body, status as 500);

@@ -1,9 +1,15 @@
 /** `bun run torture`: a load of clients, a seeded schedule of faults, and the judgement of what came out of it. */
 import { join } from 'node:path';
-import { createGuard } from './servers/guard.ts';
+import { createGuard, type Guard } from './servers/guard.ts';
 import { createLauncher, startTrio, stopTrio } from './servers/launcher.ts';
 import { obtainBinaries } from './servers/obtain.ts';
-import { parseTortureArguments, type TortureArguments, tortureUsage } from './torture/arguments.ts';
+import {
+  type EmbeddedArguments,
+  parseTortureArguments,
+  type TortureArguments,
+  tortureUsage,
+} from './torture/arguments.ts';
+import { tortureEmbedded } from './torture/embedded.ts';
 import { judge } from './torture/judge.ts';
 import { copyProgram } from './torture/program.ts';
 import { recoveries } from './torture/recovery.ts';
@@ -14,10 +20,11 @@ import { makeSchedule, nameOf } from './torture/schedule.ts';
 const repository = join(import.meta.dir, '../..');
 const print = (line: string) => console.log(line);
 
-async function main(given: TortureArguments): Promise<number> {
-  const waves = makeSchedule(given);
-  if (given.list) {
-    for (const { atMs, faults } of waves) print(`${atMs / 1000} s  ${faults.map(nameOf).join(', ')}`);
+async function main(given: TortureArguments | EmbeddedArguments): Promise<number> {
+  if ('list' in given && given.list) {
+    for (const { atMs, faults } of makeSchedule(given)) {
+      print(`${atMs / 1000} s  ${faults.map(nameOf).join(', ')}`);
+    }
     return 0;
   }
   const guard = createGuard();
@@ -25,10 +32,28 @@ async function main(given: TortureArguments): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const folder = await guard.temporaryFolder('confab-torture-');
   const root = await copyProgram(repository, folder);
+  try {
+    const place = { guard, folder, root };
+    const passed =
+      'kills' in given
+        ? await tortureEmbedded(given, { ...place, print })
+        : await tortureServers(given, place);
+    return passed ? 0 : 1;
+  } finally {
+    await guard.removeFolder(folder);
+    await guard.close();
+  }
+}
+
+async function tortureServers(
+  given: TortureArguments,
+  place: { guard: Guard; folder: string; root: string },
+): Promise<boolean> {
+  const { guard, folder } = place;
   const binaries = await obtainBinaries({ guard, folder, print, needed: ['postgres', 'redis', 'rabbitmq'] });
   const servers = await startTrio(createLauncher(guard, binaries), folder, { durable: false });
   try {
-    const result = await runTorture({ guard, folder, root, servers, waves, print, ...given });
+    const result = await runTorture({ ...place, servers, waves: makeSchedule(given), print, ...given });
     const began = performance.now();
     const verdicts = judge(result.history);
     print(`judged in ${((performance.now() - began) / 1000).toFixed(1)} s`);
@@ -41,11 +66,9 @@ async function main(given: TortureArguments): Promise<number> {
     printReport(report, print);
     if (given.report !== undefined)
       await Bun.write(given.report, `${JSON.stringify(report, undefined, 2)}\n`);
-    return report.passed ? 0 : 1;
+    return report.passed;
   } finally {
     await stopTrio(servers);
-    await guard.removeFolder(folder);
-    await guard.close();
   }
 }
 
@@ -54,7 +77,7 @@ const requestsVariable = 'BUN_CONFIG_MAX_HTTP_REQUESTS';
 
 try {
   const given = parseTortureArguments(process.argv.slice(2));
-  if (process.env[requestsVariable] === undefined && !given.list) {
+  if (process.env[requestsVariable] === undefined && !('list' in given && given.list)) {
     const again = Bun.spawn([process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
       env: { ...process.env, [requestsVariable]: '4000' },
       stdio: ['inherit', 'inherit', 'inherit'],

@@ -13,44 +13,79 @@ export interface TortureArguments {
   list: boolean;
 }
 
+export interface EmbeddedArguments {
+  seed: number;
+  kills: number;
+  report: string | undefined;
+  messagesASecond: number;
+}
+
 export const tortureUsage = `bun run torture [--seed 1] [--minutes 10] [--faults kill,freeze,…] [--report file.json]
   --faults   only these kinds: ${faultKinds.join(', ')}; "none" for the load alone
   --rate 210, --users 150, --chats 60   the load; each user has two sockets
-  --list     prints the schedule of the seed and ends`;
+  --list     prints the schedule of the seed and ends
+
+bun run torture --embedded [--kills 50] [--seed 1] [--rate 100] [--report file.json]
+  kill -9 of what \`bun run dev\` starts, a fifth of the times in its first boot`;
+
+/** Two in a first boot, and some under load. */
+const fewestKills = 4;
 
 /** @throws Error with what is wrong */
-export function parseTortureArguments(given: readonly string[]): TortureArguments {
+export function parseTortureArguments(given: readonly string[]): TortureArguments | EmbeddedArguments {
   const { values } = parseArgs({
     args: [...given],
     options: {
-      seed: { type: 'string', default: '1' },
-      minutes: { type: 'string', default: '10' },
-      faults: { type: 'string', default: faultKinds.join(',') },
+      embedded: { type: 'boolean', default: false },
+      kills: { type: 'string' },
+      seed: { type: 'string' },
+      minutes: { type: 'string' },
+      faults: { type: 'string' },
       report: { type: 'string' },
-      rate: { type: 'string', default: '210' },
-      users: { type: 'string', default: '150' },
-      chats: { type: 'string', default: '60' },
-      list: { type: 'boolean', default: false },
+      rate: { type: 'string' },
+      users: { type: 'string' },
+      chats: { type: 'string' },
+      list: { type: 'boolean' },
     },
   });
-  const number = (name: 'seed' | 'minutes' | 'rate' | 'users' | 'chats', lowest: number): number => {
-    const value = Number(values[name]);
+  const number = (
+    name: 'kills' | 'seed' | 'minutes' | 'rate' | 'users' | 'chats',
+    otherwise: number,
+    lowest: number,
+  ): number => {
+    const value = Number(values[name] ?? otherwise);
     if (!Number.isFinite(value) || value < lowest) throw new Error(`--${name} must be ${lowest} or more`);
     return value;
   };
-  const names = values.faults === 'none' ? [] : values.faults.split(',').map((name) => name.trim());
+  const refuse = (names: readonly (keyof typeof values)[], why: string): void => {
+    const named = names.filter((name) => values[name] !== undefined);
+    if (named.length > 0) throw new Error(`${named.map((name) => `--${name}`).join(', ')}: ${why}`);
+  };
+  const seed = Math.floor(number('seed', 1, 0));
+  if (values.embedded) {
+    refuse(['minutes', 'faults', 'users', 'chats', 'list'], 'not with --embedded');
+    return {
+      seed,
+      kills: Math.floor(number('kills', 50, fewestKills)),
+      report: values.report,
+      messagesASecond: number('rate', 100, 1),
+    };
+  }
+  refuse(['kills'], 'only with --embedded');
+  const faults = values.faults ?? faultKinds.join(',');
+  const names = faults === 'none' ? [] : faults.split(',').map((name) => name.trim());
   const unknown = names.filter((name) => !faultKinds.some((kind) => kind === name));
   if (unknown.length > 0) {
     throw new Error(`there is no fault ${unknown.join(', ')}; there are ${faultKinds.join(', ')}`);
   }
   return {
-    seed: Math.floor(number('seed', 0)),
-    minutes: number('minutes', 0.25),
+    seed,
+    minutes: number('minutes', 10, 0.25),
     kinds: faultKinds.filter((kind) => names.includes(kind)),
     report: values.report,
-    messagesASecond: number('rate', 1),
-    users: Math.floor(number('users', 16)),
-    chats: Math.floor(number('chats', 6)),
-    list: values.list,
+    messagesASecond: number('rate', 210, 1),
+    users: Math.floor(number('users', 150, 16)),
+    chats: Math.floor(number('chats', 60, 6)),
+    list: values.list ?? false,
   };
 }

@@ -43,13 +43,15 @@ export interface ClientOptions {
   recorder: Recorder;
   /** What it knows before it first connects. */
   chats: readonly TortureChat[];
+  /** The longest pause before it connects again; socket.io-client's own otherwise. */
+  reconnectionDelayMaxMs?: number;
 }
 
 const pageLimit = 100;
 const retryMs = 700;
 
 export function createClient(options: ClientOptions): TortureClient {
-  const { name, userId, rest, recorder } = options;
+  const { name, userId, rest, recorder, reconnectionDelayMaxMs } = options;
   const records: ClientRecord[] = [];
   recorder.clients.push({ name, userId, records });
   const cursors = new Map<string, number>();
@@ -122,6 +124,9 @@ export function createClient(options: ClientOptions): TortureClient {
     forceNew: true,
     autoConnect: false,
     timeout: 5_000,
+    ...(reconnectionDelayMaxMs === undefined
+      ? {}
+      : { reconnectionDelay: reconnectionDelayMaxMs / 4, reconnectionDelayMax: reconnectionDelayMaxMs }),
     auth: async (give: (auth: object) => void) => {
       current ??= await options.token();
       record({ kind: 'connecting', at: now(), cursors: Object.fromEntries(cursors) });

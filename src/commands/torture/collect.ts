@@ -1,10 +1,27 @@
 import amqplib from 'amqplib';
 import postgres from 'postgres';
+import { iso } from '../../db/database.ts';
 import { parseConfig } from '../../shared/config.ts';
 import { createLog } from '../../shared/log.ts';
 import { openRabbitMq } from '../../shared/queue/rabbitmq.ts';
 import type { RabbitServer } from '../servers/rabbitmq.ts';
 import type { ChatRow, DatabaseRows, DeadLetterRow, MessageRow, ParticipantRow } from './history.ts';
+
+/** All that is judged, by whatever runs a statement. */
+export async function readRows(
+  query: <Row extends object>(text: string) => Promise<Row[]>,
+): Promise<DatabaseRows> {
+  return {
+    chats: await query<ChatRow>(`SELECT id, last_sequence AS "lastSequence",
+      last_event_sequence AS "lastNumber" FROM chats`),
+    messages: await query<MessageRow>(`SELECT chat_id AS "chatId", sequence, id, sender_id AS "senderId",
+      client_message_id AS "clientMessageId", content, event_sequence AS number, ${iso('sent_at')} AS "sentAt"
+      FROM messages ORDER BY chat_id, sequence`),
+    participants: await query<ParticipantRow>(`SELECT chat_id AS "chatId", user_id AS "userId",
+      left_at IS NULL AS active, created_event_sequence AS "createdNumber",
+      changed_event_sequence AS "changedNumber" FROM chat_participants`),
+  };
+}
 
 export async function readDatabase(url: string): Promise<DatabaseRows> {
   const sql = postgres(url, {
@@ -13,18 +30,7 @@ export async function readDatabase(url: string): Promise<DatabaseRows> {
     types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
   });
   try {
-    const chats = await sql<ChatRow[]>`SELECT id, last_sequence AS "lastSequence",
-      last_event_sequence AS "lastNumber" FROM chats`;
-    const messages = await sql<
-      MessageRow[]
-    >`SELECT chat_id AS "chatId", sequence, id, sender_id AS "senderId",
-      client_message_id AS "clientMessageId", content, event_sequence AS number,
-      to_char(sent_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "sentAt"
-      FROM messages ORDER BY chat_id, sequence`;
-    const participants = await sql<ParticipantRow[]>`SELECT chat_id AS "chatId", user_id AS "userId",
-      left_at IS NULL AS active, created_event_sequence AS "createdNumber",
-      changed_event_sequence AS "changedNumber" FROM chat_participants`;
-    return { chats: [...chats], messages: [...messages], participants: [...participants] };
+    return await readRows(async <Row extends object>(text: string) => [...(await sql.unsafe<Row[]>(text))]);
   } finally {
     await sql.end({ timeout: 2 });
   }

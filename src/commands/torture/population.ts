@@ -66,9 +66,22 @@ export async function makePopulation(options: {
     return known;
   };
 
+  const chats = await makeChats({ random, count: sizes.chats, users, apiUrl, token });
+  return { users, chats, token, forgedToken: (userId) => sign(userId, `${secret}, but not quite`, 3600) };
+}
+
+/** The way clients make them. */
+export async function makeChats(options: {
+  random: Random;
+  count: number;
+  users: readonly { id: string }[];
+  apiUrl: string;
+  token: (userId: string) => Promise<string>;
+}): Promise<TortureChat[]> {
+  const { random, count, users, apiUrl, token } = options;
   const pairs = new Set<string>();
   const chats: TortureChat[] = [];
-  while (chats.length < sizes.chats) {
+  while (chats.length < count) {
     const size = sizeOf(chats.length);
     const [owner, ...others] = random.shuffle(users).slice(0, size.members + size.floating);
     if (!owner) throw new Error('there are no users');
@@ -87,7 +100,7 @@ export async function makePopulation(options: {
       created,
     });
   }
-  return { users, chats, token, forgedToken: (userId) => sign(userId, `${secret}, but not quite`, 3600) };
+  return chats;
 }
 
 /** Half are pairs, a third small groups, the rest larger ones; at most 16 at a time, so that chat objects name all. */

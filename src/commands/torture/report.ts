@@ -75,6 +75,13 @@ export function makeReport(options: {
 }
 
 function figuresOf({ history, figures, filled }: TortureResult): Figures {
+  return { ...loadFigures(history, figures), rowsFilled: filled.rows };
+}
+
+export function loadFigures(
+  history: History,
+  figures: TortureResult['figures'],
+): Omit<Figures, 'rowsFilled'> {
   const { posts, clients, database } = history;
   const count = (matches: (record: ClientRecord) => boolean) =>
     clients.reduce(
@@ -108,7 +115,6 @@ function figuresOf({ history, figures, filled }: TortureResult): Figures {
     delivered: count(({ kind }) => kind === 'message'),
     connects: count(({ kind }) => kind === 'connected'),
     resumes,
-    rowsFilled: filled.rows,
     replayed,
     resets: count(({ kind }) => kind === 'reset'),
     membershipChanges: history.memberships.length,
@@ -118,10 +124,9 @@ function figuresOf({ history, figures, filled }: TortureResult): Figures {
 const shownHistory = 30;
 const slowRecoveryMs = 10_000;
 
-export function printReport(report: Report, print: (line: string) => void): void {
-  const { figures: f, recovery } = report;
+export function printVerdicts(verdicts: readonly Verdict[], print: (line: string) => void): void {
   print('');
-  for (const verdict of report.verdicts) {
+  for (const verdict of verdicts) {
     const { invariant, promise, checked, violations, kinds, first } = verdict;
     const mark = violations > 0 ? '✗' : checked > 0 ? '✓' : '–';
     print(`${mark} ${invariant.padEnd(3)} ${promise}: ${checked} checked, ${violations} violations`);
@@ -137,6 +142,11 @@ export function printReport(report: Report, print: (line: string) => void): void
     if (first.history.length > shownHistory) print(`        … ${first.history.length - shownHistory} more`);
   }
   print('');
+}
+
+export function printReport(report: Report, print: (line: string) => void): void {
+  const { figures: f, recovery } = report;
+  printVerdicts(report.verdicts, print);
   print(
     `${f.sockets} sockets, ${f.chats} chats, ${f.loadSeconds.toFixed(0)} s of load, ${report.faults.length} faults`,
   );

@@ -2,7 +2,7 @@ import type { Guard } from '../servers/guard.ts';
 import type { Trio } from '../servers/launcher.ts';
 import { createClient, type TortureClient } from './client.ts';
 import { now } from './clock.ts';
-import { readDatabase, readDeadLetters, readHeads, readQueues, waitingMessages } from './collect.ts';
+import { readDatabase, readDeadLetters, readQueues } from './collect.ts';
 import { createComingsAndGoings } from './comings-and-goings.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
 import { carryOut, type FaultHelpers } from './faults.ts';
@@ -18,6 +18,7 @@ import { createRest, type Rest } from './rest.ts';
 import { createRestlessness } from './restlessness.ts';
 import { nameOf, type Wave } from './schedule.ts';
 import { createSending } from './sending.ts';
+import { settle } from './settle.ts';
 
 export interface TortureOptions {
   guard: Guard;
@@ -63,8 +64,6 @@ const warmUpMs = 6_000;
 const restMs = 3_000;
 /** A hint lost in a chat that falls silent is made good by the comparison every 30 s. */
 const settleDeadlineMs = 75_000;
-/** Longer than gateways go without comparing. */
-const quietMs = 40_000;
 const connectDeadlineMs = 45_000;
 /** How many times as long as planned the waves may take, where recovery is waited for. */
 const mostOvertime = 2.5;
@@ -305,50 +304,6 @@ function floodSlowClients(
       [...b.members].filter((id) => slow.has(id)).length - [...a.members].filter((id) => slow.has(id)).length,
   );
   for (const chat of crowded.slice(0, 3)) burst(chat, 40);
-}
-
-/** Until everybody is connected, nothing waits and everybody has everything; false when that takes too long. */
-async function settle(
-  clients: readonly TortureClient[],
-  population: Population,
-  { servers }: Deployment,
-  deadlineMs: number,
-): Promise<boolean> {
-  const deadline = now() + deadlineMs;
-  let lastHeads = '';
-  let lastCursors = 0;
-  let quietSince = now();
-  const quiet = () => now() > quietSince + quietMs;
-  while (now() < deadline) {
-    await Bun.sleep(1_000);
-    try {
-      const cursors = clients.reduce((sum, client) => sum + sumOf(client.cursors()), 0);
-      if (cursors !== lastCursors) quietSince = now();
-      lastCursors = cursors;
-      if (!clients.every((client) => client.ready() && !client.reading())) continue;
-      if ((await waitingMessages(servers.rabbitmq.url)) > 0) continue;
-      const heads = await readHeads(servers.postgres.url);
-      const text = JSON.stringify([...heads]);
-      const still = text === lastHeads;
-      lastHeads = text;
-      // Numbers of people who came and went behind a client's back never reach it: then silence has to do.
-      if (still && (clients.every((client) => hasAll(client, heads, population)) || quiet())) return true;
-    } catch {
-      // A server that is not back yet.
-    }
-  }
-  return false;
-}
-
-const sumOf = (cursors: ReadonlyMap<string, number>): number =>
-  [...cursors.values()].reduce((sum, each) => sum + each, 0);
-
-/** Everything of the chats it is in, and the removal from those that it has left. */
-function hasAll(client: TortureClient, heads: ReadonlyMap<string, number>, population: Population): boolean {
-  const cursors = client.cursors();
-  return population.chats.every(({ id, members }) =>
-    members.has(client.userId) ? (cursors.get(id) ?? 0) >= (heads.get(id) ?? 0) : !cursors.has(id),
-  );
 }
 
 async function readProcesses(

@@ -1,0 +1,66 @@
+import { createClient, type TortureClient } from './client.ts';
+import { now } from './clock.ts';
+import type { Population } from './population.ts';
+import type { Recorder } from './recorder.ts';
+import type { Rest } from './rest.ts';
+import { hasAll } from './settle.ts';
+
+/** The first of the users have a second tab. */
+const secondTabs = 4;
+/** They are to be back between two kills. */
+const reconnectionDelayMaxMs = 1_000;
+const readyDeadlineMs = 10_000;
+const settleDeadlineMs = 30_000;
+
+export function makeClients(options: {
+  url: string;
+  population: Population;
+  rest: Rest;
+  recorder: Recorder;
+}): TortureClient[] {
+  const { url, population, rest, recorder } = options;
+  const { users, chats } = population;
+  return [...users, ...users.slice(0, secondTabs)].map(({ id }, at) =>
+    createClient({
+      name: `${id.slice(0, 8)}/${at < users.length ? 0 : 1}`,
+      userId: id,
+      token: () => population.token(id),
+      restToken: () => population.token(id),
+      chats: chats.filter(({ members }) => members.has(id)),
+      ...{ url, rest, recorder, reconnectionDelayMaxMs },
+    }),
+  );
+}
+
+/** Who is not ready within the deadline does not hold up the others. */
+export async function untilReady(clients: readonly TortureClient[]): Promise<void> {
+  const deadline = now() + readyDeadlineMs;
+  while (now() < deadline && !clients.every((client) => client.ready())) await Bun.sleep(20);
+}
+
+/** Until everybody is connected and has everything, and no chat goes on; false when that takes too long. */
+export async function settleClients(options: {
+  clients: readonly TortureClient[];
+  population: Population;
+  rest: Rest;
+  /** Whether somebody was shown each message that was accepted. */
+  allShown: () => boolean;
+}): Promise<boolean> {
+  const { clients, population, rest, allShown } = options;
+  const deadline = now() + settleDeadlineMs;
+  let before = '';
+  while (now() < deadline) {
+    await Bun.sleep(500);
+    const heads = new Map<string, number>();
+    for (const { id, ownerId } of population.chats) {
+      const { body } = await rest.chat(await population.token(ownerId), id);
+      if (body) heads.set(id, body.eventSequence);
+    }
+    const text = JSON.stringify([...heads]);
+    const still = text === before && heads.size === population.chats.length;
+    before = text;
+    if (!still || !allShown() || !clients.every((client) => client.ready() && !client.reading())) continue;
+    if (clients.every((client) => hasAll(client, heads, population))) return true;
+  }
+  return false;
+}

@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { now } from './clock.ts';
+import type { OwnProcess } from './own-process.ts';
+
+/** A start that came to its end. */
+export interface Start {
+  /** Its data folder was not complete when it began. */
+  first: boolean;
+  readyMs: number;
+}
+
+export interface Kill {
+  at: number;
+  /** What it met: a data folder still being made, a start on one that is complete, or a process under load. */
+  during: 'first boot' | 'boot' | 'load';
+}
+
+/** It did not start again: what the whole run is about. */
+export class NotReadyError extends Error {
+  override name = 'NotReadyError';
+}
+
+/** One data folder and the process on it, started and killed again and again. */
+export interface Killable {
+  readonly starts: readonly Start[];
+  readonly kills: readonly Kill[];
+  up(): boolean;
+  /**
+   * Starts it where it is down.
+   * @throws NotReadyError when it is not ready within the deadline
+   */
+  start(): Promise<void>;
+  /** Under load. */
+  kill(): Promise<void>;
+  /** Starts it and kills it after so long, at the latest when it is ready. */
+  killWhileStarting(afterMs: number): Promise<void>;
+}
+
+const readyDeadlineMs = 60_000;
+
+export function createKillable(standalone: OwnProcess, dataDir: string): Killable {
+  const starts: Start[] = [];
+  const kills: Kill[] = [];
+  // It gets this name when it is whole: until then nothing was accepted.
+  const complete = () => existsSync(join(dataDir, 'database'));
+
+  async function kill(during: Kill['during']): Promise<void> {
+    kills.push({ at: now(), during });
+    await standalone.kill();
+  }
+
+  return {
+    starts,
+    kills,
+    up: () => standalone.pid() !== undefined,
+    async start() {
+      if (standalone.pid() !== undefined) return;
+      const first = !complete();
+      const began = performance.now();
+      if (await standalone.start(readyDeadlineMs)) {
+        starts.push({ first, readyMs: performance.now() - began });
+        return;
+      }
+      const said = standalone.unwantedExits().at(-1)?.log ?? 'It said nothing.';
+      throw new NotReadyError(
+        `After ${kills.length} kills it was not ready within ${readyDeadlineMs / 1000} s:\n${said}`,
+      );
+    },
+    kill: () => kill('load'),
+    async killWhileStarting(afterMs) {
+      const starting = standalone.start(readyDeadlineMs);
+      await Promise.race([Bun.sleep(afterMs), starting]);
+      await kill(complete() ? 'boot' : 'first boot');
+      await starting;
+    },
+  };
+}
+
+/** @param otherwise where there was none yet */
+export function usualReadyMs(starts: readonly Start[], first: boolean, otherwise: number): number {
+  const times = starts.filter((start) => start.first === first).map(({ readyMs }) => readyMs);
+  return times.sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)] ?? otherwise;
+}

@@ -34,6 +34,12 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   return connectionCode.test(code) || passingStates.has(code) || passingClasses.has(code.slice(0, 2));
 }
 
+/** Whether the connection itself is gone, and with it the transaction. */
+export function isConnectionLost(error: unknown): boolean {
+  const code = databaseErrorCode(error);
+  return code !== undefined && connectionCode.test(code);
+}
+
 /**
  * SQLSTATE classes of an installation that somebody has to mend: 0A and 26 (a plan or prepared statement that a migration
  * or a pooler took away), 28 (password), 3D and 3F (no such database or schema), 42 (permission, function, column).

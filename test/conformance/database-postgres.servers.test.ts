@@ -2,6 +2,8 @@ import { afterAll, expect, test } from 'bun:test';
 import { connect, createServer, type Socket } from 'node:net';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { inTransaction } from '../../src/db/transaction.ts';
+import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 import { databaseConformance } from './database.ts';
 
@@ -21,6 +23,35 @@ test('a database that is not there answers database_unavailable within 5 s', asy
   expect(error).toMatchObject({ code: 'database_unavailable' });
   expect(performance.now() - began).toBeLessThan(5_500);
   await absent.close();
+});
+
+test('a connection that is cut in a transaction takes nothing with it but the transaction', async () => {
+  const url = await servers.createDatabase();
+  const cut = openPostgres({ url, applicationName: 'cut', maxConnections: 1 });
+  const other = openPostgres({ url, applicationName: 'confab-test' });
+  try {
+    await other.query('CREATE TABLE kept (number int)', []);
+    for (const number of [1, 2, 3]) {
+      const error = inTransaction(cut, async (tx) => {
+        await tx.execute(`INSERT INTO kept VALUES (${number})`);
+        await tx.execute('SELECT pg_sleep(20)');
+      }).catch((reason) => reason);
+      const ended = () =>
+        other.query(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut' AND query LIKE '%pg_sleep%'`,
+          [],
+        );
+      await eventually('cutting', async () => (await ended()).length > 0);
+      expect(await error).toMatchObject({ code: 'database_unavailable' });
+      // What nobody catches would end the process in a later tick: the same connection is used again here.
+      const answers = () => cut.query('SELECT 2', []).then(Boolean, () => false);
+      await eventually('the next query', answers);
+    }
+    expect(await other.query('SELECT * FROM kept', [])).toEqual([]);
+  } finally {
+    await cut.close();
+    await other.close();
+  }
 });
 
 test('a connection that has gone silent is given up, and the next query has another', async () => {

@@ -11,7 +11,8 @@ export interface GetHistoryInput {
   from?: { before: number } | { after: number } | undefined;
 }
 
-export type GetHistory = (input: GetHistoryInput) => Promise<MessagePage>;
+/** The contract's `MessagePage`, written as JSON. */
+export type GetHistory = (input: GetHistoryInput) => Promise<string>;
 
 const pastTheNewest = { before: Number.MAX_SAFE_INTEGER } as const;
 
@@ -27,15 +28,13 @@ export function createGetHistory({ database }: { database: Database }): GetHisto
 
     // Sequences are 1, 2, 3 … without a gap, so the head tells what lies beyond the page; beyond an empty page, it and the
     // cursor do.
-    const first = messages[0]?.sequence ?? ('before' in from ? from.before : from.after + 1);
-    const last = messages.at(-1)?.sequence ?? Math.max(0, first - 1);
-    return {
-      data: messages,
-      page: {
-        hasBefore: lastSequence > 0 && first > 1,
-        hasAfter: last < lastSequence,
-        eventSequence,
-      },
+    const first = found.first ?? ('before' in from ? from.before : from.after + 1);
+    const last = found.last ?? Math.max(0, first - 1);
+    const page: MessagePage['page'] = {
+      hasBefore: lastSequence > 0 && first > 1,
+      hasAfter: last < lastSequence,
+      eventSequence,
     };
+    return `{"data":[${messages ?? ''}],"page":${JSON.stringify(page)}}`;
   };
 }

@@ -49,6 +49,9 @@ export function openPostgres({
       // ANALYZE, whatever has come since (measured: 29 ms a page of history instead of 0.3).
       enable_seqscan: 'off',
       enable_bitmapscan: 'off',
+      // Planned once a session. PostgreSQL would plan anew at each execution where a plan for the very values looks cheaper:
+      // for a page of history it always did, which cost more than to read the page (bench/history.ts).
+      plan_cache_mode: 'force_generic_plan',
       // A plan that has to scan all the same looks expensive enough to be compiled.
       jit: 'off',
     },

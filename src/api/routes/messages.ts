@@ -5,6 +5,7 @@ import { participantFact } from '../../chat/participant-fact.ts';
 import type { SendMessage } from '../../chat/send-message.ts';
 import { uuidPattern } from '../../shared/ids.ts';
 import type { ApiEnv } from '../env.ts';
+import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
 import { describe, jsonResponse } from '../openapi.ts';
 import { chatParams } from '../schemas/chats.ts';
@@ -81,8 +82,10 @@ export function messageRoutes(requireIdentity: RequireIdentity, verbs: MessageVe
         const { chatId } = c.req.valid('param');
         const { limit, before, after } = c.req.valid('query');
         const from = before !== undefined ? { before } : after !== undefined ? { after } : undefined;
-        const page = await verbs.getHistory({ chatId, userId: c.get('identity').userId, limit, from });
-        return c.body(page, 200, { 'Content-Type': 'application/json' });
+        return jsonAnswer(
+          c,
+          await verbs.getHistory({ chatId, userId: c.get('identity').userId, limit, from }),
+        );
       },
     )
     .get(

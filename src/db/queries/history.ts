@@ -1,39 +1,40 @@
 import type { Message } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
-import { messageColumns } from './message-columns.ts';
+import { messageColumns, messageJson } from './message-columns.ts';
 
 /**
  * One statement, so one snapshot: is the user in, where does the chat stand, the page. The page comes off the primary key
- * `(chat_id, sequence)` in either direction, whatever the chat's length.
+ * `(chat_id, sequence)` in either direction, whatever the chat's length, and as one text of JSON, which goes to the client
+ * as it is: to make objects of it here and JSON of them again cost the api more than everything else of a page.
  */
 const pageSql = (comparison: '<' | '>', direction: 'DESC' | 'ASC') => `
 SELECT c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence", page.*
 FROM chats c
 JOIN chat_participants me ON me.chat_id = c.id AND me.user_id = $2::uuid AND me.left_at IS NULL
-LEFT JOIN LATERAL (
-  SELECT ${messageColumns('m')}
-  FROM messages m
-  WHERE m.chat_id = $1::uuid AND m.sequence ${comparison} $3::bigint
-  ORDER BY m.sequence ${direction}
-  LIMIT $4::int
-) page ON true
-WHERE c.id = $1::uuid
-ORDER BY page.sequence`;
+CROSS JOIN LATERAL (
+  SELECT min(near.sequence) AS first, max(near.sequence) AS last,
+    string_agg(${messageJson('near', '$1::uuid')}, ',' ORDER BY near.sequence) AS messages
+  FROM (
+    SELECT m.*
+    FROM messages m
+    WHERE m.chat_id = $1::uuid AND m.sequence ${comparison} $3::bigint
+    ORDER BY m.sequence ${direction}
+    LIMIT $4::int
+  ) near
+) page
+WHERE c.id = $1::uuid`;
 
 const beforeSql = pageSql('<', 'DESC');
 const afterSql = pageSql('>', 'ASC');
 
-interface Head {
+export interface HistoryPage {
   lastSequence: number;
   eventSequence: number;
-}
-
-/** Beside each message, the head; a page without messages is one row with the head alone. */
-type PageRow = Head & (Message | { [Column in keyof Message]: null });
-
-export interface HistoryPage extends Head {
-  /** Ascending by `sequence`. */
-  messages: Message[];
+  /** The sequences of the page's ends; null, as `messages`, where there are none. */
+  first: number | null;
+  last: number | null;
+  /** The contract's `Message` objects as JSON, with commas between them, ascending by `sequence`. */
+  messages: string | null;
 }
 
 /**
@@ -48,14 +49,8 @@ export async function readHistory(
   limit: number,
 ): Promise<HistoryPage | undefined> {
   const [sql, sequence] = 'before' in from ? [beforeSql, from.before] : [afterSql, from.after];
-  const rows = await database.query<PageRow>(sql, [chatId, userId, sequence, limit]);
-  const [head] = rows;
-  if (!head) return undefined;
-  const messages: Message[] = [];
-  for (const { lastSequence, eventSequence, ...message } of rows) {
-    if (message.id !== null) messages.push(message);
-  }
-  return { lastSequence: head.lastSequence, eventSequence: head.eventSequence, messages };
+  const [page] = await database.query<HistoryPage>(sql, [chatId, userId, sequence, limit]);
+  return page;
 }
 
 const messageSql = `SELECT found.*

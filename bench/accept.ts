@@ -44,12 +44,8 @@ export const accept: BenchPath = {
     defer(() => deleteQueues(floorEnvironment));
     const tokens = await signTokens(environment, 1, users);
 
-    const window = async (
-      server: { cpuMicroseconds(): number },
-      port: number,
-      of: Environment,
-      length = seconds(2.5),
-    ) => {
+    let length = seconds(8);
+    const window = async (server: { cpuMicroseconds(): number }, port: number, of: Environment) => {
       const requests = tokens.map((token, at) => sendRequest(port, 1 + Math.floor(at / chatSize), token));
       const sample = await loadWindow(load, server, {
         port,
@@ -66,8 +62,9 @@ export const accept: BenchPath = {
       { name: 'floor', run: () => window(floor, floorPort, floorEnvironment) },
       { name: 'api', run: () => window(api, api.port, environment) },
     ];
-    // Compiled code, and facts in Redis.
+    // Compiled code, and facts in Redis: it takes some 30,000 requests until the compiler has nothing more to do.
     await alternate(contenders, 1, (text) => report.progress(`warming, ${text}`));
+    length = seconds(2.5);
     const samples = await alternate(contenders, rounds, report.progress);
 
     const values = (name: string, measure: string) => valuesOf(samples, name, measure);

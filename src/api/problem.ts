@@ -4,7 +4,7 @@ import { databaseUnavailable, isDatabaseUnavailable } from '../db/errors.ts';
 import type { Problem } from '../shared/contract.ts';
 import { ChatError, errorTable } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
-import { loggable } from '../shared/loggable.ts';
+import { loggable, reasonOf } from '../shared/loggable.ts';
 import type { ApiEnv } from './env.ts';
 
 export const problemMediaType = 'application/problem+json';
@@ -34,12 +34,17 @@ export function problemOf(
 ): { status: number; headers: Record<string, string>; body: string } {
   const error = toChatError(given);
   const { status, title } = errorTable[error.code];
-  if (status >= 500) log.error({ requestId, err: loggable(given), code: error.code }, 'request failed');
+  const { code } = error;
+  if (code === 'internal_error') log.error({ requestId, code, err: loggable(given) }, 'request failed');
+  // While a server is away there are as many of these as requests: no stacks.
+  else if (status >= 500) {
+    log.warn({ requestId, code, reason: reasonOf(error.cause ?? given) }, 'request failed');
+  }
   const problem: Problem = {
-    type: `urn:confab:error:${error.code}`,
+    type: `urn:confab:error:${code}`,
     title,
     status,
-    code: error.code,
+    code,
     detail: error.message,
     requestId,
     ...(error.errors ? { errors: error.errors } : {}),

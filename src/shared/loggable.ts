@@ -7,7 +7,7 @@ export function loggable(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error };
   const { name, message, stack, cause } = error;
   const fields = error as Error & { code?: unknown; table_name?: unknown; constraint_name?: unknown };
-  const fromDatabase = 'severity' in error || 'query' in error;
+  const fromDatabase = isFromDatabase(error);
   return {
     type: name,
     ...(typeof fields.code === 'string' ? { code: fields.code } : {}),
@@ -16,3 +16,12 @@ export function loggable(error: unknown): object {
     ...(cause === undefined ? {} : { cause: loggable(cause) }),
   };
 }
+
+/** An error in one short text, for what is logged once a request while a server is away. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return isFromDatabase(error) ? (code ?? error.name) : error.message;
+}
+
+const isFromDatabase = (error: Error): boolean => 'severity' in error || 'query' in error;

@@ -124,9 +124,12 @@ describe('errors', () => {
 
   test('503: a database that is not there is said to be so, with when to come again', async () => {
     const refused = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7'), { code: 'ECONNREFUSED' });
-    const { get } = await open(failing(refused));
+    const lines: string[] = [];
+    const log = pino({}, { write: (line: string) => lines.push(line) });
+    const { get } = await open({ ...failing(refused), log });
     const answer = await get('/fails');
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 40, reason: 'connect ECONNREFUSED 10.0.0.7' });
     const problem = await problemOf(answer);
     expect(problem.code).toBe('database_unavailable');
     expect(JSON.stringify(problem)).not.toContain('10.0.0.7');

@@ -6,11 +6,10 @@ import type { Rest } from './rest.ts';
 import { hasAll } from './settle.ts';
 
 /** The first of the users have a second tab. */
-const secondTabs = 4;
+const secondTabs = 3;
 /** They are to be back between two kills. */
 const reconnectionDelayMaxMs = 1_000;
 const readyDeadlineMs = 10_000;
-const settleDeadlineMs = 30_000;
 
 export function makeClients(options: {
   url: string;
@@ -45,12 +44,13 @@ export async function settleClients(options: {
   rest: Rest;
   /** Whether somebody was shown each message that was accepted. */
   allShown: () => boolean;
+  deadlineMs: number;
 }): Promise<boolean> {
-  const { clients, population, rest, allShown } = options;
-  const deadline = now() + settleDeadlineMs;
+  const { clients, population, rest, allShown, deadlineMs } = options;
+  const deadline = now() + deadlineMs;
   let before = '';
   while (now() < deadline) {
-    await Bun.sleep(500);
+    await Bun.sleep(300);
     const heads = new Map<string, number>();
     for (const { id, ownerId } of population.chats) {
       const { body } = await rest.chat(await population.token(ownerId), id);

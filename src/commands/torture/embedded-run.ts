@@ -27,6 +27,7 @@ export interface EmbeddedOptions {
   seed: number;
   kills: number;
   messagesASecond: number;
+  settleDeadlineMs?: number;
   print: (line: string) => void;
 }
 
@@ -37,7 +38,7 @@ export interface EmbeddedResult extends EmbeddedEvidence {
   settledAfter: number | undefined;
 }
 
-const users = 8;
+const users = 6;
 const chats = 5;
 /** Of the kills, those that are meant for a first boot. */
 const firstBootShare = 0.2;
@@ -50,7 +51,10 @@ const readyShare = 0.4;
 const mostUpMs = 1_500;
 /** As long as none was seen. */
 const guessedMs = { firstBoot: 1_500, boot: 400 };
+/** Of those who send again: it is back in a second or two. */
+const mostPauseMs = 1_500;
 const sentDeadlineMs = 30_000;
+const settleDeadlineMs = 30_000;
 
 /**
  * The single process, killed again and again: on new data folders before they are complete, with people already at the
@@ -110,6 +114,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
       random: random.fork('sending'),
       messagesASecond: options.messagesASecond,
       flow: createFlowWatch(),
+      mostPauseMs,
       ...{ population, rest, recorder },
     });
     undo.push(sending.stop);
@@ -129,7 +134,10 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
     await sending.settled(sentDeadlineMs);
     const allShown = () =>
       recorder.posts.every(({ brokerMessageId: id }) => id === undefined || shown.has(id));
-    const settled = await settleClients({ clients, population, rest, allShown });
+    const settled = await settleClients({
+      ...{ clients, population, rest, allShown },
+      deadlineMs: options.settleDeadlineMs ?? settleDeadlineMs,
+    });
     const settledAfter = settled ? (now() - loadEndedAt) / 1000 : undefined;
     for (const account of accounts) account.kept = await isKept(url, account);
     // From here on nothing more is seen; what was seen is what is judged.

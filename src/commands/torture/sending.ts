@@ -22,7 +22,7 @@ const tickMs = 20;
 /** More than this under way: a client's own queue would hold the rest, here they are not offered. */
 const mostUnderWay = 4_000;
 const giveUpMs = 45_000;
-const mostPauseMs = 10_000;
+const usualMostPauseMs = 10_000;
 const repeatShare = 0.01;
 const conflictShare = 0.002;
 const forgedShare = 0.003;
@@ -35,8 +35,11 @@ export function createSending(options: {
   recorder: Recorder;
   flow: FlowWatch;
   messagesASecond: number;
+  /** The longest pause before an attempt under the same key. */
+  mostPauseMs?: number;
 }): Sending {
   const { random, population, rest, recorder, flow, messagesASecond } = options;
+  const { mostPauseMs = usualMostPauseMs } = options;
   const { chats } = population;
   const figures = { offered: 0, heldBack: 0 };
   const underWay = new Set<Promise<void>>();

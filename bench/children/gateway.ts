@@ -52,6 +52,7 @@ const gateway = createGateway({
   subscriber: process.env.BENCH_SUBSCRIBER === 'redis' ? await adapters.subscriber() : inProcess,
   presence,
   allowedOrigin: () => true,
+  trustProxy: false,
   log,
 });
 const server = Bun.serve<never>({

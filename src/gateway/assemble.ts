@@ -22,6 +22,7 @@ export async function assembleGateway(
     subscriber,
     presence,
     allowedOrigin: createAllowedOrigin(config),
+    trustProxy: config.trustProxy,
     log,
   });
 }

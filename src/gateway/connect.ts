@@ -1,10 +1,10 @@
-import type { Socket } from 'socket.io';
 import type { Database } from '../db/database.ts';
 import type { Membership } from '../db/queries/memberships.ts';
 import { readMemberships } from '../db/queries/memberships.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
+import type { Connection } from './connections.ts';
 import { type Cursors, takeCursors } from './cursors.ts';
 import { frameOf } from './fan-out.ts';
 import type { GatewayIdentity, Member } from './member.ts';
@@ -12,7 +12,7 @@ import { createMember } from './member.ts';
 import type { Left, Resume } from './resume.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
-import { tokenOf } from './token.ts';
+import { type Handshake, tokenOf } from './token.ts';
 import type { Users } from './users.ts';
 
 /**
@@ -20,6 +20,14 @@ import type { Users } from './users.ts';
  * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `database_unavailable`
  */
 export type VerifySocketToken = (token: string | undefined) => Promise<GatewayIdentity>;
+
+/** Who asks to join `/chat`, and by what. */
+export interface Applicant {
+  /** Of its socket there. */
+  id: string;
+  connection: Connection;
+  handshake: Handshake;
+}
 
 /** A connect under way: who it is, and its chats with the number up to which it knows each. */
 export interface Admitted {
@@ -35,11 +43,12 @@ export interface Connecting {
    * nothing that is sent from then on.
    * @throws ChatError
    */
-  admit(socket: Socket): Promise<Admitted>;
+  admit(applicant: Applicant): Promise<Admitted>;
   /** In the tick in which CONNECT is answered: into all rooms; then `chat.ready`. With cursors, what was missed is told on the way. */
   goLive(admitted: Admitted): void;
 }
 
+const readyFrame = frameOf('chat.ready', '{}');
 /** Users whose memberships are read in one statement. */
 const mostUsers = 200;
 /** Memberships that never hold still: somebody adds and removes the user all the time. */
@@ -47,8 +56,6 @@ const mostReads = 10;
 
 export function createConnecting(deps: {
   verifyToken: VerifySocketToken;
-  /** Calls `depart` when the connection is closed; false if it is already. */
-  carry: (connection: Socket['conn'], member: Member, depart: (member: Member) => void) => boolean;
   database: Database;
   users: Users;
   sessions: Sessions;
@@ -76,14 +83,13 @@ export function createConnecting(deps: {
 
   /** Memberships as PostgreSQL has them after all topics were acknowledged, and after the last hint of a change. */
   async function settle(member: Member, cursors: Cursors | undefined): Promise<Admitted> {
+    // Once: the user's topic is acknowledged, so of an end after this a notification tells, and refuses the member.
+    const alive = member.sessionId === undefined || sessions.isAlive(member.sessionId);
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [memberships, alive] = await Promise.all([
-        membershipsOf(member.userId),
-        member.sessionId === undefined || sessions.isAlive(member.sessionId),
-      ]);
-      if (!alive) throw new ChatError('session_revoked');
+      const [memberships, isAlive] = await Promise.all([membershipsOf(member.userId), alive]);
+      if (!isAlive) throw new ChatError('session_revoked');
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
       const known = await sequencer.hold(member, [...chatIds], readAt);
@@ -98,21 +104,25 @@ export function createConnecting(deps: {
     throw new ChatError('server_busy');
   }
 
-  function enterAll(member: Member, memberships: readonly Membership[]): Promise<unknown> {
-    const further = memberships.filter(
-      ({ chatId, head }) => member.chats.has(chatId) && !sequencer.enter(member, chatId, head),
-    );
-    return Promise.all(further.map(({ chatId, head }) => sequencer.join(member, chatId, head)));
+  /** @returns undefined when it is done: nearly always, for where the room is has just been read */
+  function enterAll(member: Member, memberships: readonly Membership[]): Promise<unknown> | undefined {
+    let joins: Promise<void>[] | undefined;
+    for (const { chatId, head } of memberships) {
+      if (!member.chats.has(chatId) || sequencer.enter(member, chatId, head)) continue;
+      joins ??= [];
+      joins.push(sequencer.join(member, chatId, head));
+    }
+    return joins && Promise.all(joins);
   }
 
   return {
-    async admit(socket) {
-      const identity = await verifyToken(tokenOf(socket.handshake));
-      const cursors = takeCursors(socket.handshake);
-      const member = createMember(socket, identity);
+    async admit({ id, connection, handshake }) {
+      const identity = await verifyToken(tokenOf(handshake));
+      const cursors = takeCursors(handshake);
+      const member = createMember(connection, id, identity);
       const subscribed = users.add(member);
       // Closed while the token was being checked: the event is over.
-      if (!deps.carry(socket.conn, member, depart)) depart(member);
+      if (!connection.carry(member, depart)) depart(member);
       try {
         await subscribed;
         return await settle(member, cursors);
@@ -126,18 +136,22 @@ export function createConnecting(deps: {
       if (member.closed) return;
       if (member.refused) return member.close();
       member.live = true;
-      const entered = resumption
-        ? resume.start({ member, memberships, ...resumption })
-        : enterAll(member, memberships);
-      const ready = frameOf('chat.ready', '{}');
-      entered
-        .then(() => {
-          if (!member.closed) member.send(ready);
-        })
-        .catch((error) => {
-          log.warn({ err: error }, 'a socket could not join all of its chats; it is closed and comes back');
-          member.close();
-        });
+      const ready = () => {
+        if (!member.closed) member.send(readyFrame);
+      };
+      const failed = (error: unknown) => {
+        log.warn({ err: error }, 'a socket could not join all of its chats; it is closed and comes back');
+        member.close();
+      };
+      try {
+        const entered = resumption
+          ? resume.start({ member, memberships, ...resumption })
+          : enterAll(member, memberships);
+        if (entered) entered.then(ready).catch(failed);
+        else ready();
+      } catch (error) {
+        failed(error);
+      }
     },
   };
 }

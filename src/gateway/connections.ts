@@ -1,25 +1,65 @@
-import type { Socket } from 'socket.io';
 import type { Logger } from '../shared/log.ts';
-import { fullPacketBudget, type PacketBudget, pingIntervalMs, pingTimeoutMs, takePacket } from './limits.ts';
-import { closeConnection, type Member } from './member.ts';
-import { createSlimming } from './slim.ts';
+import {
+  fullPacketBudget,
+  joinDeadlineMs,
+  type PacketBudget,
+  pingIntervalMs,
+  pingTimeoutMs,
+  takePacket,
+} from './limits.ts';
+import type { Member } from './member.ts';
+import type { NativeSocket } from './native-room.ts';
 
-export type Connection = Socket['conn'];
+/**
+ * One client's transport, whether the engine serves it or nobody but us, with what it has used up; times are of
+ * `performance.now()`. A class, and few fields: there are a hundred thousand of them.
+ */
+export abstract class Connection implements PacketBudget {
+  budget = fullPacketBudget;
+  countedAt = performance.now();
+  pingAt = 0;
+  /** 0 while no ping is unanswered. */
+  pingedAt = 0;
+  closed = false;
+  /** Until it has joined `/chat`. */
+  handshake: { address: string; beganAt: number } | undefined;
+  #member: Member | undefined = undefined;
+  #depart: ((member: Member) => void) | undefined = undefined;
 
-interface Packet {
-  type: string;
-  data?: unknown;
-}
+  constructor(address: string) {
+    this.handshake = { address, beganAt: this.countedAt };
+  }
 
-/** What is touched of the engine's socket; most of it is private, but looked up at every use. */
-interface EngineSocket {
-  id: string;
-  readyState: string;
-  onPacket(packet: Packet): void;
-  sendPacket(type: 'ping'): void;
-  pingIntervalTimer: ReturnType<typeof setTimeout> | undefined;
-  on(event: 'close' | 'upgrade', listener: () => void): unknown;
-  off(event: 'close'): unknown;
+  /** Bun's own socket; undefined while the connection is on long polling, or on its way to WebSocket. */
+  abstract readonly ws: NativeSocket | undefined;
+  /** One Engine.IO message. */
+  abstract send(frame: string): void;
+  abstract ping(): void;
+  /** Calls back when there is a native socket, before anything is sent over it. */
+  abstract onNative(callback: (ws: NativeSocket | undefined) => void): void;
+  /**
+   * Closes the transport at once, not the namespace: a plain client comes back by itself. What was not written is
+   * dropped.
+   */
+  abstract close(): void;
+
+  /** Calls `depart` with the one member that the connection carries when it is closed. @returns false if it is already */
+  carry(member: Member, depart: (member: Member) => void): boolean {
+    if (this.closed) return false;
+    this.#member = member;
+    this.#depart = depart;
+    return true;
+  }
+
+  /** To be called once. */
+  leave(): void {
+    this.closed = true;
+    if (this.#member) this.#depart?.(this.#member);
+  }
+
+  expired(epochSeconds: number): boolean {
+    return this.#member !== undefined && this.#member.expiresAt <= epochSeconds;
+  }
 }
 
 /** In milliseconds. */
@@ -32,124 +72,78 @@ export interface PingTimes {
 
 const defaultTimes: PingTimes = { intervalMs: pingIntervalMs, timeoutMs: pingTimeoutMs, sweepMs: 1_000 };
 
-/** `2` CONNECT 0, DISCONNECT 1, EVENT 2, ACK 3, and CONNECT_ERROR 4: those with attachments have no use here. */
-const binaryPacket = /^[56]/;
-const isTextPacket = (data: unknown): boolean => typeof data === 'string' && !binaryPacket.test(data);
-
-/** What a connection has used up; times are of `performance.now()`. */
-class ConnectionState implements PacketBudget {
-  budget = fullPacketBudget;
-  countedAt: number;
-  pingAt: number;
-  /** 0 while no ping is unanswered. */
-  pingedAt = 0;
-  /** Once it is in `/chat`. */
-  socket: Socket | undefined = undefined;
-  member: Member | undefined = undefined;
-  depart: ((member: Member) => void) | undefined = undefined;
-
-  constructor(now: number, pingAt: number) {
-    this.countedAt = now;
-    this.pingAt = pingAt;
-  }
+/** How many connections may be there that have not joined `/chat`. */
+export interface HandshakeLimits {
+  /** Of all clients. */
+  most: number;
+  /** Of one address. */
+  mostOfAddress: number;
 }
 
 export interface Connections {
-  /** Takes over what the engine has just made, before anybody has listened to it. */
+  /** Whether there is room for one more handshake from this address. */
+  mayBegin(address: string): boolean;
   add(connection: Connection): void;
   /** It is in `/chat`: no handshake any more. */
-  joined(socket: Socket): void;
-  /** Calls `depart` with the one member that a connection carries when it is closed. @returns false if it is already */
-  carry(connection: Connection, member: Member, depart: (member: Member) => void): boolean;
-  /** How many have not joined `/chat`. */
-  handshakes(): number;
-  all(): ReadonlyMap<Connection, unknown>;
+  joined(connection: Connection): void;
+  /** It is closed; its member departs. */
+  remove(connection: Connection): void;
+  /** @returns false when the client sends too much: the connection is closed */
+  mayReceive(connection: Connection): boolean;
+  /** The answer to a ping; one that nobody asked for is dropped, as the engine would start a timer for it. */
+  onPong(connection: Connection): void;
+  all(): ReadonlySet<Connection>;
   /** Ends the pings. */
   stop(): void;
 }
 
 /**
- * Stands before all that clients send, on either transport, and pings them. Too many packets, binary ones, or an error in
- * handling one close the connection; a pong that nobody asked for is dropped, as the engine would start a timer for it.
- *
- * The engine keeps timers, closures and, through them, the whole request for each connection. Here a connection is a few
- * numbers, and one timer looks after all: at 10,000 sockets that is 4 KB less for each, and a sweep takes half a millisecond.
+ * Counts the connections and looks after them, with one timer for all of them: pings, ends of tokens, and handshakes that
+ * lead nowhere. At 10,000 sockets a sweep takes half a millisecond.
  */
 export function createConnections(deps: {
-  /** The engine's own list. */
-  clients: Map<string, unknown>;
+  limits: HandshakeLimits;
   log: Logger;
   times?: PingTimes | undefined;
 }): Connections {
-  const { clients, log, times = defaultTimes } = deps;
-  const states = new Map<Connection, ConnectionState>();
-  const { slim, receive } = createSlimming();
+  const { limits, log, times = defaultTimes } = deps;
+  const connections = new Set<Connection>();
   let handshakes = 0;
+  /** Only of addresses with a handshake under way. */
+  const handshakesOf = new Map<string, number>();
 
-  // Functions for all connections, which are their `this`.
-  function onPacket(this: EngineSocket, packet: Packet): void {
-    const connection = this as unknown as Connection;
-    const state = states.get(connection);
-    if (!state || this.readyState !== 'open') return;
-    const now = performance.now();
-    if (!takePacket(state, now)) {
-      log.info('a connection sends too much and is closed');
-      closeConnection(connection);
-      return;
-    }
-    if (packet.type === 'pong') {
-      if (state.pingedAt === 0) return;
-      state.pingedAt = 0;
-      state.pingAt = now + times.intervalMs;
-      return;
-    }
-    if (packet.type === 'message' && !isTextPacket(packet.data)) {
-      closeConnection(connection);
-      return;
-    }
-    try {
-      if (!receive(connection, packet)) Object.getPrototypeOf(this).onPacket.call(this, packet);
-    } catch (error) {
-      log.warn({ err: error }, 'a packet could not be handled; its connection is closed');
-      closeConnection(connection);
-    }
-  }
-
-  function onClose(this: EngineSocket): void {
-    const connection = this as unknown as Connection;
-    clients.delete(this.id);
-    const state = states.get(connection);
-    if (!state) return;
-    states.delete(connection);
-    if (!state.socket) handshakes -= 1;
-    if (state.member) state.depart?.(state.member);
-  }
-
-  function onUpgrade(this: EngineSocket): void {
-    const socket = states.get(this as unknown as Connection)?.socket;
-    if (socket) slim(socket, onClose);
-  }
-
-  function ping(connection: Connection, { member }: ConnectionState): void {
-    // As it is on a WebSocket; the engine would make a packet and three events of it.
-    if (member?.ws) member.ws.send('2');
-    else (connection as unknown as EngineSocket).sendPacket('ping');
+  function endHandshake(connection: Connection): void {
+    const { handshake } = connection;
+    if (!handshake) return;
+    connection.handshake = undefined;
+    const { address } = handshake;
+    handshakes -= 1;
+    const left = (handshakesOf.get(address) ?? 0) - 1;
+    if (left > 0) handshakesOf.set(address, left);
+    else handshakesOf.delete(address);
   }
 
   function sweep(): void {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
-    for (const [connection, state] of states) {
-      if (state.member && state.member.expiresAt <= epochSeconds) {
-        closeConnection(connection);
-      } else if (state.pingedAt !== 0) {
-        if (now - state.pingedAt >= times.timeoutMs) closeConnection(connection);
-      } else if (now >= state.pingAt) {
-        state.pingedAt = now;
-        ping(connection, state);
-      }
+    for (const connection of connections) {
+      const { handshake } = connection;
+      const ended =
+        connection.expired(epochSeconds) || (handshake && now - handshake.beganAt >= joinDeadlineMs);
+      if (ended) connection.close();
+      else pingIfDue(connection, now);
     }
   }
+
+  function pingIfDue(connection: Connection, now: number): void {
+    if (connection.pingedAt !== 0) {
+      if (now - connection.pingedAt >= times.timeoutMs) connection.close();
+    } else if (now >= connection.pingAt) {
+      connection.pingedAt = now;
+      connection.ping();
+    }
+  }
+
   const timer = setInterval(() => {
     try {
       sweep();
@@ -159,35 +153,40 @@ export function createConnections(deps: {
   }, times.sweepMs);
 
   return {
+    mayBegin: (address) =>
+      handshakes < limits.most && (handshakesOf.get(address) ?? 0) < limits.mostOfAddress,
+
     add(connection) {
-      const raw = connection as unknown as EngineSocket;
-      clearTimeout(raw.pingIntervalTimer);
-      raw.pingIntervalTimer = undefined;
-      // The engine's own listener, alone so far, holds the request; `onClose` does its work.
-      raw.off('close');
-      raw.on('close', onClose);
-      if (connection.transport.name === 'polling') raw.on('upgrade', onUpgrade);
-      raw.onPacket = onPacket;
-      const now = performance.now();
-      states.set(connection, new ConnectionState(now, now + times.intervalMs));
+      if (!connection.handshake) return;
+      connections.add(connection);
+      connection.pingAt = connection.countedAt + times.intervalMs;
       handshakes += 1;
+      const { address } = connection.handshake;
+      handshakesOf.set(address, (handshakesOf.get(address) ?? 0) + 1);
     },
-    joined(socket) {
-      const state = states.get(socket.conn);
-      if (!state || state.socket) return;
-      state.socket = socket;
-      handshakes -= 1;
-      slim(socket, onClose);
+
+    joined: endHandshake,
+
+    remove(connection) {
+      if (!connections.delete(connection)) return;
+      endHandshake(connection);
+      connection.leave();
     },
-    carry(connection, member, depart) {
-      const state = states.get(connection);
-      if (!state) return false;
-      state.member = member;
-      state.depart = depart;
-      return true;
+
+    mayReceive(connection) {
+      if (takePacket(connection, performance.now())) return true;
+      log.info('a connection sends too much and is closed');
+      connection.close();
+      return false;
     },
-    handshakes: () => handshakes,
-    all: () => states,
+
+    onPong(connection) {
+      if (connection.pingedAt === 0) return;
+      connection.pingedAt = 0;
+      connection.pingAt = performance.now() + times.intervalMs;
+    },
+
+    all: () => connections,
     stop: () => clearInterval(timer),
   };
 }

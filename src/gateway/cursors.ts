@@ -1,6 +1,6 @@
-import type { Socket } from 'socket.io';
 import { ChatError } from '../shared/errors.ts';
 import { uuidPattern } from '../shared/ids.ts';
+import type { Handshake } from './token.ts';
 
 /** The highest `eventSequence` that a client has seen of each chat; the ids in lower case. */
 export type Cursors = ReadonlyMap<string, number>;
@@ -12,7 +12,7 @@ export const mostCursors = 1_000;
  * @returns undefined for a client that wants no more than what is new
  * @throws ChatError `validation_failed`
  */
-export function takeCursors({ auth }: Socket['handshake']): Cursors | undefined {
+export function takeCursors({ auth }: Handshake): Cursors | undefined {
   const given: unknown = auth?.cursors;
   if (given === undefined) return undefined;
   delete auth.cursors;

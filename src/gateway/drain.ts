@@ -1,23 +1,18 @@
 import { pause } from '../shared/backoff.ts';
 import type { Connection } from './connections.ts';
-import { closeConnection } from './member.ts';
 
 const sliceMs = 100;
 /** So few come back anywhere without being noticed. */
 const smallestSlice = 50;
 
 /** Closes all transports, in slices of random connections with some jitter between them. */
-export async function closeInSlices(
-  connections: ReadonlyMap<Connection, unknown>,
-  overMs: number,
-): Promise<void> {
+export async function closeInSlices(connections: ReadonlySet<Connection>, overMs: number): Promise<void> {
   const slice = Math.max(smallestSlice, Math.ceil((connections.size * sliceMs) / Math.max(overMs, sliceMs)));
   while (connections.size > 0) {
-    for (const connection of sample([...connections.keys()], slice)) closeConnection(connection);
+    for (const connection of sample([...connections], slice)) connection.close();
     if (connections.size > 0) await pause(sliceMs * (0.5 + Math.random()));
   }
 }
-
 /** Shuffles the beginning of the list. */
 function sample<Item>(items: Item[], count: number): Item[] {
   for (let at = 0; at < Math.min(count, items.length); at += 1) {

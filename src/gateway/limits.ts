@@ -2,6 +2,15 @@
 export const maxFrameBytes = 64 * 1024;
 /** A connection that has not joined `/chat` by then is closed. */
 export const joinDeadlineMs = 10_000;
+/** Connections that have not joined `/chat`, of all clients: beyond that new ones are sent away for a second. */
+export const mostHandshakes = 2_000;
+/**
+ * The same of one address, so that one cannot keep all others out by opening connections and saying nothing. A quarter:
+ * behind one address there may be an office, or every client where a proxy is not trusted with their addresses. A connect
+ * takes a fraction of a second, so even then a thousand who come back at once are all in after the second or two that plain
+ * clients wait before they try again.
+ */
+export const mostHandshakesOfAddress = 500;
 export const pingIntervalMs = 25_000;
 export const pingTimeoutMs = 20_000;
 

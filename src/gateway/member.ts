@@ -1,7 +1,6 @@
-import type { Socket } from 'socket.io';
 import type { ChatError } from '../shared/errors.ts';
+import type { Connection } from './connections.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
-import { nativeSocketOf } from './native-socket.ts';
 import { type Few, SmallSet } from './small-set.ts';
 
 /** Who is at the other end of a socket, from its verified token. */
@@ -34,11 +33,6 @@ export interface Member extends GatewayIdentity, Recipient {
   close(): void;
 }
 
-/** A client on long polling that fetches nothing is closed at as much as a WebSocket is. */
-export const backlogLimitBytes = 1024 * 1024;
-
-type Connection = Socket['conn'];
-
 /** A class, for its sake who has a hundred thousand of them: methods of a closure would be there once for each. */
 class SocketMember implements Member {
   readonly userId: string;
@@ -51,59 +45,32 @@ class SocketMember implements Member {
   stale = false;
   refused: ChatError | undefined = undefined;
   closed = false;
-  readonly #conn: Connection;
-  /** Characters held since the last poll. */
-  #backlog = 0;
+  readonly #connection: Connection;
 
-  constructor(socket: Socket, identity: GatewayIdentity) {
-    const { conn } = socket;
+  constructor(connection: Connection, socketId: string, identity: GatewayIdentity) {
     this.userId = identity.userId;
     this.sessionId = identity.sessionId;
     this.expiresAt = identity.expiresAt;
-    this.socketId = socket.id;
-    this.#conn = conn;
-    this.ws = nativeSocketOf(conn);
+    this.socketId = socketId;
+    this.#connection = connection;
+    this.ws = connection.ws;
     if (this.ws) return;
-    conn.on('drain', () => {
-      this.#backlog = 0;
-    });
-    // The engine writes what it holds right after this, before anybody else can.
-    conn.once('upgrade', () => {
-      this.ws = nativeSocketOf(conn);
+    connection.onNative((ws) => {
+      this.ws = ws;
     });
   }
 
   send(frame: string): void {
     // Bun closes the socket when its backlog is full.
     if (this.ws) this.ws.send(frame);
-    else this.#sendByEngine(frame);
-  }
-
-  #sendByEngine(frame: string): void {
-    const conn = this.#conn;
-    if (!conn.transport.writable) {
-      this.#backlog += frame.length;
-      if (this.#backlog > backlogLimitBytes) {
-        closeConnection(conn);
-        return;
-      }
-    }
-    // The engine prefixes the type of its own packet.
-    conn.write(frame.slice(1));
+    else this.#connection.send(frame);
   }
 
   close(): void {
-    closeConnection(this.#conn);
+    this.#connection.close();
   }
 }
 
-export function createMember(socket: Socket, identity: GatewayIdentity): Member {
-  return new SocketMember(socket, identity);
-}
-
-/** `close()` of the engine waits until what it holds is fetched, which a client that is gone never does. */
-export function closeConnection(conn: Connection): void {
-  const held = conn as unknown as { writeBuffer: unknown[] };
-  held.writeBuffer = [];
-  conn.close();
+export function createMember(connection: Connection, socketId: string, identity: GatewayIdentity): Member {
+  return new SocketMember(connection, socketId, identity);
 }

@@ -20,6 +20,8 @@ export function createPresenceHeartbeat(deps: { presence: Presence; log: Logger 
   let failing = false;
   let left = false;
   let lastWrite: Promise<unknown> = Promise.resolve();
+  /** Users of this tick, with their own sets. */
+  let touched = new Map<string, Few<Member>>();
 
   function write(work: () => Promise<void>): void {
     if (left) return;
@@ -41,13 +43,23 @@ export function createPresenceHeartbeat(deps: { presence: Presence; log: Logger 
     for (const [userId, members] of online) sockets.set(userId, socketIdsOf(members));
     return presence.heartbeat(sockets);
   }
+  async function update(): Promise<void> {
+    const users = touched;
+    touched = new Map();
+    // The promises of one tick are one promise where it matters.
+    const writes = new Set<Promise<void>>();
+    for (const [userId, members] of users) writes.add(presence.update(userId, socketIdsOf(members)));
+    await Promise.all(writes);
+  }
+
   const timer = setInterval(() => write(beat), heartbeatMs);
 
   return {
     changed(userId, members) {
       if (members.size === 0) online.delete(userId);
       else online.set(userId, members);
-      write(() => presence.update(userId, socketIdsOf(members)));
+      if (touched.size === 0) setImmediate(() => write(update));
+      touched.set(userId, members);
     },
 
     async leave() {

@@ -3,7 +3,7 @@ import type { Socket } from 'socket.io';
 /*
  * Socket.IO and its engine keep some 9 KB of objects for a connection: five Maps with one entry each (0.36 KB apiece), bound
  * functions, listeners, a decoder, the handshake. Once a socket is in `/chat` over a WebSocket, none of it differs from socket to
- * socket, so functions shared by all take its place. Their private parts are touched here and in `connections.ts` alone, and
+ * socket, so functions shared by all take its place. Their private parts are touched here and in `engine-connections.ts` alone, and
  * all tests of the gateway run through it.
  */
 

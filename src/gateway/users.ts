@@ -27,13 +27,6 @@ export interface Users {
 const none: Few<Member> = new Set();
 const done = Promise.resolve();
 
-/** One promise for all that are subscribed, instead of one each. */
-function forgetWhenDone(user: LocalUser): void {
-  user.subscribed.then(() => {
-    user.subscribed = done;
-  });
-}
-
 export function createUsers(deps: {
   subscriber: Subscriber;
   presence: PresenceHeartbeat;
@@ -41,15 +34,30 @@ export function createUsers(deps: {
 }): Users {
   const { subscriber, presence, log } = deps;
   const users = new Map<string, LocalUser>();
+  /** New users of this tick: a storm of connects is one subscription, with one timer. */
+  let newcomers = new Map<string, LocalUser>();
+  let subscribing: Promise<void> | undefined;
+
+  function subscribe(): Promise<void> {
+    const here = [...newcomers].filter(([userId, user]) => users.get(userId) === user);
+    newcomers = new Map();
+    subscribing = undefined;
+    const topics = here.map(([userId]) => `user:${userId}` as const);
+    const subscribed = topics.length > 0 ? subscribeWithin(subscriber, topics, log) : done;
+    // One promise for all that are subscribed, instead of one each.
+    return subscribed.then(() => {
+      for (const [, user] of here) user.subscribed = done;
+    });
+  }
 
   return {
     add(member) {
       let user = users.get(member.userId);
       if (!user) {
-        const subscribed = subscribeWithin(subscriber, [`user:${member.userId}`], log);
-        user = new LocalUser(subscribed);
+        subscribing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(subscribe);
+        user = new LocalUser(subscribing);
         users.set(member.userId, user);
-        forgetWhenDone(user);
+        newcomers.set(member.userId, user);
       }
       user.add(member);
       presence.changed(member.userId, user);

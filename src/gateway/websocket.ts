@@ -1,4 +1,6 @@
 import type { Logger } from '../shared/log.ts';
+import type { Direct } from './direct.ts';
+import { DirectConnection, type DirectSocket } from './direct-connection.ts';
 
 type EngineHandler = ReturnType<import('@socket.io/bun-engine').Server['handler']>['websocket'];
 type EngineSocket = Parameters<EngineHandler['open']>[0];
@@ -6,15 +8,19 @@ type EngineSocket = Parameters<EngineHandler['open']>[0];
 /** The options for `Bun.serve`'s `websocket`. */
 export type GuardedWebSocketHandler = Bun.WebSocketHandler<EngineSocket['data']>;
 
+type Socket = DirectSocket & { data: unknown; terminate(): void };
+
 /**
- * The engine's handlers with the limits it does not set, and where an error ends a connection, not the process. Bun's own
+ * Two kinds of sockets: direct ones, and those that the engine upgrades, by its own handlers with the limits it does not set.
+ * An error ends a connection, not the process. Bun's own
  * backlog is 16 MiB, after which it drops frames and keeps the socket; the engine looks at neither.
  */
 export function guardWebSocket(
-  handler: EngineHandler,
+  engine: EngineHandler,
+  direct: Direct,
   options: { backlogLimitBytes: number; maxFrameBytes: number; log: Logger },
 ): GuardedWebSocketHandler {
-  const guarded = (ws: EngineSocket, work: () => void): void => {
+  const guarded = (ws: Socket, work: () => void): void => {
     try {
       work();
     } catch (error) {
@@ -23,11 +29,29 @@ export function guardWebSocket(
     }
   };
   return {
-    open: (ws) => guarded(ws, () => handler.open(ws)),
-    message: (ws, message) => guarded(ws, () => handler.message(ws, message)),
-    close: (ws, code, reason) => guarded(ws, () => handler.close(ws, code, reason)),
+    open: (ws) =>
+      guarded(ws, () => {
+        const connection = directOf(ws);
+        if (connection) direct.open(connection, ws);
+        else engine.open(ws);
+      }),
+    message: (ws, message) =>
+      guarded(ws, () => {
+        const connection = directOf(ws);
+        if (connection) direct.message(connection, message);
+        else engine.message(ws, message);
+      }),
+    close: (ws, code, reason) =>
+      guarded(ws, () => {
+        const connection = directOf(ws);
+        if (connection) direct.close(connection);
+        else engine.close(ws, code, reason);
+      }),
     maxPayloadLength: options.maxFrameBytes,
     backpressureLimit: options.backlogLimitBytes,
     closeOnBackpressureLimit: true,
   };
 }
+
+const directOf = ({ data }: Socket): DirectConnection | undefined =>
+  data instanceof DirectConnection ? data : undefined;

@@ -303,7 +303,11 @@ describe('gateway: hostile and unlucky clients', () => {
 
 describe('gateway: its limits', () => {
   test('beyond so many handshakes new ones are sent away, and let in when there is room', async () => {
-    const running = await startTestGateway({ ...base, presence, mostHandshakes: 5 });
+    const running = await startTestGateway({
+      ...base,
+      presence,
+      handshakeLimits: { most: 5, mostOfAddress: 5 },
+    });
     const url = `ws://localhost:${running.port}/socket.io/?EIO=4&transport=websocket`;
     const idle = Array.from({ length: 5 }, () => new WebSocket(url));
     await Promise.all(idle.map((ws) => new Promise((resolve) => ws.addEventListener('message', resolve))));

@@ -204,13 +204,17 @@ export interface RunningGateway {
 
 export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
-    Pick<GatewayOptions, 'allowedOrigin' | 'mostHandshakes' | 'verifyToken' | 'comparisonMs' | 'pingTimes'>
+    Pick<
+      GatewayOptions,
+      'allowedOrigin' | 'trustProxy' | 'handshakeLimits' | 'verifyToken' | 'comparisonMs' | 'pingTimes'
+    >
   >,
 ): Promise<RunningGateway> {
   const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });
   const gateway = createGateway({
     verifyToken: verify,
     allowedOrigin: () => true,
+    trustProxy: false,
     log,
     ...parts,
   });

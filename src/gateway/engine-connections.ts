@@ -1,0 +1,171 @@
+import type { Socket } from 'socket.io';
+import type { Logger } from '../shared/log.ts';
+import { Connection, type Connections } from './connections.ts';
+import type { NativeSocket } from './native-room.ts';
+import { nativeSocketOf } from './native-socket.ts';
+import { createSlimming } from './slim.ts';
+
+export type EngineConn = Socket['conn'];
+
+interface Packet {
+  type: string;
+  data?: unknown;
+}
+
+/** What is touched of the engine's socket; most of it is private, but looked up at every use. */
+interface EngineSocket {
+  id: string;
+  readyState: string;
+  writeBuffer: unknown[];
+  onPacket(packet: Packet): void;
+  sendPacket(type: 'ping'): void;
+  pingIntervalTimer: ReturnType<typeof setTimeout> | undefined;
+  on(event: 'close' | 'upgrade', listener: () => void): unknown;
+  off(event: 'close'): unknown;
+}
+
+/** `2` CONNECT 0, DISCONNECT 1, EVENT 2, ACK 3, and CONNECT_ERROR 4: those with attachments have no use here. */
+const binaryPacket = /^[56]/;
+const isTextPacket = (data: unknown): boolean => typeof data === 'string' && !binaryPacket.test(data);
+
+/** A client on long polling that fetches nothing is closed at as much as a WebSocket is. */
+export const backlogLimitBytes = 1024 * 1024;
+
+/** A connection that began with long polling; it may be a WebSocket by now. */
+class EngineConnection extends Connection {
+  readonly #conn: EngineConn;
+  /** Once it is in `/chat`. */
+  socket: Socket | undefined = undefined;
+  /** Characters held since the last poll. */
+  #backlog = 0;
+
+  constructor(conn: EngineConn, address: string) {
+    super(address);
+    this.#conn = conn;
+  }
+
+  get ws(): NativeSocket | undefined {
+    return nativeSocketOf(this.#conn);
+  }
+
+  onNative(callback: (ws: NativeSocket | undefined) => void): void {
+    const conn = this.#conn;
+    conn.on('drain', () => {
+      this.#backlog = 0;
+    });
+    // The engine writes what it holds right after this, before anybody else can.
+    conn.once('upgrade', () => callback(this.ws));
+  }
+
+  send(frame: string): void {
+    const conn = this.#conn;
+    if (!conn.transport.writable) {
+      this.#backlog += frame.length;
+      if (this.#backlog > backlogLimitBytes) {
+        this.close();
+        return;
+      }
+    }
+    // The engine prefixes the type of its own packet.
+    conn.write(frame.slice(1));
+  }
+
+  ping(): void {
+    // As it is on a WebSocket; the engine would make a packet and three events of it.
+    const { ws } = this;
+    if (ws) ws.send('2');
+    else (this.#conn as unknown as EngineSocket).sendPacket('ping');
+  }
+
+  close(): void {
+    // `close()` of the engine waits until what it holds is fetched, which a client that is gone never does.
+    (this.#conn as unknown as EngineSocket).writeBuffer = [];
+    this.#conn.close();
+  }
+}
+
+export interface EngineConnections {
+  /** Takes over what the engine has just made, before anybody has listened to it. */
+  take(conn: EngineConn, address: string): Connection;
+  /** Undefined once it is closed. */
+  of(conn: EngineConn): Connection | undefined;
+  /** The socket is in `/chat`: what its connect needed is forgotten. */
+  joined(socket: Socket): void;
+}
+
+/**
+ * Stands before all that clients send by way of the engine, on either transport. Too many packets, binary ones, or an error
+ * in handling one close the connection.
+ *
+ * The engine keeps timers, closures and, through them, the whole request for each connection. Here a connection is a few
+ * numbers: at 10,000 sockets that is 4 KB less for each.
+ */
+export function createEngineConnections(deps: {
+  connections: Connections;
+  /** The engine's own list. */
+  clients: Map<string, unknown>;
+  log: Logger;
+}): EngineConnections {
+  const { connections, clients, log } = deps;
+  const states = new Map<EngineConn, EngineConnection>();
+  const { slim, receive } = createSlimming();
+
+  // Functions for all connections, which are their `this`.
+  function onPacket(this: EngineSocket, packet: Packet): void {
+    const conn = this as unknown as EngineConn;
+    const connection = states.get(conn);
+    if (!connection || this.readyState !== 'open' || !connections.mayReceive(connection)) return;
+    if (packet.type === 'pong') {
+      connections.onPong(connection);
+      return;
+    }
+    try {
+      if (packet.type === 'message' && !isTextPacket(packet.data)) connection.close();
+      else if (!receive(conn, packet)) Object.getPrototypeOf(this).onPacket.call(this, packet);
+    } catch (error) {
+      log.warn({ err: error }, 'a packet could not be handled; its connection is closed');
+      connection.close();
+    }
+  }
+
+  function onClose(this: EngineSocket): void {
+    const conn = this as unknown as EngineConn;
+    clients.delete(this.id);
+    const connection = states.get(conn);
+    if (!connection) return;
+    states.delete(conn);
+    connections.remove(connection);
+  }
+
+  function onUpgrade(this: EngineSocket): void {
+    const socket = states.get(this as unknown as EngineConn)?.socket;
+    if (socket) slim(socket, onClose);
+  }
+
+  return {
+    take(conn, address) {
+      const raw = conn as unknown as EngineSocket;
+      clearTimeout(raw.pingIntervalTimer);
+      raw.pingIntervalTimer = undefined;
+      // The engine's own listener, alone so far, holds the request; `onClose` does its work.
+      raw.off('close');
+      raw.on('close', onClose);
+      if (conn.transport.name === 'polling') raw.on('upgrade', onUpgrade);
+      raw.onPacket = onPacket;
+      const connection = new EngineConnection(conn, address);
+      states.set(conn, connection);
+      connections.add(connection);
+      return connection;
+    },
+
+    of: (conn) => states.get(conn),
+
+    joined(socket) {
+      const connection = states.get(socket.conn);
+      if (!connection || connection.socket) return;
+      connection.socket = socket;
+      connections.joined(connection);
+      slim(socket, onClose);
+    },
+  };
+}

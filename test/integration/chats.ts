@@ -628,6 +628,38 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
         expect(body.data.map(({ content }: Message) => content)).toEqual(contents);
       });
 
+      test('a page is the text that JSON.stringify makes of its messages', async () => {
+        const chat = await api.newGroup(ann!, bob!);
+        const control = String.fromCharCode(...Array.from({ length: 31 }, (_, at) => at + 1));
+        const contents = [
+          `${control}.`,
+          '"\\/\\n\\u0041',
+          '\u007f\u0080\u00ad\u2028\u2029\ufeff.',
+          "</script>'&",
+          '\ud7ff\ue000\u{10ffff}',
+        ];
+        for (const content of contents) expect((await api.send(ann!, chat.id, content)).status).toBe(202);
+        await api.stored(chat.id, contents.length);
+        const one = await Promise.all(
+          api.sent
+            .slice(-contents.length)
+            .map(({ brokerMessageId }) =>
+              api.call(bob!, 'GET', `/chats/${chat.id}/messages/${brokerMessageId}`),
+            ),
+        );
+        const page = await api.app.request(`/chats/${chat.id}/messages`, {
+          headers: { authorization: `Bearer ${bob!.token}` },
+        });
+        expect(page.headers.get('content-type')).toBe('application/json');
+        expect(await page.text()).toBe(
+          JSON.stringify({
+            data: one.map(({ body }) => body),
+            page: { hasBefore: false, hasAfter: false, eventSequence: 2 + contents.length },
+          }),
+        );
+        expect(one.map(({ body }) => body.content)).toEqual(contents);
+      });
+
       test('the request id goes with the message', async () => {
         const chat = await api.newGroup(ann!, bob!);
         const { headers } = await api.send(ann!, chat.id, 'traced');

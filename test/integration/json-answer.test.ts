@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { Hono } from 'hono';
+import type { ApiEnv } from '../../src/api/env.ts';
+import { jsonAnswer } from '../../src/api/json-answer.ts';
+
+/** Of any length, with characters of one, two, three and four bytes. */
+const jsonOf = (characters: number): string => JSON.stringify({ data: 'aé€😀'.repeat(characters / 5) });
+
+describe('an answer of JSON over a socket', () => {
+  let server: Bun.Server<undefined>;
+  beforeAll(() => {
+    const app = new Hono<ApiEnv>().get('/:characters', async (c) => {
+      // As after a query: Bun collects on its own what is answered at once.
+      await new Promise((resolve) => setImmediate(resolve));
+      return jsonAnswer(c, jsonOf(Number(c.req.param('characters'))));
+    });
+    server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: (request) => app.fetch(request) });
+  });
+  afterAll(() => server.stop(true));
+
+  /** What comes until the server closes the connection, read by read. */
+  async function exchange(request: string, slowly = false): Promise<Buffer[]> {
+    const chunks: Buffer[] = [];
+    const closed = Promise.withResolvers<void>();
+    await Bun.connect({
+      hostname: '127.0.0.1',
+      port: server.port ?? 0,
+      socket: {
+        open: (socket) => void socket.write(request),
+        data(socket, chunk) {
+          chunks.push(Buffer.from(chunk));
+          if (!slowly) return;
+          socket.pause();
+          setTimeout(() => socket.resume(), 1);
+        },
+        close: () => closed.resolve(),
+        error: (_, error) => closed.reject(error),
+      },
+    });
+    await closed.promise;
+    return chunks;
+  }
+
+  test('a short one has its length', async () => {
+    const answer = await fetch(`${server.url}1000`);
+    expect(answer.headers.get('content-type')).toBe('application/json');
+    expect(answer.headers.get('content-length')).toBe(String(Buffer.byteLength(jsonOf(1_000))));
+    expect(await answer.text()).toBe(jsonOf(1_000));
+  });
+
+  test('whatever its length it is whole, on one connection after the other', async () => {
+    for (const characters of [5, 7_000, 7_600, 8_200, 20_000, 1_000_000, 10]) {
+      const answer = await fetch(`${server.url}${characters}`);
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json']);
+      expect((await answer.text()) === jsonOf(characters)).toBe(true);
+    }
+  });
+
+  test('the head of a long one comes in one piece with what follows', async () => {
+    const [first] = await exchange('GET /10000 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n');
+    expect(first?.toString('latin1')).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\n[0-9a-f]+\r\n\{"data":/);
+  });
+
+  test('HTTP/1.0 knows no chunks: it gets the body as it is', async () => {
+    const answer = Buffer.concat(await exchange('GET /10000 HTTP/1.0\r\nHost: here\r\n\r\n')).toString();
+    const [head = '', body] = answer.split('\r\n\r\n');
+    expect(head.toLowerCase()).not.toContain('transfer-encoding');
+    expect(body === jsonOf(10_000)).toBe(true);
+  });
+
+  test('who reads slowly gets it all', async () => {
+    const parts = await exchange('GET /2000000 HTTP/1.0\r\nHost: here\r\n\r\n', true);
+    expect(parts.length).toBeGreaterThan(5);
+    const answer = Buffer.concat(parts).toString();
+    expect(answer.slice(answer.indexOf('\r\n\r\n') + 4) === jsonOf(2_000_000)).toBe(true);
+  });
+
+  test('who leaves in the middle of it disturbs nobody', async () => {
+    for (let time = 0; time < 20; time += 1) {
+      const leaver = new AbortController();
+      const asked = fetch(`${server.url}1000000`, { signal: leaver.signal });
+      if (time % 2 === 0) await asked;
+      leaver.abort();
+      await asked.catch(() => {});
+    }
+    expect((await (await fetch(`${server.url}20000`)).text()) === jsonOf(20_000)).toBe(true);
+  });
+
+  test('HEAD has no body', async () => {
+    const answer = await fetch(`${server.url}20000`, { method: 'HEAD' });
+    expect([answer.status, await answer.text()]).toEqual([200, '']);
+  });
+});

@@ -12,8 +12,9 @@ export interface Start {
 
 export interface Kill {
   at: number;
-  /** What it met: a data folder still being made, a start on one that is complete, or a process under load. */
   during: 'first boot' | 'boot' | 'load';
+  /** Whether the data folder was complete. */
+  complete: boolean;
 }
 
 /** It did not start again: what the whole run is about. */
@@ -33,11 +34,12 @@ export interface Killable {
   start(): Promise<void>;
   /** Under load. */
   kill(): Promise<void>;
-  /** Starts it and kills it after so long, at the latest when it is ready. */
+  /** Starts it and kills it after so long; a first boot at the latest when it is through, any other when it is ready. */
   killWhileStarting(afterMs: number): Promise<void>;
 }
 
 const readyDeadlineMs = 60_000;
+const lookEveryMs = 5;
 
 export function createKillable(standalone: OwnProcess, dataDir: string): Killable {
   const starts: Start[] = [];
@@ -46,7 +48,7 @@ export function createKillable(standalone: OwnProcess, dataDir: string): Killabl
   const complete = () => existsSync(join(dataDir, 'database'));
 
   async function kill(during: Kill['during']): Promise<void> {
-    kills.push({ at: now(), during });
+    kills.push({ at: now(), during, complete: complete() });
     await standalone.kill();
   }
 
@@ -69,9 +71,14 @@ export function createKillable(standalone: OwnProcess, dataDir: string): Killabl
     },
     kill: () => kill('load'),
     async killWhileStarting(afterMs) {
-      const starting = standalone.start(readyDeadlineMs);
-      await Promise.race([Bun.sleep(afterMs), starting]);
-      await kill(complete() ? 'boot' : 'first boot');
+      const first = !complete();
+      const until = performance.now() + afterMs;
+      let ready = false;
+      const starting = standalone.start(readyDeadlineMs).then((is) => {
+        ready = is;
+      });
+      while (performance.now() < until && !ready && !(first && complete())) await Bun.sleep(lookEveryMs);
+      await kill(first ? 'first boot' : 'boot');
       await starting;
     },
   };

@@ -13,7 +13,7 @@ interface Times {
 export interface EmbeddedReport {
   seed: number;
   passed: boolean;
-  kills: { all: number; firstBoot: number; boot: number; load: number };
+  kills: { all: number; firstBoot: number; incomplete: number; boot: number; load: number };
   /** Of the starts that nobody killed. */
   ready: { firstBoot: Times; later: Times };
   figures: Omit<Figures, 'rowsFilled'>;
@@ -33,6 +33,7 @@ export function makeEmbeddedReport(seed: number, result: EmbeddedResult): Embedd
     kills: {
       all: result.kills.length,
       firstBoot: killed('first boot'),
+      incomplete: result.kills.filter(({ complete }) => !complete).length,
       boot: killed('boot'),
       load: killed('load'),
     },
@@ -54,8 +55,8 @@ export function printEmbeddedReport(report: EmbeddedReport, print: (line: string
   const { kills, ready, figures: f } = report;
   printVerdicts(report.verdicts, print);
   print(
-    `${kills.all} kills: ${kills.firstBoot} before the data folder was complete, ${kills.boot} in later starts, ` +
-      `${kills.load} under load`,
+    `${kills.all} kills: ${kills.firstBoot} in first boots (${kills.incomplete} before the data folder was complete), ` +
+      `${kills.boot} in later starts, ${kills.load} under load`,
   );
   print(`ready after a first boot: ${shown(ready.firstBoot)}`);
   print(`ready after a later start: ${shown(ready.later)}`);

@@ -50,7 +50,7 @@ const bootShare = 0.2;
 const readyShare = 0.4;
 const mostUpMs = 1_500;
 /** As long as none was seen. */
-const guessedMs = { firstBoot: 1_500, boot: 400 };
+const guessedMs = { firstBoot: 2_500, boot: 400 };
 /** Of those who send again: it is back in a second or two. */
 const mostPauseMs = 1_500;
 const sentDeadlineMs = 30_000;

@@ -10,6 +10,7 @@ import { history } from './history.ts';
 import { idleGateway } from './idle-gateway.ts';
 import { memory } from './memory.ts';
 import { pipeline } from './pipeline.ts';
+import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
 
 /** In the order in which they run. */
@@ -19,6 +20,7 @@ export const paths: readonly BenchPath[] = [
   fanOutBig,
   fanOutSmall,
   groupSize,
+  sequencer,
   endToEnd,
   pipeline,
   idleGateway,

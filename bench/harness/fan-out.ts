@@ -146,7 +146,7 @@ const bigRoom = 1_000;
 const windowSeconds = 0.5;
 
 /** One window: prepares outside of it, sends at a constant rate, waits for the last frame, and counts that all came. */
-async function window(
+export async function window(
   { driver, sockets, cpuMicroseconds }: FanOutServer,
   { rooms, perTick, floorLeavesOut }: Scenario,
   options: { seconds: number; aSecond: number; fewestTicks: number; way?: 'publish' | 'loop' },

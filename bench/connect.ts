@@ -1,7 +1,7 @@
-import { alternate, valuesOf } from './harness/alternate.ts';
+import { alternate, type Contender, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { bunChild, type Child, startChild } from './harness/child.ts';
-import { confabHellos, protocols } from './harness/fan-out.ts';
+import { confabHellos, nodePeer, peerHellos, protocols } from './harness/fan-out.ts';
 import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
 import { spreadText } from './harness/report.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
@@ -9,6 +9,8 @@ import { ratiosOf, spreadOf } from './harness/statistics.ts';
 const storm = 3_000;
 const chatSize = 10;
 const concurrency = 500;
+/** Compiled code first: from the fourth storm on a connect costs about the same. */
+const warmRounds = 3;
 
 /** Everybody comes at once, with sessions that Redis does not know. */
 export const connect: BenchPath = {
@@ -19,23 +21,28 @@ export const connect: BenchPath = {
     report.progress('servers and data');
     const database = await servers.createDatabase();
     defer(() => database.drop());
-    // Other users in every round, and one round to warm: no fact of theirs is known yet.
-    const users = storm * (rounds + 1);
+    // Other users in every round: no fact of theirs is known yet.
+    const users = storm * (rounds + warmRounds);
     await seedUsers(database.sql, 1, users);
     await seedChats(database.sql, { from: 1, count: users / chatSize, size: chatSize, firstUser: 1 });
     await settleDatabase(database.sql);
     const environment = await servers.environment(database);
     const hellos = await confabHellos(environment, users);
-    const child = async (name: string, file: string, env: Record<string, string> = {}) => {
-      const started = await startChild({ name, command: bunChild(file), env });
+    const child = async (name: string, command: string[], env: Record<string, string> = {}) => {
+      const started = await startChild({ name, command, env });
       defer(() => started.end());
       return started;
     };
-    const bare = await child('bare Bun', 'bare-sockets.ts');
-    const gateway = await child('Confab', 'gateway.ts', { ...environment, BENCH_SUBSCRIBER: 'redis' });
-    const sockets = await child('sockets', 'sockets.ts');
+    const bare = await child('bare Bun', bunChild('bare-sockets.ts'));
+    const gateway = await child('Confab', bunChild('gateway.ts'), {
+      ...environment,
+      BENCH_SUBSCRIBER: 'redis',
+    });
+    const bunEngine = await child('Socket.IO on bun-engine', bunChild('peer.ts'));
+    const node = await child('Socket.IO on Node', await nodePeer());
+    const sockets = await child('sockets', bunChild('sockets.ts'));
 
-    const window = async (server: Child, kind: 'upgrade' | 'confab', names: string[]) => {
+    const window = async (server: Child, kind: 'upgrade' | 'peer' | 'confab', names: string[]) => {
       const queriesBefore = kind === 'confab' ? await server.call<number>('queries') : 0;
       const port = await server.call<number>('port');
       const cpu = server.cpuMicroseconds();
@@ -51,7 +58,9 @@ export const connect: BenchPath = {
       return { perSecond: names.length / seconds, cpuUs, p50Ms, p99Ms, queries: queries / names.length };
     };
     let round = 0;
-    const contenders = [
+    /** They check no token, ask no database and say nothing when it is done. */
+    const strangers = peerHellos(Array.from({ length: storm }, (_, at) => [Math.floor(at / chatSize)]));
+    const contenders: Contender[] = [
       { name: 'bare upgrades', run: () => window(bare, 'upgrade', hellos.slice(0, storm)) },
       {
         name: 'Confab',
@@ -61,8 +70,10 @@ export const connect: BenchPath = {
           return window(gateway, 'confab', names);
         },
       },
+      { name: 'Socket.IO on bun-engine', run: () => window(bunEngine, 'peer', strangers) },
+      { name: 'Socket.IO on Node', run: () => window(node, 'peer', strangers), rounds: 2 },
     ];
-    await alternate(contenders, 1, (text) => report.progress(`warming, ${text}`));
+    await alternate(contenders, warmRounds, (text) => report.progress(`warming, ${text}`));
     const samples = await alternate(contenders, rounds, report.progress);
 
     const values = (name: string, measure: string) => valuesOf(samples, name, measure);

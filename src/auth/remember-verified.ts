@@ -12,8 +12,8 @@ export interface RememberOptions {
 const maxTokenLength = 2_048;
 
 /**
- * Verifies a token once and believes it until it expires: a signature costs some 70 µs of WebCrypto's threads, a look into
- * a Map one. Only what has been verified is remembered. Whether the session is still alive is no part of it: `admit` asks
+ * Verifies a token once and believes it until it expires: a signature costs 5 µs, of an outside provider some 70 µs of
+ * WebCrypto's threads, a look into a Map one. Only what has been verified is remembered. Whether the session is still alive is no part of it: `admit` asks
  * that of every request.
  */
 export function rememberVerified(
@@ -36,8 +36,10 @@ export function rememberVerified(
       }
     }
     const identity = await verify(token);
-    const [oldest] = known.keys();
-    if (known.size >= maxTokens && oldest !== undefined) known.delete(oldest);
+    if (known.size >= maxTokens) {
+      const oldest = known.keys().next().value;
+      if (oldest !== undefined) known.delete(oldest);
+    }
     known.set(token, { identity, verifyAgainAt: Date.now() + maxAgeMs });
     return identity;
   };

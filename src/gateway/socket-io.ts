@@ -1,0 +1,126 @@
+import { Server as Engine } from '@socket.io/bun-engine';
+import { type Socket, Server as SocketServer } from 'socket.io';
+import type { Logger } from '../shared/log.ts';
+import type { Admitted, Connecting } from './connect.ts';
+import type { Connection, Connections } from './connections.ts';
+import { createEngineConnections, type EngineConn } from './engine-connections.ts';
+import { addCorsHeaders, forbidden, refusal, socketPath } from './http.ts';
+import { joinDeadlineMs, maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
+import { nativeAdapter } from './native-adapter.ts';
+import type { Publish } from './native-room.ts';
+import { connectRefusal } from './refuse.ts';
+
+/** Private to the engine. */
+interface EngineInternals {
+  clients: Map<string, unknown>;
+}
+
+export interface SocketIo {
+  io: SocketServer;
+  fetch(request: Request, server: Bun.Server<never>): Promise<Response>;
+  websocket: ReturnType<Engine['handler']>['websocket'];
+}
+
+/** Socket.IO and its engine, for what begins with long polling, and what upgrades from it; for refusals, too. */
+export function createSocketIo(deps: {
+  connections: Connections;
+  connecting: Connecting;
+  publish: Publish;
+  mayConnect: (request: Request) => boolean;
+  allowedOrigin: (origin: string) => boolean;
+  addressOf: (request: Request, server: Bun.Server<never>) => string;
+  draining: () => boolean;
+  log: Logger;
+}): SocketIo {
+  const { connections, connecting, mayConnect, allowedOrigin, log } = deps;
+  const engine = new Engine({
+    path: socketPath,
+    pingInterval: pingIntervalMs,
+    pingTimeout: pingTimeoutMs,
+    maxHttpBufferSize: maxFrameBytes,
+    // The engine puts the reason into its answer: an Error would become {}.
+    allowRequest: (request) =>
+      mayConnect(request) ? Promise.resolve() : Promise.reject('origin_not_allowed'),
+    editResponseHeaders: (headers, request) => addCorsHeaders(headers, request, allowedOrigin),
+  });
+  const { clients } = engine as unknown as EngineInternals;
+  const engineConnections = createEngineConnections({ connections, clients, log });
+  // Before Socket.IO's own listener: the guard is there for the first packet.
+  engine.on('connection', (conn, request, server) => {
+    const address = deps.addressOf(request, server as never);
+    const connection = engineConnections.take(conn as unknown as EngineConn, address);
+    if (deps.draining()) connection.close();
+  });
+
+  const io = new SocketServer({
+    connectTimeout: joinDeadlineMs,
+    serveClient: false,
+    path: socketPath,
+    adapter: nativeAdapter(deps.publish),
+  });
+  io.bind(engine);
+  // The default namespace is always there; it is refused like any other that is not /chat.
+  io.use((_socket, next) => next(new Error('Invalid namespace')));
+
+  const admitted = new WeakMap<Socket, Admitted>();
+  /** Those that have sent their CONNECT: a second one while the first is under way would make two sockets. */
+  const joining = new WeakSet<Connection>();
+  const chat = io.of('/chat');
+  chat.use((socket, next) => {
+    const connection = engineConnections.of(socket.conn);
+    // Answered even so: Socket.IO holds a socket until its middleware says something, and of a closed one lets go.
+    const turnAway = () => {
+      connection?.close();
+      next(new Error('closed'));
+    };
+    if (!connection || joining.has(connection)) return turnAway();
+    joining.add(connection);
+    connecting.admit({ id: socket.id, connection, handshake: socket.handshake }).then(
+      (admission) => {
+        admitted.set(socket, admission);
+        next();
+      },
+      (error) => {
+        joining.delete(connection);
+        const refused = connectRefusal(error);
+        if (refused) return next(refused);
+        log.warn({ err: error }, 'a socket could not be admitted; it is closed and comes back');
+        turnAway();
+      },
+    );
+  });
+  /** One that has left the namespace has nothing more to do here. */
+  function onLeave(this: Socket): void {
+    engineConnections.of(this.conn)?.close();
+  }
+  function onConnection(socket: Socket): void {
+    engineConnections.joined(socket);
+    socket.on('disconnect', onLeave);
+    // Chats have rooms of their own; Socket.IO's, with the one of the socket's own id, would be two Sets a socket.
+    chat.adapter.delAll(socket.id);
+    const admission = admitted.get(socket);
+    admitted.delete(socket);
+    if (admission) connecting.goLive(admission);
+  }
+  chat.on('connection', (socket) => {
+    try {
+      onConnection(socket);
+    } catch (error) {
+      log.error({ err: error }, 'a socket could not go live and is closed');
+      engineConnections.of(socket.conn)?.close();
+    }
+  });
+
+  return {
+    io,
+    async fetch(request, server) {
+      try {
+        return await engine.handleRequest(request, server as never);
+      } catch (error) {
+        log.warn({ err: error }, 'a request could not be handled');
+        return refusal(400, forbidden, 'Bad request');
+      }
+    },
+    websocket: engine.handler().websocket,
+  };
+}

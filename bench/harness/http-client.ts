@@ -1,6 +1,6 @@
 import type { Socket } from 'bun';
 
-/** One keep-alive connection, one request at a time: enough of HTTP/1.1 for answers of JSON, whole or in chunks. */
+/** One keep-alive connection, one request at a time: enough of HTTP/1.1 for answers with a Content-Length. */
 export interface HttpConnection {
   /** Resolves when the whole answer is there. */
   send(request: Uint8Array): Promise<HttpAnswer>;
@@ -41,7 +41,10 @@ export async function openHttp(port: number): Promise<HttpConnection> {
 
 function receive({ data }: Socket<State>, chunk: Buffer): void {
   const input = data.rest ? Buffer.concat([data.rest, chunk]) : Buffer.from(chunk);
-  if (!isWhole(input)) {
+  const headEnd = input.indexOf('\r\n\r\n');
+  const length =
+    headEnd < 0 ? undefined : /\r\ncontent-length: (\d+)/i.exec(input.toString('latin1', 0, headEnd));
+  if (headEnd < 0 || !length || input.length < headEnd + 4 + Number(length[1])) {
     data.rest = input;
     return;
   }
@@ -49,15 +52,4 @@ function receive({ data }: Socket<State>, chunk: Buffer): void {
   const { waiting } = data;
   data.waiting = undefined;
   waiting?.resolve({ status: Number(input.toString('latin1', 9, 12)), text: () => input.toString('utf8') });
-}
-
-/** JSON has no line break of its own: the last chunk is the only place where one stands before a 0. */
-const lastChunk = '\r\n0\r\n\r\n';
-
-function isWhole(input: Buffer): boolean {
-  const headEnd = input.indexOf('\r\n\r\n');
-  if (headEnd < 0) return false;
-  const length = /\r\ncontent-length: (\d+)/i.exec(input.toString('latin1', 0, headEnd));
-  if (length) return input.length >= headEnd + 4 + Number(length[1]);
-  return input.toString('latin1', input.length - lastChunk.length) === lastChunk;
 }

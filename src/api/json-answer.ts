@@ -1,25 +1,30 @@
 import type { Context } from 'hono';
 import type { ApiEnv } from './env.ts';
 
-/** In bytes, a little below Bun's. */
-const mostInOnePiece = 15 * 1024;
+/** In UTF-16 units: of at most three bytes each, that is less than 16 KiB with the head. */
+const mostInOnePiece = 4_500;
 
 /**
  * Answers 200 with what is JSON already. Bun 1.4.5 sends a body of 16 KiB or more that comes after an `await` without
  * collecting what goes out: each header's name, its colon, its value and its line break are system calls of their own
- * (https://github.com/oven-sh/bun/pull/41341), 70 an answer of ours. A stream is collected whatever its length (measured
- * with 18 KB and 15 headers: 40 µs an answer instead of 300); it has no Content-Length.
+ * (https://github.com/oven-sh/bun/pull/41341), 70 an answer of ours. A stream that ends before its high-water mark goes out
+ * in one piece, with its Content-Length (measured with 18 KB and 15 headers: 30 µs an answer instead of 300).
  */
 export function jsonAnswer(c: Context<ApiEnv>, json: string): Response {
-  const body =
-    Buffer.byteLength(json) < mostInOnePiece
-      ? json
-      : new ReadableStream({
-          type: 'direct',
-          pull(controller) {
-            controller.write(json);
-            controller.end();
-          },
-        });
-  return c.body(body, 200, { 'Content-Type': 'application/json' });
+  return c.body(json.length < mostInOnePiece ? json : inOnePiece(json), 200, {
+    'Content-Type': 'application/json',
+  });
 }
+
+const inOnePiece = (text: string): ReadableStream<Uint8Array> =>
+  new ReadableStream(
+    {
+      type: 'direct',
+      pull(controller) {
+        controller.write(text);
+        controller.end();
+      },
+    },
+    // In bytes: never reached.
+    { highWaterMark: 3 * text.length + 1 },
+  );

@@ -41,27 +41,16 @@ describe('an answer of JSON over a socket', () => {
     return chunks;
   }
 
-  test('a short one has its length', async () => {
-    const answer = await fetch(`${server.url}1000`);
-    expect(answer.headers.get('content-type')).toBe('application/json');
-    expect(answer.headers.get('content-length')).toBe(String(Buffer.byteLength(jsonOf(1_000))));
-    expect(await answer.text()).toBe(jsonOf(1_000));
-  });
-
-  test('whatever its length it is whole, on one connection after the other', async () => {
-    for (const characters of [5, 7_000, 7_600, 8_200, 20_000, 1_000_000, 10]) {
+  test('whatever its length it is whole and has its length stated, on one connection after the other', async () => {
+    for (const characters of [5, 4_400, 4_500, 7_600, 8_200, 20_000, 1_000_000, 10]) {
       const answer = await fetch(`${server.url}${characters}`);
       expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'application/json']);
+      expect(answer.headers.get('content-length')).toBe(String(Buffer.byteLength(jsonOf(characters))));
       expect((await answer.text()) === jsonOf(characters)).toBe(true);
     }
   });
 
-  test('the head of a long one comes in one piece with what follows', async () => {
-    const [first] = await exchange('GET /10000 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n');
-    expect(first?.toString('latin1')).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\n[0-9a-f]+\r\n\{"data":/);
-  });
-
-  test('HTTP/1.0 knows no chunks: it gets the body as it is', async () => {
+  test('HTTP/1.0 gets it, too', async () => {
     const answer = Buffer.concat(await exchange('GET /10000 HTTP/1.0\r\nHost: here\r\n\r\n')).toString();
     const [head = '', body] = answer.split('\r\n\r\n');
     expect(head.toLowerCase()).not.toContain('transfer-encoding');

@@ -9,18 +9,12 @@ export const contentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'
 /** What a page of an allowed origin may read of an answer's headers. */
 export const exposedHeaders = 'Retry-After,X-Request-Id';
 
-/** What hono/secure-headers sets, without HSTS: whoever ends TLS decides that. */
+/** For answers that no browser is to show or frame; HSTS is set by whoever ends TLS. The rest of hono/secure-headers is about pages. */
 export const securityHeaders: Readonly<Record<string, string>> = {
   'Cross-Origin-Resource-Policy': 'same-origin',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Origin-Agent-Cluster': '?1',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
-  'X-DNS-Prefetch-Control': 'off',
-  'X-Download-Options': 'noopen',
   'X-Frame-Options': 'DENY',
-  'X-Permitted-Cross-Domain-Policies': 'none',
-  'X-XSS-Protection': '0',
 };
 
 /** The caller's own where it is sane. */

@@ -15,14 +15,19 @@ export function rateLimited(waitMs: number): ChatError {
   });
 }
 
+export interface CountedTake {
+  limit: LimitName;
+  key: string;
+  points: number;
+}
+
 /** The same take named twice is one take of two points. */
-export function countTakes(takes: readonly { limit: LimitName; key: string }[]) {
-  const counted = new Map<string, { limit: LimitName; key: string; points: number }>();
+export function countTakes(takes: readonly { limit: LimitName; key: string }[]): CountedTake[] {
+  const counted: CountedTake[] = [];
   for (const { limit, key } of takes) {
-    const name = `${limit}:${key}`;
-    const take = counted.get(name);
-    if (take) take.points += 1;
-    else counted.set(name, { limit, key, points: 1 });
+    const same = counted.find((take) => take.limit === limit && take.key === key);
+    if (same) same.points += 1;
+    else counted.push({ limit, key, points: 1 });
   }
-  return [...counted.values()];
+  return counted;
 }

@@ -27,6 +27,8 @@ export interface Killable {
   readonly starts: readonly Start[];
   readonly kills: readonly Kill[];
   up(): boolean;
+  /** How long the start took to complete the data folder that did it; undefined until then. */
+  completedMs(): number | undefined;
   /**
    * Starts it where it is down.
    * @throws NotReadyError when it is not ready within the deadline
@@ -44,8 +46,25 @@ const lookEveryMs = 5;
 export function createKillable(standalone: OwnProcess, dataDir: string): Killable {
   const starts: Start[] = [];
   const kills: Kill[] = [];
+  let completedMs: number | undefined;
   // It gets this name when it is whole: until then nothing was accepted.
   const complete = () => existsSync(join(dataDir, 'database'));
+
+  /** Starts it and looks on until `seen`, or until it is ready or never will be, which `starting` says. */
+  async function startWatched(seen: () => boolean): Promise<{ starting: Promise<boolean> }> {
+    const first = !complete();
+    const began = performance.now();
+    let over = false;
+    const starting = standalone.start(readyDeadlineMs).finally(() => {
+      over = true;
+    });
+    while (!over) {
+      if (first && complete()) completedMs ??= performance.now() - began;
+      if (seen()) break;
+      await Bun.sleep(lookEveryMs);
+    }
+    return { starting };
+  }
 
   async function kill(during: Kill['during']): Promise<void> {
     kills.push({ at: now(), during, complete: complete() });
@@ -55,12 +74,14 @@ export function createKillable(standalone: OwnProcess, dataDir: string): Killabl
   return {
     starts,
     kills,
+    completedMs: () => completedMs,
     up: () => standalone.pid() !== undefined,
     async start() {
       if (standalone.pid() !== undefined) return;
       const first = !complete();
       const began = performance.now();
-      if (await standalone.start(readyDeadlineMs)) {
+      const { starting } = await startWatched(() => false);
+      if (await starting) {
         starts.push({ first, readyMs: performance.now() - began });
         return;
       }
@@ -73,19 +94,15 @@ export function createKillable(standalone: OwnProcess, dataDir: string): Killabl
     async killWhileStarting(afterMs) {
       const first = !complete();
       const until = performance.now() + afterMs;
-      let ready = false;
-      const starting = standalone.start(readyDeadlineMs).then((is) => {
-        ready = is;
-      });
-      while (performance.now() < until && !ready && !(first && complete())) await Bun.sleep(lookEveryMs);
+      const { starting } = await startWatched(() => performance.now() >= until || (first && complete()));
       await kill(first ? 'first boot' : 'boot');
       await starting;
     },
   };
 }
 
-/** @param otherwise where there was none yet */
-export function usualReadyMs(starts: readonly Start[], first: boolean, otherwise: number): number {
-  const times = starts.filter((start) => start.first === first).map(({ readyMs }) => readyMs);
+/** Of starts on a complete folder. @param otherwise where there was none yet */
+export function usualReadyMs(starts: readonly Start[], otherwise: number): number {
+  const times = starts.filter(({ first }) => !first).map(({ readyMs }) => readyMs);
   return times.sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)] ?? otherwise;
 }

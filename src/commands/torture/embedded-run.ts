@@ -50,7 +50,7 @@ const bootShare = 0.2;
 const readyShare = 0.4;
 const mostUpMs = 1_500;
 /** As long as none was seen. */
-const guessedMs = { firstBoot: 2_500, boot: 400 };
+const guessedMs = { toComplete: 2_500, boot: 400 };
 /** Of those who send again: it is back in a second or two. */
 const mostPauseMs = 1_500;
 const sentDeadlineMs = 30_000;
@@ -86,9 +86,11 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
     const knocking = makeAccounts(url, names);
     // Awaited when the process is up: a start that fails says more than they do.
     knocking.catch(() => {});
-    const bootMs = usualReadyMs(startsSoFar(), true, guessedMs.firstBoot);
+    // The shortest so far: a moment that comes too late meets a folder that is complete.
+    const completed = folders.flatMap(({ killable }) => killable.completedMs() ?? []);
+    const toCompleteMs = Math.min(...(completed.length > 0 ? completed : [guessedMs.toComplete]));
     for (let kill = 0; kill < kills; kill += 1) {
-      await made.killable.killWhileStarting(((kill + moments.next()) / kills) * bootMs);
+      await made.killable.killWhileStarting(((kill + moments.next()) / kills) * toCompleteMs);
     }
     await made.killable.start();
     return { ...made, accounts: await knocking };
@@ -176,7 +178,7 @@ async function killOnce(
 ): Promise<void> {
   const [kind, moment] = [moments.next(), moments.next()];
   if (!killable.up() && kind < bootShare) {
-    return killable.killWhileStarting(moment * usualReadyMs(killable.starts, false, guessedMs.boot));
+    return killable.killWhileStarting(moment * usualReadyMs(killable.starts, guessedMs.boot));
   }
   await killable.start();
   if (kind < bootShare + readyShare) await untilReady(clients);

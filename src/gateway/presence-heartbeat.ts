@@ -36,7 +36,11 @@ export function createPresenceHeartbeat(deps: { presence: Presence; log: Logger 
     );
   }
 
-  const socketIdsOf = (members: Few<Member>) => new Set([...members].map(({ socketId }) => socketId));
+  function socketIdsOf(members: Few<Member>): Set<string> {
+    const ids = new Set<string>();
+    for (const { socketId } of members) ids.add(socketId);
+    return ids;
+  }
 
   function beat(): Promise<void> {
     const sockets = new Map<string, ReadonlySet<string>>();

@@ -76,12 +76,23 @@ describe('gateway: hostile and unlucky clients', () => {
         return closed;
       },
     };
-    await eventually('it is open or refused', () => frames.length > 0 || closed);
+    await eventually('it is open or refused', () => ws.readyState === WebSocket.OPEN || closed);
     return socket;
   }
 
-  async function rawInChat(token: string): Promise<RawSocket> {
-    const socket = await raw();
+  /** One that begins with long polling, as a client with the default transports does. */
+  async function rawUpgraded(): Promise<RawSocket> {
+    const opening = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
+    const { sid } = JSON.parse((await opening.text()).slice(1));
+    const socket = await raw(`EIO=4&transport=websocket&sid=${sid}`);
+    socket.ws.send('2probe');
+    await eventually('the probe is answered', () => socket.frames.includes('3probe'));
+    socket.ws.send('5');
+    return socket;
+  }
+
+  async function rawInChat(token: string, begin: () => Promise<RawSocket> = raw): Promise<RawSocket> {
+    const socket = await begin();
     socket.ws.send(`40/chat,${JSON.stringify({ token })}`);
     await eventually('it is ready', () => socket.frames.some((frame) => frame.includes('chat.ready')));
     return socket;
@@ -215,6 +226,11 @@ describe('gateway: hostile and unlucky clients', () => {
       ({ ws }) => ws.send('4510-/chat,["x",{"_placeholder":true,"num":0}]'),
     ],
     ['an unknown packet', ({ ws }) => ws.send('9')],
+    ['an empty frame', ({ ws }) => ws.send('')],
+    ['a message of nothing', ({ ws }) => ws.send('4')],
+    ['the end of the connection', ({ ws }) => ws.send('1')],
+    ['a ping of its own', ({ ws }) => ws.send('2')],
+    ['base64', ({ ws }) => ws.send('bAAAA')],
     ['a broken Socket.IO packet', ({ ws }) => ws.send('42/chat,[')],
     ['a packet that is not an event', ({ ws }) => ws.send('42/chat,{"a":1}')],
     ['a reserved event', ({ ws }) => ws.send('42/chat,["disconnect"]')],
@@ -236,12 +252,59 @@ describe('gateway: hostile and unlucky clients', () => {
       },
     ],
   ];
-  test.each(floods)('%s closes its own connection and harms nobody', async (_, attack) => {
-    const [ada] = await world.newUsers(1);
-    const socket = await rawInChat(ada!.token);
-    attack(socket);
-    await eventually('it is closed', () => socket.closed);
-    await works();
+  describe.each([
+    ['that is a WebSocket from the beginning', raw],
+    ['upgraded from long polling', rawUpgraded],
+  ] satisfies [string, () => Promise<RawSocket>][])('a connection %s', (_, begin) => {
+    test.each(floods)('%s closes its own connection and harms nobody', async (__, attack) => {
+      const [ada] = await world.newUsers(1);
+      const socket = await rawInChat(ada!.token, begin);
+      attack(socket);
+      await eventually('it is closed', () => socket.closed);
+      await works();
+    });
+
+    const tooEarly = ['41/chat,', '42/chat,["x"]', '43/chat,7[]', '44/chat,{}'];
+    test.each(tooEarly)('%s before CONNECT closes it', async (frame) => {
+      const socket = await begin();
+      socket.ws.send(frame);
+      await eventually('it is closed', () => socket.closed);
+    });
+
+    test('who is refused may ask again, and is told the same as by Socket.IO', async () => {
+      const [ada] = await world.newUsers(1);
+      const socket = await begin();
+      const last = () => socket.frames.at(-1);
+      socket.ws.send('40{}');
+      await eventually('it is refused', () => last() === '44{"message":"Invalid namespace"}');
+      socket.ws.send('40/other,{}');
+      await eventually('it is refused', () => last() === '44/other,{"message":"Invalid namespace"}');
+      socket.ws.send('40/chat,{"token":"x"}');
+      await eventually('it is refused', () => last()?.startsWith('44/chat,') === true);
+      expect(JSON.parse(last()!.slice(8))).toEqual({
+        message: expect.any(String),
+        data: { code: 'token_invalid', detail: expect.any(String) },
+      });
+      socket.ws.send(`40/chat,${JSON.stringify({ token: ada!.token })}`);
+      await eventually('it is ready', () => last() === '42/chat,["chat.ready",{}]');
+      expect(socket.frames.at(-2)).toMatch(/^40\/chat,{"sid":"[\w-]{20,}"}$/);
+    });
+  });
+
+  test('the opening is what Engine.IO says, and a session over WebSocket is none that could be polled', async () => {
+    const { frames } = await raw();
+    await eventually('it is open', () => frames.length > 0);
+    const opening = JSON.parse(frames[0]!.slice(1));
+    expect(frames[0]![0]).toBe('0');
+    expect(opening).toEqual({
+      sid: expect.stringMatching(/^[\w-]{20,}$/),
+      upgrades: [],
+      pingInterval: 25_000,
+      pingTimeout: 20_000,
+      maxPayload: 65_536,
+    });
+    const polled = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling&sid=${opening.sid}`);
+    expect(polled.status).toBe(400);
   });
 
   const tolerated: [string, string][] = [
@@ -321,6 +384,48 @@ describe('gateway: its limits', () => {
     for (const ws of idle) ws.close();
     await eventually('there is room', () => client.ready > 0);
     client.close();
+    await running.stop();
+  });
+
+  test('one address cannot take all the room: others are let in beside it', async () => {
+    const limits = { most: 10, mostOfAddress: 3 };
+    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits, trustProxy: true });
+    const from = (...addresses: string[]) => ({ headers: { 'x-forwarded-for': addresses.join(', ') } });
+    const open = (address: string) =>
+      new WebSocket(`ws://localhost:${running.port}/socket.io/?EIO=4&transport=websocket`, from(address));
+    const poll = async (...addresses: string[]) =>
+      fetch(`${running.url}/socket.io/?EIO=4&transport=polling`, from(...addresses));
+
+    const idle = Array.from({ length: 3 }, () => open('192.0.2.1'));
+    await Promise.all(idle.map((ws) => new Promise((resolve) => ws.addEventListener('message', resolve))));
+    const refused = await poll('192.0.2.1');
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('retry-after')).toBe('1');
+    expect(await refused.json()).toEqual({ code: 4, message: 'server_busy' });
+    // What stands before the proxy's own entry is the client's word.
+    expect((await poll('192.0.2.2', '192.0.2.1')).status).toBe(503);
+    const turnedAway = open('192.0.2.1');
+    await new Promise((resolve) => turnedAway.addEventListener('close', resolve));
+
+    expect((await poll('192.0.2.2')).status).toBe(200);
+    idle[0]?.close();
+    await eventually('there is room again', async () => (await poll('192.0.2.1')).status === 200);
+    for (const ws of idle) ws.close();
+    await running.stop();
+  });
+
+  test('who has joined takes no room, on either transport', async () => {
+    const limits = { most: 10, mostOfAddress: 1 };
+    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
+    const users = await (await createWorld(base)).newUsers(4);
+    const clients: TestClient[] = [];
+    for (const [at, user] of users.entries()) {
+      clients.push(
+        await connectClient(running.url, user, { transports: at % 2 ? ['polling'] : ['websocket'] }),
+      );
+    }
+    expect(clients.flatMap(({ errors }) => errors)).toEqual([]);
+    for (const client of clients) client.close();
     await running.stop();
   });
 

@@ -77,29 +77,27 @@ export function createDirectSend(
       });
     }
 
-    let outcome: { status: number; headers: Record<string, string>; body: string };
+    let response: Response;
     try {
       // A slow client is not a slow database: what it takes to send its body is no part of the deadline.
       const bytes = await request.arrayBuffer();
       const accepted = await within(send(bytes), () => noAnswer(deadlineCode, deadlineMs));
-      outcome = { status: 202, headers: jsonType, body: JSON.stringify(accepted) };
+      response = new Response(JSON.stringify(accepted), { status: 202, headers: acceptedHeaders });
     } catch (error) {
-      outcome = problemOf(error, requestId, log);
+      const problem = problemOf(error, requestId, log);
+      response = new Response(problem.body, {
+        status: problem.status,
+        headers: { ...commonHeaders, ...problem.headers },
+      });
     }
-    const { status, body } = outcome;
+    const { status } = response;
+    response.headers.set('X-Request-Id', requestId);
+    const origin = headers.get('origin');
+    if (origin && allowedOrigin(origin)) response.headers.set('Access-Control-Allow-Origin', origin);
     logRequest(status, () => ({
       ...{ requestId, method: 'POST', route, chatId, userId: identity?.userId, status, startedAt },
     }));
-    const origin = headers.get('origin');
-    return new Response(body, {
-      status,
-      headers: {
-        ...commonHeaders,
-        ...outcome.headers,
-        'X-Request-Id': requestId,
-        ...(origin && allowedOrigin(origin) ? { 'Access-Control-Allow-Origin': origin } : {}),
-      },
-    });
+    return response;
   }
 
   return (request, server) => {
@@ -111,13 +109,14 @@ export function createDirectSend(
 }
 
 const route = '/chats/:chatId/messages';
-const jsonType = { 'Content-Type': 'application/json' };
 const commonHeaders = {
   ...securityHeaders,
   'Content-Security-Policy': contentSecurityPolicy,
   'Access-Control-Expose-Headers': exposedHeaders,
   Vary: 'Origin',
 };
+/** Copied as a whole, which costs a third of setting each. */
+const acceptedHeaders = new Headers({ ...commonHeaders, 'Content-Type': 'application/json' });
 
 /** JSON of a length that is stated and allowed. */
 function hasPlainBody(headers: Headers): boolean {

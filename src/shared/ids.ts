@@ -9,9 +9,10 @@ export const newId = (): string => Bun.randomUUIDv7();
  * process gives a repeated POST the same one, for ever, with no state. All three must be in lower case.
  */
 export function deriveBrokerMessageId(chatId: string, senderId: string, clientMessageId: string): string {
-  const hash = new Bun.CryptoHasher('sha256').update(`${chatId}\n${senderId}\n${clientMessageId}`).digest();
-  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x80;
-  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80;
-  const hex = hash.toString('hex', 0, 16);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex: string = Bun.SHA256.hash(`${chatId}\n${senderId}\n${clientMessageId}`, 'hex');
+  const variant = variants[Number.parseInt(hex.charAt(16), 16) & 3];
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
+
+/** The two highest bits are 10. */
+const variants = '89ab';

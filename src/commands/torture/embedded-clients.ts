@@ -8,7 +8,7 @@ import { hasAll } from './settle.ts';
 /** The first of the users have a second tab. */
 const secondTabs = 3;
 /** They are to be back between two kills. */
-const reconnectionDelayMaxMs = 1_000;
+const reconnectionDelayMaxMs = 500;
 const readyDeadlineMs = 10_000;
 
 export function makeClients(options: {
@@ -21,7 +21,7 @@ export function makeClients(options: {
   const { users, chats } = population;
   return [...users, ...users.slice(0, secondTabs)].map(({ id }, at) =>
     createClient({
-      name: `${id.slice(0, 8)}/${at < users.length ? 0 : 1}`,
+      name: `${id.slice(-8)}/${at < users.length ? 0 : 1}`,
       userId: id,
       token: () => population.token(id),
       restToken: () => population.token(id),

@@ -48,7 +48,7 @@ const killsAFolder = 2;
 const bootShare = 0.2;
 /** Those that come when all clients are back; the rest mostly meets them on their way. */
 const readyShare = 0.4;
-const mostUpMs = 1_500;
+const mostUpMs = 1_200;
 /** As long as none was seen. */
 const guessedMs = { toComplete: 2_500, boot: 400 };
 /** Of those who send again: it is back in a second or two. */

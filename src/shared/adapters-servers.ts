@@ -1,8 +1,9 @@
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
-import { createRedisFacts, createRedisRateLimits } from './admission/redis.ts';
+import { createRedisFacts } from './admission/redis.ts';
 import { openAdmissionRedis } from './admission/redis-client.ts';
+import { createRedisRateLimits } from './admission/redis-limits.ts';
 import { createNotificationCodec } from './notifications/codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from './notifications/redis.ts';
 import { once } from './once.ts';

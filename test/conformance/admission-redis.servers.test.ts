@@ -1,11 +1,12 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { factTtlMs } from '../../src/shared/admission/admission.ts';
-import { createRedisFacts, createRedisRateLimits } from '../../src/shared/admission/redis.ts';
+import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import {
   type AdmissionRedis,
   type AdmissionTimes,
   openAdmissionRedis,
 } from '../../src/shared/admission/redis-client.ts';
+import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis } from '../support/redis.ts';

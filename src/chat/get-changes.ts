@@ -1,6 +1,5 @@
 import type { Database } from '../db/database.ts';
 import { type ChangedRow, readChanges } from '../db/queries/changes.ts';
-import { isParticipant } from '../db/queries/participants.ts';
 import type { ChangesPage, ChatChange } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/presence/presence.ts';
@@ -29,9 +28,8 @@ export function createGetChanges({
     let bytes = 0;
     let through = after;
     for (;;) {
-      const [page] = await readChanges(database, [{ chatId, after: through }], pageRows);
-      // After the read: who took part then may see what was there before.
-      if (!page || !(await isParticipant(database, chatId, userId))) throw new ChatError('chat_not_found');
+      const [page] = await readChanges(database, [{ chatId, after: through }], pageRows, userId);
+      if (!page) throw new ChatError('chat_not_found');
       // A cursor of a database that was restored to an older state.
       if (through > page.head) return resetTo(chatId, page.head);
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { readChanges } from '../../src/db/queries/changes.ts';
 import { readHistory, readMessage } from '../../src/db/queries/history.ts';
 import { isParticipant } from '../../src/db/queries/participants.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
@@ -36,6 +37,7 @@ for (const planned of [0, 1, 20]) {
       'a page further back': () => readHistory(database, chatId, userId, { before: 200 }, 20),
       'a page forwards': () => readHistory(database, chatId, userId, { after: 30 }, 20),
       'a message': () => readMessage(database, chatId, userId, newId()),
+      'the changes after a number': () => readChanges(database, [{ chatId, after: 200 }], 10, userId),
       'whether somebody takes part': () => isParticipant(database, chatId, userId),
     };
 

@@ -29,11 +29,16 @@ export interface ChangesWanted {
  * One statement, so that rows and head are of one snapshot. A chat's numbers count messages and participants together, so
  * the messages after a number are among the last `head - number` ones: a range of the primary key, with no index on
  * `event_sequence`. Participants that changed in one commit may share a number, so pages end between numbers, never
- * within one.
+ * within one. Each chat, and whether the reader takes part in it, is looked up by itself: a join could become a scan of all
+ * chats, or of all chats of the reader, in a plan that was made while there were few.
  */
-const changesSql = `SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
+const changesSql = (
+  where: string,
+) => `SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
 FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, after)
-JOIN chats c ON c.id = w.chat_id
+CROSS JOIN LATERAL (
+  SELECT x.id, x.last_sequence, x.last_event_sequence FROM chats x WHERE x.id = w.chat_id LIMIT 1
+) c
 LEFT JOIN LATERAL (
   SELECT * FROM (
     (
@@ -61,7 +66,13 @@ LEFT JOIN LATERAL (
   ORDER BY "eventSequence"
   FETCH FIRST ($3::int) ROWS WITH TIES
 ) change ON true
+${where}
 ORDER BY w.chat_id, w.after, change."eventSequence"`;
+
+const forAll = changesSql('');
+const forReader = changesSql(`WHERE (
+  SELECT me.left_at IS NULL FROM chat_participants me WHERE me.chat_id = w.chat_id AND me.user_id = $4::uuid
+)`);
 
 interface Row {
   chatId: string;
@@ -76,18 +87,21 @@ interface Row {
 /**
  * @param wanted distinct pairs
  * @param limit rows a chat, a few more where participants share a number
- * @returns in the order of `wanted`; undefined for a chat that is not there
+ * @param reader takes part in the chats, in the same snapshot; nobody is asked for where it is not given
+ * @returns in the order of `wanted`; undefined for a chat that is not there, or not for the reader
  */
 export async function readChanges(
   database: Database,
   wanted: readonly ChangesWanted[],
   limit: number,
+  reader?: string,
 ): Promise<(ChangesPage | undefined)[]> {
-  const rows = await database.query<Row>(changesSql, [
-    wanted.map(({ chatId }) => chatId),
-    wanted.map(({ after }) => after),
-    limit,
-  ]);
+  const chatIds = wanted.map(({ chatId }) => chatId);
+  const afters = wanted.map(({ after }) => after);
+  const rows =
+    reader === undefined
+      ? await database.query<Row>(forAll, [chatIds, afters, limit])
+      : await database.query<Row>(forReader, [chatIds, afters, limit, reader]);
   const pages = new Map<string, ChangesPage>();
   for (const row of rows) {
     const key = `${row.chatId} ${row.after}`;

@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import type { GetChanges } from '../../chat/get-changes.ts';
 import type { ApiEnv } from '../env.ts';
+import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
 import { describe, jsonResponse } from '../openapi.ts';
 import { changesPageSchema, changesQuery } from '../schemas/changes.ts';
@@ -29,7 +30,7 @@ export function changeRoutes(requireIdentity: RequireIdentity, getChanges: GetCh
     async (c) => {
       const { chatId } = c.req.valid('param');
       const { userId } = c.get('identity');
-      return c.json(await getChanges({ chatId, userId, ...c.req.valid('query') }));
+      return jsonAnswer(c, JSON.stringify(await getChanges({ chatId, userId, ...c.req.valid('query') })));
     },
   );
 }

@@ -3,6 +3,7 @@ import type { CreateChat } from '../../chat/create-chat.ts';
 import type { GetChat } from '../../chat/get-chat.ts';
 import type { ListChats } from '../../chat/list-chats.ts';
 import type { ApiEnv } from '../env.ts';
+import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
 import { describe, jsonResponse } from '../openapi.ts';
 import { chatPageSchema, chatParams, chatSchema, createChatBody } from '../schemas/chats.ts';
@@ -56,8 +57,10 @@ export function chatRoutes(requireIdentity: RequireIdentity, verbs: ChatVerbs): 
       }),
       requireIdentity(),
       query(listQuery),
-      async (c) =>
-        c.json(await verbs.listChats({ userId: c.get('identity').userId, ...c.req.valid('query') })),
+      async (c) => {
+        const page = await verbs.listChats({ userId: c.get('identity').userId, ...c.req.valid('query') });
+        return jsonAnswer(c, JSON.stringify(page));
+      },
     )
     .get(
       '/chats/:chatId',

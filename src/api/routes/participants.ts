@@ -3,6 +3,7 @@ import type { AddParticipants } from '../../chat/add-participants.ts';
 import type { ListParticipants } from '../../chat/list-participants.ts';
 import type { RemoveParticipant } from '../../chat/remove-participant.ts';
 import type { ApiEnv } from '../env.ts';
+import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
 import { describe, emptyResponse, jsonResponse } from '../openapi.ts';
 import { chatParams } from '../schemas/chats.ts';
@@ -34,7 +35,8 @@ export function participantRoutes(requireIdentity: RequireIdentity, verbs: Parti
       async (c) => {
         const { chatId } = c.req.valid('param');
         const { userId } = c.get('identity');
-        return c.json(await verbs.listParticipants({ chatId, userId, ...c.req.valid('query') }));
+        const page = await verbs.listParticipants({ chatId, userId, ...c.req.valid('query') });
+        return jsonAnswer(c, JSON.stringify(page));
       },
     )
     .post(

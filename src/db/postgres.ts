@@ -52,6 +52,9 @@ export function openPostgres({
       // Planned once a session. PostgreSQL would plan anew at each execution where a plan for the very values looks cheaper:
       // for a page of history it always did, which cost more than to read the page (bench/history.ts).
       plan_cache_mode: 'force_generic_plan',
+      // For the same reason: on few rows, to merge two tables looks cheaper than to look up each, and stays the plan.
+      enable_hashjoin: 'off',
+      enable_mergejoin: 'off',
       // A plan that has to scan all the same looks expensive enough to be compiled.
       jit: 'off',
     },

@@ -157,12 +157,12 @@ export function createConnections(deps: {
       handshakes < limits.most && (handshakesOf.get(address) ?? 0) < limits.mostOfAddress,
 
     add(connection) {
-      if (!connection.handshake) return;
       connections.add(connection);
       connection.pingAt = connection.countedAt + times.intervalMs;
+      const { handshake } = connection;
+      if (!handshake) return;
       handshakes += 1;
-      const { address } = connection.handshake;
-      handshakesOf.set(address, (handshakesOf.get(address) ?? 0) + 1);
+      handshakesOf.set(handshake.address, (handshakesOf.get(handshake.address) ?? 0) + 1);
     },
 
     joined: endHandshake,

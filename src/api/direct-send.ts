@@ -2,6 +2,7 @@ import type { Server } from 'bun';
 import type { Identity } from '../auth/authenticate.ts';
 import { participantFact } from '../chat/participant-fact.ts';
 import type { SendMessage } from '../chat/send-message.ts';
+import { addressOf } from '../shared/client-address.ts';
 import type { ErrorCode, SendAccepted } from '../shared/contract.ts';
 import { createDeadline } from '../shared/deadline.ts';
 import type { Logger } from '../shared/log.ts';
@@ -12,7 +13,6 @@ import {
   requestIdOf,
   securityHeaders,
 } from './answer.ts';
-import { addressOf } from './middleware/address.ts';
 import { noAnswer } from './middleware/deadline.ts';
 import { maxBodyBytes } from './middleware/read-body.ts';
 import { bearerToken, createEntry, type EntryDependencies } from './middleware/require-identity.ts';

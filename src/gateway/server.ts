@@ -1,5 +1,5 @@
-import { addressOf } from '../api/middleware/address.ts';
 import type { Database } from '../db/database.ts';
+import { addressOf } from '../shared/client-address.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
 import type { Presence } from '../shared/presence/presence.ts';

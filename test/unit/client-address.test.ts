@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { limitedAddress } from '../../src/api/middleware/address.ts';
+import { limitedAddress } from '../../src/shared/client-address.ts';
 
 test.each([
   ['192.0.2.7', '192.0.2.7'],

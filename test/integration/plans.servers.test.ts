@@ -105,3 +105,60 @@ for (const planned of [0, 1, 20]) {
     }
   });
 }
+
+test('a batch costs the same in a large chat, of a sender in many', async () => {
+  const database = openPostgres({
+    url: await servers.createDatabase(),
+    applicationName: 'confab-test-plans',
+  });
+  const [crowded, sender] = [newId(), newId()];
+  const batch = () =>
+    Array.from({ length: 64 }, () => {
+      const ids = { chatId: crowded, senderId: sender, clientMessageId: newId() };
+      const brokerMessageId = deriveBrokerMessageId(ids.chatId, ids.senderId, ids.clientMessageId);
+      return { ...ids, brokerMessageId, content: 'hello', sentAt: new Date().toISOString() };
+    });
+  /** Pages of indexes and tables that were looked at. */
+  async function pages(): Promise<number> {
+    await database.query('SELECT pg_stat_force_next_flush()', []);
+    const [row] = await database.query<{ pages: number }>(
+      `SELECT sum(heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read) AS pages FROM pg_statio_user_tables`,
+      [],
+    );
+    return Number(row?.pages);
+  }
+  async function pagesOfBatch(): Promise<number> {
+    const before = await pages();
+    const outcomes = await storeMessages(database, batch());
+    expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['stored']));
+    return (await pages()) - before;
+  }
+
+  try {
+    await migrate(database);
+    await database.query(
+      `INSERT INTO users (id, display_name) SELECT id, 'Ann' FROM (SELECT $1::uuid AS id UNION ALL
+       SELECT gen_random_uuid() FROM generate_series(1, 4000)) AS made`,
+      [sender],
+    );
+    await database.query(
+      `INSERT INTO chats (id, is_group, last_event_sequence) SELECT id, true, 1 FROM (SELECT $1::uuid AS id UNION ALL
+       SELECT gen_random_uuid() FROM generate_series(1, 4000)) AS made`,
+      [crowded],
+    );
+    const join = (from: string, where: string) =>
+      database.query(
+        `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+         SELECT chats.id, users.id, 'member', 1, 1 FROM ${from} WHERE ${where} ON CONFLICT DO NOTHING`,
+        [crowded, sender],
+      );
+    await join('chats, users', 'chats.id = $1::uuid AND users.id = $2::uuid');
+    const small = await pagesOfBatch();
+    await join('chats, users', 'chats.id = $1::uuid OR users.id = $2::uuid');
+    for (let stored = 0; stored < 20_000; stored += 64) await storeMessages(database, batch());
+    // Indexes are a level deeper; to walk through the chat would look at hundreds of pages a message.
+    expect(await pagesOfBatch()).toBeLessThan(small * 3);
+  } finally {
+    await database.close();
+  }
+}, 60_000);

@@ -19,7 +19,7 @@ export const store: BenchPath = {
   title: `one worker from a filled queue; ${chats} chats, batches of ${batchSize}, ${partitionCount} connections`,
   async run(bench) {
     const { report, servers, defer, quick, rounds } = bench;
-    const batches = quick ? 20 : 64;
+    const batches = quick ? 20 : 128;
     report.progress('servers and data');
     const database = await servers.createDatabase();
     defer(() => database.drop());

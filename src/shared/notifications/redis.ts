@@ -4,19 +4,36 @@ import type { NotificationCodec } from './codec.ts';
 import type { Notification, Notifier, Subscriber, Topic } from './notifications.ts';
 
 /**
+ * Channels and payloads in turn. A batch is one command: as a PUBLISH each, ioredis took 8 µs a message, a quarter of all
+ * that the worker does for it.
+ */
+const publishAll = `for at = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[at], ARGV[at + 1]) end`;
+
+/** More would keep Redis from its other clients for more than a millisecond. */
+const mostPublished = 500;
+
+interface PublishingRedis extends Redis {
+  publishAll(channelsAndPayloads: string[]): Promise<unknown>;
+}
+
+/**
  * One channel a topic, `<prefix>:chat:<id>` and `<prefix>:user:<id>`: Redis sends a gateway only what its own users need.
  * @param client of role `commands`
  */
 export function createRedisNotifier(client: Redis, prefix: string, codec: NotificationCodec): Notifier {
+  client.defineCommand('publishAll', { numberOfKeys: 0, lua: publishAll });
+  const scripted = client as PublishingRedis;
+
   return {
     async publish(notifications) {
-      if (notifications.length === 0) return;
-      const pipeline = client.pipeline();
-      for (const notification of notifications) {
-        pipeline.publish(`${prefix}:${notification.topic}`, codec.encode(notification));
+      const sent: Promise<unknown>[] = [];
+      for (let at = 0; at < notifications.length; at += mostPublished) {
+        const pairs = notifications
+          .slice(at, at + mostPublished)
+          .flatMap((one) => [`${prefix}:${one.topic}`, codec.encode(one)]);
+        sent.push(scripted.publishAll(pairs));
       }
-      const results = (await pipeline.exec()) ?? [];
-      for (const [error] of results) if (error) throw error;
+      await Promise.all(sent);
     },
   };
 }

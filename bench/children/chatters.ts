@@ -83,8 +83,9 @@ async function measure(work: (took: number[]) => Promise<void>): Promise<Chatter
 
 /** From the POST to the recipient's frame, in milliseconds. */
 async function sendAndReceive(since = performance.now()): Promise<number> {
+  // The one that has been idle longest: the api closes those that are left alone.
   const connection =
-    idle.pop() ?? (await new Promise<HttpConnection>((resolve) => wantConnection.push(resolve)));
+    idle.shift() ?? (await new Promise<HttpConnection>((resolve) => wantConnection.push(resolve)));
   const request = requests[turn++ % requests.length];
   if (!request) throw new Error('nobody is connected');
   const id = (unique++).toString(16).padStart(12, '0');

@@ -14,22 +14,26 @@ export interface HttpAnswer {
 }
 
 interface State {
+  closed: boolean;
   rest: Buffer | undefined;
   waiting: PromiseWithResolvers<HttpAnswer> | undefined;
 }
 
 /** Over raw TCP: `fetch` would cost the load more than the server that is measured. */
 export async function openHttp(port: number): Promise<HttpConnection> {
-  const lost = (socket: Socket<State>) =>
+  const lost = (socket: Socket<State>) => {
+    socket.data.closed = true;
     socket.data.waiting?.reject(new Error('the connection was closed while a request was under way'));
+  };
   const socket = await Bun.connect<State>({
     hostname: '127.0.0.1',
     port,
-    data: { rest: undefined, waiting: undefined },
+    data: { closed: false, rest: undefined, waiting: undefined },
     socket: { data: receive, close: lost, error: lost },
   });
   return {
     send(request) {
+      if (socket.data.closed) return Promise.reject(new Error('the connection was closed while it was idle'));
       const waiting = Promise.withResolvers<HttpAnswer>();
       socket.data.waiting = waiting;
       socket.write(request);

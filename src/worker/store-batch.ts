@@ -1,8 +1,8 @@
-import type { Database } from '../db/database.ts';
 import { databaseErrorCode, isDatabaseUnavailable, isDataError, isInstallationError } from '../db/errors.ts';
-import { type MessageToStore, type StoreOutcome, storeMessages } from '../db/queries/store-messages.ts';
+import type { MessageToStore, StoreOutcome } from '../db/queries/store-messages.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
+import type { Store } from './gather.ts';
 
 export type BatchOutcome = StoreOutcome | { outcome: 'failed'; reason: string };
 
@@ -18,7 +18,7 @@ export class Abandoned extends Error {
  * @throws Abandoned when `leaving` is aborted while the database is away
  */
 export async function storeBatch(
-  dependencies: { database: Database; maxRetries: number; log: Logger; leaving: AbortSignal },
+  dependencies: { store: Store; maxRetries: number; log: Logger; leaving: AbortSignal },
   batch: readonly MessageToStore[],
 ): Promise<BatchOutcome[]> {
   if (batch.length === 0) return [];
@@ -34,15 +34,15 @@ export async function storeBatch(
 }
 
 async function attempt(
-  dependencies: { database: Database; maxRetries: number; log: Logger; leaving: AbortSignal },
+  dependencies: { store: Store; maxRetries: number; log: Logger; leaving: AbortSignal },
   batch: readonly MessageToStore[],
 ): Promise<{ outcomes: StoreOutcome[] } | { failed: { outcome: 'failed'; reason: string } }> {
-  const { database, maxRetries, log, leaving } = dependencies;
+  const { store, maxRetries, log, leaving } = dependencies;
   let waits = 0;
   let retries = 0;
   for (;;) {
     try {
-      const outcomes = await storeMessages(database, batch);
+      const outcomes = await store(batch);
       if (waits > 0) log.info({ waits }, 'the database is back');
       return { outcomes };
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { storeMessages } from '../db/queries/store-messages.ts';
 import type { Config } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
@@ -7,6 +8,7 @@ import type { DeadLetterSink, PartitionSource } from '../shared/queue/queue.ts';
 import type { WorkerRegistry } from '../shared/registry/registry.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createBatchHandler } from './batch.ts';
+import { gatherBatches } from './gather.ts';
 import { sharePartitions } from './share-partitions.ts';
 
 export interface Worker {
@@ -27,6 +29,7 @@ export async function startWorker(dependencies: {
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, registry, config, log } = dependencies;
   const announcer = createAnnouncer({ notifier, log });
+  const store = gatherBatches((batch) => storeMessages(database, batch), config.batchSize);
   const share = await sharePartitions({
     workerId: newId(),
     registry,
@@ -35,7 +38,7 @@ export async function startWorker(dependencies: {
       partitionSource.consume(
         partition,
         config,
-        createBatchHandler({ database, deadLetterSink, announcer, config, log, leaving }),
+        createBatchHandler({ store, deadLetterSink, announcer, config, log, leaving }),
       ),
     log,
   });

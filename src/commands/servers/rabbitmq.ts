@@ -56,7 +56,9 @@ export async function startRabbitmq(
     RABBITMQ_CONF_ENV_FILE: at('env.conf'),
     RABBITMQ_CONFIG_FILE: at('rabbitmq.conf'),
     RABBITMQ_ADVANCED_CONFIG_FILE: at('advanced.config'),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    // Schedulers that have nothing to do sleep instead of spinning: here they share their cores with everything else.
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
     ...(plugins ? { RABBITMQ_PLUGINS_DIR: plugins } : {}),
     ERL_EPMD_PORT: String(epmdPort),
     ERL_EPMD_ADDRESS: '127.0.0.1',

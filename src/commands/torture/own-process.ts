@@ -29,6 +29,12 @@ export interface UnwantedExit {
   log: string;
 }
 
+/**
+ * Whether it fell over something that nobody caught: a line at pino's `fatal`. A refusal to start, because a server is
+ * away, is one line of text and no crash.
+ */
+export const isCrash = ({ log }: UnwantedExit): boolean => /^\{"level":60,/m.test(log);
+
 export interface OwnProcessOptions {
   guard: Guard;
   name: string;

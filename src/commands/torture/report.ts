@@ -1,4 +1,5 @@
 import type { ClientRecord, History } from './history.ts';
+import { isCrash } from './own-process.ts';
 import type { Recovery } from './recovery.ts';
 import type { TortureResult } from './run.ts';
 import type { Verdict } from './verdict.ts';
@@ -58,7 +59,7 @@ export function makeReport(options: {
     seed: options.seed,
     minutes: options.minutes,
     faults: result.history.faults.map(({ name }) => name),
-    passed: verdicts.every(({ violations }) => violations === 0),
+    passed: verdicts.every(({ violations }) => violations === 0) && !result.unwantedExits.some(isCrash),
     figures: figuresOf(result),
     recovery: {
       p50Ms: measured[Math.floor((measured.length - 1) / 2)],
@@ -122,6 +123,8 @@ export function loadFigures(
 }
 
 const shownHistory = 30;
+/** The end of what a process said: there is the reason. */
+const mostLog = 600;
 const slowRecoveryMs = 10_000;
 
 export function printVerdicts(verdicts: readonly Verdict[], print: (line: string) => void): void {
@@ -180,10 +183,16 @@ export function printReport(report: Report, print: (line: string) => void): void
         `memory ${mega(before.memoryBytes)} → ${mega(after.memoryBytes)} MiB`,
     );
   }
-  for (const exit of report.unwantedExits)
-    print(`${exit.name} ended by itself with ${exit.code}: ${short(exit.log)}`);
+  for (const exit of report.unwantedExits) {
+    const how = isCrash(exit) ? 'crashed' : 'ended by itself';
+    print(`${exit.name} ${how} with ${exit.code}: ${exit.log.slice(-mostLog)}`);
+  }
   print('');
-  print(report.passed ? `0 violations (seed ${report.seed})` : `VIOLATIONS FOUND (seed ${report.seed})`);
+  print(
+    report.passed
+      ? `0 violations (seed ${report.seed})`
+      : `VIOLATIONS OR CRASHES FOUND (seed ${report.seed})`,
+  );
 }
 
 /** Message texts tell nothing beyond their beginning. */

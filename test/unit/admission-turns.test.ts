@@ -1,0 +1,135 @@
+import { expect, test } from 'bun:test';
+import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import type { AdmissionClient } from '../../src/shared/admission/redis-client.ts';
+import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import { createTurns } from '../../src/shared/admission/turn.ts';
+
+/** Answers come when the test says so. */
+function questions() {
+  const asked: { list: string[]; answer(): void }[] = [];
+  const turnNow = createTurns(
+    (): string[] => [],
+    (list) => new Promise<void>((resolve) => asked.push({ list, answer: resolve })),
+  );
+  const ask = (question: string) => {
+    const turn = turnNow();
+    turn.questions.push(question);
+    return turn.answered;
+  };
+  return { ask, asked, lists: () => asked.map(({ list }) => list) };
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+test('what is asked in one turn of the event loop is asked at its end, together', async () => {
+  const { ask, asked, lists } = questions();
+  const answers = [ask('a'), ask('b')];
+  await Promise.resolve();
+  answers.push(ask('after a microtask'));
+  expect(lists()).toEqual([]);
+  await nextTurn();
+  expect(lists()).toEqual([['a', 'b', 'after a microtask']]);
+  asked[0]!.answer();
+  await Promise.all(answers);
+});
+
+test('the questions of the next turn do not wait for the answers of the one before', async () => {
+  const { ask, asked, lists } = questions();
+  const told: string[] = [];
+  const first = ask('a').then(() => told.push('a'));
+  await nextTurn();
+  const second = ask('b').then(() => told.push('b'));
+  await nextTurn();
+  expect(lists()).toEqual([['a'], ['b']]);
+  asked[1]!.answer();
+  await second;
+  expect(told).toEqual(['b']);
+  asked[0]!.answer();
+  await first;
+});
+
+/** As much of Redis as admission asks, with its commands. */
+function fakeRedis(kept: Record<string, string> = {}) {
+  const state = { commands: [] as string[], away: false };
+  const run = async <Answer>(command: string, answer: () => Answer): Promise<Answer> => {
+    state.commands.push(command);
+    if (state.away) throw new Error('away');
+    return answer();
+  };
+  const client: AdmissionClient = {
+    mget: (keys) => run(`MGET ${keys.join(' ')}`, () => keys.map((key) => kept[key] ?? null)),
+    set: (key) => run(`SET ${key}`, () => 'OK'),
+    del: (key) => run(`DEL ${key}`, () => 1),
+    incrby: (key, by) =>
+      run(`INCRBY ${key} ${by}`, () => {
+        kept[key] = String(Number(kept[key] ?? 0) + by);
+        return Number(kept[key]);
+      }),
+    pexpire: (key, ms) => run(`PEXPIRE ${key} ${ms}`, () => 1),
+    pttl: (key) => run(`PTTL ${key}`, () => 41_500),
+  };
+  return { client, state };
+}
+
+const limits = { enabled: true, user: 3, address: 100, login: 100, lookup: 100 };
+const send = [
+  { limit: 'user', key: 'ann' },
+  { limit: 'address', key: '192.0.2.1' },
+] as const;
+const outcomesOf = async (sends: Promise<void>[]): Promise<unknown[]> =>
+  (await Promise.allSettled(sends)).map((sent) =>
+    sent.status === 'fulfilled' ? 'in' : [sent.reason.code, sent.reason.retryAfterSeconds],
+  );
+
+test('the facts of one turn are one MGET, and each gets its own answers', async () => {
+  const { client, state } = fakeRedis({ 'c:fact:session:1': '1', 'c:fact:session:2': '0' });
+  const facts = createRedisFacts(client, 'c');
+  const answers = [
+    facts.read(['session:1', 'participant:x:ann']),
+    facts.read([]),
+    facts.read(['session:2']),
+    facts.read(['session:3', 'session:1']),
+  ];
+  expect(await Promise.all(answers)).toEqual([[true, undefined], [], [false], [undefined, true]]);
+  expect(state.commands).toEqual([
+    'MGET c:fact:session:1 c:fact:participant:x:ann c:fact:session:2 c:fact:session:3 c:fact:session:1',
+  ]);
+});
+
+test('requests of one turn count as if each had come by itself: the first ones are let in', async () => {
+  const { client, state } = fakeRedis({ 'c:limit:user:ann': '1' });
+  const { consume } = createRedisRateLimits(client, 'c', limits);
+  const sends = [consume(send), consume(send), consume(send), consume([{ limit: 'user', key: 'bob' }])];
+  expect(await outcomesOf(sends)).toEqual(['in', 'in', ['rate_limited', 42], 'in']);
+  expect(state.commands.filter((command) => command.startsWith('INCRBY'))).toEqual([
+    'INCRBY c:limit:user:ann 3',
+    'INCRBY c:limit:address:192.0.2.1 3',
+    'INCRBY c:limit:user:bob 1',
+  ]);
+  // A window that has begun before keeps its end.
+  expect(state.commands.filter((command) => command.startsWith('PEXPIRE'))).toEqual([
+    'PEXPIRE c:limit:address:192.0.2.1 60000',
+    'PEXPIRE c:limit:user:bob 60000',
+  ]);
+});
+
+test('who is over a limit costs Redis nothing more, and nobody else', async () => {
+  const { client, state } = fakeRedis({ 'c:limit:user:ann': '3' });
+  const { consume } = createRedisRateLimits(client, 'c', limits);
+  expect(await outcomesOf([consume(send)])).toEqual([['rate_limited', 42]]);
+  state.commands = [];
+  expect(await outcomesOf([consume(send), consume(send)])).toEqual([
+    ['rate_limited', 42],
+    ['rate_limited', 42],
+  ]);
+  expect(state.commands).toEqual([]);
+  expect(await outcomesOf([consume([{ limit: 'user', key: 'bob' }])])).toEqual(['in']);
+});
+
+test('while Redis is away the requests of a turn are counted in this process', async () => {
+  const { client, state } = fakeRedis();
+  state.away = true;
+  const { consume } = createRedisRateLimits(client, 'c', limits);
+  const sends = [consume(send), consume(send), consume(send), consume(send)];
+  expect(await outcomesOf(sends)).toEqual(['in', 'in', 'in', ['rate_limited', 60]]);
+});

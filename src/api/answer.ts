@@ -9,7 +9,10 @@ export const contentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'
 /** What a page of an allowed origin may read of an answer's headers. */
 export const exposedHeaders = 'Retry-After,X-Request-Id';
 
-/** For answers that no browser is to show or frame; HSTS is set by whoever ends TLS. The rest of hono/secure-headers is about pages. */
+/**
+ * For answers that no browser is to show or frame; HSTS is set by whoever ends TLS. The rest of hono/secure-headers is
+ * about pages.
+ */
 export const securityHeaders: Readonly<Record<string, string>> = {
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',

@@ -83,6 +83,7 @@ export function createDirectSend(
       const bytes = await request.arrayBuffer();
       const accepted = await within(send(bytes), () => noAnswer(deadlineCode, deadlineMs));
       response = new Response(JSON.stringify(accepted), { status: 202, headers: acceptedHeaders });
+      log.debug({ requestId, chatId, brokerMessageId: accepted.brokerMessageId }, 'message accepted');
     } catch (error) {
       const problem = problemOf(error, requestId, log);
       response = new Response(problem.body, {

@@ -64,6 +64,8 @@ export function problemOf(
 function toChatError(error: unknown): ChatError {
   if (error instanceof ChatError) return error;
   if (isDatabaseUnavailable(error)) return databaseUnavailable(error);
+  // The client left in the middle of its body; nobody reads the answer.
+  if (error instanceof DOMException && error.name === 'AbortError') return new ChatError('malformed_json');
   // Thrown by Hono itself: its message may quote the request.
   if (error instanceof HTTPException && error.status === 413) return new ChatError('body_too_large');
   return new ChatError('internal_error');

@@ -13,8 +13,8 @@ const maxTokenLength = 2_048;
 
 /**
  * Verifies a token once and believes it until it expires: a signature costs 5 µs, of an outside provider some 70 µs of
- * WebCrypto's threads, a look into a Map one. Only what has been verified is remembered. Whether the session is still alive is no part of it: `admit` asks
- * that of every request.
+ * WebCrypto's threads, a look into a Map one. Only what has been verified is remembered. Whether the session is still alive
+ * is no part of it: `admit` asks that of every request.
  */
 export function rememberVerified(
   verify: VerifyToken,

@@ -1,6 +1,6 @@
 import { withDeadline } from '../shared/deadline.ts';
 import type { Database, Orm } from './database.ts';
-import { databaseTimeoutMs, databaseUnavailable, isConnectionLost, isDatabaseUnavailable } from './errors.ts';
+import { databaseTimeoutMs, databaseUnavailable, isDatabaseUnavailable } from './errors.ts';
 
 /**
  * Runs `work` in one transaction, READ COMMITTED: each statement sees what was committed before it began. Inside, use `tx`
@@ -12,23 +12,9 @@ export async function inTransaction<Result>(
   work: (tx: Orm) => Promise<Result>,
 ): Promise<Result> {
   const noAnswer = () => databaseUnavailable(new Error(`not committed within ${databaseTimeoutMs} ms`));
-  const running = database.orm.transaction((tx) => unlessLost(work(tx)));
   try {
-    return await withDeadline(running, databaseTimeoutMs, noAnswer);
+    return await withDeadline(database.orm.transaction(work), databaseTimeoutMs, noAnswer);
   } catch (error) {
     throw isDatabaseUnavailable(error) ? databaseUnavailable(error) : error;
-  }
-}
-
-/**
- * Without an end when the connection is lost. postgres.js 3.4.9 rejects such a transaction by itself, but would also write a
- * ROLLBACK to the socket that is no more, in a tick of its own, where nobody can catch the TypeError: the process ended.
- */
-async function unlessLost<Result>(work: Promise<Result>): Promise<Result> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isConnectionLost(error)) return new Promise(() => {});
-    throw error;
   }
 }

@@ -20,8 +20,13 @@ export function loggable(error: unknown): object {
 /** An error in one short text, for what is logged once a request while a server is away. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return isFromDatabase(error) ? (code ?? error.name) : error.message;
+  return isFromDatabase(error) ? (codeOf(error) ?? error.name) : error.message;
+}
+
+/** Its own, or that of what caused it: drizzle's wrapper has none. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return 'code' in error && typeof error.code === 'string' ? error.code : codeOf(error.cause);
 }
 
 const isFromDatabase = (error: Error): boolean => 'severity' in error || 'query' in error;

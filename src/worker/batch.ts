@@ -6,7 +6,7 @@ import type { Notification } from '../shared/notifications/notifications.ts';
 import type { BatchVerdict, DeadLetterSink, Delivery } from '../shared/queue/queue.ts';
 import type { Announcer } from './announcer.ts';
 import { readEnvelope, type SendKey } from './envelope.ts';
-import type { Store } from './gather.ts';
+import type { Stores } from './gather.ts';
 import { Abandoned, type BatchOutcome, storeBatch } from './store-batch.ts';
 
 interface Refusal {
@@ -22,14 +22,14 @@ interface Refusal {
  * what was stored is announced again.
  */
 export function createBatchHandler(dependencies: {
-  store: Store;
+  stores: Stores;
   deadLetterSink: DeadLetterSink;
   announcer: Announcer;
   config: Pick<Config['worker'], 'maxRetries'>;
   log: Logger;
   leaving: AbortSignal;
 }): (batch: readonly Delivery[]) => Promise<BatchVerdict> {
-  const { store, deadLetterSink, announcer, config, log, leaving } = dependencies;
+  const { stores, deadLetterSink, announcer, config, log, leaving } = dependencies;
 
   return async (batch) => {
     try {
@@ -63,7 +63,7 @@ export function createBatchHandler(dependencies: {
       }
     }
 
-    const outcomes = await storeBatch({ store, maxRetries: config.maxRetries, log, leaving }, envelopes);
+    const outcomes = await storeBatch({ stores, maxRetries: config.maxRetries, log, leaving }, envelopes);
     const notifications: Notification[] = [];
     const conflicts: Notification[] = [];
     for (const [at, envelope] of envelopes.entries()) {

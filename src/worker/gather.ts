@@ -1,14 +1,21 @@
 import { isDatabaseUnavailable } from '../db/errors.ts';
 import type { MessageToStore, StoreOutcome } from '../db/queries/store-messages.ts';
+import type { Logger } from '../shared/log.ts';
 
 export type Store = (batch: readonly MessageToStore[]) => Promise<StoreOutcome[]>;
+
+export interface Stores {
+  /** May share its commit, and so its failure, with other batches: for the first try. */
+  gather: Store;
+  alone: Store;
+}
 
 interface Waiting {
   batch: readonly MessageToStore[];
   answer: PromiseWithResolvers<StoreOutcome[]>;
 }
 
-/** So long small batches wait for a commit that is under way: one that hangs at a lock holds nobody up. */
+/** So long small batches wait for a commit that is under way: what hangs at a lock holds up nobody who comes later. */
 const longestWaitMs = 2;
 
 /**
@@ -17,7 +24,7 @@ const longestWaitMs = 2;
  * maximum each partition by itself would have no more than one.
  * @param store throws for all of what it is given; where values may be at fault, each batch is then tried alone
  */
-export function gatherBatches(store: Store, mostMessages: number): Store {
+export function gatherBatches(store: Store, mostMessages: number, log: Logger): Stores {
   let waiting: Waiting[] = [];
   let messages = 0;
   let underWay = 0;
@@ -55,21 +62,29 @@ export function gatherBatches(store: Store, mostMessages: number): Store {
         from += batch.length;
       }
     } catch (error) {
-      if (group.length === 1 || isDatabaseUnavailable(error))
+      if (group.length === 1 || isDatabaseUnavailable(error)) {
         for (const one of group) one.answer.reject(error);
-      else for (const { batch, answer } of group) answer.resolve(store(batch));
+        return;
+      }
+      log.warn(
+        { err: error, batches: group.length },
+        'a shared commit failed; its batches are stored one by one',
+      );
+      for (const { batch, answer } of group) answer.resolve(store(batch));
     } finally {
       underWay -= 1;
       if (underWay === 0 && waiting.length > 0) start();
     }
   }
 
-  return (batch) => {
+  function gather(batch: readonly MessageToStore[]): Promise<StoreOutcome[]> {
     const answer = Promise.withResolvers<StoreOutcome[]>();
     waiting.push({ batch, answer });
     messages += batch.length;
     if (underWay === 0 || messages >= mostMessages) start();
     else timer ??= setTimeout(start, longestWaitMs);
     return answer.promise;
-  };
+  }
+
+  return { gather, alone: store };
 }

@@ -2,7 +2,7 @@ import { databaseErrorCode, isDatabaseUnavailable, isDataError, isInstallationEr
 import type { MessageToStore, StoreOutcome } from '../db/queries/store-messages.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Store } from './gather.ts';
+import type { Store, Stores } from './gather.ts';
 
 export type BatchOutcome = StoreOutcome | { outcome: 'failed'; reason: string };
 
@@ -18,31 +18,34 @@ export class Abandoned extends Error {
  * @throws Abandoned when `leaving` is aborted while the database is away
  */
 export async function storeBatch(
-  dependencies: { store: Store; maxRetries: number; log: Logger; leaving: AbortSignal },
+  dependencies: { stores: Stores; maxRetries: number; log: Logger; leaving: AbortSignal },
   batch: readonly MessageToStore[],
 ): Promise<BatchOutcome[]> {
   if (batch.length === 0) return [];
-  const whole = await attempt(dependencies, batch);
+  const { gather, alone } = dependencies.stores;
+  const whole = await attempt(dependencies, batch, gather);
   if ('outcomes' in whole) return whole.outcomes;
   if (batch.length === 1) return [whole.failed];
   const outcomes: BatchOutcome[] = [];
   for (const message of batch) {
-    const single = await attempt(dependencies, [message]);
+    const single = await attempt(dependencies, [message], alone);
     outcomes.push(...('outcomes' in single ? single.outcomes : [single.failed]));
   }
   return outcomes;
 }
 
 async function attempt(
-  dependencies: { store: Store; maxRetries: number; log: Logger; leaving: AbortSignal },
+  dependencies: { stores: Stores; maxRetries: number; log: Logger; leaving: AbortSignal },
   batch: readonly MessageToStore[],
+  /** For the first try. What failed is tried again alone: whoever it shared the commit with may be what hangs. */
+  store: Store,
 ): Promise<{ outcomes: StoreOutcome[] } | { failed: { outcome: 'failed'; reason: string } }> {
-  const { store, maxRetries, log, leaving } = dependencies;
+  const { stores, maxRetries, log, leaving } = dependencies;
   let waits = 0;
   let retries = 0;
   for (;;) {
     try {
-      const outcomes = await store(batch);
+      const outcomes = await (waits + retries === 0 ? store : stores.alone)(batch);
       if (waits > 0) log.info({ waits }, 'the database is back');
       return { outcomes };
     } catch (error) {

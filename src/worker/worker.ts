@@ -29,7 +29,7 @@ export async function startWorker(dependencies: {
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, registry, config, log } = dependencies;
   const announcer = createAnnouncer({ notifier, log });
-  const store = gatherBatches((batch) => storeMessages(database, batch), config.batchSize);
+  const stores = gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log);
   const share = await sharePartitions({
     workerId: newId(),
     registry,
@@ -38,7 +38,7 @@ export async function startWorker(dependencies: {
       partitionSource.consume(
         partition,
         config,
-        createBatchHandler({ store, deadLetterSink, announcer, config, log, leaving }),
+        createBatchHandler({ stores, deadLetterSink, announcer, config, log, leaving }),
       ),
     log,
   });

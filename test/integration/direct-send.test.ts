@@ -103,4 +103,28 @@ describe('a send has the same answer on both ways', () => {
     expect(direct.status).toBe(500);
     expect({ ...direct, requestId: '' }).toEqual({ ...routed, requestId: '' });
   });
+
+  test('the broker keeps silent', async () => {
+    const slow = await openChatApi({ database, facts: createEmbeddedFacts(), deadlineMs: 50 });
+    slow.faults.sendQueue = 'silent';
+    const ways = [true, false].map(async (stated) => {
+      const length = { 'content-length': String(Buffer.byteLength(good)) };
+      const answer = await slow.app.request(`/chats/${chat.id}/messages`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          // The tokens of both apis are signed with the same secret.
+          authorization: `Bearer ${ann!.token}`,
+          ...(stated ? length : {}),
+        },
+        body: good,
+      });
+      return [answer.status, ((await answer.json()) as { code: string }).code];
+    });
+    expect(await Promise.all(ways)).toEqual([
+      [503, 'broker_unavailable'],
+      [503, 'broker_unavailable'],
+    ]);
+    await slow.close();
+  });
 });

@@ -43,7 +43,8 @@ export interface ChatApi {
   /** What the api announced, oldest first; take it with `splice`. */
   announced: Notification[];
   /** Set to make the notifier, or the queue, fail. */
-  faults: { notifier?: Error | undefined; sendQueue?: Error | undefined };
+  /** `silent`: what is sent is never confirmed. */
+  faults: { notifier?: Error | undefined; sendQueue?: Error | 'silent' | undefined };
   /** What the api has put into the queue, oldest first. */
   sent: SendEnvelope[];
   newUser(displayName?: string): Promise<TestUser>;
@@ -64,6 +65,7 @@ export async function openChatApi(parts: {
   facts: Facts;
   /** For the api alone: a database that fails. */
   apiDatabase?: Database;
+  deadlineMs?: number;
 }): Promise<ChatApi> {
   const { database, facts, apiDatabase = database } = parts;
   const log = createLog({ logLevel: 'silent' }, 'test');
@@ -83,6 +85,7 @@ export async function openChatApi(parts: {
   const sendQueue: SendQueue = {
     ready: () => embeddedSends.ready(),
     async publish(message) {
+      if (faults.sendQueue === 'silent') return new Promise(() => {});
       if (faults.sendQueue) throw faults.sendQueue;
       sent.push(JSON.parse(message.body));
       await embeddedSends.publish(message);
@@ -123,6 +126,7 @@ export async function openChatApi(parts: {
     allowedOrigin: () => true,
     dependencies: [],
     log,
+    ...(parts.deadlineMs === undefined ? {} : { deadlineMs: parts.deadlineMs }),
   });
 
   async function newUsers(count: number, displayName?: string): Promise<TestUser[]> {

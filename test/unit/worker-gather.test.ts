@@ -23,6 +23,8 @@ const stored = (letter: string): StoreOutcome => {
 };
 const storedAll = (letters: string) => [...letters].map(stored);
 
+const log = pino({ level: 'silent' });
+
 const sqlError = (code: string) => Object.assign(new Error('of PostgreSQL'), { code });
 
 /** Commits end when the test says so; `calls` gives the letters of each, in the order in which they began. */
@@ -39,7 +41,7 @@ function heldBack() {
 
 test('the first goes at once; what comes while its commit is under way shares the next, in its order', async () => {
   const { store, commits, calls } = heldBack();
-  const gathered = gatherBatches(store, 100);
+  const { gather: gathered } = gatherBatches(store, 100, log);
   const first = gathered(batchOf('a'));
   const others = [gathered(batchOf('xy')), gathered(batchOf('b')), gathered(batchOf('pqr'))];
   expect(calls()).toEqual(['a']);
@@ -57,7 +59,7 @@ test('the first goes at once; what comes while its commit is under way shares th
 
 test('as many as one commit may have wait for none; no commit has more, unless one batch has', () => {
   const { store, calls } = heldBack();
-  const gathered = gatherBatches(store, 4);
+  const { gather: gathered } = gatherBatches(store, 4, log);
   for (const letters of ['a', 'bcd', 'ef']) void gathered(batchOf(letters));
   expect(calls()).toEqual(['a', 'bcd', 'ef']);
   void gathered(batchOf('ghijkl'));
@@ -66,11 +68,12 @@ test('as many as one commit may have wait for none; no commit has more, unless o
 
 test('who comes while a commit hangs is stored all the same', async () => {
   const { store, commits } = heldBack();
-  const gathered = gatherBatches((batch) => {
+  const endingAll = (batch: readonly MessageToStore[]) => {
     const answer = store(batch);
     if (commits.length > 1) commits.at(-1)!.end();
     return answer;
-  }, 100);
+  };
+  const { gather: gathered } = gatherBatches(endingAll, 100, log);
   void gathered(batchOf('a'));
   expect(await Promise.all([gathered(batchOf('b')), gathered(batchOf('c'))])).toEqual([
     storedAll('b'),
@@ -81,7 +84,7 @@ test('who comes while a commit hangs is stored all the same', async () => {
 
 test('where values may be at fault each batch is tried alone, and only the one that has them hears of it', async () => {
   const { store, commits, calls } = heldBack();
-  const gathered = gatherBatches(store, 100);
+  const { gather: gathered } = gatherBatches(store, 100, log);
   const first = gathered(batchOf('a'));
   const [good, bad, late] = [gathered(batchOf('bc')), gathered(batchOf('d')), gathered(batchOf('e'))];
   commits[0]!.end();
@@ -100,7 +103,7 @@ test('where values may be at fault each batch is tried alone, and only the one t
 
 test('while the database is away all of a commit hear it, and nothing is tried a second time', async () => {
   const { store, commits, calls } = heldBack();
-  const gathered = gatherBatches(store, 100);
+  const { gather: gathered } = gatherBatches(store, 100, log);
   const first = gathered(batchOf('a'));
   const others = [gathered(batchOf('b')), gathered(batchOf('c'))];
   const away = new ChatError('database_unavailable');
@@ -117,17 +120,17 @@ test('while the database is away all of a commit hear it, and nothing is tried a
 
 test('a poison message of one partition makes no message of another a dead letter', async () => {
   const committed: string[] = [];
-  const store = gatherBatches(async (batch) => {
+  const store = async (batch: readonly MessageToStore[]) => {
     await Promise.resolve();
     if (batch.some(({ content }) => content === 'X')) throw sqlError('22021');
     committed.push(...batch.map(({ content }) => content));
     return batch.map(({ content }) => stored(content));
-  }, 100);
-  const log = pino({ level: 'silent' });
+  };
+  const stores = gatherBatches(store, 100, log);
   const leaving = new AbortController().signal;
   const partitions = ['abc', 'dXe', 'fg', 'hij'];
   const outcomes = await Promise.all(
-    partitions.map((letters) => storeBatch({ store, maxRetries: 0, log, leaving }, batchOf(letters))),
+    partitions.map((letters) => storeBatch({ stores, maxRetries: 0, log, leaving }, batchOf(letters))),
   );
   expect(outcomes).toEqual([
     storedAll('abc'),
@@ -140,4 +143,25 @@ test('a poison message of one partition makes no message of another a dead lette
   for (const letters of ['abc', 'de', 'fg', 'hij']) {
     expect(committed.filter((letter) => letters.includes(letter)).join('')).toBe(letters);
   }
+});
+
+test('a chat that stays locked delays the batches of others once', async () => {
+  const calls: string[] = [];
+  let locked = true;
+  const store = async (batch: readonly MessageToStore[]) => {
+    const letters = batch.map(({ content }) => content).join('');
+    calls.push(letters);
+    await Promise.resolve();
+    if (letters.includes('L') && locked) throw new ChatError('database_unavailable');
+    if (letters === 'b') locked = false;
+    return storedAll(letters);
+  };
+  const stores = gatherBatches(store, 100, log);
+  const leaving = new AbortController().signal;
+  const storing = (letters: string) => storeBatch({ stores, maxRetries: 0, log, leaving }, batchOf(letters));
+  const all = await Promise.all([storing('a'), storing('L'), storing('b')]);
+  expect(all).toEqual([storedAll('a'), storedAll('L'), storedAll('b')]);
+  // Together once; whoever has to try again does so alone.
+  expect(calls.slice(0, 2)).toEqual(['a', 'Lb']);
+  expect(new Set(calls.slice(2))).toEqual(new Set(['L', 'b']));
 });

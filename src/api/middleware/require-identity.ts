@@ -35,7 +35,7 @@ export function createEntry({ verify, admit, rateLimits }: EntryDependencies): E
       await rateLimits.consume([fromAddress]);
       throw error;
     }
-    // Both begin in one tick: the Redis client sends them as one pipeline.
+    // Both begin in one turn of the event loop: one round trip.
     const [facts] = await Promise.all([
       admit(identity, want?.(identity) ?? []),
       rateLimits.consume([{ limit: 'user', key: identity.userId }, fromAddress]),

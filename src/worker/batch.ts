@@ -3,11 +3,12 @@ import type { Config } from '../shared/config.ts';
 import type { ErrorCode, MessageEvent, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notification } from '../shared/notifications/notifications.ts';
-import type { BatchVerdict, DeadLetterSink, Delivery } from '../shared/queue/queue.ts';
+import type { BatchVerdict, DeadLetterSink, Delivery, HandleBatch } from '../shared/queue/queue.ts';
+import { Abandoned } from './abandoned.ts';
 import type { Announcer } from './announcer.ts';
 import { readEnvelope, type SendKey } from './envelope.ts';
 import type { Stores } from './gather.ts';
-import { Abandoned, type BatchOutcome, storeBatch } from './store-batch.ts';
+import { type BatchOutcome, storeBatch } from './store-batch.ts';
 
 interface Refusal {
   delivery: Delivery;
@@ -28,19 +29,19 @@ export function createBatchHandler(dependencies: {
   config: Pick<Config['worker'], 'maxRetries'>;
   log: Logger;
   leaving: AbortSignal;
-}): (batch: readonly Delivery[]) => Promise<BatchVerdict> {
+}): HandleBatch {
   const { stores, deadLetterSink, announcer, config, log, leaving } = dependencies;
 
-  return async (batch) => {
+  return async (batch, current) => {
     try {
-      return await handle(batch);
+      return await handle(batch, current);
     } catch (error) {
       if (error instanceof Abandoned) return 'later';
       throw error;
     }
   };
 
-  async function handle(batch: readonly Delivery[]): Promise<BatchVerdict> {
+  async function handle(batch: readonly Delivery[], current: () => boolean): Promise<BatchVerdict> {
     const deliveries: Delivery[] = [];
     const envelopes: SendEnvelope[] = [];
     const refusals: Refusal[] = [];
@@ -63,7 +64,10 @@ export function createBatchHandler(dependencies: {
       }
     }
 
-    const outcomes = await storeBatch({ stores, maxRetries: config.maxRetries, log, leaving }, envelopes);
+    const outcomes = await storeBatch(
+      { stores, maxRetries: config.maxRetries, log, leaving, current },
+      envelopes,
+    );
     const notifications: Notification[] = [];
     const conflicts: Notification[] = [];
     for (const [at, envelope] of envelopes.entries()) {
@@ -86,7 +90,7 @@ export function createBatchHandler(dependencies: {
     // A batch for later comes again whole, and again until a newer worker is there: what it refuses would die each time.
     if (verdict === 'done') {
       await announcer.announce(conflicts);
-      for (const refusal of refusals) await deadLetter(refusal);
+      for (const refusal of refusals) await deadLetter(refusal, current);
     }
     log.debug(
       { partition: batch[0]?.partition, stored: notifications.length, refused: refusals.length },
@@ -96,8 +100,10 @@ export function createBatchHandler(dependencies: {
   }
 
   /** Durable among the dead letters first, for as long as that takes; then the sender is told. */
-  async function deadLetter({ delivery, reason, code, key }: Refusal): Promise<void> {
+  async function deadLetter({ delivery, reason, code, key }: Refusal, current: () => boolean): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
+      // What is refused here may have been stored elsewhere meanwhile.
+      if (!current()) throw new Abandoned();
       try {
         await deadLetterSink.put({ delivery, reason });
         break;

@@ -1,17 +1,22 @@
 import { isDatabaseUnavailable } from '../db/errors.ts';
 import type { MessageToStore, StoreOutcome } from '../db/queries/store-messages.ts';
 import type { Logger } from '../shared/log.ts';
+import { Abandoned } from './abandoned.ts';
 
 export type Store = (batch: readonly MessageToStore[]) => Promise<StoreOutcome[]>;
 
 export interface Stores {
-  /** May share its commit, and so its failure, with other batches: for the first try. */
-  gather: Store;
+  /**
+   * May share its commit, and so its failure, with other batches: for the first try.
+   * @throws Abandoned when the batch is no longer `current` once its turn has come
+   */
+  gather(batch: readonly MessageToStore[], current: () => boolean): Promise<StoreOutcome[]>;
   alone: Store;
 }
 
 interface Waiting {
   batch: readonly MessageToStore[];
+  current: () => boolean;
   answer: PromiseWithResolvers<StoreOutcome[]>;
 }
 
@@ -33,7 +38,11 @@ export function gatherBatches(store: Store, mostMessages: number, log: Logger): 
   function start(): void {
     clearTimeout(timer);
     timer = undefined;
-    const all = waiting;
+    const all: Waiting[] = [];
+    for (const one of waiting) {
+      if (one.current()) all.push(one);
+      else one.answer.reject(new Abandoned());
+    }
     waiting = [];
     messages = 0;
     for (let at = 0; at < all.length; ) {
@@ -77,9 +86,9 @@ export function gatherBatches(store: Store, mostMessages: number, log: Logger): 
     }
   }
 
-  function gather(batch: readonly MessageToStore[]): Promise<StoreOutcome[]> {
+  function gather(batch: readonly MessageToStore[], current: () => boolean): Promise<StoreOutcome[]> {
     const answer = Promise.withResolvers<StoreOutcome[]>();
-    waiting.push({ batch, answer });
+    waiting.push({ batch, current, answer });
     messages += batch.length;
     if (underWay === 0 || messages >= mostMessages) start();
     else timer ??= setTimeout(start, longestWaitMs);

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import pino from 'pino';
 import type { MessageToStore, StoreOutcome } from '../../src/db/queries/store-messages.ts';
 import { ChatError } from '../../src/shared/errors.ts';
+import { Abandoned } from '../../src/worker/abandoned.ts';
 import { gatherBatches } from '../../src/worker/gather.ts';
 import { storeBatch } from '../../src/worker/store-batch.ts';
 
@@ -24,6 +25,7 @@ const stored = (letter: string): StoreOutcome => {
 const storedAll = (letters: string) => [...letters].map(stored);
 
 const log = pino({ level: 'silent' });
+const current = () => true;
 
 const sqlError = (code: string) => Object.assign(new Error('of PostgreSQL'), { code });
 
@@ -42,8 +44,12 @@ function heldBack() {
 test('the first goes at once; what comes while its commit is under way shares the next, in its order', async () => {
   const { store, commits, calls } = heldBack();
   const { gather: gathered } = gatherBatches(store, 100, log);
-  const first = gathered(batchOf('a'));
-  const others = [gathered(batchOf('xy')), gathered(batchOf('b')), gathered(batchOf('pqr'))];
+  const first = gathered(batchOf('a'), current);
+  const others = [
+    gathered(batchOf('xy'), current),
+    gathered(batchOf('b'), current),
+    gathered(batchOf('pqr'), current),
+  ];
   expect(calls()).toEqual(['a']);
 
   commits[0]!.end();
@@ -53,16 +59,16 @@ test('the first goes at once; what comes while its commit is under way shares th
 
   commits[1]!.end();
   expect(await Promise.all(others)).toEqual([storedAll('xy'), storedAll('b'), storedAll('pqr')]);
-  void gathered(batchOf('z'));
+  void gathered(batchOf('z'), current);
   expect(calls()).toEqual(['a', 'xybpqr', 'z']);
 });
 
 test('as many as one commit may have wait for none; no commit has more, unless one batch has', () => {
   const { store, calls } = heldBack();
   const { gather: gathered } = gatherBatches(store, 4, log);
-  for (const letters of ['a', 'bcd', 'ef']) void gathered(batchOf(letters));
+  for (const letters of ['a', 'bcd', 'ef']) void gathered(batchOf(letters), current);
   expect(calls()).toEqual(['a', 'bcd', 'ef']);
-  void gathered(batchOf('ghijkl'));
+  void gathered(batchOf('ghijkl'), current);
   expect(calls()).toEqual(['a', 'bcd', 'ef', 'ghijkl']);
 });
 
@@ -74,19 +80,23 @@ test('who comes while a commit hangs is stored all the same', async () => {
     return answer;
   };
   const { gather: gathered } = gatherBatches(endingAll, 100, log);
-  void gathered(batchOf('a'));
-  expect(await Promise.all([gathered(batchOf('b')), gathered(batchOf('c'))])).toEqual([
+  void gathered(batchOf('a'), current);
+  expect(await Promise.all([gathered(batchOf('b'), current), gathered(batchOf('c'), current)])).toEqual([
     storedAll('b'),
     storedAll('c'),
   ]);
-  expect(await gathered(batchOf('d'))).toEqual(storedAll('d'));
+  expect(await gathered(batchOf('d'), current)).toEqual(storedAll('d'));
 });
 
 test('where values may be at fault each batch is tried alone, and only the one that has them hears of it', async () => {
   const { store, commits, calls } = heldBack();
   const { gather: gathered } = gatherBatches(store, 100, log);
-  const first = gathered(batchOf('a'));
-  const [good, bad, late] = [gathered(batchOf('bc')), gathered(batchOf('d')), gathered(batchOf('e'))];
+  const first = gathered(batchOf('a'), current);
+  const [good, bad, late] = [
+    gathered(batchOf('bc'), current),
+    gathered(batchOf('d'), current),
+    gathered(batchOf('e'), current),
+  ];
   commits[0]!.end();
   await first;
   await Promise.resolve();
@@ -104,8 +114,8 @@ test('where values may be at fault each batch is tried alone, and only the one t
 test('while the database is away all of a commit hear it, and nothing is tried a second time', async () => {
   const { store, commits, calls } = heldBack();
   const { gather: gathered } = gatherBatches(store, 100, log);
-  const first = gathered(batchOf('a'));
-  const others = [gathered(batchOf('b')), gathered(batchOf('c'))];
+  const first = gathered(batchOf('a'), current);
+  const others = [gathered(batchOf('b'), current), gathered(batchOf('c'), current)];
   const away = new ChatError('database_unavailable');
   commits[0]!.fail(away);
   await expect(first).rejects.toBe(away);
@@ -130,7 +140,9 @@ test('a poison message of one partition makes no message of another a dead lette
   const leaving = new AbortController().signal;
   const partitions = ['abc', 'dXe', 'fg', 'hij'];
   const outcomes = await Promise.all(
-    partitions.map((letters) => storeBatch({ stores, maxRetries: 0, log, leaving }, batchOf(letters))),
+    partitions.map((letters) =>
+      storeBatch({ stores, maxRetries: 0, log, leaving, current }, batchOf(letters)),
+    ),
   );
   expect(outcomes).toEqual([
     storedAll('abc'),
@@ -158,10 +170,30 @@ test('a chat that stays locked delays the batches of others once', async () => {
   };
   const stores = gatherBatches(store, 100, log);
   const leaving = new AbortController().signal;
-  const storing = (letters: string) => storeBatch({ stores, maxRetries: 0, log, leaving }, batchOf(letters));
+  const storing = (letters: string) =>
+    storeBatch({ stores, maxRetries: 0, log, leaving, current }, batchOf(letters));
   const all = await Promise.all([storing('a'), storing('L'), storing('b')]);
   expect(all).toEqual([storedAll('a'), storedAll('L'), storedAll('b')]);
   // Together once; whoever has to try again does so alone.
   expect(calls.slice(0, 2)).toEqual(['a', 'Lb']);
   expect(new Set(calls.slice(2))).toEqual(new Set(['L', 'b']));
+});
+
+test('who froze with a batch in hand stores nothing of it, neither from the gathering nor after a failure', async () => {
+  const { store, commits, calls } = heldBack();
+  const stores = gatherBatches(store, 100, log);
+  const leaving = new AbortController().signal;
+  let ours = true;
+  const storing = (letters: string) =>
+    storeBatch({ stores, maxRetries: 0, log, leaving, current: () => ours }, batchOf(letters));
+  const first = storing('a');
+  const second = storing('b');
+  ours = false;
+  commits[0]!.fail(new ChatError('database_unavailable'));
+  const ends = await Promise.allSettled([first, second]);
+  expect(ends.map((end) => end.status === 'rejected' && end.reason)).toEqual([
+    expect.any(Abandoned),
+    expect.any(Abandoned),
+  ]);
+  expect(calls()).toEqual(['a']);
 });

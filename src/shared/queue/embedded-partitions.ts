@@ -1,12 +1,10 @@
 import type { Database } from '../../db/database.ts';
 import { fullJitterMs, pause } from '../backoff.ts';
 import type { Logger } from '../log.ts';
-import type { BatchVerdict, ConsumeOptions, Consumer, Delivery, PartitionSource } from './queue.ts';
+import type { ConsumeOptions, Consumer, HandleBatch, PartitionSource } from './queue.ts';
 
 const readSql = `SELECT position, id, body FROM queued_messages WHERE partition = $1 ORDER BY position LIMIT $2`;
 const forgetSql = `DELETE FROM queued_messages WHERE position = ANY($1::bigint[])`;
-
-type Handle = (batch: readonly Delivery[]) => Promise<BatchVerdict>;
 
 /**
  * Reads a partition's rows in order, deletes them when they are done with. Nothing is buffered behind the batch in hand:
@@ -37,7 +35,7 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
     }
   }
 
-  async function run(partition: number, batchSize: number, handle: Handle, leaving: AbortSignal) {
+  async function run(partition: number, batchSize: number, handle: HandleBatch, leaving: AbortSignal) {
     // Woken like by an arrival. Racing a promise that lasts as long as the consumer would keep every one of the races.
     leaving.addEventListener('abort', () => wake([partition]));
     let failures = 0;
@@ -53,7 +51,10 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
           continue;
         }
         if (leaving.aborted) return;
-        const verdict = await handle(rows.map(({ id, body }) => ({ id, body, partition })));
+        const verdict = await handle(
+          rows.map(({ id, body }) => ({ id, body, partition })),
+          () => true,
+        );
         if (verdict === 'done') {
           await database.query(forgetSql, [rows.map(({ position }) => position)]);
           failures = 0;
@@ -67,7 +68,7 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
   }
 
   const source: PartitionSource = {
-    async consume(partition: number, options: ConsumeOptions, handle: Handle): Promise<Consumer> {
+    async consume(partition: number, options: ConsumeOptions, handle: HandleBatch): Promise<Consumer> {
       const leaving = new AbortController();
       let active = false;
       const turn = (turns.get(partition) ?? Promise.resolve()).then(() => {

@@ -38,6 +38,12 @@ export interface ConsumeOptions {
   bufferedBatches: number;
 }
 
+/**
+ * @param current false once the batch is known to be somebody else's, who may have come to another verdict: then nothing
+ * is to be stored any more
+ */
+export type HandleBatch = (batch: readonly Delivery[], current: () => boolean) => Promise<BatchVerdict>;
+
 export interface Consumer {
   /** Lets the batch in hand finish and be acknowledged, then leaves; what was buffered stays in the queue, in order. */
   close(): Promise<void>;
@@ -49,11 +55,7 @@ export interface PartitionSource {
    * link died is abandoned: its verdict is ignored and its messages come again, perhaps elsewhere. Reconnects by itself.
    * At most one consumer of a partition is active, whatever the number of processes.
    */
-  consume(
-    partition: number,
-    options: ConsumeOptions,
-    handle: (batch: readonly Delivery[]) => Promise<BatchVerdict>,
-  ): Promise<Consumer>;
+  consume(partition: number, options: ConsumeOptions, handle: HandleBatch): Promise<Consumer>;
   ready(): boolean;
 }
 

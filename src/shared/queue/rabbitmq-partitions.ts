@@ -1,16 +1,15 @@
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import { fullJitterMs, pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
+import type { FreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
-import type { BatchVerdict, ConsumeOptions, Consumer, Delivery, PartitionSource } from './queue.ts';
+import type { ConsumeOptions, Consumer, Delivery, HandleBatch, PartitionSource } from './queue.ts';
 import { closeChannel, openChannel } from './rabbitmq-channel.ts';
 import type { Link } from './rabbitmq-link.ts';
 import { partitionQueue } from './rabbitmq-topology.ts';
 
 /** AMQP counts the prefetch in 16 bits. */
 const mostPrefetch = 65_535;
-
-type Handle = (batch: readonly Delivery[]) => Promise<BatchVerdict>;
 
 /** The bytes behind a delivery's text: not everything in a queue is UTF-8, and a dead letter keeps what was there. */
 export type RawBodies = WeakMap<Delivery, Buffer>;
@@ -23,15 +22,17 @@ export function createRabbitPartitions(dependencies: {
   link: Link;
   broker: BrokerConfig;
   rawBodies: RawBodies;
+  /** A process that stood still has lost its partitions to others, and hears of it too late. */
+  freezes: FreezeWatch;
   log: Logger;
 }): { source: PartitionSource; close(): Promise<void> } {
-  const { link, broker, rawBodies, log } = dependencies;
+  const { link, broker, rawBodies, freezes, log } = dependencies;
   const consumers = new Set<Consumer>();
 
   async function run(
     partition: number,
     options: ConsumeOptions,
-    handle: Handle,
+    handle: HandleBatch,
     leaving: AbortSignal,
   ): Promise<void> {
     let failures = 0;
@@ -53,10 +54,11 @@ export function createRabbitPartitions(dependencies: {
     connection: ChannelModel,
     partition: number,
     { batchSize, bufferedBatches }: ConsumeOptions,
-    handle: Handle,
+    handle: HandleBatch,
     leaving: AbortSignal,
     onDone: () => void,
   ): Promise<void> {
+    const before = freezes.count();
     const channel = await openChannel(connection);
     const waiting: ConsumeMessage[] = [];
     let dead = false;
@@ -67,6 +69,7 @@ export function createRabbitPartitions(dependencies: {
       wake();
     };
     const onLeaving = () => wake();
+    const current = () => !dead && freezes.count() === before;
     channel.on('error', (error) => log.warn({ err: error, partition }, 'the broker closed a channel'));
     channel.on('close', end);
     leaving.addEventListener('abort', onLeaving);
@@ -87,7 +90,9 @@ export function createRabbitPartitions(dependencies: {
         }
         const batch = waiting.splice(0, batchSize);
         const last = batch.at(-1);
-        const verdict = await handle(batch.map((message) => deliveryOf(message, partition)));
+        if (!current()) return;
+        const deliveries = batch.map((message) => deliveryOf(message, partition));
+        const verdict = await handle(deliveries, current);
         // The deliveries died with their channel: whatever became of the batch, it comes again.
         if (dead) return;
         if (verdict === 'later') return;

@@ -1,5 +1,6 @@
 import type { BrokerConfig } from '../config.ts';
 import { withDeadline } from '../deadline.ts';
+import { createFreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
 import type { Queue, SendQueue } from './queue.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './rabbitmq-dead-letters.ts';
@@ -7,6 +8,9 @@ import { createLink } from './rabbitmq-link.ts';
 import { createRabbitPartitions, type RawBodies } from './rabbitmq-partitions.ts';
 import { createPublisher } from './rabbitmq-publisher.ts';
 import { declareTopology, partitionQueue, topologyOf } from './rabbitmq-topology.ts';
+
+/** The broker gives a consumer up after two heartbeats of 5 s. */
+const mostStandstillMs = 3_000;
 
 /**
  * Connects at the first thing asked for. Publishing and consuming have a connection each: a broker that is short of
@@ -23,6 +27,7 @@ export function openRabbitMq(dependencies: {
   const topology = topologyOf(broker, partitionCount);
   const rawBodies: RawBodies = new WeakMap();
   const publisher = createPublisher();
+  const freezes = createFreezeWatch(mostStandstillMs);
   const publishing = createLink({
     url: broker.url,
     name: 'confab publisher',
@@ -40,7 +45,7 @@ export function openRabbitMq(dependencies: {
     waitMs,
     setup: (connection) => declareTopology(connection, topology),
   });
-  const partitions = createRabbitPartitions({ link: consuming, broker, rawBodies, log });
+  const partitions = createRabbitPartitions({ link: consuming, broker, rawBodies, freezes, log });
 
   const sendQueue: SendQueue = {
     publish: ({ id, partition, body }) =>
@@ -73,6 +78,7 @@ export function openRabbitMq(dependencies: {
       return store;
     },
     async close() {
+      freezes.stop();
       await partitions.close();
       await consuming.close();
       await withDeadline(publisher.drain(), 5_000, () => new Error('confirms are missing')).catch(

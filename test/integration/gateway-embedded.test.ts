@@ -3,7 +3,7 @@ import { embeddedBase } from '../support/api-bases.ts';
 import { gatewaySuite } from './gateway-suite.ts';
 
 const base = await embeddedBase();
-gatewaySuite('embedded', {
-  ...base,
-  ends: [{ subscriber: base.subscriber, presence: createEmbeddedPresence() }],
-});
+for (const transports of [['websocket'], ['polling', 'websocket']] as const) {
+  const ends = [{ subscriber: base.subscriber, presence: createEmbeddedPresence() }];
+  gatewaySuite(`embedded, ${transports.join(', then ')}`, { ...base, ends }, transports);
+}

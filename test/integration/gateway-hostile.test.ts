@@ -252,6 +252,13 @@ describe('gateway: hostile and unlucky clients', () => {
       },
     ],
   ];
+  const tolerated: [string, string][] = [
+    ['an event', '42/chat,["chat.message.new",{"forged":true}]'],
+    ['an event that asks for an answer', '42/chat,7["x"]'],
+    ['an answer to nothing', '43/chat,7[]'],
+    ['a well-formed event nested a thousand deep', `42/chat,["x",${'['.repeat(1_000)}${']'.repeat(1_000)}]`],
+    ['an error event', '42/chat,["error","x"]'],
+  ];
   describe.each([
     ['that is a WebSocket from the beginning', raw],
     ['upgraded from long polling', rawUpgraded],
@@ -289,6 +296,51 @@ describe('gateway: hostile and unlucky clients', () => {
       await eventually('it is ready', () => last() === '42/chat,["chat.ready",{}]');
       expect(socket.frames.at(-2)).toMatch(/^40\/chat,{"sid":"[\w-]{20,}"}$/);
     });
+
+    test.each(tolerated)('%s from a client is ignored', async (__, frame) => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const socket = await rawInChat(ada!.token, begin);
+      socket.ws.send(frame);
+      await world.send(bob!, chat.id, 'after it');
+      await eventually('it goes on', () => socket.frames.some((one) => one.includes('after it')));
+      expect(socket.closed).toBe(false);
+      expect(socket.frames.filter((one) => one.startsWith('43'))).toEqual([]);
+    });
+
+    test('strange tokens and auth payloads are refusals, not errors', async () => {
+      const auths = [
+        '{"token":{"a":1}}',
+        '{"token":[]}',
+        '{"token":7}',
+        '{"__proto__":{"token":"x"}}',
+        '{}',
+        '',
+      ];
+      for (const auth of [...auths, `{"token":"${'x'.repeat(60_000)}"}`]) {
+        const socket = await begin();
+        socket.ws.send(`40/chat,${auth}`);
+        await eventually('it is refused', () => socket.frames.some((frame) => frame.startsWith('44/chat,')));
+        const refusal = JSON.parse(socket.frames.at(-1)!.slice('44/chat,'.length));
+        expect(refusal.data.code).toMatch(/^token_(missing|invalid)$/);
+      }
+      const nested = await begin();
+      nested.ws.send(`40/chat,{"token":${'['.repeat(5_000)}${']'.repeat(5_000)}}`);
+      await eventually(
+        'it is refused or closed',
+        () => nested.closed || nested.frames.some((frame) => frame.startsWith('44')),
+      );
+      await works();
+    });
+
+    test('two CONNECTs in one breath make no two sockets', async () => {
+      const [ada] = await world.newUsers(1);
+      const socket = await begin();
+      socket.ws.send(`40/chat,${JSON.stringify({ token: ada!.token })}`);
+      socket.ws.send(`40/chat,${JSON.stringify({ token: ada!.token })}`);
+      await eventually('it is closed', () => socket.closed);
+      await eventually('it is gone', async () => !(await presence.online([ada!.id])).has(ada!.id));
+    });
   });
 
   test('the opening is what Engine.IO says, and a session over WebSocket is none that could be polled', async () => {
@@ -305,55 +357,6 @@ describe('gateway: hostile and unlucky clients', () => {
     });
     const polled = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling&sid=${opening.sid}`);
     expect(polled.status).toBe(400);
-  });
-
-  const tolerated: [string, string][] = [
-    ['an event', '42/chat,["chat.message.new",{"forged":true}]'],
-    ['an event that asks for an answer', '42/chat,7["x"]'],
-    ['an answer to nothing', '43/chat,7[]'],
-    ['a well-formed event nested a thousand deep', `42/chat,["x",${'['.repeat(1_000)}${']'.repeat(1_000)}]`],
-    ['an error event', '42/chat,["error","x"]'],
-  ];
-  test.each(tolerated)('%s from a client is ignored', async (_, frame) => {
-    const [ada, bob] = await world.newUsers(2);
-    const chat = await world.newGroup(ada!, bob!);
-    const socket = await rawInChat(ada!.token);
-    socket.ws.send(frame);
-    await world.send(bob!, chat.id, 'after it');
-    await eventually('it goes on', () => socket.frames.some((one) => one.includes('after it')));
-    expect(socket.closed).toBe(false);
-    expect(socket.frames.filter((one) => one.startsWith('43'))).toEqual([]);
-  });
-
-  test('strange tokens and auth payloads are refusals, not errors', async () => {
-    const auths = [
-      '{"token":{"a":1}}',
-      '{"token":[]}',
-      '{"token":7}',
-      '{"__proto__":{"token":"x"}}',
-      '{}',
-      '',
-    ];
-    for (const auth of [...auths, `{"token":"${'x'.repeat(60_000)}"}`]) {
-      const socket = await raw();
-      socket.ws.send(`40/chat,${auth}`);
-      await eventually('it is refused', () => socket.frames.some((frame) => frame.startsWith('44/chat,')));
-      const refusal = JSON.parse(socket.frames.at(-1)!.slice('44/chat,'.length));
-      expect(refusal.data.code).toMatch(/^token_(missing|invalid)$/);
-    }
-    const nested = await raw();
-    nested.ws.send(`40/chat,{"token":${'['.repeat(5_000)}${']'.repeat(5_000)}}`);
-    await eventually('it is refused or closed', () => nested.closed || nested.frames.length > 1);
-    await works();
-  });
-
-  test('two CONNECTs in one breath make no two sockets', async () => {
-    const [ada] = await world.newUsers(1);
-    const socket = await raw();
-    socket.ws.send(`40/chat,${JSON.stringify({ token: ada!.token })}`);
-    socket.ws.send(`40/chat,${JSON.stringify({ token: ada!.token })}`);
-    await eventually('it is closed', () => socket.closed);
-    await eventually('it is gone', async () => !(await presence.online([ada!.id])).has(ada!.id));
   });
 
   test('a connection that never joins /chat is closed', async () => {
@@ -429,27 +432,32 @@ describe('gateway: its limits', () => {
     await running.stop();
   });
 
-  test('an error that is not about the client closes its transport, so that it tries again by itself', async () => {
-    let failing = true;
-    const world = await createWorld(base);
-    const [ada] = await world.newUsers(1);
-    const identity = { userId: ada!.id, sessionId: ada!.sessionId, expiresAt: Date.now() / 1000 + 60 };
-    const running = await startTestGateway({
-      ...base,
-      presence,
-      verifyToken: async () => {
-        if (failing) throw new Error('not expected');
-        return identity;
-      },
-    });
-    const client = openClient(running.url, 'any');
-    await eventually('it has been turned away', () => client.socket.io.engine?.readyState === 'closed');
-    expect(client.errors).toEqual([]);
-    failing = false;
-    await eventually('it comes back', () => client.ready > 0);
-    client.close();
-    await running.stop();
-  });
+  test.each([[['websocket']], [['polling', 'websocket']]])(
+    'an error that is not about the client closes its transport over %p, so that it tries again by itself',
+    async (transports) => {
+      let failing = true;
+      const world = await createWorld(base);
+      const [ada] = await world.newUsers(1);
+      const identity = { userId: ada!.id, sessionId: ada!.sessionId, expiresAt: Date.now() / 1000 + 60 };
+      const running = await startTestGateway({
+        ...base,
+        presence,
+        verifyToken: async () => {
+          if (failing) throw new Error('not expected');
+          return identity;
+        },
+      });
+      const client = openClient(running.url, 'any', { transports });
+      await eventually('it has been turned away', () => client.socket.io.engine?.readyState === 'closed');
+      // A poll that is cut short is an error of the client's transport; a refusal would have `data`, and end the attempts.
+      expect(client.errors.filter(({ data }) => data !== undefined)).toEqual([]);
+      expect(client.socket.active).toBe(true);
+      failing = false;
+      await eventually('it comes back', () => client.ready > 0);
+      client.close();
+      await running.stop();
+    },
+  );
 
   test('after everybody has left nothing is subscribed and nobody is online', async () => {
     const topics = new Set<string>();

@@ -10,12 +10,17 @@ import {
   type RunningGateway,
   startTestGateway,
   type TestClient,
+  type Transport,
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
 
-/** What a socket with cursors is told, over as many gateways as there are ends. */
-export function gatewayResumeSuite(name: string, base: GatewayBase): void {
+/** What a socket with cursors is told, over as many gateways as there are ends; `transports` are the clients'. */
+export function gatewayResumeSuite(
+  name: string,
+  base: GatewayBase,
+  transports: readonly Transport[] = ['websocket'],
+): void {
   describe(`gateway, resuming: ${name}`, () => {
     const gateways: RunningGateway[] = [];
     const clients: TestClient[] = [];
@@ -39,7 +44,7 @@ export function gatewayResumeSuite(name: string, base: GatewayBase): void {
     const nextUrl = () => gateways[turn++ % gateways.length]!.url;
     function open(user: WorldUser, cursors: unknown): TestClient {
       const auth = (give: (auth: object) => void) => give({ token: user.token, cursors });
-      const client = openClient(nextUrl(), user.token, { auth });
+      const client = openClient(nextUrl(), user.token, { auth, transports: [...transports] });
       clients.push(client);
       return client;
     }

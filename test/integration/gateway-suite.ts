@@ -8,12 +8,20 @@ import {
   type RunningGateway,
   startTestGateway,
   type TestClient,
+  type Transport,
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
 
-/** What sockets see, whatever the adapters, over as many gateways as there are ends. */
-export function gatewaySuite(name: string, base: GatewayBase): void {
+/**
+ * What sockets see, whatever the adapters, over as many gateways as there are ends. `transports` are the clients': those
+ * that begin with polling are served by other code than those that begin with a WebSocket.
+ */
+export function gatewaySuite(
+  name: string,
+  base: GatewayBase,
+  transports: readonly Transport[] = ['websocket'],
+): void {
   describe(`gateway: ${name}`, () => {
     const gateways: RunningGateway[] = [];
     const clients: TestClient[] = [];
@@ -33,8 +41,8 @@ export function gatewaySuite(name: string, base: GatewayBase): void {
     let turn = 0;
     /** Each connect goes to the next gateway. */
     const nextUrl = () => gateways[turn++ % gateways.length]!.url;
-    async function connect(user: WorldUser, options?: Parameters<typeof openClient>[2]) {
-      const client = await connectClient(nextUrl(), user, options);
+    async function connect(user: WorldUser) {
+      const client = await connectClient(nextUrl(), user, { transports: [...transports] });
       clients.push(client);
       return client;
     }
@@ -267,7 +275,7 @@ export function gatewaySuite(name: string, base: GatewayBase): void {
 
     test('a token closes its transport when it expires, and is refused after that', async () => {
       const [ada] = await world.newUsers(1);
-      const client = openClient(nextUrl(), await world.tokenFor(ada!, 1));
+      const client = openClient(nextUrl(), await world.tokenFor(ada!, 1), { transports: [...transports] });
       clients.push(client);
       await eventually('it is refused when it comes back', () => client.errors.length > 0);
       expect(client.errors[0].data.code).toBe('token_expired');
@@ -288,7 +296,7 @@ export function gatewaySuite(name: string, base: GatewayBase): void {
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);
       for (let at = 0; at < 10; at += 1) {
-        const client = openClient(nextUrl(), bob!.token);
+        const client = openClient(nextUrl(), bob!.token, { transports: [...transports] });
         clients.push(client);
         await eventually('it connects', () => client.socket.connected);
         await world.send(ada!, chat.id, `at once ${at}`);

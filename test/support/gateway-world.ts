@@ -256,6 +256,9 @@ export interface TestClient {
   close(): void;
 }
 
+/** What a plain client may use, in its order; its default is polling, then an upgrade. */
+export type Transport = 'polling' | 'websocket';
+
 /** A plain client that records everything; it may never connect. */
 export function openClient(
   url: string,

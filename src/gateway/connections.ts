@@ -127,12 +127,20 @@ export function createConnections(deps: {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
     for (const connection of connections) {
-      const { handshake } = connection;
-      const ended =
-        connection.expired(epochSeconds) || (handshake && now - handshake.beganAt >= joinDeadlineMs);
-      if (ended) connection.close();
-      else pingIfDue(connection, now);
+      try {
+        lookAfter(connection, now, epochSeconds);
+      } catch (error) {
+        log.error({ err: error }, 'a connection could not be looked after');
+      }
     }
+  }
+
+  function lookAfter(connection: Connection, now: number, epochSeconds: number): void {
+    const { handshake } = connection;
+    const ended =
+      connection.expired(epochSeconds) || (handshake && now - handshake.beganAt >= joinDeadlineMs);
+    if (ended) connection.close();
+    else pingIfDue(connection, now);
   }
 
   function pingIfDue(connection: Connection, now: number): void {
@@ -144,13 +152,7 @@ export function createConnections(deps: {
     }
   }
 
-  const timer = setInterval(() => {
-    try {
-      sweep();
-    } catch (error) {
-      log.error({ err: error }, 'connections could not be looked after');
-    }
-  }, times.sweepMs);
+  const timer = setInterval(sweep, times.sweepMs);
 
   return {
     mayBegin: (address) =>

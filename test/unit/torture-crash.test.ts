@@ -1,16 +1,27 @@
 import { expect, test } from 'bun:test';
 import { isCrash } from '../../src/commands/torture/own-process.ts';
 
-const ended = (log: string) => isCrash({ name: 'api 1', at: 0, code: 1, log });
+const ended = (log: string, code = 1) => isCrash({ name: 'api 1', at: 0, code, log });
+const info = '{"level":30,"time":1,"process":"api","msg":"listening"}';
+const refusal = 'api does not start: no answer from RabbitMQ within 60 s';
+const fatal =
+  '{"level":60,"time":2,"process":"api","err":{},"msg":"an error nobody caught ends this process"}';
 
-test('an error that nobody caught is a crash', () => {
-  const info = '{"level":30,"time":1,"process":"api","msg":"listening"}';
-  const fatal =
-    '{"level":60,"time":2,"process":"api","err":{},"msg":"an error nobody caught ends this process"}';
-  expect(ended(`${info}\n${fatal}`)).toBe(true);
+test('a refusal to start is no crash, whatever was logged before', () => {
+  expect(ended(refusal)).toBe(false);
+  expect(ended(`${info}\n${refusal}`)).toBe(false);
 });
 
-test('a refusal to start is none', () => {
-  expect(ended('api does not start: no answer from RabbitMQ within 60 s')).toBe(false);
-  expect(ended('')).toBe(false);
+test.each([
+  ['an error that nobody caught', `${info}\n${fatal}`, 1],
+  ['one beside a refusal', `${fatal}\n${refusal}`, 1],
+  ['a signal', info, 139],
+  ['a signal after a refusal', refusal, 134],
+  ['a runtime that aborts', 'panic(main thread): Segmentation fault at address 0x0', 132],
+  ['a message of the runtime alone', 'error: Cannot find module', 1],
+  ['an end without a word', '', 1],
+  ['an end as if all were well', info, 0],
+  ['a refusal that was only logged', '{"level":30,"time":1,"msg":"api does not start: no"}', 1],
+])('%s is a crash', (_, log, code) => {
+  expect(ended(log, code)).toBe(true);
 });

@@ -30,10 +30,13 @@ export interface UnwantedExit {
 }
 
 /**
- * Whether it fell over something that nobody caught: a line at pino's `fatal`. A refusal to start, because a server is
- * away, is one line of text and no crash.
+ * Any end but a refusal to start because a server is away: exit code 1, one line of text that says so, and no line at
+ * pino's `fatal`. So a signal, a runtime that aborts and an end without a word are crashes.
  */
-export const isCrash = ({ log }: UnwantedExit): boolean => /^\{"level":60,/m.test(log);
+export function isCrash({ code, log }: UnwantedExit): boolean {
+  const refused = code === 1 && /^[^{].* does not start: /m.test(log);
+  return !refused || /^\{"level":60,/m.test(log);
+}
 
 export interface OwnProcessOptions {
   guard: Guard;

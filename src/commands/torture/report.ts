@@ -59,7 +59,7 @@ export function makeReport(options: {
     seed: options.seed,
     minutes: options.minutes,
     faults: result.history.faults.map(({ name }) => name),
-    passed: verdicts.every(({ violations }) => violations === 0) && !result.unwantedExits.some(isCrash),
+    passed: hasPassed(result, verdicts),
     figures: figuresOf(result),
     recovery: {
       p50Ms: measured[Math.floor((measured.length - 1) / 2)],
@@ -73,6 +73,21 @@ export function makeReport(options: {
     wavesLeft: result.wavesLeft,
     settledAfterSeconds: result.settledAfter,
   };
+}
+
+/** The run did all that it was to do, nothing crashed, and every promise held, against something. */
+function hasPassed(result: TortureResult, verdicts: readonly Verdict[]): boolean {
+  return (
+    verdicts.every(holds) &&
+    !result.unwantedExits.some(isCrash) &&
+    result.settledAfter !== undefined &&
+    result.wavesLeft === 0
+  );
+}
+
+/** I9 needs Linux, and I10 an outage at the right moment: a run may have nothing for them. */
+function holds({ invariant, checked, violations }: Verdict): boolean {
+  return violations === 0 && (checked > 0 || invariant === 'I9' || invariant === 'I10');
 }
 
 function figuresOf({ history, figures, filled }: TortureResult): Figures {
@@ -188,11 +203,7 @@ export function printReport(report: Report, print: (line: string) => void): void
     print(`${exit.name} ${how} with ${exit.code}: ${exit.log.slice(-mostLog)}`);
   }
   print('');
-  print(
-    report.passed
-      ? `0 violations (seed ${report.seed})`
-      : `VIOLATIONS OR CRASHES FOUND (seed ${report.seed})`,
-  );
+  print(report.passed ? `0 violations (seed ${report.seed})` : `FAILED: see above (seed ${report.seed})`);
 }
 
 /** Message texts tell nothing beyond their beginning. */

@@ -1,0 +1,63 @@
+import { expect, test } from 'bun:test';
+import { makeReport } from '../../src/commands/torture/report.ts';
+import type { TortureResult } from '../../src/commands/torture/run.ts';
+import type { Invariant, Verdict } from '../../src/commands/torture/verdict.ts';
+
+const good: TortureResult = {
+  history: {
+    posts: [],
+    clients: [],
+    memberships: [],
+    poison: [],
+    replayed: [],
+    database: { chats: [], messages: [], participants: [] },
+    deadLetters: [],
+    queues: [],
+    processes: [],
+    brokerSilent: [],
+    faults: [],
+  },
+  figures: { sockets: 1, chats: 1, offered: 1, heldBack: 0, loadSeconds: 1 },
+  loadEndedAt: 0,
+  filled: { gaps: 0, rows: 0 },
+  wavesLeft: 0,
+  unwantedExits: [],
+  settledAfter: 1,
+};
+const invariants: Invariant[] = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'I10'];
+const verdict = (invariant: Invariant): Verdict => ({
+  invariant,
+  promise: '',
+  checked: 1,
+  violations: 0,
+  kinds: {},
+});
+
+function passes(change: Partial<TortureResult>, changed?: Partial<Verdict>): boolean {
+  const verdicts = invariants.map(verdict).map((each) => {
+    return each.invariant === changed?.invariant ? { ...each, ...changed } : each;
+  });
+  const result = { ...good, ...change };
+  return makeReport({ seed: 1, minutes: 1, result, verdicts, recoveries: [] }).passed;
+}
+
+const exit = (log: string) => ({ name: 'api 1', at: 0, code: 1, log });
+
+test('a run passes that did everything and held everything', () => {
+  expect(passes({})).toBe(true);
+  expect(passes({ unwantedExits: [exit('api does not start: no answer from RabbitMQ')] })).toBe(true);
+});
+
+test('a run fails that did not settle, left waves out, or crashed', () => {
+  expect(passes({ settledAfter: undefined })).toBe(false);
+  expect(passes({ wavesLeft: 1 })).toBe(false);
+  expect(passes({ unwantedExits: [exit('')] })).toBe(false);
+});
+
+test('a violation fails a run, and so does a promise of I1 to I8 that nothing was held against', () => {
+  for (const invariant of invariants) {
+    expect([invariant, passes({}, { invariant, violations: 1 })]).toEqual([invariant, false]);
+    const unheard = invariant === 'I9' || invariant === 'I10';
+    expect([invariant, passes({}, { invariant, checked: 0 })]).toEqual([invariant, unheard]);
+  }
+});

@@ -49,6 +49,8 @@ export interface ClientOptions {
 
 const pageLimit = 100;
 const retryMs = 700;
+/** Among the ids of chats that are being read. */
+const list = 'the list';
 
 export function createClient(options: ClientOptions): TortureClient {
   const { name, userId, rest, recorder, reconnectionDelayMaxMs } = options;
@@ -75,6 +77,27 @@ export function createClient(options: ClientOptions): TortureClient {
     record({ kind, at: now(), chatId, number: eventSequence, userIds });
     see(chatId, eventSequence);
   };
+
+  /** All chats that it takes part in now, each read whole. */
+  async function readList(): Promise<void> {
+    if (unread.has(list)) return;
+    unread.add(list);
+    try {
+      let cursor: string | undefined;
+      while (!closed) {
+        const { body } = await rest.chats(await options.restToken(), cursor);
+        if (!body) {
+          await Bun.sleep(retryMs);
+          continue;
+        }
+        for (const { id } of body.data) void readHistory(recorder.intern(id), true);
+        if (body.nextCursor === null) return;
+        cursor = body.nextCursor;
+      }
+    } finally {
+      unread.delete(list);
+    }
+  }
 
   /** From what it has to the end, page by page, until it is answered; a 404 says that it takes part no longer. */
   async function readHistory(chatId: string, withChat: boolean): Promise<void> {
@@ -188,7 +211,13 @@ export function createClient(options: ClientOptions): TortureClient {
       ...(chatId === undefined ? {} : { chatId }),
       ...(eventSequence === undefined ? {} : { number: eventSequence }),
     });
-    for (const each of chatId === undefined ? [...cursors.keys()] : [chatId]) void readHistory(each, true);
+    if (chatId !== undefined) {
+      void readHistory(chatId, true);
+      return;
+    }
+    // Also those that it has not heard of.
+    void readList();
+    for (const each of cursors.keys()) void readHistory(each, true);
   });
   socket.on('chat.ready', () => {
     ready = true;

@@ -1,4 +1,4 @@
-import type { Chat, MessagePage, Problem, SendAccepted } from '../../shared/contract.ts';
+import type { Chat, MessagePage, Page, Problem, SendAccepted } from '../../shared/contract.ts';
 
 /** `status` undefined: no answer, so what became of the request is unknown. */
 export interface Answer<Body> {
@@ -18,6 +18,7 @@ export interface Rest {
     chatId: string,
     message: { content: string; clientMessageId: string },
   ): Promise<Answer<SendAccepted>>;
+  chats(token: string, cursor?: string): Promise<Answer<Page<Chat>>>;
   chat(token: string, chatId: string): Promise<Answer<Chat>>;
   history(token: string, chatId: string, query: string): Promise<Answer<MessagePage>>;
   add(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
@@ -54,6 +55,8 @@ export function createRest(url: string): Rest {
 
   return {
     send: (token, chatId, message) => request('POST', `/chats/${chatId}/messages`, token, message),
+    chats: (token, cursor) =>
+      request('GET', `/chats?limit=100${cursor === undefined ? '' : `&cursor=${cursor}`}`, token),
     chat: (token, chatId) => request('GET', `/chats/${chatId}`, token),
     history: (token, chatId, query) => request('GET', `/chats/${chatId}/messages?${query}`, token),
     add: (token, chatId, userId) =>

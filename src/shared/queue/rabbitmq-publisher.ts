@@ -42,6 +42,8 @@ export function createPublisher(): Publisher {
   /** The newest of each id, for what the broker returns: looking through all took a second for 20,000. */
   const newestOf = new Map<string | undefined, InFlight>();
   let current: ConfirmChannel | undefined;
+  /** Drops the connection that `current` is on. */
+  let drop = () => {};
   let blocked = false;
   let sweeping: ReturnType<typeof setTimeout> | undefined;
   let drained: PromiseWithResolvers<void> | undefined;
@@ -84,7 +86,10 @@ export function createPublisher(): Publisher {
         watch(one.expiresAt - now);
         return;
       }
-      if (settle(one)) one.reject(unavailable(`no confirm within ${confirmDeadlineMs} ms`));
+      if (!settle(one)) continue;
+      one.reject(unavailable(`no confirm within ${confirmDeadlineMs} ms`));
+      // A channel opened while a quorum queue is still starting may never hear of what it sends there; a new one does.
+      drop();
     }
   }
 
@@ -115,6 +120,10 @@ export function createPublisher(): Publisher {
       connection.on('unblocked', () => (blocked = false));
       blocked = false;
       current = channel;
+      drop = () => {
+        drop = () => {};
+        socketOf(connection).destroy();
+      };
     },
 
     publish(exchange, routingKey, content, options) {
@@ -164,7 +173,7 @@ export function createPublisher(): Publisher {
  * because the broker too reads more at once).
  */
 function coalesceWrites(connection: ChannelModel): void {
-  const { stream } = connection.connection as unknown as { stream: Writable };
+  const stream = socketOf(connection);
   const write = stream.write;
   let corked = false;
   const flush = () => {
@@ -180,6 +189,10 @@ function coalesceWrites(connection: ChannelModel): void {
     return Reflect.apply(write, stream, given);
   };
 }
+
+/** Private to amqplib. */
+const socketOf = (connection: ChannelModel): Writable =>
+  (connection.connection as unknown as { stream: Writable }).stream;
 
 function unavailable(reason: unknown): ChatError {
   const cause = typeof reason === 'string' ? new Error(reason) : reason;

@@ -59,6 +59,10 @@ export async function statementOf(query: (database: Database) => Promise<unknown
       statement = text;
       return [];
     },
+    async queryText(text: string) {
+      statement = text;
+      return undefined;
+    },
   };
   // The queries of the hot paths touch nothing else of a database.
   await query(recorder as unknown as Database);

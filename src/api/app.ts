@@ -4,11 +4,14 @@ import type { Admit, VerifyToken } from '../auth/authenticate.ts';
 import { createFindUsers } from '../auth/find-users.ts';
 import { createGetUser } from '../auth/get-user.ts';
 import { createPutOutsideUser } from '../auth/put-outside-user.ts';
+import { createGetHistory } from '../chat/get-history.ts';
 import type { SendMessage } from '../chat/send-message.ts';
 import type { Database } from '../db/database.ts';
 import type { RateLimits } from '../shared/admission/admission.ts';
 import type { AuthConfig } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
+import { createAnswerDirectly } from './direct-answer.ts';
+import { createDirectHistory } from './direct-history.ts';
 import { createDirectSend } from './direct-send.ts';
 import { createDocument } from './document.ts';
 import type { ApiEnv } from './env.ts';
@@ -88,11 +91,15 @@ export function createApi({
   };
   api.route('/', documentationRoutes(documentOnce));
 
-  const sendDirectly = createDirectSend({
-    ...{ verify, admit, rateLimits, sendMessage, allowedOrigin, trustProxy, deadlineMs, log },
+  const answer = createAnswerDirectly({
+    ...{ verify, admit, rateLimits, allowedOrigin, trustProxy, deadlineMs, log },
   });
+  const sendDirectly = createDirectSend({ answer, sendMessage, log });
+  const readDirectly = createDirectHistory({ answer, getHistory: createGetHistory({ database }) });
   const byRoute = api.fetch;
   api.fetch = (request, bindings: ApiEnv['Bindings'] = {}, context) =>
-    sendDirectly(request, bindings.server) ?? byRoute(request, bindings, context);
+    sendDirectly(request, bindings.server) ??
+    readDirectly(request, bindings.server) ??
+    byRoute(request, bindings, context);
   return api;
 }

@@ -1,6 +1,5 @@
 import type { Database } from '../db/database.ts';
 import { readHistory } from '../db/queries/history.ts';
-import type { MessagePage } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 
 export interface GetHistoryInput {
@@ -11,8 +10,8 @@ export interface GetHistoryInput {
   from?: { before: number } | { after: number } | undefined;
 }
 
-/** The contract's `MessagePage`, written as JSON. */
-export type GetHistory = (input: GetHistoryInput) => Promise<string>;
+/** The contract's `MessagePage` as JSON in UTF-8. */
+export type GetHistory = (input: GetHistoryInput) => Promise<Uint8Array<ArrayBuffer>>;
 
 const pastTheNewest = { before: Number.MAX_SAFE_INTEGER } as const;
 
@@ -22,19 +21,8 @@ const pastTheNewest = { before: Number.MAX_SAFE_INTEGER } as const;
  */
 export function createGetHistory({ database }: { database: Database }): GetHistory {
   return async ({ chatId, userId, limit, from = pastTheNewest }) => {
-    const found = await readHistory(database, chatId, userId, from, limit);
-    if (!found) throw new ChatError('chat_not_found');
-    const { messages, lastSequence, eventSequence } = found;
-
-    // Sequences are 1, 2, 3 … without a gap, so the head tells what lies beyond the page; beyond an empty page, it and the
-    // cursor do.
-    const first = found.first ?? ('before' in from ? from.before : from.after + 1);
-    const last = found.last ?? Math.max(0, first - 1);
-    const page: MessagePage['page'] = {
-      hasBefore: lastSequence > 0 && first > 1,
-      hasAfter: last < lastSequence,
-      eventSequence,
-    };
-    return `{"data":[${messages ?? ''}],"page":${JSON.stringify(page)}}`;
+    const page = await readHistory(database, chatId, userId, from, limit);
+    if (!page) throw new ChatError('chat_not_found');
+    return page;
   };
 }

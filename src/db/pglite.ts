@@ -16,6 +16,11 @@ export async function openPglite(dataDir?: string): Promise<Database> {
     orm: drizzle({ client, schema }),
     query: async <Row extends object>(text: string, parameters: readonly unknown[]) =>
       (await client.query<Row>(text, [...parameters])).rows,
+    async queryText(text, parameters) {
+      const { rows } = await client.query<[string]>(text, [...parameters], { rowMode: 'array' });
+      const [row] = rows;
+      return row && Buffer.from(row[0]);
+    },
     close: () => client.close(),
   };
 }

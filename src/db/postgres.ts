@@ -1,7 +1,7 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { fullJitterMs } from '../shared/backoff.ts';
-import { withDeadline } from '../shared/deadline.ts';
+import { createDeadline } from '../shared/deadline.ts';
 import { answeringSocket } from './answering-socket.ts';
 import type { Database } from './database.ts';
 import { databaseTimeoutMs, databaseUnavailable, isConnectionLost, isDatabaseUnavailable } from './errors.ts';
@@ -63,18 +63,26 @@ export function openPostgres({
   const orm = drizzle({ client, schema });
   const transaction = orm.transaction.bind(orm);
   orm.transaction = (work, config) => transaction((tx) => unlessLost(work(tx)), config);
+  const within = createDeadline(databaseTimeoutMs);
   const noAnswer = () => databaseUnavailable(new Error(`no answer within ${databaseTimeoutMs} ms`));
+
+  async function answerOf<Rows>(running: Promise<Rows>): Promise<Rows> {
+    try {
+      return await within(running, noAnswer);
+    } catch (error) {
+      throw isDatabaseUnavailable(error) ? databaseUnavailable(error) : error;
+    }
+  }
 
   return {
     orm,
 
-    async query<Row extends object>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
-      const running = client.unsafe<Row[]>(text, parameters as never[], { prepare: true });
-      try {
-        return await withDeadline(Promise.resolve(running), databaseTimeoutMs, noAnswer);
-      } catch (error) {
-        throw isDatabaseUnavailable(error) ? databaseUnavailable(error) : error;
-      }
+    query: <Row extends object>(text: string, parameters: readonly unknown[]): Promise<Row[]> =>
+      answerOf(client.unsafe<Row[]>(text, parameters as never[], { prepare: true })),
+
+    async queryText(text, parameters) {
+      const [row] = await answerOf(client.unsafe(text, parameters as never[], { prepare: true }).raw());
+      return row?.[0] as Uint8Array<ArrayBuffer> | undefined;
     },
 
     close: () => client.end({ timeout: 2 }),

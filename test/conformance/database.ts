@@ -51,6 +51,24 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
       });
     });
 
+    test('a text comes as UTF-8, of any length; without a row there is none', async () => {
+      const text = (times: number) =>
+        database.queryText(`SELECT repeat($1::text, $2::int) WHERE $2::int > 0`, ['aé€😀\\n"', times]);
+      for (const times of [1, 10, 50_000]) {
+        expect(Buffer.from((await text(times)) ?? '').equals(Buffer.from('aé€😀\\n"'.repeat(times)))).toBe(
+          true,
+        );
+      }
+      expect(await text(0)).toBeUndefined();
+      // What came first is not overwritten by what comes next.
+      const [first, second] = await Promise.all([text(2), text(3)]);
+      expect([first?.length, second?.length]).toEqual([26, 39]);
+      const bad = await database
+        .queryText('SELECT $1::text::uuid::text', ['no uuid'])
+        .catch((error) => error);
+      expect(isDataError(bad)).toBe(true);
+    });
+
     test('drizzle gives dates, and a transaction that throws leaves nothing', async () => {
       const id = newId();
       const failed = database.orm.transaction(async (tx) => {

@@ -33,6 +33,7 @@ describe('chats while something is away', () => {
         return reached().orm;
       },
       query: (text, parameters) => reached().query(text, parameters),
+      queryText: (text, parameters) => reached().queryText(text, parameters),
       close: async () => {},
     };
     api = await openChatApi({ database, facts, apiDatabase });

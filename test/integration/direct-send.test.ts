@@ -6,6 +6,7 @@ import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import type { Chat } from '../../src/shared/contract.ts';
 import { ChatError } from '../../src/shared/errors.ts';
 import { type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';
+import { comparableAnswer } from '../support/comparable-answer.ts';
 
 const key = '0198c0de-0000-7000-8000-00000000000a';
 
@@ -41,14 +42,7 @@ describe('a send has the same answer on both ways', () => {
       },
       body,
     });
-    const text = await answer.text();
-    const requestId = answer.headers.get('x-request-id') ?? 'none';
-    return {
-      status: answer.status,
-      headers: [...answer.headers].filter(([name]) => name !== 'x-request-id').toSorted(),
-      body: text.replaceAll(requestId, 'the request id'),
-      requestId,
-    };
+    return comparableAnswer(answer);
   }
 
   const good = JSON.stringify({ content: 'Grüße 🧭', clientMessageId: key });

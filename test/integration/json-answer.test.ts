@@ -6,13 +6,15 @@ import { jsonAnswer } from '../../src/api/json-answer.ts';
 /** Of any length, with characters of one, two, three and four bytes. */
 const jsonOf = (characters: number): string => JSON.stringify({ data: 'aé€😀'.repeat(characters / 5) });
 
-describe('an answer of JSON over a socket', () => {
+const forms = { text: (json: string) => json, UTF8: (json: string) => new TextEncoder().encode(json) };
+
+describe.each(['text', 'UTF8'] as const)('an answer of JSON over a socket, made of %s', (form) => {
   let server: Bun.Server<undefined>;
   beforeAll(() => {
     const app = new Hono<ApiEnv>().get('/:characters', async (c) => {
       // As after a query: Bun collects on its own what is answered at once.
       await new Promise((resolve) => setImmediate(resolve));
-      return jsonAnswer(c, jsonOf(Number(c.req.param('characters'))));
+      return jsonAnswer(c, forms[form](jsonOf(Number(c.req.param('characters')))));
     });
     server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: (request) => app.fetch(request) });
   });

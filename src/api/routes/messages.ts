@@ -11,6 +11,7 @@ import { describe, jsonResponse } from '../openapi.ts';
 import { chatParams } from '../schemas/chats.ts';
 import {
   acceptedSchema,
+  historyFrom,
   historyQuery,
   messagePageSchema,
   messageParams,
@@ -80,12 +81,9 @@ export function messageRoutes(requireIdentity: RequireIdentity, verbs: MessageVe
       query(historyQuery),
       async (c) => {
         const { chatId } = c.req.valid('param');
-        const { limit, before, after } = c.req.valid('query');
-        const from = before !== undefined ? { before } : after !== undefined ? { after } : undefined;
-        return jsonAnswer(
-          c,
-          await verbs.getHistory({ chatId, userId: c.get('identity').userId, limit, from }),
-        );
+        const { limit, ...cursor } = c.req.valid('query');
+        const { userId } = c.get('identity');
+        return jsonAnswer(c, await verbs.getHistory({ chatId, userId, limit, from: historyFrom(cursor) }));
       },
     )
     .get(

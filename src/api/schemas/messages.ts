@@ -27,6 +27,18 @@ export const historyQuery = v.pipe(
   ),
 );
 
+/** The cursor of a page's query, as the verb takes it. */
+export function historyFrom({
+  before,
+  after,
+}: {
+  before?: number | undefined;
+  after?: number | undefined;
+}): { before: number } | { after: number } | undefined {
+  if (before !== undefined) return { before };
+  return after === undefined ? undefined : { after };
+}
+
 export const messageParams = v.strictObject({ chatId: uuid, messageId: uuid });
 
 export const messageSchema: v.GenericSchema<Message> = v.pipe(

@@ -4,15 +4,21 @@ import { messageColumns, messageJson } from './message-columns.ts';
 
 /**
  * One statement, so one snapshot: is the user in, where does the chat stand, the page. The page comes off the primary key
- * `(chat_id, sequence)` in either direction, whatever the chat's length, and as one text of JSON, which goes to the client
- * as it is: to make objects of it here and JSON of them again cost the api more than everything else of a page.
+ * `(chat_id, sequence)` in either direction, whatever the chat's length, and as the JSON that goes to the client as it is: to
+ * make objects of it here and JSON of them again cost the api more than everything else of a page.
+ *
+ * Sequences are 1, 2, 3 … without a gap, so the head tells what lies beyond the page; beyond an empty page, it and the cursor
+ * do, which then stand for the page's ends.
  */
-const pageSql = (comparison: '<' | '>', direction: 'DESC' | 'ASC') => `
-SELECT c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence", page.*
+const pageSql = (comparison: '<' | '>', direction: 'DESC' | 'ASC', emptyFirst: string, emptyLast: string) => `
+SELECT concat('{"data":[', page.messages,
+  '],"page":{"hasBefore":', to_json(c.last_sequence > 0 AND page.first > 1),
+  ',"hasAfter":', to_json(page.last < c.last_sequence),
+  ',"eventSequence":', c.last_event_sequence, '}}')
 FROM chats c
 JOIN chat_participants me ON me.chat_id = c.id AND me.user_id = $2::uuid AND me.left_at IS NULL
 CROSS JOIN LATERAL (
-  SELECT min(near.sequence) AS first, max(near.sequence) AS last,
+  SELECT coalesce(min(near.sequence), ${emptyFirst}) AS first, coalesce(max(near.sequence), ${emptyLast}) AS last,
     string_agg(${messageJson('near', '$1::uuid')}, ',' ORDER BY near.sequence) AS messages
   FROM (
     SELECT m.*
@@ -24,33 +30,22 @@ CROSS JOIN LATERAL (
 ) page
 WHERE c.id = $1::uuid`;
 
-const beforeSql = pageSql('<', 'DESC');
-const afterSql = pageSql('>', 'ASC');
-
-export interface HistoryPage {
-  lastSequence: number;
-  eventSequence: number;
-  /** The sequences of the page's ends; null, as `messages`, where there are none. */
-  first: number | null;
-  last: number | null;
-  /** The contract's `Message` objects as JSON, with commas between them, ascending by `sequence`. */
-  messages: string | null;
-}
+const beforeSql = pageSql('<', 'DESC', '$3::bigint', 'greatest(0, $3::bigint - 1)');
+const afterSql = pageSql('>', 'ASC', '$3::bigint + 1', '$3::bigint');
 
 /**
- * The messages next to a `sequence`, which is not among them.
+ * The messages next to a `sequence`, which is not among them: the contract's `MessagePage` as JSON in UTF-8.
  * @returns undefined where there is no such chat, or the user takes no part in it
  */
-export async function readHistory(
+export function readHistory(
   database: Database,
   chatId: string,
   userId: string,
   from: { before: number } | { after: number },
   limit: number,
-): Promise<HistoryPage | undefined> {
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const [sql, sequence] = 'before' in from ? [beforeSql, from.before] : [afterSql, from.after];
-  const [page] = await database.query<HistoryPage>(sql, [chatId, userId, sequence, limit]);
-  return page;
+  return database.queryText(sql, [chatId, userId, sequence, limit]);
 }
 
 const messageSql = `SELECT found.*

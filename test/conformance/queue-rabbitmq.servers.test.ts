@@ -203,6 +203,27 @@ describe('RabbitMQ: failures', async () => {
     await other.close();
   }, 30_000);
 
+  test('a few messages that are done are forgotten by the broker while their consumer stays', async () => {
+    const queue = open(broker);
+    const messagesThere = async () => {
+      const table = await own.ctl('list_queues', '--no-table-headers', 'name', 'messages');
+      return table.match(new RegExp(`${broker.queuePrefix}\\.p3\\s+(\\d+)`))?.[1];
+    };
+    const gate = Promise.withResolvers<void>();
+    let handled = 0;
+    await (await queue.partitionSource()).consume(3, { batchSize: 64, bufferedBatches: 1 }, async (batch) => {
+      await gate.promise;
+      handled += batch.length;
+      return 'done';
+    });
+    await publish(queue, 3, numbered(3));
+    await eventually('they wait', async () => (await messagesThere()) === '3');
+    gate.resolve();
+    await eventually('they are handled', () => handled === 3);
+    await eventually('they are gone', async () => (await messagesThere()) === '0', 10_000);
+    await queue.close();
+  }, 30_000);
+
   test('a broker in alarm refuses at once, and takes messages again when the alarm is over', async () => {
     const queue = open(broker);
     const send = await queue.sendQueue();

@@ -23,7 +23,7 @@ export interface Publisher {
 }
 
 /** Below the 5 s that a client is promised. */
-const confirmDeadlineMs = 4_000;
+const defaultConfirmDeadlineMs = 4_000;
 /** More than this is a broker that does not keep up: saying so at once is better than a queue in this process. */
 const mostInFlight = 20_000;
 
@@ -37,7 +37,7 @@ interface InFlight {
 }
 
 /** The hot path of the api. One timer watches all confirms, instead of one each. */
-export function createPublisher(): Publisher {
+export function createPublisher({ confirmDeadlineMs = defaultConfirmDeadlineMs } = {}): Publisher {
   const inFlight = new Set<InFlight>();
   /** The newest of each id, for what the broker returns: looking through all took a second for 20,000. */
   const newestOf = new Map<string | undefined, InFlight>();

@@ -9,7 +9,9 @@ import { serveControl } from '../harness/control.ts';
 import { createMessages, flat, type Rooms } from '../harness/messages.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
 
-const io = new Server({ serveClient: false });
+/** No pings within a window, as in the others. */
+const pingInterval = 600_000;
+const io = new Server({ serveClient: false, pingInterval });
 const chat = io.of('/chat');
 chat.use((socket, next) => {
   const { user, chats } = socket.handshake.auth as { user: number; chats: number[] };
@@ -27,7 +29,7 @@ async function onNode(): Promise<number> {
 
 async function onBun(): Promise<number | undefined> {
   const { Server: Engine } = await import('@socket.io/bun-engine');
-  const engine = new Engine({ path: '/socket.io/' });
+  const engine = new Engine({ path: '/socket.io/', pingInterval });
   io.bind(engine);
   return Bun.serve({ port: 0, ...engine.handler() }).port;
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { serverEnvironment } from './environment.ts';
@@ -13,6 +14,12 @@ export const postgresLogin = { user: 'postgres', password: 'postgres', database:
 // Nobody's data: skip what only protects against a loss of power. (synchronous_commit stays: without it a killed
 // server forgets what it has answered for.)
 const throwaway = ['fsync=off', 'full_page_writes=off', 'max_wal_size=256MB'];
+
+/**
+ * A quarter of the memory, as PostgreSQL's manual has it, but no more than a gigabyte: it is taken as it is used. With 64 MB,
+ * which will do for tests, a batch in a million chats waits for their pages.
+ */
+const buffersMb = (durable: boolean) => (durable ? Math.min(1024, Math.floor(totalmem() / 4 / 2 ** 20)) : 64);
 
 /** A PostgreSQL with the database `chat`. As root it runs as an ordinary user, because it refuses root. */
 export async function startPostgres(options: ServerOptions & { binaries: string }): Promise<Server> {
@@ -35,7 +42,7 @@ export async function startPostgres(options: ServerOptions & { binaries: string 
     // A socket's path may have some 100 bytes; the folder's may be longer.
     `unix_socket_directories=${folder.length < 80 ? folder : ''}`,
     'max_connections=300',
-    'shared_buffers=64MB',
+    `shared_buffers=${buffersMb(durable)}MB`,
     ...(durable ? [] : throwaway),
   ];
   const url = `postgres://${postgresLogin.user}:${postgresLogin.password}@127.0.0.1:${port}/${postgresLogin.database}`;

@@ -52,7 +52,7 @@ const { verify } = await createAuthentication({
  */
 const withoutUpkeep = {
   comparisonMs: 600_000,
-  pingTimes: { intervalMs: 600_000, timeoutMs: 20_000, sweepMs: 1_000 },
+  pingTimes: { intervalMs: 120_000, timeoutMs: 20_000, sweepMs: 1_000 },
 };
 const gateway = createGateway({
   ...(process.env.BENCH_UPKEEP === 'off' ? withoutUpkeep : {}),

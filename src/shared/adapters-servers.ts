@@ -5,6 +5,7 @@ import { createRedisFacts } from './admission/redis.ts';
 import { openAdmissionRedis } from './admission/redis-client.ts';
 import { createRedisRateLimits } from './admission/redis-limits.ts';
 import { createNotificationCodec } from './notifications/codec.ts';
+import { openPushLink } from './notifications/push-link.ts';
 import { createRedisNotifier, createRedisSubscriber } from './notifications/redis.ts';
 import { once } from './once.ts';
 import { createRedisPresence } from './presence/redis.ts';
@@ -43,41 +44,46 @@ export function serverAdapters({
     return opened;
   });
 
-  const redis = (role: 'commands' | 'subscriber') =>
-    once(async () => {
-      const client = openRedis({ redis: config.redis, role, log });
-      lifecycle.defer(`Redis (${role})`, () => client.disconnect());
-      const address = `${config.redis.host}:${config.redis.port}`;
-      let reason: string | undefined;
-      const onError = (error: Error) => {
-        if (reason === undefined) log.info(`waiting for Redis at ${address}, ${waitMs / 1000} s at most`);
-        reason = error.message;
-      };
-      client.on('error', onError);
-      await redisReady(client, waitMs).catch((cause) => {
-        throw new StartError(
-          `Redis at ${address} was not there within ${waitMs / 1000} s: ${reason ?? 'no answer'}`,
-          { cause },
-        );
-      });
-      client.off('error', onError);
-      return client;
+  const commands = once(async () => {
+    const client = openRedis({ redis: config.redis, log });
+    lifecycle.defer('Redis (commands)', () => client.disconnect());
+    const address = `${config.redis.host}:${config.redis.port}`;
+    let reason: string | undefined;
+    const onError = (error: Error) => {
+      if (reason === undefined) log.info(`waiting for Redis at ${address}, ${waitMs / 1000} s at most`);
+      reason = error.message;
+    };
+    client.on('error', onError);
+    await redisReady(client, waitMs).catch((cause) => {
+      throw new StartError(
+        `Redis at ${address} was not there within ${waitMs / 1000} s: ${reason ?? 'no answer'}`,
+        { cause },
+      );
     });
-  const commands = redis('commands');
+    client.off('error', onError);
+    return client;
+  });
+  const notOneMore = (cause: unknown) => {
+    throw new StartError(`Redis did not take one more connection within ${waitMs / 1000} s`, { cause });
+  };
   const admission = once(async () => {
     // Waits for Redis, or says that it is not there.
     await commands();
     const client = openAdmissionRedis({ redis: config.redis, log });
     lifecycle.defer('Redis (admission)', () => client.close());
-    await client.ready(waitMs).catch((cause) => {
-      throw new StartError(`Redis did not take a second connection within ${waitMs / 1000} s`, { cause });
-    });
+    await client.ready(waitMs).catch(notOneMore);
     return client;
   });
-  const subscriberClient = redis('subscriber');
+  const subscriptions = once(async () => {
+    await commands();
+    const link = openPushLink({ redis: config.redis, log });
+    lifecycle.defer('Redis (subscriber)', () => link.close());
+    await link.ready(waitMs).catch(notOneMore);
+    return link;
+  });
   const codec = once(async () => createNotificationCodec(await notificationKey(await database())));
   const subscriber = once(async () => {
-    const opened = createRedisSubscriber(await subscriberClient(), prefix, await codec(), log);
+    const opened = createRedisSubscriber(await subscriptions(), prefix, await codec());
     lifecycle.defer('the subscriptions', () => opened.close());
     return opened;
   });

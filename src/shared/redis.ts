@@ -6,47 +6,36 @@ import type { Logger } from './log.ts';
 
 /** No command is waited for longer. */
 const commandTimeoutMs = 1_000;
-/** Thousands of channels are subscribed in one command. */
-const subscribeTimeoutMs = 5_000;
 const connectTimeoutMs = 4_000;
 const mostRetryMs = 1_000;
 
 /**
  * Connects at once and again after every loss. A command that cannot be written fails at once, one that is not answered
  * fails soon, and none is sent twice: whoever asks knows what to do without Redis.
- *
- * A `subscriber` restores its subscriptions itself (`createRedisSubscriber`): only after their acknowledgement is it known
- * what may have been missed.
  */
-export function openRedis(options: {
-  redis: RedisConfig;
-  role: 'commands' | 'subscriber';
-  log: Logger;
-}): Redis {
-  const { redis, role, log } = options;
+export function openRedis({ redis, log }: { redis: RedisConfig; log: Logger }): Redis {
   const client = new Redis({
     host: redis.host,
     port: redis.port,
     ...(redis.password === undefined ? {} : { password: redis.password }),
     db: redis.db,
-    connectionName: `confab-${role}`,
+    connectionName: 'confab-commands',
     connectTimeout: connectTimeoutMs,
-    commandTimeout: role === 'commands' ? commandTimeoutMs : subscribeTimeoutMs,
+    commandTimeout: commandTimeoutMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: null,
-    autoResubscribe: false,
-    enableAutoPipelining: role === 'commands',
+    enableAutoPipelining: true,
     retryStrategy: (attempt) => 50 + fullJitterMs(attempt, 50, mostRetryMs),
   });
 
   let away = false;
   client.on('error', (error) => {
-    if (!away) log.warn({ err: error, role }, 'Redis is away; trying again');
+    if (!away) log.warn({ err: error, role: 'commands' }, 'Redis is away; trying again');
     away = true;
   });
   client.on('ready', () => {
-    if (away) log.info({ role }, 'Redis is back');
+    if (away) log.info({ role: 'commands' }, 'Redis is back');
     away = false;
   });
   return client;

@@ -69,7 +69,7 @@ describe('two processes', () => {
     await facts.fill([newFact()]);
     await facts.revoke([newFact()]);
     await createRedisRateLimits(client, name, generous).consume([{ limit: 'user', key: 'ann' }]);
-    const looking = await openTestRedis(servers.redisUrl, 'commands');
+    const looking = await openTestRedis(servers.redisUrl);
     const keys = await looking.keys(`${name}:*`);
     expect(keys).toHaveLength(3);
     for (const key of keys) {
@@ -84,7 +84,7 @@ describe('two processes', () => {
 test('a window whose end was never set gets one, and refuses nobody for ever', async () => {
   const name = prefix();
   const client = await connected(servers.redisUrl);
-  const looking = await openTestRedis(servers.redisUrl, 'commands');
+  const looking = await openTestRedis(servers.redisUrl);
   await looking.set(`${name}:limit:user:ann`, '7');
   const limits = createRedisRateLimits(client, name, { ...generous, user: 5 });
   const refused = limits.consume([{ limit: 'user', key: 'ann' }]);

@@ -1,34 +1,52 @@
 import { describe, expect, test } from 'bun:test';
-import { createLog } from '../../src/shared/log.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
+import type { PushConnection } from '../../src/shared/notifications/push-connection.ts';
+import type { PushLink } from '../../src/shared/notifications/push-link.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import { eventually } from '../support/eventually.ts';
-import { openTestRedis } from '../support/redis.ts';
+import { openTestPushLink, openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { message, notificationsConformance } from './notifications.ts';
 
 const servers = await realServers();
 const codec = createNotificationCodec('a key of this test');
-const log = createLog({ logLevel: 'silent' }, 'test');
 
 async function open(
   url: string,
   times?: { heartbeatMs: number; deafAfterMs: number },
   prefix = `test-${crypto.randomUUID()}`,
 ) {
-  const commands = await openTestRedis(url, 'commands');
-  const client = await openTestRedis(url, 'subscriber');
-  const subscriber = createRedisSubscriber(client, prefix, codec, log, times);
+  const commands = await openTestRedis(url);
+  const link = await openTestPushLink(url);
+  const watched: { connection?: PushConnection; onSubscribe?: () => void } = {};
+  const watchedLink: PushLink = {
+    ...link,
+    listen: (listener) =>
+      link.listen({
+        ...listener,
+        up(connection) {
+          watched.connection = connection;
+          listener.up({
+            ...connection,
+            subscribe(channels) {
+              watched.onSubscribe?.();
+              return connection.subscribe(channels);
+            },
+          });
+        },
+      }),
+  };
+  const subscriber = createRedisSubscriber(watchedLink, prefix, codec, times);
   await eventually('the subscriber is up', () => subscriber.ready());
   return {
     commands,
-    client,
+    watched,
     prefix,
     notifier: createRedisNotifier(commands, prefix, codec),
     subscriber,
     async close() {
       subscriber.close();
-      client.disconnect();
+      link.close();
       commands.disconnect();
     },
   };
@@ -72,7 +90,7 @@ describe('notifications over a Redis that comes and goes', () => {
 
   test('what is subscribed while subscriptions are being restored is heard, too', async () => {
     const redis = await servers.createRedis();
-    const { client, notifier, subscriber, close } = await open(redis.url);
+    const { watched, notifier, subscriber, close } = await open(redis.url);
     const [first, ...later] = Array.from({ length: 4 }, () => crypto.randomUUID());
     const heard = new Set<string>();
     subscriber.onNotifications((batch) => {
@@ -85,12 +103,10 @@ describe('notifications over a Redis that comes and goes', () => {
     // With every command that restores, one more topic is wanted.
     const waiting = [...later];
     const acknowledged: Promise<void>[] = [];
-    const subscribe = client.subscribe.bind(client) as (...channels: string[]) => Promise<unknown>;
-    client.subscribe = ((...channels: string[]) => {
+    watched.onSubscribe = () => {
       const next = waiting.pop();
       if (next) acknowledged.push(subscriber.subscribe([`chat:${next}`]));
-      return subscribe(...channels);
-    }) as typeof client.subscribe;
+    };
     await redis.restart();
     await eventually('all were asked for', () => acknowledged.length === later.length);
     await Promise.all(acknowledged);
@@ -122,7 +138,7 @@ describe('notifications over a Redis that comes and goes', () => {
   });
 
   test('a connection that is open and passes nothing on is found by its own heartbeat', async () => {
-    const { commands, client, subscriber, prefix, close } = await open(servers.redisUrl, {
+    const { commands, watched, subscriber, prefix, close } = await open(servers.redisUrl, {
       heartbeatMs: 50,
       deafAfterMs: 300,
     });
@@ -132,7 +148,7 @@ describe('notifications over a Redis that comes and goes', () => {
     });
     const [channel] = (await commands.pubsub('CHANNELS', `${prefix}:heartbeat:*`)) as string[];
     // The server forgets the subscription: publishing still works, nothing is heard.
-    await client.unsubscribe(channel ?? '');
+    await watched.connection!.unsubscribe([channel!]);
     await eventually('it connects again', () => reconnects === 1);
     expect(await commands.pubsub('CHANNELS', `${prefix}:heartbeat:*`)).toEqual([channel]);
     await close();

@@ -8,7 +8,7 @@ import { presenceConformance } from './presence.ts';
 const servers = await realServers();
 
 async function open(options?: { ttlMs: number }, prefix = `test-${crypto.randomUUID()}`) {
-  const client = await openTestRedis(servers.redisUrl, 'commands');
+  const client = await openTestRedis(servers.redisUrl);
   return {
     client,
     prefix,
@@ -58,7 +58,7 @@ describe('presence of several gateways in Redis', () => {
 
   test('with Redis away nobody is known to be online, and writing says so', async () => {
     const redis = await servers.createRedis();
-    const client = await openTestRedis(redis.url, 'commands');
+    const client = await openTestRedis(redis.url);
     const presence = createRedisPresence(client, 'test');
     await presence.update('ada', new Set(['s1']));
     await redis.kill();

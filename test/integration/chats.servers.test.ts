@@ -21,7 +21,6 @@ chatsSuite('PostgreSQL and Redis', async () => {
   const { hostname, port } = new URL(servers.redisUrl);
   const client = openRedis({
     redis: { host: hostname, port: Number(port), password: undefined, db: 0 },
-    role: 'commands',
     log: createLog({ logLevel: 'silent' }, 'test'),
   });
   undo.push(() => client.disconnect());

@@ -3,18 +3,16 @@ import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import { createLog } from '../../src/shared/log.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
-import { openTestRedis } from '../support/redis.ts';
+import { openTestPushLink, openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
 const codec = createNotificationCodec('a key of this test');
-const log = createLog({ logLevel: 'silent' }, 'test');
 const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
 await migrate(database);
 afterAll(() => database.close());
@@ -22,9 +20,9 @@ afterAll(() => database.close());
 /** A gateway on a Redis of its own. */
 async function open() {
   const redis = await servers.createRedis();
-  const commands = await openTestRedis(redis.url, 'commands');
-  const client = await openTestRedis(redis.url, 'subscriber');
-  const subscriber = createRedisSubscriber(client, 'test', codec, log, {
+  const commands = await openTestRedis(redis.url);
+  const link = await openTestPushLink(redis.url);
+  const subscriber = createRedisSubscriber(link, 'test', codec, {
     heartbeatMs: 100,
     deafAfterMs: 1_000,
   });
@@ -41,7 +39,7 @@ async function open() {
     async close() {
       await running.stop();
       subscriber.close();
-      client.disconnect();
+      link.close();
       commands.disconnect();
     },
   };
@@ -112,7 +110,7 @@ describe('gateway: Redis comes and goes', () => {
 
   test('of a forged notification no more is believed than that there may be something to read', async () => {
     const { redis, world, url, close } = await open();
-    const forger = await openTestRedis(redis.url, 'commands');
+    const forger = await openTestRedis(redis.url);
     const [ada, bob] = await world.newUsers(2);
     const chat = await world.newGroup(ada!, bob!);
     const client = await connectClient(url, bob!);

@@ -5,13 +5,12 @@ import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import { createLog } from '../../src/shared/log.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createEmbeddedNotifications } from '../../src/shared/notifications/embedded.ts';
 import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import type { ApiBase } from './api.ts';
-import { openTestRedis } from './redis.ts';
+import { openTestPushLink, openTestRedis } from './redis.ts';
 import { realServers } from './servers.ts';
 
 export type ObservedBase = ApiBase & { subscriber: Subscriber };
@@ -28,18 +27,14 @@ export async function embeddedBase(): Promise<ObservedBase> {
 export async function realBase(given?: { databaseUrl: string; redisUrl: string }): Promise<ObservedBase> {
   const { databaseUrl, redisUrl } = given ?? (await sharedUrls());
   const database = openPostgres({ url: databaseUrl, applicationName: 'confab-test' });
-  const [commands, listening] = await Promise.all([
-    openTestRedis(redisUrl, 'commands'),
-    openTestRedis(redisUrl, 'subscriber'),
-  ]);
+  const [commands, listening] = await Promise.all([openTestRedis(redisUrl), openTestPushLink(redisUrl)]);
   const prefix = `test-${crypto.randomUUID()}`;
   await migrate(database);
   const codec = createNotificationCodec(await notificationKey(database));
-  const log = createLog({ logLevel: 'silent' }, 'test');
-  const subscriber = createRedisSubscriber(listening, prefix, codec, log);
+  const subscriber = createRedisSubscriber(listening, prefix, codec);
   afterAll(async () => {
     subscriber.close();
-    listening.disconnect();
+    listening.close();
     commands.disconnect();
     await database.close();
   });

@@ -3,34 +3,32 @@ import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import { createLog } from '../../src/shared/log.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import type { GatewayBase } from './gateway-world.ts';
-import { openTestRedis } from './redis.ts';
+import { openTestPushLink, openTestRedis } from './redis.ts';
 import { realServers } from './servers.ts';
 
 /** At the top of a file: PostgreSQL and Redis, and what two gateways have of Redis each. */
 export async function twoEnds(): Promise<GatewayBase> {
   const servers = await realServers();
-  const log = createLog({ logLevel: 'silent' }, 'test');
   const prefix = `test-${crypto.randomUUID()}`;
   const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
   await migrate(database);
   const codec = createNotificationCodec(await notificationKey(database));
-  const commands = await openTestRedis(servers.redisUrl, 'commands');
+  const commands = await openTestRedis(servers.redisUrl);
   afterAll(async () => {
     commands.disconnect();
     await database.close();
   });
 
   async function end() {
-    const client = await openTestRedis(servers.redisUrl, 'subscriber');
-    const subscriber = createRedisSubscriber(client, prefix, codec, log);
+    const link = await openTestPushLink(servers.redisUrl);
+    const subscriber = createRedisSubscriber(link, prefix, codec);
     afterAll(() => {
       subscriber.close();
-      client.disconnect();
+      link.close();
     });
     return { subscriber, presence: createRedisPresence(commands, prefix) };
   }

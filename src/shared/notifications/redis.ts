@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
-import type { Logger } from '../log.ts';
 import type { NotificationCodec } from './codec.ts';
 import type { Notification, Notifier, Subscriber, Topic } from './notifications.ts';
+import type { PushConnection } from './push-connection.ts';
+import type { PushLink } from './push-link.ts';
 
 /**
  * Channels and payloads in turn. A batch is one command: as a PUBLISH each, ioredis took 8 µs a message, a quarter of all
@@ -49,11 +50,8 @@ const defaultTimes: SubscriberTimes = { heartbeatMs: 2_000, deafAfterMs: 6_000 }
 /** What cannot be read, or was not signed by one of us, says at least that there may be something to look at. */
 const unreadable: Notification['head'] = { version: 1, kind: 'unknown' };
 
-/** Channels of one command. */
-const mostChannels = 1_000;
-
 export interface RedisSubscriber extends Subscriber {
-  /** Ends the heartbeat; the client is closed by whoever opened it. */
+  /** Ends the heartbeat; the link is closed by whoever opened it. */
   close(): void;
 }
 
@@ -61,13 +59,12 @@ export interface RedisSubscriber extends Subscriber {
  * Subscriptions survive every loss of the connection: all of them are made again, and acknowledged, before anybody is told
  * of the reconnect. A connection that is open and passes nothing on is found by a heartbeat published to itself, and
  * dropped.
- * @param client of role `subscriber`, for this alone
+ * @param link for this alone
  */
 export function createRedisSubscriber(
-  client: Redis,
+  link: PushLink,
   prefix: string,
   codec: NotificationCodec,
-  log: Logger,
   times: SubscriberTimes = defaultTimes,
 ): RedisSubscriber {
   const wanted = new Set<Topic>();
@@ -75,11 +72,12 @@ export function createRedisSubscriber(
   const reconnectHandlers: (() => void)[] = [];
   const ownChannel = `${prefix}:heartbeat:${Bun.randomUUIDv7()}`;
   let arrived: Notification[] = [];
+  let connection: PushConnection | undefined;
+  /** Whether all that is wanted is subscribed on the connection. */
   let up = false;
   /** Resolves when all that is wanted is subscribed on a new connection. */
   let restored = Promise.withResolvers<void>();
   let everUp = false;
-  let closed = false;
   /** Beats that were sent and not heard yet. Not a time: while this process is too busy to listen, it does not beat either. */
   let unheard = 0;
   /** Topics whose subscription may differ from what is wanted, until the end of the tick. */
@@ -87,14 +85,6 @@ export function createRedisSubscriber(
   let reconciled: Promise<boolean> | undefined;
 
   const channelOf = (topic: Topic) => `${prefix}:${topic}`;
-
-  async function send(command: 'subscribe' | 'unsubscribe', channels: readonly string[]): Promise<void> {
-    const sent: Promise<unknown>[] = [];
-    for (let at = 0; at < channels.length; at += mostChannels) {
-      sent.push(client[command](...channels.slice(at, at + mostChannels)));
-    }
-    await Promise.all(sent);
-  }
 
   /** What changes in a tick goes in one command: a storm of connects would be a write to Redis each. */
   function reconcile(topics: readonly Topic[]): Promise<boolean> {
@@ -108,24 +98,26 @@ export function createRedisSubscriber(
     const topics = touched;
     touched = new Set();
     reconciled = undefined;
-    if (!up) return false;
+    if (!up || !connection) return false;
     const unwanted = topics.difference(wanted);
     await Promise.all([
-      send('subscribe', [...topics.difference(unwanted)].map(channelOf)),
-      send('unsubscribe', [...unwanted].map(channelOf)),
+      connection.subscribe([...topics.difference(unwanted)].map(channelOf)),
+      connection.unsubscribe([...unwanted].map(channelOf)),
     ]);
     return true;
   }
 
-  function lost(): void {
+  function onDown(): void {
+    connection = undefined;
     if (!up) return;
     up = false;
     restored = Promise.withResolvers<void>();
   }
 
-  async function restore(): Promise<void> {
+  async function restore(on: PushConnection): Promise<void> {
+    connection = on;
     try {
-      await send('subscribe', [ownChannel]);
+      await on.subscribe([ownChannel]);
       // Until nothing was wanted, or given up, while the last commands were under way.
       const subscribed = new Set<Topic>();
       for (;;) {
@@ -134,19 +126,13 @@ export function createRedisSubscriber(
         if (missing.length + surplus.length === 0) break;
         for (const topic of missing) subscribed.add(topic);
         for (const topic of surplus) subscribed.delete(topic);
-        await Promise.all([
-          send('subscribe', missing.map(channelOf)),
-          send('unsubscribe', surplus.map(channelOf)),
-        ]);
+        await Promise.all([on.subscribe(missing.map(channelOf)), on.unsubscribe(surplus.map(channelOf))]);
       }
-    } catch (error) {
-      if (!closed) {
-        log.warn({ err: error }, 'subscriptions could not be restored; connecting again');
-        client.disconnect(true);
-      }
+    } catch {
+      // Lost: the next one is restored.
       return;
     }
-    if (client.status !== 'ready') return;
+    if (connection !== on) return;
     up = true;
     unheard = 0;
     restored.resolve();
@@ -169,42 +155,30 @@ export function createRedisSubscriber(
     // Only channels of the prefix are ever subscribed.
     const topic = channel.slice(prefix.length + 1) as Topic;
     const notification = codec.decode(topic, wire) ?? { topic, head: unreadable, body: '' };
-    // The parser emits all of one read before it returns, so a microtask comes after the last of them.
+    // The reader tells of all of one read before it returns, so a microtask comes after the last of them.
     if (arrived.push(notification) === 1) queueMicrotask(handOver);
   }
 
   function beat(): void {
-    if (!up) return;
+    if (!up || !connection) return;
     if (unheard * times.heartbeatMs >= times.deafAfterMs) {
-      log.warn('the Redis subscriber hears nothing; connecting again');
-      lost();
-      client.disconnect(true);
+      connection.drop(new Error('the subscriber does not hear itself'));
       return;
     }
     unheard += 1;
-    // A failure shows as silence.
-    client.publish(ownChannel, '').catch(() => {});
+    connection.publish(ownChannel);
   }
 
-  client.on('message', onMessage);
-  client.on('ready', restore);
-  client.on('close', lost);
+  const endListening = link.listen({ up: restore, message: onMessage, down: onDown });
   const timer = setInterval(beat, times.heartbeatMs);
-  if (client.status === 'ready') restore();
 
   return {
     async subscribe(topics) {
       for (const topic of topics) wanted.add(topic);
       if (up) {
-        try {
-          if (await reconcile(topics)) return;
-        } catch {
-          // The connection is gone, or so slow that it is given up: everything is restored on the next one.
-          if (up) {
-            lost();
-            client.disconnect(true);
-          }
-        }
+        // Rejects when the connection is gone: everything is restored on the next one.
+        const done = await reconcile(topics).catch(() => false);
+        if (done) return;
       }
       await restored.promise;
     },
@@ -224,11 +198,9 @@ export function createRedisSubscriber(
     },
     ready: () => up,
     close() {
-      closed = true;
       clearInterval(timer);
-      client.off('message', onMessage);
-      client.off('ready', restore);
-      client.off('close', lost);
+      endListening();
+      connection = undefined;
       up = false;
     },
   };

@@ -27,7 +27,7 @@ interface Place {
 
 /**
  * Which pages are read. The newest and the oldest of 64 chats are as few, and as near to each other: their times compare the
- * depth alone. Those anywhere in the oldest tenth are more than PostgreSQL's buffers hold.
+ * depth alone. Those anywhere in the oldest tenth lie on a tenth of the table.
  */
 type Where = 'newest' | 'oldest' | 'deep';
 

@@ -94,7 +94,7 @@ export async function startFanOutServers(
   };
   const own = async (name: string, command: string[], kind: 'bare' | 'peer' | 'confab', hellos: string[]) => {
     report.progress(`${name}: connecting ${hellos.length} sockets`);
-    const env = kind === 'confab' ? { ...environment, BENCH_UPKEEP: 'off' } : {};
+    const env = { ...(kind === 'confab' ? environment : {}), BENCH_UPKEEP: 'off' };
     const driver = await child(name, command, env);
     const sockets = await connectSockets(bench, await driver.call<number>('port'), kind, hellos);
     return { cpuMicroseconds: driver.cpuMicroseconds, driver, sockets };

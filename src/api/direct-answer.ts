@@ -45,8 +45,8 @@ export interface DirectWork {
 
 /**
  * What every answer past Hono's router, context and layers has: an id, headers, problems in place of errors, and a line
- * in the log. Beside a send or a page of history the layers cost more than all that it needs. Both ways use the same
- * checks and answers, and the same tests are run on both.
+ * in the log. The layers cost some 40 µs a request, where without them a send takes 58 (`bun run bench accept`) and a page of
+ * history 102 (`bun run bench history`). Both ways use the same checks and answers, and the same tests are run on both.
  */
 export type AnswerDirectly = (
   asked: DirectRequest,

@@ -1,6 +1,6 @@
 import type { GetHistory } from '../chat/get-history.ts';
 import { type AnswerDirectly, type Direct, type DirectWork, directHeaders } from './direct-answer.ts';
-import { jsonBody } from './json-answer.ts';
+import { answerBody } from './json-answer.ts';
 import { messagesPath, messagesRoute } from './messages-path.ts';
 import { historyFrom, historyQuery } from './schemas/messages.ts';
 import { parse } from './validate.ts';
@@ -35,7 +35,7 @@ export function createDirectHistory({
     if (!query) return undefined;
     return answer({ request, server, route: messagesRoute, chatId }, async (given) => {
       const json = await given.within(page(chatId, query, given), () => 'database_unavailable');
-      return new Response(jsonBody(json), { headers: directHeaders });
+      return new Response(answerBody(json), { headers: directHeaders });
     });
   };
 }

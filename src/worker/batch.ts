@@ -88,9 +88,10 @@ export function createBatchHandler(dependencies: {
     await announcer.announce(notifications);
 
     // A batch for later comes again whole, and again until a newer worker is there: what it refuses would die each time.
-    if (verdict === 'done') {
+    if (verdict === 'done' && conflicts.length + refusals.length > 0) {
       await announcer.announce(conflicts);
       for (const refusal of refusals) await deadLetter(refusal, current);
+      verdict = 'refused';
     }
     log.debug(
       { partition: batch[0]?.partition, stored: notifications.length, refused: refusals.length },

@@ -6,7 +6,7 @@ import type { Delivery, Queue } from '../../src/shared/queue/queue.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
-import { collect, numbered, publish, queueConformance } from './queue.ts';
+import { partitionCount as allPartitions, collect, numbered, publish, queueConformance } from './queue.ts';
 
 const servers = await realServers();
 const log = pino({ level: 'silent' });
@@ -26,7 +26,7 @@ function brokerAt(url: string): BrokerConfig {
   };
 }
 
-function open(broker: BrokerConfig, { partitionCount = 8, waitMs = 20_000 } = {}): Queue {
+function open(broker: BrokerConfig, { partitionCount = allPartitions, waitMs = 20_000 } = {}): Queue {
   const queue = openRabbitMq({ broker, partitionCount, log, waitMs });
   opened.push(queue);
   return queue;

@@ -18,7 +18,7 @@ export interface QueueUnderTest {
   };
 }
 
-const partitionCount = 8;
+export const partitionCount = 12;
 const options: ConsumeOptions = { batchSize: 10, bufferedBatches: 1 };
 
 /** What every queue does alike. Each test has its own partition, so that none sees what another left. */
@@ -106,6 +106,23 @@ export function queueConformance(name: string, { open, differs = {} }: QueueUnde
       expect(done).toEqual(numbered(15));
       expect(seen.length).toBeGreaterThan(15);
       expect(seen[0]).toBe('0');
+    });
+
+    test('what was done just before a batch for later does not come again', async () => {
+      const at = nextPartition();
+      const both = await queue();
+      const seen: (string | undefined)[] = [];
+      await (await both.partitionSource()).consume(at, options, async (batch) => {
+        seen.push(...batch.map(({ id }) => id));
+        return seen.length === 2 ? 'later' : 'done';
+      });
+      await publish(both, at, ['0']);
+      await eventually('the first is done', () => seen.length === 1);
+      await publish(both, at, ['1']);
+      await eventually('the second came twice', () => seen.length > 2);
+      await publish(both, at, ['2']);
+      await eventually('the third came', () => seen.at(-1) === '2');
+      expect(seen).toEqual(['0', '1', '1', '2']);
     });
 
     test('leaving waits for the batch in hand, forgets it, and leaves the rest in its place', async () => {

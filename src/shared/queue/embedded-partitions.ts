@@ -55,7 +55,7 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
           rows.map(({ id, body }) => ({ id, body, partition })),
           () => true,
         );
-        if (verdict === 'done') {
+        if (verdict !== 'later') {
           await database.query(forgetSql, [rows.map(({ position }) => position)]);
           failures = 0;
           continue;

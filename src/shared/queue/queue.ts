@@ -28,8 +28,11 @@ export interface Delivery {
   partition: number;
 }
 
-/** `done`: all of the batch is stored or dead-lettered, forget it. `later`: give it back, in order, after a pause. */
-export type BatchVerdict = 'done' | 'later';
+/**
+ * `done`: all of the batch is stored, and would be recognised: forget it when it suits. `refused`: some of it is not, and its
+ * senders were told, which they would be again: forget all of it at once. `later`: give it back, in order, after a pause.
+ */
+export type BatchVerdict = 'done' | 'refused' | 'later';
 
 export interface ConsumeOptions {
   /** The most messages handed over at once. */

@@ -3,6 +3,7 @@ import { fullJitterMs, pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
 import type { FreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
+import { createAcknowledgements } from './acknowledgements.ts';
 import type { ConsumeOptions, Consumer, Delivery, HandleBatch, PartitionSource } from './queue.ts';
 import { closeChannel, openChannel } from './rabbitmq-channel.ts';
 import type { Link } from './rabbitmq-link.ts';
@@ -10,13 +11,6 @@ import { partitionQueue } from './rabbitmq-topology.ts';
 
 /** AMQP counts the prefetch in 16 bits. */
 const mostPrefetch = 65_535;
-
-/**
- * So long small batches that are done wait for one acknowledgement of all. To a quorum queue each is a command of its own,
- * written and synced: at a message or two a batch that was a tenth of RabbitMQ's processor time. Who dies meanwhile has
- * these batches repeated, as any other that is done and not acknowledged.
- */
-const acknowledgeAfterMs = 20;
 
 /** The bytes behind a delivery's text: not everything in a queue is UTF-8, and a dead letter keeps what was there. */
 export type RawBodies = WeakMap<Delivery, Buffer>;
@@ -69,31 +63,24 @@ export function createRabbitPartitions(dependencies: {
     const channel = await openChannel(connection);
     const waiting: ConsumeMessage[] = [];
     let dead = false;
-    let cancelled = false;
+    let ended = false;
     let wake = () => {};
-    let done: ConsumeMessage | undefined;
-    let unacknowledged = 0;
-    let acknowledging: ReturnType<typeof setTimeout> | undefined;
-    const acknowledge = () => {
-      clearTimeout(acknowledging);
-      acknowledging = undefined;
-      const last = done;
-      done = undefined;
-      unacknowledged = 0;
-      try {
-        if (last && !dead) channel.ack(last, true);
-      } catch (error) {
+    const acknowledgements = createAcknowledgements<ConsumeMessage>({
+      acknowledge: (last) => channel.ack(last, true),
+      // The prefetch is a batch at least: the next deliveries do not wait for these.
+      most: batchSize / 2,
+      onRefused(error) {
         log.warn(
           { err: error, partition },
           'a channel that is closing: what is not acknowledged comes again',
         );
-        cancelled = true;
+        ended = true;
         wake();
-      }
-    };
+      },
+    });
     const end = () => {
       dead = true;
-      clearTimeout(acknowledging);
+      acknowledgements.drop();
       wake();
     };
     const onLeaving = () => wake();
@@ -106,12 +93,12 @@ export function createRabbitPartitions(dependencies: {
       await channel.prefetch(Math.min(mostPrefetch, batchSize * (1 + bufferedBatches)));
       await channel.consume(partitionQueue(broker, partition), (message) => {
         // Null: the broker has ended the consumer, its queue was deleted.
-        if (message === null) cancelled = true;
+        if (message === null) ended = true;
         else waiting.push(message);
         wake();
       });
 
-      while (!dead && !cancelled && !leaving.aborted) {
+      while (!dead && !ended && !leaving.aborted) {
         if (waiting.length === 0) {
           await new Promise<void>((resolve) => (wake = resolve));
           continue;
@@ -124,16 +111,12 @@ export function createRabbitPartitions(dependencies: {
         // The deliveries died with their channel: whatever became of the batch, it comes again.
         if (dead) return;
         if (verdict === 'later') return;
-        done = last;
-        unacknowledged += batch.length;
-        // The prefetch is a batch at least: the next deliveries do not wait for this.
-        if (unacknowledged * 2 >= batchSize) acknowledge();
-        else acknowledging ??= setTimeout(acknowledge, acknowledgeAfterMs);
+        if (last) acknowledgements.done(last, batch.length, verdict === 'done' ? 'leisure' : 'once');
         onDone();
       }
     } finally {
       leaving.removeEventListener('abort', onLeaving);
-      acknowledge();
+      acknowledgements.flush();
       if (!dead) await closeChannel(channel);
     }
   }

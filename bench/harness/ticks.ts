@@ -2,15 +2,20 @@
 const mostWakings = 250;
 
 export interface Ticks {
+  /** The number of the first; 0 where it is not given. */
+  first?: number;
   count: number;
   aSecond: number;
 }
 
 /**
- * Calls `tick` so many times at a constant rate, each time in a turn of the event loop of its own: what one tick sends may
+ * Calls `tick` with so many numbers at a constant rate, each in a turn of the event loop of its own: what one tick sends may
  * be put together, what two send may not. Who cannot keep the pace falls behind; ticks never come in a burst to catch up.
  */
-export async function runTicks({ count, aSecond }: Ticks, tick: (at: number) => void): Promise<void> {
+export async function runTicks(
+  { first = 0, count, aSecond }: Ticks,
+  tick: (at: number) => void,
+): Promise<void> {
   const perWaking = Math.max(1, Math.ceil(aSecond / mostWakings));
   const gapMs = (1000 * perWaking) / aSecond;
   let due = performance.now();
@@ -18,7 +23,7 @@ export async function runTicks({ count, aSecond }: Ticks, tick: (at: number) => 
     const until = Math.min(count, done + perWaking);
     for (; done < until; done += 1) {
       await nextTurn();
-      tick(done);
+      tick(first + done);
     }
     const now = performance.now();
     due = Math.max(due + gapMs, now);

@@ -87,13 +87,13 @@ test(
       tortured(workersCrash, [
         {
           file: 'src/shared/queue/rabbitmq-partitions.ts',
-          from: '        if (last) channel.ack(last, true);\n',
+          from: "        if (last) acknowledgements.done(last, batch.length, verdict === 'done' ? 'leisure' : 'once');\n",
           to: '',
         },
         {
           file: 'src/shared/queue/rabbitmq-partitions.ts',
           from: '        const verdict = await handle(',
-          to: '        if (last) channel.ack(last, true);\n        const verdict = await handle(',
+          to: "        if (last) acknowledgements.done(last, batch.length, 'once');\n        const verdict = await handle(",
         },
       ]),
       tortured(

@@ -71,8 +71,8 @@ const server = Bun.serve<never>({
   idleTimeout: gateway.idleTimeout,
 });
 
-const codec = await announcementCodec(config.databaseUrl);
-const announce = createAnnouncements(config.databaseUrl, codec);
+const codec = await announcementCodec(config.database.url);
+const announce = createAnnouncements(config.database.url, codec);
 let prepared: Announcement[] = [];
 
 serveControl({

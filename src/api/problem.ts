@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import { databaseUnavailable, isDatabaseUnavailable } from '../db/errors.ts';
+import { toCaller } from '../db/errors.ts';
 import type { Problem } from '../shared/contract.ts';
 import { ChatError, errorTable } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
@@ -62,8 +62,8 @@ export function problemOf(
 }
 
 function toChatError(error: unknown): ChatError {
-  if (error instanceof ChatError) return error;
-  if (isDatabaseUnavailable(error)) return databaseUnavailable(error);
+  const known = toCaller(error);
+  if (known instanceof ChatError) return known;
   // The client left in the middle of its body; nobody reads the answer.
   if (error instanceof DOMException && error.name === 'AbortError') return new ChatError('malformed_json');
   // Thrown by Hono itself: its message may quote the request.

@@ -43,8 +43,9 @@ async function main(command: DlqCommand): Promise<number> {
  * @throws SchemaError when it is another, StartError when the database is away
  */
 async function assertPartitions(config: Config, log: Logger): Promise<void> {
-  const { databaseUrl: url, partitionCount } = config;
-  const database = await openReadyPostgres({ url, applicationName, migrates: false, waitMs, log });
+  const { partitionCount } = config;
+  const postgres = { ...config.database, applicationName, migrates: false, waitMs, log };
+  const database = await openReadyPostgres(postgres);
   try {
     await assertPartitioning(database, partitionCount);
   } finally {

@@ -6,7 +6,7 @@ import { createLog } from '../shared/log.ts';
 try {
   const config = parseConfig(process.env, { needsSecret: false });
   const database = await openReadyPostgres({
-    url: config.databaseUrl,
+    ...config.database,
     applicationName: 'confab-migrate',
     migrates: true,
     waitMs: 60_000,

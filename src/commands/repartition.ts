@@ -25,7 +25,7 @@ async function main(count: number, waitMs: number): Promise<void> {
   const lifecycle = createLifecycle(log);
   try {
     const database = await openReadyPostgres({
-      url: config.databaseUrl,
+      ...config.database,
       applicationName,
       migrates: false,
       waitMs: serversWaitMs,

@@ -1,6 +1,6 @@
 import { withDeadline } from '../shared/deadline.ts';
 import type { Database, Orm } from './database.ts';
-import { databaseTimeoutMs, databaseUnavailable, isDatabaseUnavailable } from './errors.ts';
+import { databaseTimeoutMs, databaseUnavailable, toCaller } from './errors.ts';
 
 /**
  * Runs `work` in one transaction, READ COMMITTED: each statement sees what was committed before it began. Inside, use `tx`
@@ -11,10 +11,21 @@ export async function inTransaction<Result>(
   database: Database,
   work: (tx: Orm) => Promise<Result>,
 ): Promise<Result> {
-  const noAnswer = () => databaseUnavailable(new Error(`not committed within ${databaseTimeoutMs} ms`));
+  let givenUp: Error | undefined;
+  const noAnswer = () => {
+    givenUp = databaseUnavailable(new Error(`not committed within ${databaseTimeoutMs} ms`));
+    return givenUp;
+  };
+  const running = database.orm.transaction(async (tx) => {
+    // Its turn may come late, on PGlite's one connection. Thrown here, it is rolled back.
+    if (givenUp) throw givenUp;
+    const result = await work(tx);
+    if (givenUp) throw givenUp;
+    return result;
+  });
   try {
-    return await withDeadline(database.orm.transaction(work), databaseTimeoutMs, noAnswer);
+    return await withDeadline(running, databaseTimeoutMs, noAnswer);
   } catch (error) {
-    throw isDatabaseUnavailable(error) ? databaseUnavailable(error) : error;
+    throw toCaller(error);
   }
 }

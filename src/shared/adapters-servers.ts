@@ -24,17 +24,19 @@ export function serverAdapters({
 }: AdapterParts & { waitMs?: number }): Adapters {
   const { partitionCount, notificationChannel: prefix } = config;
 
+  const postgres = { ...config.database, applicationName: name, waitMs, log };
   const database = once(async () => {
-    const opened = await openReadyPostgres({
-      url: config.databaseUrl,
-      applicationName: name,
-      // Production migrates once, before its processes start.
-      migrates: config.environment !== 'production',
-      waitMs,
-      log,
-    });
+    // Production migrates once, before its processes start.
+    const opened = await openReadyPostgres({ ...postgres, migrates: config.environment !== 'production' });
     lifecycle.defer('PostgreSQL', () => opened.close());
     await assertPartitioning(opened, partitionCount);
+    return opened;
+  });
+  /** A connection of its own: a beat that waits behind batches would have this worker taken for dead. */
+  const registryDatabase = once(async () => {
+    await database();
+    const opened = await openReadyPostgres({ ...postgres, migrates: false, maxConnections: 1 });
+    lifecycle.defer('PostgreSQL (beat)', () => opened.close());
     return opened;
   });
 
@@ -100,7 +102,7 @@ export function serverAdapters({
     facts: once(async () => createRedisFacts(await admission(), prefix)),
     rateLimits: once(async () => createRedisRateLimits(await admission(), prefix, config.rateLimits)),
     presence: once(async () => createRedisPresence(await commands(), prefix)),
-    workerRegistry: once(async () => createDatabaseRegistry(await database())),
+    workerRegistry: once(async () => createDatabaseRegistry(await registryDatabase())),
     hintsReady: async () => (await commands()).status === 'ready',
   };
 }

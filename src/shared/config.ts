@@ -1,5 +1,6 @@
 import ms from 'ms';
 import * as v from 'valibot';
+import { ConnectionStringError, parseConnectionString } from '../db/connection-string.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {
@@ -52,6 +53,12 @@ const secret = v.pipe(
   v.check((value) => Buffer.byteLength(value) >= 32, 'must have at least 32 bytes'),
 );
 const perMinute = integer(1, 1_000_000);
+const defaultDatabaseUrl = 'postgres://postgres:postgres@localhost:5432/chat';
+/** A path, or PEM itself, whose lines may be one. */
+const pem = v.pipe(
+  text,
+  v.transform((value) => value.replaceAll('\\n', '\n')),
+);
 
 /** Every variable with its check and default; `.env.example` explains each. */
 const variables = v.object({
@@ -81,10 +88,13 @@ const variables = v.object({
     ),
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
-  DATABASE_URL: v.optional(
-    url('postgres:', 'postgresql:'),
-    'postgres://postgres:postgres@localhost:5432/chat',
-  ),
+  DATABASE_URL: v.optional(text, defaultDatabaseUrl),
+  // To the letter: it may begin or end with a space.
+  DATABASE_PASSWORD: v.optional(v.string()),
+  DATABASE_POOL_MAX: v.optional(integer(1, 1000), '10'),
+  DATABASE_TLS_CA: v.optional(pem),
+  DATABASE_TLS_CERT: v.optional(pem),
+  DATABASE_TLS_KEY: v.optional(pem),
   REDIS_HOST: v.optional(text, 'localhost'),
   REDIS_PORT: v.optional(port, '6379'),
   REDIS_PASSWORD: v.optional(text),
@@ -111,11 +121,7 @@ const variables = v.object({
   JWT_ACCESS_TTL: v.optional(duration, '15m'),
   JWT_REFRESH_TTL: v.optional(duration, '30d'),
   JWT_PUBLIC_KEY: v.optional(
-    v.pipe(
-      text,
-      v.transform((value) => value.replaceAll('\\n', '\n')),
-      v.includes('-----BEGIN PUBLIC KEY-----', 'must be a public key in PEM (SPKI)'),
-    ),
+    v.pipe(pem, v.includes('-----BEGIN PUBLIC KEY-----', 'must be a public key in PEM (SPKI)')),
   ),
   JWT_JWKS_URL: v.optional(url('http:', 'https:')),
   SERVICE_TOKEN: v.optional(secret),
@@ -152,6 +158,7 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
   if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
+  problems.push(...databaseProblems(set));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
   const env = parsed.output;
@@ -165,7 +172,13 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
     /** Undefined: any localhost origin in development, none in production. */
     corsOrigins: env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
-    databaseUrl: env.DATABASE_URL,
+    database: {
+      url: env.DATABASE_URL,
+      /** Undefined: that of the URL. */
+      password: env.DATABASE_PASSWORD,
+      tls: { ca: env.DATABASE_TLS_CA, cert: env.DATABASE_TLS_CERT, key: env.DATABASE_TLS_KEY },
+      maxConnections: env.DATABASE_POOL_MAX,
+    },
     redis: {
       host: env.REDIS_HOST,
       port: env.REDIS_PORT,
@@ -207,6 +220,19 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       lookup: env.RATE_LIMIT_LOOKUP,
     },
   };
+}
+
+/** Of the connection string together with what stands beside it. */
+function databaseProblems(set: Environment): string[] {
+  const { DATABASE_URL: url = defaultDatabaseUrl, DATABASE_PASSWORD: password } = set;
+  const tls = { ca: set.DATABASE_TLS_CA, cert: set.DATABASE_TLS_CERT, key: set.DATABASE_TLS_KEY };
+  try {
+    parseConnectionString(url.trim(), { password, tls });
+    return [];
+  } catch (error) {
+    if (error instanceof ConnectionStringError) return [`DATABASE_URL ${error.message}`];
+    throw error;
+  }
 }
 
 function brokerUrl(env: v.InferOutput<typeof variables>): string {

@@ -85,7 +85,10 @@ for (const [name, all] of [
     test('gives each container addresses of containers, never localhost', () => {
       for (const service of ours) {
         const config = containerConfig(all, service);
-        expect(config.databaseUrl).toBe('postgres://postgres:postgres@postgres:5432/chat');
+        expect(config.database).toMatchObject({
+          url: 'postgres://postgres@postgres:5432/chat',
+          password: 'postgres',
+        });
         expect(config.redis).toMatchObject({ host: 'redis', port: 6379 });
         expect(config.broker.url).toBe('amqp://guest:guest@rabbitmq:5672/%2F');
         expect(JSON.stringify(all[service]?.environment)).not.toMatch(/localhost|127\.0\.0\.1/);
@@ -102,12 +105,13 @@ for (const [name, all] of [
     });
 
     test('leaves every other variable at its default', () => {
-      const { worker, databaseUrl, environment, trustProxy, auth, redis, broker, ...rest } = containerConfig(
+      const { worker, database, environment, trustProxy, auth, redis, broker, ...rest } = containerConfig(
         all,
         'api',
       );
       const defaults = parseConfig({});
       expect(defaults).toMatchObject(rest);
+      expect({ ...database, url: '', password: '' }).toEqual({ ...defaults.database, url: '', password: '' });
       expect({ ...auth, secret: '' }).toEqual({ ...defaults.auth, secret: '' });
       expect({ ...worker, enabled: false }).toEqual(defaults.worker);
       expect({ ...broker, url: '' }).toEqual({ ...defaults.broker, url: '' });
@@ -139,6 +143,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
       'RABBITMQ_URI=amqp://localhost',
       'RABBITMQ_PASSWORD=own',
       'DATABASE_URL=postgres://localhost/own',
+      "POSTGRES_PASSWORD='own/p@ss word#1%'",
       'CHAT_WORKER_ENABLED=true',
       'NODE_ENV=development',
       'CORS_ORIGINS=https://app.example.com',
@@ -148,7 +153,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
   const config = parseConfig(set.api?.environment ?? {});
   expect(config).toMatchObject({
     environment: 'production',
-    databaseUrl: 'postgres://postgres:postgres@postgres:5432/chat',
+    database: { url: 'postgres://postgres@postgres:5432/chat', password: 'own/p@ss word#1%' },
     redis: { host: 'redis', port: 6379, password: 'own' },
     broker: { url: 'amqp://guest:own@rabbitmq:5672/%2F' },
     worker: { enabled: false },

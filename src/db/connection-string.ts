@@ -66,12 +66,13 @@ function readUri(text: string): Parameters {
     rest = text.slice(at + 1);
   }
   const [, authority = '', path = '', query = ''] = /^([^/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s.exec(rest) ?? [];
-  if (authority.includes('@')) refuse(`has more than one @ before its host: ${howToWriteSecrets}`);
+  // libpq would take the first, and go to a host whose name is the rest of the password.
+  if (`${authority}${path}`.includes('@')) refuse(`has more than one @: ${howToWriteSecrets}`);
   readHosts(authority, given);
   if (path !== '') given.set('dbname', decode(path));
   for (const pair of query === '' ? [] : query.split('&')) {
     const [key = '', value] = splitAt(pair, '=');
-    if (value === undefined) refuse(`has a parameter without a value: ${key}`);
+    if (value === undefined) refuse('has a parameter without a value: & is written %26');
     // As JDBC writes it; libpq knows it too.
     if (key === 'ssl' && value === 'true') given.set('sslmode', 'require');
     else given.set(decode(key), decode(value ?? ''));
@@ -86,11 +87,8 @@ function readHosts(authority: string, given: Parameters): void {
   if (authority === '') return;
   const hosts = authority.split(',').map((each) => {
     const [, bracketed, plain = '', port] =
-      /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(each) ??
-      refuse(
-        `has the host "${each}", which is none: an IPv6 address is written in brackets, and ${howToWriteSecrets}`,
-      );
-    if (port && !/^\d+$/.test(decode(port))) refuse(`has a port that is no number: ${howToWriteSecrets}`);
+      /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d*|%.*))?$/s.exec(each) ??
+      refuse(`has a host or a port that is none: an IPv6 address is in brackets, and ${howToWriteSecrets}`);
     return { name: decode(bracketed ?? plain), port: decode(port ?? '') };
   });
   given.set('host', hosts.map(({ name }) => name).join(','));

@@ -57,6 +57,9 @@ export function createConnection(
   let taken = false;
   // First of all listeners: who asks something of a connection that is being closed is told so here, not by a write to a
   // socket that postgres.js has let go of, which nobody could catch.
+  socket.once('error', () => {
+    closed = true;
+  });
   socket.once('close', () => {
     closed = true;
     connection.onClose();
@@ -137,7 +140,9 @@ export function createConnection(
       closed = true;
       socket.destroy();
     },
-    end: () => client.end({ timeout: 2 }),
+    async end() {
+      if (!closed) await client.end({ timeout: 2 });
+    },
   };
   return connection;
 }

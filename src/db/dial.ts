@@ -41,7 +41,7 @@ export async function dial(
 
 async function secured(
   socket: Socket,
-  { name, port }: DatabaseHost,
+  { name }: DatabaseHost,
   { tls, encryption, signal }: { tls: TlsOptions; encryption: Encryption; signal: AbortSignal },
 ): Promise<Socket> {
   const options = await certificates(tls);
@@ -72,9 +72,11 @@ async function secured(
   } catch (error) {
     secure.on('error', () => {});
     secure.destroy();
-    throw isVerdict(error)
-      ? new PostgresRefusal(`${error.message} (TLS, ${name}:${port})`, { cause: error })
-      : error;
+    if (!isVerdict(error)) throw error;
+    throw new PostgresRefusal(
+      `no TLS with sslmode=${tls.mode}: ${error.message}` +
+        (verifies ? ' (DATABASE_TLS_CA or sslrootcert names the authority of its certificate)' : ''),
+    );
   }
 }
 

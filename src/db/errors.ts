@@ -69,12 +69,12 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 }
 
 /**
- * SQLSTATEs after which the connection is worth nothing, whatever becomes of it: PostgreSQL is closing it (class 08, 57P), or it
- * has become a standby, and the next connection may find who is none.
+ * Whether the connection is worth nothing after it: it is gone, PostgreSQL is closing it (SQLSTATE classes 08, 57P), or it leads to
+ * what has become a standby, and the next one may find who is none.
  */
 export function spoilsConnection(error: unknown): boolean {
-  const code = databaseErrorCode(error);
-  return code === readOnlyState || /^(08...|57P..)$/.test(code ?? '');
+  const code = databaseErrorCode(error) ?? '';
+  return code === readOnlyState || /^(08...|57P..)$/.test(code) || connectionCode.test(code);
 }
 
 /**
@@ -106,10 +106,12 @@ export function toCaller(error: unknown): unknown {
   return isDatabaseUnavailable(error) ? databaseUnavailable(error) : error;
 }
 
-/** The innermost message, after its SQLSTATE where it has one. */
+/** The innermost message, with its SQLSTATE where it has one. */
 export function reasonOf(error: unknown): string {
   let current = error;
-  while (current instanceof Error && current.cause !== undefined) current = current.cause;
+  while (current instanceof Error && !(current instanceof PostgresRefusal) && current.cause !== undefined) {
+    current = current.cause;
+  }
   if (!(current instanceof Error)) return String(current);
   const code = databaseErrorCode(current);
   return code !== undefined && /^[0-9A-Z]{5}$/.test(code)

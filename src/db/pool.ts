@@ -204,7 +204,11 @@ export function createPool<Item extends Pooled>({
     away = false;
     const slot: Slot<Item> = { item, underway: [], since: performance.now() };
     slots.add(slot);
-    item.onClose = () => discard(slot);
+    item.onClose = () => {
+      // The driver forgets what it was given between an error of the socket and its end.
+      for (const each of slot.underway) fail(each, new ConnectionLost('the connection was closed'));
+      discard(slot);
+    };
     if (!fill(slot)) idle.push(slot);
     openMore();
   }

@@ -36,11 +36,12 @@ async function askBoth(one: Connection, two: Connection): Promise<Pooling> {
   const askOne = async () => names.add((await ask(one, ones)).statement.name);
 
   await askOne();
-  await two.client.unsafe('BEGIN').catch((cause: unknown) => {
-    throw new PostgresRefusal(
-      'there is a pooler before it that has no transactions: pool_mode = transaction',
-      { cause },
-    );
+  await two.client.unsafe('BEGIN').catch(async (cause: unknown) => {
+    // PgBouncer only hangs up. With it away as a whole this one fails as well.
+    await askOne();
+    throw new PostgresRefusal('a pooler before it has no transactions: set pool_mode = transaction', {
+      cause,
+    });
   });
   await ask(two, twos);
   await askOne();
@@ -52,7 +53,7 @@ async function askBoth(one: Connection, two: Connection): Promise<Pooling> {
   // postgres.js prepares it anew, under another name, where it is not found.
   if (shared && names.size > 1) {
     throw new PostgresRefusal(
-      'there is a pooler before it in transaction mode that loses prepared statements: set pool_mode = session, ' +
+      'a pooler before it loses prepared statements in transaction mode: set pool_mode = session, ' +
         'or use PgBouncer 1.21 or newer with max_prepared_statements, or connect to PostgreSQL itself',
     );
   }

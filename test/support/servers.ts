@@ -7,6 +7,7 @@ import { findBinaries } from '../../src/commands/servers/binaries.ts';
 import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
 import { createLauncher, type Launcher, startTrio } from '../../src/commands/servers/launcher.ts';
 import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
+import type { PgbouncerSettings } from '../../src/commands/servers/pgbouncer.ts';
 import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 
@@ -31,6 +32,8 @@ export interface RealServers {
   createRabbitmq(): Promise<RabbitServer>;
   /** An nginx; `http` is given its port and gives the text of the `http` block. */
   createNginx(http: (port: number) => string): Promise<Server>;
+  /** A PgBouncer before a PostgreSQL on 127.0.0.1. */
+  createPgbouncer(settings: PgbouncerSettings): Promise<Server>;
 }
 
 /** The environment that gives one test its own part of the broker. */
@@ -100,6 +103,8 @@ export async function realServers(): Promise<RealServers> {
     createPostgres: () => own((launcher, folder) => launcher.postgres({ folder, durable: false })),
     createRabbitmq: () => own((launcher, folder) => launcher.rabbitmq({ folder, durable: false })),
     createNginx: (http) => own((launcher, folder) => launcher.nginx({ folder, durable: false }, http)),
+    createPgbouncer: (settings) =>
+      own((launcher, folder) => launcher.pgbouncer({ folder, durable: false }, settings)),
   };
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RabbitBinaries } from './rabbitmq.ts';
 
-export const serverNames = ['postgres', 'redis', 'rabbitmq', 'nginx', 'compose'] as const;
+export const serverNames = ['postgres', 'redis', 'rabbitmq', 'nginx', 'pgbouncer', 'compose'] as const;
 export type ServerName = (typeof serverNames)[number];
 
 export interface Binaries {
@@ -11,6 +11,7 @@ export interface Binaries {
   redis: string | undefined;
   rabbitmq: RabbitBinaries | undefined;
   nginx: string | undefined;
+  pgbouncer: string | undefined;
   /** No server: reads and checks a compose file, for which it needs no engine. */
   compose: string[] | undefined;
 }
@@ -23,6 +24,7 @@ export function findBinaries(): Binaries {
       redis: undefined,
       rabbitmq: undefined,
       nginx: undefined,
+      pgbouncer: undefined,
       compose: composePlugin(),
     };
   const homebrew = ['/opt/homebrew', '/usr/local'];
@@ -60,6 +62,7 @@ export function findBinaries(): Binaries {
         ? { server: join(rabbit, 'rabbitmq-server'), ctl: join(rabbit, 'rabbitmqctl'), epmd }
         : undefined,
     nginx: onPath('nginx'),
+    pgbouncer: onPath('pgbouncer'),
     compose: onPath('docker-compose') ? ['docker-compose'] : composePlugin(),
   };
 }

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { answersHttp, nginxConfig } from './nginx.ts';
+import { answersPgbouncer, type PgbouncerSettings, pgbouncerConfig, pgbouncerUrl } from './pgbouncer.ts';
 import { hasDatabase, postgresLogin } from './postgres.ts';
 import { answersAmqp, type RabbitServer } from './rabbitmq.ts';
 import { answers, untilReady } from './ready.ts';
@@ -98,6 +99,30 @@ export async function startNginxContainer(options: ServerOptions & { http: strin
       image: 'nginx:1-alpine',
       command: ['nginx', '-c', '/etc/nginx/own.conf'],
       volumes: [`${configFile}:/etc/nginx/own.conf:ro`],
+      ...(shared ? { network_mode: 'host' } : {}),
+    },
+  });
+}
+
+/** A PgBouncer as of {@link startPgbouncer}, in a network as that of {@link startNginxContainer}. */
+export async function startPgbouncerContainer(options: ServerOptions & PgbouncerSettings): Promise<Server> {
+  const { folder, port } = options;
+  const shared = process.platform === 'linux';
+  await mkdir(folder, { recursive: true });
+  const configFile = join(folder, 'pgbouncer.ini');
+  const places = shared
+    ? { address: '127.0.0.1', upstream: '127.0.0.1' }
+    : { address: '*', upstream: 'host.docker.internal' };
+  await writeFile(configFile, pgbouncerConfig(options, places));
+  return startContainer(options, {
+    name: 'pgbouncer',
+    url: pgbouncerUrl(port),
+    containerPort: port,
+    check: () => answersPgbouncer(port),
+    service: {
+      image: 'alpine:3',
+      command: ['sh', '-c', 'apk add --no-cache pgbouncer && exec pgbouncer -u nobody /etc/own.ini'],
+      volumes: [`${configFile}:/etc/own.ini:ro`],
       ...(shared ? { network_mode: 'host' } : {}),
     },
   });

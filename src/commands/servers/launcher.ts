@@ -2,12 +2,14 @@ import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
 import {
   startNginxContainer,
+  startPgbouncerContainer,
   startPostgresContainer,
   startRabbitmqContainer,
   startRedisContainer,
 } from './docker.ts';
 import type { Guard } from './guard.ts';
 import { startNginx } from './nginx.ts';
+import { type PgbouncerSettings, startPgbouncer } from './pgbouncer.ts';
 import { freePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { type RabbitServer, startRabbitmq } from './rabbitmq.ts';
@@ -29,6 +31,7 @@ export interface Launcher {
   rabbitmq(place: Place): Promise<RabbitServer>;
   /** @param http given its port, the text of the `http` block, with a server that listens on 127.0.0.1 there */
   nginx(place: Place, http: (port: number) => string): Promise<Server>;
+  pgbouncer(place: Place, settings: PgbouncerSettings): Promise<Server>;
 }
 
 export interface Trio {
@@ -68,6 +71,12 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
       return binaries.nginx
         ? startNginx({ ...configured, binary: binaries.nginx })
         : startNginxContainer(configured);
+    },
+    async pgbouncer(place, settings) {
+      const configured = { ...(await options(place)), ...settings };
+      return binaries.pgbouncer
+        ? startPgbouncer({ ...configured, binary: binaries.pgbouncer })
+        : startPgbouncerContainer(configured);
     },
   };
 }

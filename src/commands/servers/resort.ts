@@ -26,6 +26,7 @@ const names: Record<ServerName, string> = {
   redis: 'Redis',
   rabbitmq: 'RabbitMQ',
   nginx: 'nginx',
+  pgbouncer: 'PgBouncer',
   compose: 'docker-compose',
 };
 const debianPackages: Record<ServerName, string> = {
@@ -33,6 +34,7 @@ const debianPackages: Record<ServerName, string> = {
   redis: 'redis-server',
   rabbitmq: 'rabbitmq-server',
   nginx: 'nginx-light',
+  pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
 };
 const homebrewPackages: Record<ServerName, string> = {
@@ -40,6 +42,7 @@ const homebrewPackages: Record<ServerName, string> = {
   redis: 'redis',
   rabbitmq: 'rabbitmq',
   nginx: 'nginx',
+  pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
 };
 

@@ -55,10 +55,12 @@ export function createConnection(
 ): Connection {
   let closed = false;
   let taken = false;
+  let lost: Error = new ConnectionLost('the server closed the connection');
   // First of all listeners: who asks something of a connection that is being closed is told so here, not by a write to a
   // socket that postgres.js has let go of, which nobody could catch.
-  socket.once('error', () => {
+  socket.once('error', (error) => {
     closed = true;
+    lost = error;
   });
   socket.once('close', () => {
     closed = true;
@@ -72,9 +74,10 @@ export function createConnection(
     // A function, because an empty string would be looked up in the environment.
     pass: () => target.password,
     database: target.database,
-    // Its types do not know this option. Asked a second time the connection is gone: it is not made again, but by the pool.
+    // Its types do not know this option. It is asked in a tick of its own, and once more where the connection ended while it was
+    // being made; another one is for the pool to open.
     socket: () => {
-      if (taken) throw new ConnectionLost('the server closed the connection');
+      if (taken || closed) throw lost;
       taken = true;
       return socket;
     },

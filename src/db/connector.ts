@@ -112,14 +112,16 @@ export function createConnector({ target, applicationName, pooling }: ConnectorO
   ): Promise<Connection> {
     const socket = await dial(host, { tls: target.tls, encryption, signal });
     const connection = createConnection(socket, { target, host, applicationName: ownName, beginSql });
-    const abort = () => connection.destroy();
+    const over = Promise.withResolvers<never>();
+    const abort = () => over.reject(signal.reason);
     signal.addEventListener('abort', abort);
     try {
-      await prepare(connection);
+      await Promise.race([prepare(connection), over.promise]);
+      signal.throwIfAborted();
       return connection;
     } catch (error) {
       connection.destroy();
-      throw signal.aborted ? signal.reason : error;
+      throw error;
     } finally {
       signal.removeEventListener('abort', abort);
     }

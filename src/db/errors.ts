@@ -86,7 +86,8 @@ const installationClasses: ReadonlySet<string> = new Set(['0A', '26', '28', '3D'
 /** Whether PostgreSQL is there but not as it should be: no message is at fault, and it may be mended at any moment. */
 export function isInstallationError(error: unknown): boolean {
   const state = databaseErrorCode(error);
-  if (state === refusalCode) return true;
+  // A TLS alert, after the server has seen our certificate.
+  if (state === refusalCode || state?.startsWith('ERR_SSL_')) return true;
   return state !== undefined && /^[0-9A-Z]{5}$/.test(state) && installationClasses.has(state.slice(0, 2));
 }
 
@@ -98,12 +99,14 @@ export function isDataError(error: unknown): boolean {
 
 export const isUniqueViolation = (error: unknown): boolean => databaseErrorCode(error) === '23505';
 
-/** What a caller is told of an error that has nothing to do with what it asked; any other error as it is. */
+/**
+ * What a caller is told of an error that has nothing to do with what it asked; any other error as it is. Its text is kept for the
+ * log: here it names what is wrong and no values.
+ */
 export function toCaller(error: unknown): unknown {
   if (error instanceof ChatError) return error;
-  // Its text names what is wrong and no values; of other errors of PostgreSQL the log keeps the code alone.
-  if (isInstallationError(error)) return databaseUnavailable(new Error(reasonOf(error), { cause: error }));
-  return isDatabaseUnavailable(error) ? databaseUnavailable(error) : error;
+  if (!isDatabaseUnavailable(error) && !isInstallationError(error)) return error;
+  return databaseUnavailable(new Error(reasonOf(error), { cause: error }));
 }
 
 /** The innermost message, with its SQLSTATE where it has one. */

@@ -54,6 +54,8 @@ interface Slot<Item> {
   readonly underway: Underway<Item>[];
   /** Since when the first of them is the first. */
   since: number;
+  /** So many were sent since there was none under way. */
+  streak: number;
 }
 
 /** Whoever gets a connection after it still has time to use it. */
@@ -64,6 +66,8 @@ const mostWaiting = 2_000;
  * readers on 10 connections each page costs the api 32 µs with 1, 23 with 2, 20 with 4, 18 with 100.
  */
 const mostShared = 4;
+/** So often a connection that is shared has nothing to do for a moment: the driver's list of what it has sent grows until then. */
+const longestStreak = 1_000;
 /** Nothing is sent behind what has taken longer already. */
 const quickMs = 20;
 const lookEveryMs = 100;
@@ -114,7 +118,11 @@ export function createPool<Item extends Pooled>({
   }
 
   function begin(slot: Slot<Item>, one: Underway<Item>): void {
-    if (slot.underway.length === 0) slot.since = performance.now();
+    if (slot.underway.length === 0) {
+      slot.since = performance.now();
+      slot.streak = 0;
+    }
+    slot.streak += 1;
     slot.underway.push(one);
     one.job.begin(slot.item).then(
       (result) => {
@@ -159,8 +167,11 @@ export function createPool<Item extends Pooled>({
     return slot.underway.length > 0;
   }
 
-  const isShared = ({ underway, since }: Slot<Item>, now: number): boolean =>
-    underway.length < mostShared && underway[0]?.job.shares === true && now - since < quickMs;
+  const isShared = ({ underway, since, streak }: Slot<Item>, now: number): boolean =>
+    underway.length < mostShared &&
+    underway[0]?.job.shares === true &&
+    streak < longestStreak &&
+    now - since < quickMs;
 
   function leastShared(now: number): Slot<Item> | undefined {
     let least: Slot<Item> | undefined;
@@ -202,7 +213,7 @@ export function createPool<Item extends Pooled>({
     failures = 0;
     if (away) onBack();
     away = false;
-    const slot: Slot<Item> = { item, underway: [], since: performance.now() };
+    const slot: Slot<Item> = { item, underway: [], since: performance.now(), streak: 0 };
     slots.add(slot);
     item.onClose = () => {
       // The driver forgets what it was given between an error of the socket and its end.

@@ -1,3 +1,4 @@
+import { currentRequest } from '../shared/current-request.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import type { Database, Orm } from './database.ts';
 import { databaseTimeoutMs, databaseUnavailable, toCaller } from './errors.ts';
@@ -11,16 +12,22 @@ export async function inTransaction<Result>(
   database: Database,
   work: (tx: Orm) => Promise<Result>,
 ): Promise<Result> {
-  let givenUp: Error | undefined;
+  const request = currentRequest();
+  let late = false;
   const noAnswer = () => {
-    givenUp = databaseUnavailable(new Error(`not committed within ${databaseTimeoutMs} ms`));
-    return givenUp;
+    late = true;
+    return databaseUnavailable(new Error(`not committed within ${databaseTimeoutMs} ms`));
+  };
+  // Thrown in the transaction, so that it is rolled back.
+  const assertWanted = () => {
+    if (late || request?.givenUp)
+      throw databaseUnavailable(new Error('nobody waits for this transaction any more'));
   };
   const running = database.orm.transaction(async (tx) => {
-    // Its turn may come late, on PGlite's one connection. Thrown here, it is rolled back.
-    if (givenUp) throw givenUp;
+    // Its turn may come late, on PGlite's one connection.
+    assertWanted();
     const result = await work(tx);
-    if (givenUp) throw givenUp;
+    assertWanted();
     return result;
   });
   try {

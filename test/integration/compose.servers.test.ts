@@ -250,8 +250,6 @@ test('the image is not run as root and takes in nothing but the program', async 
   const dockerfile = await readText('Dockerfile');
   expect(dockerfile.match(/^USER (.+)$/m)?.[1]).toBe('1000:1000');
   expect(dockerfile).toContain('--frozen-lockfile --production');
-  // `bun install` fails without the patches that package.json names.
-  expect(dockerfile).toContain('COPY patches ./patches');
   const ignored = (await readText('.dockerignore'))
     .split('\n')
     .filter((line) => line && !line.startsWith('#'));
@@ -260,7 +258,6 @@ test('the image is not run as root and takes in nothing but the program', async 
     '!bun.lock',
     '!bunfig.toml',
     '!package.json',
-    '!patches',
     '!tsconfig.json',
     '!drizzle',
     '!src',

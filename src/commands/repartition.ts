@@ -28,6 +28,7 @@ async function main(count: number, waitMs: number): Promise<void> {
       ...config.database,
       applicationName,
       migrates: false,
+      needsOwnSession: true,
       waitMs: serversWaitMs,
       log,
     });

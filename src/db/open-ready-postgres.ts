@@ -17,6 +17,8 @@ export interface ReadyPostgresOptions
   extends Pick<PostgresOptions, 'url' | 'password' | 'tls' | 'applicationName' | 'maxConnections'> {
   /** Brings the schema up to date; otherwise one that is behind is an error. */
   migrates: boolean;
+  /** Refuses a pooler that gives sessions to others: who is connected cannot be seen then. */
+  needsOwnSession?: boolean;
   waitMs: number;
   log: Logger;
 }
@@ -28,6 +30,11 @@ export interface ReadyPostgresOptions
  */
 export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<Database> {
   const pooling = await untilAnswer(options);
+  if (options.needsOwnSession && pooling === 'transaction') {
+    throw new StartError(
+      'A pooler in transaction mode stands before PostgreSQL: give this command PostgreSQL itself as DATABASE_URL.',
+    );
+  }
   const database = openPostgres({ ...options, pooling });
   try {
     await assertServer(database, pooling, options.log);

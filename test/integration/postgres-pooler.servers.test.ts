@@ -4,7 +4,7 @@ import type { PgbouncerSettings } from '../../src/commands/servers/pgbouncer.ts'
 import type { Server } from '../../src/commands/servers/server.ts';
 import { sessionSettings } from '../../src/db/connector.ts';
 import type { Database } from '../../src/db/database.ts';
-import { openReadyPostgres } from '../../src/db/open-ready-postgres.ts';
+import { openReadyPostgres, type ReadyPostgresOptions } from '../../src/db/open-ready-postgres.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { inTransaction } from '../../src/db/transaction.ts';
@@ -32,7 +32,10 @@ interface Line {
   msg: string;
   sql?: string;
 }
-async function start(server: Server): Promise<{ database: Database; lines: Line[] }> {
+async function start(
+  server: Server,
+  more: Partial<ReadyPostgresOptions> = {},
+): Promise<{ database: Database; lines: Line[] }> {
   const lines: Line[] = [];
   const log: Logger = createLog({ logLevel: 'info' }, 'test', {
     write: (line) => void lines.push(JSON.parse(line)),
@@ -44,7 +47,7 @@ async function start(server: Server): Promise<{ database: Database; lines: Line[
     waitMs: 60_000,
     log,
   };
-  const database = await openReadyPostgres(options);
+  const database = await openReadyPostgres({ ...options, ...more });
   ends.push(database.close);
   return { database, lines };
 }
@@ -133,6 +136,8 @@ describe('transaction mode', () => {
       return;
     }
     const { database, lines } = await start(server);
+    const own = start(server, { needsOwnSession: true });
+    await expect(own).rejects.toThrow('give this command PostgreSQL itself as DATABASE_URL');
     // No session is given what another would have after it.
     expect([...(await settingsOf(database))]).not.toEqual(wanted);
     const [warning] = lines.filter(({ msg }) => msg.includes('pooler in transaction mode'));

@@ -11,7 +11,7 @@ import { StartError } from '../../shared/start-error.ts';
  */
 const processesSql = `SELECT DISTINCT application_name AS name FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'confab%'
-  AND application_name <> $1 AND application_name NOT LIKE '%gateway%' AND application_name NOT LIKE '%dlq%'
+  AND application_name NOT LIKE $1 || '%' AND application_name NOT LIKE '%gateway%' AND application_name NOT LIKE '%dlq%'
 ORDER BY 1`;
 
 const lookEveryMs = 500;

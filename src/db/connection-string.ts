@@ -183,7 +183,7 @@ function assertKnown(given: Parameters): void {
 
 function targetOf(given: Parameters, secrets: DatabaseSecrets): DatabaseTarget {
   assertKnown(given);
-  const user = given.get('user') || userInfo().username;
+  const user = given.get('user') || ownName();
   const timeout = given.get('connect_timeout') ?? '0';
   if (!/^-?\d+$/.test(timeout)) refuse(`says connect_timeout=${timeout}: it is a number of seconds`);
   const startParameters = Object.fromEntries(
@@ -201,6 +201,15 @@ function targetOf(given: Parameters, secrets: DatabaseSecrets): DatabaseTarget {
     applicationName: given.get('application_name') || undefined,
     startParameters,
   };
+}
+
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container that runs as a number.
+    return refuse('names no user');
+  }
 }
 
 function hostsOf(given: Parameters): DatabaseHost[] {

@@ -92,16 +92,18 @@ export function createConnector({ target, applicationName, pooling }: ConnectorO
       () => over.abort(new ConnectionLost(`no connection within ${Math.round(ms)} ms`, 'CONNECT_TIMEOUT')),
       ms,
     );
-    const either = signal ? AbortSignal.any([signal, over.signal]) : over.signal;
+    const abort = () => over.abort(signal?.reason);
+    signal?.addEventListener('abort', abort);
     try {
       const [encryption, otherwise] = encryptionOf(target.tls.mode);
-      return await openOnce(host, encryption, either).catch((error: unknown) => {
+      return await openOnce(host, encryption, over.signal).catch((error: unknown) => {
         // PostgreSQL knows no such way in (pg_hba.conf); perhaps the other one.
         if (!otherwise || databaseErrorCode(error) !== '28000') throw error;
-        return openOnce(host, otherwise, either);
+        return openOnce(host, otherwise, over.signal);
       });
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
     }
   }
 

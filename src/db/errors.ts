@@ -83,11 +83,15 @@ export function spoilsConnection(error: unknown): boolean {
  */
 const installationClasses: ReadonlySet<string> = new Set(['0A', '26', '28', '3D', '3F', '42']);
 
+/** PgBouncer has one SQLSTATE for all it says, of which most passes. */
+const poolerRefusal = /^(unsupported startup parameter|no such (database|user))/;
+
 /** Whether PostgreSQL is there but not as it should be: no message is at fault, and it may be mended at any moment. */
 export function isInstallationError(error: unknown): boolean {
   const state = databaseErrorCode(error);
   // A TLS alert, after the server has seen our certificate.
   if (state === refusalCode || state?.startsWith('ERR_SSL_')) return true;
+  if (state === '08P01' && poolerRefusal.test(reasonOf(error))) return true;
   return state !== undefined && /^[0-9A-Z]{5}$/.test(state) && installationClasses.has(state.slice(0, 2));
 }
 

@@ -104,6 +104,12 @@ describe('session mode', () => {
     expect(lines.filter(({ msg }) => msg.includes('pooler'))).toEqual([]);
     await expectRight(database);
   }, 30_000);
+
+  test('a start parameter that the pooler does not let through is refused at once', async () => {
+    const server = await pooler({ poolMode: 'session' });
+    const refused = start(server, { url: `${through(server)}?search_path=other` });
+    await expect(refused).rejects.toThrow('refuses: unsupported startup parameter: search_path');
+  }, 30_000);
 });
 
 describe('transaction mode', () => {

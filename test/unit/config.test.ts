@@ -33,6 +33,42 @@ test('empty means unset', () => {
   expect(parseConfig({ RABBITMQ_URI: '', PORT: '', JWT_SECRET: ' ' })).toEqual(parseConfig({}));
 });
 
+test('PostgreSQL: a password to the letter, a pool, certificates as paths or PEM', () => {
+  const { database } = parseConfig({
+    DATABASE_URL: ' postgres://u@h/chat\n',
+    DATABASE_PASSWORD: ' p@ss/word#1 %41 ',
+    DATABASE_POOL_MAX: '25',
+    DATABASE_TLS_CA: '-----BEGIN CERTIFICATE-----\\nabc\\n-----END CERTIFICATE-----',
+    DATABASE_TLS_CERT: '/run/secrets/cert.pem',
+    DATABASE_TLS_KEY: '/run/secrets/key.pem',
+  });
+  expect(database).toEqual({
+    url: 'postgres://u@h/chat',
+    password: ' p@ss/word#1 %41 ',
+    maxConnections: 25,
+    tls: {
+      ca: '-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----',
+      cert: '/run/secrets/cert.pem',
+      key: '/run/secrets/key.pem',
+    },
+  });
+  expect(parseConfig({}).database).toMatchObject({ password: undefined, maxConnections: 10 });
+});
+
+test('a DATABASE_URL that cannot be used is refused with what is wrong about it', () => {
+  const reason = (environment: Record<string, string>) => problemsOf(environment).join();
+  expect(reason({ DATABASE_URL: 'mysql://h/chat' })).toStartWith(
+    'DATABASE_URL must be a URL that begins with',
+  );
+  expect(reason({ DATABASE_URL: 'postgres://u:p@ss@h/chat' })).toStartWith(
+    'DATABASE_URL has more than one @',
+  );
+  expect(reason({ DATABASE_URL: 'postgres://u@h/chat?sslmode=disable', DATABASE_TLS_CA: '/ca.pem' })).toBe(
+    'DATABASE_URL says sslmode=disable, and gives certificates',
+  );
+  expect(reason({ DATABASE_TLS_CERT: '/c.pem' })).toContain('a client certificate without its key');
+});
+
 test('RABBITMQ_URI wins over the single variables', () => {
   const config = parseConfig({ RABBITMQ_URI: 'amqps://u:p@broker/v', RABBITMQ_HOST: 'other' });
   expect(config.broker.url).toBe('amqps://u:p@broker/v');

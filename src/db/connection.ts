@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
+import { arrayTypes } from './array-types.ts';
 import type { DatabaseHost, DatabaseTarget } from './connection-string.ts';
 import { ConnectionLost } from './errors.ts';
 
@@ -86,15 +87,17 @@ export function createConnection(
     max_pipeline: 100,
     max_lifetime: null,
     connect_timeout: 0,
+    fetch_types: false,
     types: {
       int8: { to: 20, from: [20], serialize: String, parse: Number },
       // PostgreSQL's own form; what leaves the process goes through `iso()`.
       date: {
         to: 1184,
-        from: [1184, 1082, 1083, 1114, 1182, 1185, 1115, 1231],
+        from: [1184, 1082, 1083, 1114],
         serialize: asItIs,
         parse: asItIs,
       },
+      ...arrayTypes,
       json: { to: 3802, from: [114, 3802], serialize: asItIs, parse: (text: string) => JSON.parse(text) },
     },
     onnotice: () => {},

@@ -51,6 +51,25 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
       });
     });
 
+    test('arrays go and come as they are: of quotes, commas, nothing, nulls, numbers, arrays', async () => {
+      const texts = ['', 'NULL', 'a,b', '{c}', '"d"', 'e\\f', ' g ', "h'i", 'j\nk', 'é😀', null];
+      const [row] = await database.query(
+        `SELECT $1::text[] AS texts, $2::int[] AS ints, $3::bigint[] AS bigs, $4::text[] AS none,
+          ARRAY[ARRAY['a', 'b c'], ARRAY['"', null]] AS nested, ARRAY[true, false] AS flags,
+          ARRAY[1.5, -2]::float8[] AS floats, ARRAY['{"a": [1]}'::jsonb] AS documents,
+          ($5::text[]::timestamptz[])[1] = '2026-02-14 12:00:00Z' AS same`,
+        [texts, [1, -2, null], [9007199254740991], [], ['2026-02-14T12:00:00Z']],
+      );
+      expect(row).toEqual({
+        ...{ texts, ints: [1, -2, null], bigs: [9007199254740991], none: [] },
+        nested: [
+          ['a', 'b c'],
+          ['"', null],
+        ],
+        ...{ flags: [true, false], floats: [1.5, -2], documents: [{ a: [1] }], same: true },
+      });
+    });
+
     test('a text comes as UTF-8, of any length; without a row there is none', async () => {
       const text = (times: number) =>
         database.queryText(`SELECT repeat($1::text, $2::int) WHERE $2::int > 0`, ['aé€😀\\n"', times]);

@@ -12,6 +12,8 @@ import { createRedisPresence } from './presence/redis.ts';
 import { openRabbitMq } from './queue/rabbitmq.ts';
 import { openRedis, redisReady } from './redis.ts';
 import { createDatabaseRegistry } from './registry/database.ts';
+import { createFingerprints, redisMark } from './registry/fingerprints.ts';
+import { createMembership } from './registry/membership.ts';
 import { StartError } from './start-error.ts';
 
 /** PostgreSQL, RabbitMQ and Redis. @param waitMs how long each is waited for at the start */
@@ -38,8 +40,10 @@ export function serverAdapters({
     return opened;
   });
 
+  let brokerName: () => string | undefined = () => undefined;
   const rabbitMq = once(async () => {
     const opened = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs });
+    brokerName = opened.brokerName;
     lifecycle.defer('RabbitMQ', () => opened.close());
     return opened;
   });
@@ -81,11 +85,24 @@ export function serverAdapters({
     await link.ready(waitMs).catch(notOneMore);
     return link;
   });
-  const codec = once(async () => createNotificationCodec(await notificationKey(await database())));
+  const key = once(async () => notificationKey(await database()));
+  const codec = once(async () => createNotificationCodec(await key()));
   const subscriber = once(async () => {
     const opened = createRedisSubscriber(await subscriptions(), prefix, await codec());
     lifecycle.defer('the subscriptions', () => opened.close());
     return opened;
+  });
+
+  const membership = once(async () => {
+    const client = await commands();
+    return createMembership({
+      registry: createDatabaseRegistry(await database()),
+      fingerprints: createFingerprints({
+        ...{ key: await key(), config, broker: () => brokerName() },
+        mark: () => redisMark(client, prefix),
+      }),
+      log,
+    });
   });
 
   return {
@@ -100,7 +117,8 @@ export function serverAdapters({
     facts: once(async () => createRedisFacts(await admission(), prefix)),
     rateLimits: once(async () => createRedisRateLimits(await admission(), prefix, config.rateLimits)),
     presence: once(async () => createRedisPresence(await commands(), prefix)),
-    workerRegistry: once(async () => createDatabaseRegistry(await database())),
+    membership,
     hintsReady: async () => (await commands()).status === 'ready',
+    peersAgree: async () => (await membership()).agrees(),
   };
 }

@@ -45,6 +45,7 @@ export function createUnsignedRule(dependencies: {
   let asking: Promise<{ believed: boolean; older: boolean }> | undefined;
   let looking: Promise<void> | undefined;
   let quietSince = performance.now();
+  let told = false;
 
   async function ask(): Promise<{ believed: boolean; older: boolean }> {
     const [row] = await database.query<{ older: boolean; signed: boolean }>(askSql, []);
@@ -66,6 +67,8 @@ export function createUnsignedRule(dependencies: {
 
   async function lookNow(): Promise<void> {
     const { believed, older } = await askOnce();
+    if (believed && !told) log.info('until all apis sign, messages without a signature are stored as well');
+    told ||= believed;
     if (!believed || older || performance.now() - quietSince < quietMs) return;
     if ((await waiting()) > 0) return;
     if ((await database.query(endSql, [])).length > 0) {

@@ -21,7 +21,7 @@ const said = ({ process }: Member, text: string): string[] =>
     .filter((line) => line.includes(text));
 
 test('processes that are each well and do not fit together say so in one line, with what differs, and are degraded', async () => {
-  const environment = {
+  const environment: Record<string, string> = {
     ...(await serverEnvironment(servers)),
     DATA_DIR: await processes.folder(),
     NODE_ENV: 'test',

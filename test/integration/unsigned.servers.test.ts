@@ -117,7 +117,9 @@ test('of one that was in use, unsigned ones are believed until no older api is t
   expect(await isSigned()).toBe(true);
   expect(await worker.believed()).toBe(false);
   expect(await patient.believed()).toBe(false);
-  expect([...worker.state.lines, ...another.state.lines]).toEqual([
+  const until = 'until all apis sign, messages without a signature are stored as well';
+  expect(worker.state.lines.filter((line) => line === until)).toHaveLength(1);
+  expect([...worker.state.lines, ...another.state.lines].filter((line) => line !== until)).toEqual([
     'all apis sign, and the queues were empty: from now on a message without a signature is refused',
   ]);
 });

@@ -19,18 +19,25 @@ export interface Agreement {
 }
 
 /**
+ * Two beats of one process are at most 1.25 intervals apart, two of another at least 0.75: of what both read from a server, and
+ * what changed there, two may show the one's old and the other's new, three may not.
+ */
+const lastingBeats = 3;
+
+/**
  * Two processes that are set up differently may both be well by themselves: what one publishes the other never hears. A
- * difference counts at the second beat in a row that shows it: what is read from servers changes at different moments.
+ * difference counts when some beats in a row have shown it.
  */
 export function createAgreement(log: Logger): Agreement {
-  let before = new Set<string>();
+  /** For how many beats each has been there. */
+  let ages = new Map<string, number>();
   let said = '';
 
   return {
     compare(self, others) {
       const found = differences(self, others);
-      const lasting = found.filter(({ aspect, process }) => before.has(`${aspect} ${process.id}`));
-      before = new Set(found.map(({ aspect, process }) => `${aspect} ${process.id}`));
+      ages = new Map(found.map((one) => [keyOf(one), 1 + (ages.get(keyOf(one)) ?? 0)]));
+      const lasting = found.filter((one) => (ages.get(keyOf(one)) ?? 0) >= lastingBeats);
       const differs = Object.fromEntries(
         Map.groupBy(lasting, ({ aspect }) => looksAt[aspect])
           .entries()
@@ -46,7 +53,14 @@ export function createAgreement(log: Logger): Agreement {
   };
 }
 
-function differences(self: LiveProcess, others: readonly LiveProcess[]) {
+interface Difference {
+  aspect: Aspect;
+  process: LiveProcess;
+}
+
+const keyOf = ({ aspect, process }: Difference): string => `${aspect} ${process.id}`;
+
+function differences(self: LiveProcess, others: readonly LiveProcess[]): Difference[] {
   return others.flatMap((process) =>
     aspects
       .filter((aspect) => differ(aspect, self, process))

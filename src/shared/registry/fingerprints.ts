@@ -40,11 +40,16 @@ export function createFingerprints(dependencies: {
   };
 }
 
-const namesOf = ({ broker: { url, ...names } }: Pick<Config, 'broker'>) => [new URL(url).pathname, names];
+/** The default virtual host is written in three ways. */
+const namesOf = ({ broker: { url, ...names } }: Pick<Config, 'broker'>) => [
+  decodeURIComponent(new URL(url).pathname.slice(1)) || '/',
+  names,
+];
 
 /** In the order in which `createAuthentication` asks. */
 const keyOf = ({ publicKey, jwksUrl, secret }: AuthConfig): string | undefined =>
-  publicKey ?? jwksUrl ?? secret;
+  // One key may be written with any ends of lines.
+  publicKey?.replace(/\s+/g, '') ?? jwksUrl ?? secret;
 
 /** Whoever finds none leaves one; a Redis that is away, or takes no writes and has none, says nothing. */
 export async function redisMark(client: Redis, prefix: string): Promise<string | undefined> {

@@ -28,6 +28,8 @@ export interface Membership {
 
 /** Two machines that are so far apart show people wrong times, and end tokens early. */
 const mostClockDifferenceMs = 30_000;
+/** Nobody waits longer for the end of this process because the database is away. */
+const leaveWithinMs = 2_000;
 /** A beat is not late for what it says: that is said with the next one. */
 const fingerprintsWithinMs = 200;
 
@@ -47,7 +49,7 @@ export function createMembership(dependencies: {
   const agreement = createAgreement(log);
   const seats = new Map<Role, BeatListener | undefined>();
   const leaving = new AbortController();
-  let beating: Promise<void> | undefined;
+  let beating = false;
   /** The last beat begun: there is one at a time. */
   let last = Promise.resolve();
   let envelopeVersion = commonVersion(envelopeVersions, []);
@@ -119,9 +121,8 @@ export function createMembership(dependencies: {
     if (!seats.delete(role)) return;
     if (seats.size > 0) return beat();
     leaving.abort();
-    await beating;
-    await last;
-    await registry.leave(id).catch((error: unknown) => {
+    const left = last.then(() => registry.leave(id));
+    await withDeadline(left, leaveWithinMs, () => new Error('no answer')).catch((error: unknown) => {
       log.warn({ err: error }, 'could not leave the registry of processes; it forgets this one by itself');
     });
   }
@@ -131,7 +132,8 @@ export function createMembership(dependencies: {
     async join(role, listener) {
       seats.set(role, listener);
       await beat();
-      beating ??= beatOn();
+      if (!beating) void beatOn();
+      beating = true;
       return { leave: () => leave(role) };
     },
     databaseTime: () => performance.now() + databaseAheadMs,

@@ -1,3 +1,5 @@
+-- compatible since: 0002_store_messages_by_key
+--
 -- Every process writes its beat into one table, which was the workers' alone. Versions from before this go on with a view of
 -- it: what their workers insert there gets the defaults, which are what is true of them.
 ALTER TABLE workers RENAME TO processes;

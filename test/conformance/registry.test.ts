@@ -2,9 +2,14 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
+import { createLog } from '../../src/shared/log.ts';
 import { createDatabaseRegistry } from '../../src/shared/registry/database.ts';
 import { createLocalRegistry } from '../../src/shared/registry/local.ts';
+import { partitionsOf } from '../../src/worker/partitions-of.ts';
+import { sharePartitions } from '../../src/worker/share-partitions.ts';
+import { eventually } from '../support/eventually.ts';
 import { workersOfBefore } from '../support/old-version.ts';
+import { testMembership } from '../support/queue-parts.ts';
 import { byId, process, registryConformance } from './registry.ts';
 
 let database: Database;
@@ -65,5 +70,35 @@ test('workers of a version that knew workers alone, and these, see each other; t
   await old.leave(oldId);
   expect(byId((await registry.beat(worker)).live)).toEqual([worker]);
   await registry.leave(worker.id);
+  await registry.leave(api.id);
+});
+
+test('a worker of before and one of these share the partitions, each its own, with apis beside them', async () => {
+  const partitionCount = 64;
+  const registry = createDatabaseRegistry(database);
+  const old = workersOfBefore(database);
+  const [oldId, api] = [crypto.randomUUID(), process({ roles: ['api'] })];
+  await registry.beat(api);
+  await old.beat(oldId);
+  const open = new Set<number>();
+  const membership = testMembership(registry, { beatMs: 5 });
+  const share = await sharePartitions({
+    membership,
+    partitionCount,
+    consume: async (partition) => {
+      open.add(partition);
+      return { close: async () => void open.delete(partition) };
+    },
+    log: createLog({ logLevel: 'silent' }, 'test'),
+  });
+  const ofOld = partitionsOf(oldId, await old.beat(oldId), partitionCount);
+  expect(ofOld.size).toBeGreaterThan(0);
+  expect(open.size).toBe(partitionCount - ofOld.size);
+  expect(open.isDisjointFrom(ofOld)).toBe(true);
+  await old.leave(oldId);
+  await eventually('all are its own', () => open.size === partitionCount);
+  await share.stop();
+  expect(await old.beat(oldId)).toEqual([oldId]);
+  await old.leave(oldId);
   await registry.leave(api.id);
 });

@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test';
+import { openPostgres } from '../../src/db/postgres.ts';
 import { type Member, serverEnvironment, startMember } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
+import { unsigningApi } from '../support/old-version.ts';
 import { testProcesses } from '../support/processes.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -30,6 +32,15 @@ test('processes that are each well and do not fit together say so in one line, w
   const start = (role: Member['role'], own: Record<string, string> = {}) =>
     startMember(processes, role, { ...environment, ...own });
   const [api, worker] = await Promise.all([start('api'), start('worker')]);
+  const database = openPostgres({ url: environment.DATABASE_URL ?? '', applicationName: 'a test' });
+  const names = await database.query<{ name: string }>(
+    'SELECT DISTINCT application_name AS name FROM pg_stat_activity WHERE datname = current_database()',
+    [],
+  );
+  await database.close();
+  // By this name workers know an api that does not sign: one of today may not have it.
+  expect(names.map(({ name }) => name)).toContain('confab api');
+  expect(names.map(({ name }) => name)).not.toContain(unsigningApi);
   // Those who came first have waited for nobody.
   expect(await readyz(api)).toEqual({ code: 200, status: 'ready', peers: 'up' });
 

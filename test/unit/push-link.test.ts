@@ -1,11 +1,10 @@
 import { afterEach, expect, test } from 'bun:test';
 import type { Socket } from 'bun';
-import { createLog } from '../../src/shared/log.ts';
 import type { PushConnection } from '../../src/shared/notifications/push-connection.ts';
 import { openPushLink, type PushLink } from '../../src/shared/notifications/push-link.ts';
 import { eventually } from '../support/eventually.ts';
+import { unheardOutages } from '../support/redis.ts';
 
-const log = createLog({ logLevel: 'silent' }, 'test');
 const undo: (() => void)[] = [];
 afterEach(() => {
   for (const step of undo.splice(0).reverse()) step();
@@ -43,7 +42,7 @@ function fakeRedis({ greets = true } = {}) {
 
 function open(port: number, password?: string) {
   const times = { connectTimeoutMs: 400, acknowledgeTimeoutMs: 300 };
-  const link = openPushLink({ redis: { host: 'localhost', port, password, db: 0 }, log, times });
+  const link = openPushLink({ redis: { host: 'localhost', port, password, db: 0 }, outages: unheardOutages, times });
   undo.push(() => link.close());
   return { link, ...listenTo(link) };
 }

@@ -8,17 +8,21 @@ const refusals: readonly (readonly [pattern: RegExp, mend: string])[] = [
   [/^NOPERM /, 'give its user the right to all commands on keys and channels of CHAT_NOTIFICATION_CHANNEL'],
   [/^DENIED /, 'give it a password, and set REDIS_PASSWORD'],
   [/^NOPROTO |^ERR unknown command .?hello/i, 'Redis 6 or later is needed'],
-  [/^ERR unknown command /, 'a Sentinel is no Redis: REDIS_HOST and REDIS_PORT must be those of the server itself'],
+  [
+    /^ERR unknown command /,
+    'a Sentinel is no Redis: REDIS_HOST and REDIS_PORT must be those of the server itself',
+  ],
   [/^(CLUSTERDOWN|CROSSSLOT|MOVED|ASK) /, 'nodes of a cluster cannot be used: a single server is needed'],
   [/DB index|^ERR SELECT /, 'set REDIS_DB'],
+  [/^TLS |^Unknown RESP type 21 /, 'REDIS_HOST and REDIS_PORT must be those of a port without TLS'],
   // So ioredis ends what it says of bytes that are not Redis's protocol.
   [/ Please report this\.$/, 'no Redis listens there: set REDIS_HOST and REDIS_PORT'],
-  [/^TLS /, 'REDIS_HOST and REDIS_PORT must be those of a port without TLS'],
 ];
 
-/** @returns what mends it; undefined for what may pass by itself */
-export function mendOf(reason: string): string | undefined {
-  return refusals.find(([pattern]) => pattern.test(reason))?.[1];
+/** @returns the reason with what mends it; undefined for what may pass by itself */
+export function refusalOf(reason: string): string | undefined {
+  const mend = refusals.find(([pattern]) => pattern.test(reason))?.[1];
+  return mend === undefined ? undefined : `${reason.replace(/\.? Please report this\.$/, '')} (${mend})`;
 }
 
 const lookMs = 1_000;

@@ -3,7 +3,7 @@ import type { RedisConfig } from './config.ts';
 import { withDeadline } from './deadline.ts';
 import { reasonOf } from './loggable.ts';
 import type { RedisOutages } from './redis-outages.ts';
-import { askWhyCut, mendOf } from './redis-refusal.ts';
+import { askWhyCut, refusalOf } from './redis-refusal.ts';
 import { StartError } from './start-error.ts';
 
 /** A Redis that is looked at all the time. */
@@ -122,9 +122,9 @@ export function watchRedis({
       await withDeadline(first.promise, firstWithinMs, late).catch(lost);
       if (!up) {
         const reason = (isCut(fault) ? await askWhyCut(redis) : undefined) ?? reasonOf(fault);
-        const mend = mendOf(reason);
-        if (mend !== undefined) {
-          throw new StartError(`Redis at ${redis.host}:${redis.port} can't be used: ${reason} (${mend})`);
+        const refusal = refusalOf(reason);
+        if (refusal !== undefined) {
+          throw new StartError(`Redis at ${redis.host}:${redis.port} can't be used: ${refusal}`);
         }
         if (!up) outages.away('commands', new Error(reason));
       }

@@ -30,6 +30,7 @@ export function openRedis(redis: RedisConfig): Redis {
     disconnectTimeout: disconnectTimeoutMs,
     commandTimeout: commandTimeoutMs,
     socketTimeout: silentAfterMs,
+    maxLoadingRetryTime: mostRetryMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: null,

@@ -45,7 +45,9 @@ describe('two processes', () => {
     await createRedisFacts(two, name).revoke([fact]);
     expect(await createRedisFacts(one, name).read([fact])).toEqual([false]);
 
-    const limits = [one, two].map((client) => createRedisRateLimits(client, name, { ...generous, user: 2 }, secret));
+    const limits = [one, two].map((client) =>
+      createRedisRateLimits(client, name, { ...generous, user: 2 }, secret),
+    );
     const take = [{ limit: 'user', key: 'ann' }] as const;
     await limits[0]!.consume(take);
     await limits[1]!.consume(take);

@@ -42,7 +42,11 @@ function fakeRedis({ greets = true } = {}) {
 
 function open(port: number, password?: string) {
   const times = { connectTimeoutMs: 400, acknowledgeTimeoutMs: 300 };
-  const link = openPushLink({ redis: { host: 'localhost', port, password, db: 0 }, outages: unheardOutages, times });
+  const link = openPushLink({
+    redis: { host: 'localhost', port, password, db: 0 },
+    outages: unheardOutages,
+    times,
+  });
   undo.push(() => link.close());
   return { link, ...listenTo(link) };
 }

@@ -1,10 +1,10 @@
+import { createBreaker } from '../breaker.ts';
 import type { Config } from '../config.ts';
 import type { LimitName, RateLimits } from './admission.ts';
-import { createBreaker } from '../breaker.ts';
 import { createEmbeddedRateLimits } from './embedded.ts';
 import { limitSeconds, rateLimited, unlimited } from './limits.ts';
-import type { AdmissionClient } from './redis-client.ts';
 import { createPrivateName } from './private-name.ts';
+import type { AdmissionClient } from './redis-client.ts';
 import { createTurns } from './turn.ts';
 
 const limitMs = limitSeconds * 1000;

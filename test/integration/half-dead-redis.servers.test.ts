@@ -1,4 +1,4 @@
-import { afterAll } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import type { Topic } from '../../src/shared/notifications/notifications.ts';
@@ -6,8 +6,10 @@ import { openPushLink } from '../../src/shared/notifications/push-link.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import { openRedis } from '../../src/shared/redis.ts';
+import { watchRedis } from '../../src/shared/redis-watch.ts';
 import { message } from '../conformance/notifications.ts';
-import { type HalfDeadClient, halfDeadSuite } from '../support/half-dead.ts';
+import { eventually } from '../support/eventually.ts';
+import { createWire, freeze, type HalfDeadClient, halfDeadSuite } from '../support/half-dead.ts';
 import { openTestAdmission, openTestRedis, redisConfigOf, unheardOutages } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -102,5 +104,59 @@ const subscriber: HalfDeadClient = {
     };
   },
 };
+
+/** Each asks by itself now and then: the first to use a silent connection is not a user. */
+describe('Redis frozen for good while nobody asks for anything, new connections work', () => {
+  const clients: [string, (port: number) => { ready: Promise<unknown>; close(): void }][] = [
+    [
+      'commands',
+      (port) => {
+        const config = redisConfigOf(urlOf(port));
+        const client = openRedis(config);
+        const watch = watchRedis({ client, redis: config, prefix: prefix(), outages: unheardOutages });
+        return {
+          ready: watch.start(),
+          close() {
+            watch.close();
+            client.disconnect();
+          },
+        };
+      },
+    ],
+    [
+      'admission',
+      (port) => {
+        const client = openTestAdmission(urlOf(port));
+        return { ready: client.ready(5_000), close: client.close };
+      },
+    ],
+    [
+      'subscriber',
+      (port) => {
+        const link = openPushLink({ redis: redisConfigOf(urlOf(port)), outages: unheardOutages });
+        const opened = createRedisSubscriber(link, prefix(), codec);
+        return {
+          ready: eventually('it is up', opened.ready),
+          close() {
+            opened.close();
+            link.close();
+          },
+        };
+      },
+    ],
+  ];
+  test.concurrent.each(clients)('%s connects again within 10 s', async (_, open) => {
+    const wire = createWire(redis.port);
+    const { ready, close } = open(wire.port);
+    await ready;
+    freeze(wire);
+    wire.leaveBehind();
+    const began = performance.now();
+    await eventually('it connects again', () => wire.connections() === 1, 15_000);
+    expect(performance.now() - began).toBeLessThan(10_000);
+    close();
+    await wire.close();
+  });
+});
 
 halfDeadSuite('Redis', redis.port, [commands, admission, subscriber]);

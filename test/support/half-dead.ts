@@ -27,6 +27,8 @@ export interface HalfDeadLimits {
 /** What lies between a client and the server. */
 interface Wire {
   readonly port: number;
+  /** Connections that are as good as any. */
+  connections(): number;
   flow(change: Parameters<Link['flow']>[0]): void;
   cut(): void;
   refuse(on: boolean): void;
@@ -49,7 +51,7 @@ interface Fault {
 
 const hold: Flow = { kind: 'hold' };
 const pass: Flow = { kind: 'pass' };
-const freeze = (wire: Wire) => wire.flow({ toServer: hold, toClient: hold });
+export const freeze = (wire: Wire) => wire.flow({ toServer: hold, toClient: hold });
 const thaw = (wire: Wire) => wire.flow({ toServer: pass, toClient: pass });
 
 /** The longest come first: all run at the same time. */
@@ -203,11 +205,13 @@ const succeeds = (client: OpenedClient): Promise<boolean> =>
     () => false,
   );
 
-function createWire(port: number): Wire {
+/** @param port of the server, on 127.0.0.1 */
+export function createWire(port: number): Wire {
   let link = createLink(port);
   const proxy = createTcpProxy(() => [link]);
   return {
     port: proxy.port,
+    connections: () => link.connections,
     flow: (change) => link.flow(change),
     cut: () => link.cut(),
     refuse: (on) => link.refuse(on),

@@ -14,7 +14,7 @@ const [gone, endless] = [-2, -1];
 const mostRefused = 10_000;
 
 /** Limits whose keys are ids of ours. The others' say who somebody is: email and network addresses. */
-const limitsByOwnId: ReadonlySet<LimitName> = new Set(['user', 'lookup']);
+const limitsByOwnId: ReadonlySet<LimitName> = new Set(['user', 'lookup', 'invite']);
 
 /** All that one turn takes of one limit of one user or address. */
 interface Count {
@@ -80,16 +80,16 @@ export function createRedisRateLimits(
 
   return {
     async consume(takes) {
-      const named = takes.map(({ limit, key }) => {
+      const named = takes.map(({ limit, key, points = 1 }) => {
         const shown = limitsByOwnId.has(limit) ? key : privateName(key);
-        return { limit, name: `${prefix}:limit:${limit}:${shown}` };
+        return { limit, points, name: `${prefix}:limit:${limit}:${shown}` };
       });
       if (refused.size > 0) refuse(named.map(({ name }) => refusedFor(name)));
       const { questions, answered } = turnNow();
-      const taken = named.map(({ limit, name }) => {
+      const taken = named.map(({ limit, name, points }) => {
         const count = questions.counts.get(name) ?? { limit, points: 0, before: 0, waitMs: 0 };
         questions.counts.set(name, count);
-        count.points += 1;
+        count.points += points;
         return { count, place: count.points };
       });
       await answered;

@@ -26,9 +26,9 @@ const keyMs = 10_000;
 const publish = `redis.call('PUBLISH', ARGV[1], '')`;
 
 /**
- * Does every second what is asked of Redis all the time: a connection alone says little, for a Sentinel, a node of a cluster, a replica and a
- * server that is full or loading take one, too. And an idle connection that is silent is noticed by it
- * (`socketTimeout` in `redis.ts`).
+ * Does every second what is asked of Redis all the time. A connection alone says little: a Sentinel, a node of a cluster, a
+ * replica and a server that is full or loading take one, too. And a connection that nobody else uses is found to be silent
+ * only because something is asked on it (`redis.ts`).
  * @param options.client of role `commands`, whose errors nobody else hears
  */
 export function watchRedis({
@@ -54,7 +54,7 @@ export function watchRedis({
   let looking: number | undefined;
 
   async function doWhatIsNeeded(): Promise<void> {
-    // They travel together, and the first that fails says why. HELLO fails before Redis 6; facts are read with keys of many slots.
+    // They travel together, and the first that fails says why: HELLO before Redis 6, MGET in a cluster.
     await Promise.all([
       client.hello(3),
       client.set(key, '1', 'PX', keyMs),
@@ -120,13 +120,13 @@ export function watchRedis({
     async start() {
       const late = () => new Error(`it has not answered within ${firstWithinMs / 1000} s`);
       await withDeadline(first.promise, firstWithinMs, late).catch(lost);
-      if (!up) {
+      if (!up && !closed) {
         const reason = (isCut(fault) ? await askWhyCut(redis) : undefined) ?? reasonOf(fault);
         const refusal = refusalOf(reason);
         if (refusal !== undefined) {
           throw new StartError(`Redis at ${redis.host}:${redis.port} can't be used: ${refusal}`);
         }
-        if (!up) outages.away('commands', new Error(reason));
+        if (!up && !closed) outages.away('commands', new Error(reason));
       }
       started = true;
       return up;
@@ -135,6 +135,7 @@ export function watchRedis({
     close() {
       closed = true;
       clearInterval(timer);
+      first.resolve();
     },
   };
 }

@@ -40,8 +40,8 @@ function fakeRedis({ greets = true } = {}) {
   };
 }
 
-function open(port: number, password?: string) {
-  const times = { connectTimeoutMs: 400, acknowledgeTimeoutMs: 300 };
+function open(port: number, password?: string, acknowledgeTimeoutMs = 300) {
+  const times = { connectTimeoutMs: 400, acknowledgeTimeoutMs };
   const link = openPushLink({
     redis: { host: 'localhost', port, password, db: 0 },
     outages: unheardOutages,
@@ -178,7 +178,7 @@ test('a server that comes later is found', async () => {
 
 test('commands larger than a socket takes arrive whole', async () => {
   const redis = fakeRedis();
-  const { link, ups } = open(redis.port);
+  const { link, ups } = open(redis.port, undefined, 10_000);
   await link.ready(5_000);
   const channels = Array.from({ length: 4_500 }, (_, at) => `${at}:${'x'.repeat(4_000)}`);
   const asked = ups[0]!.subscribe(channels);

@@ -25,7 +25,12 @@ export async function assembleApi(
     adapters.sendQueue(),
     adapters.membership(),
   ]);
-  const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
+  const { verify, admit, ownTokens } = await createAuthentication({
+    config: config.auth,
+    database,
+    facts,
+    log,
+  });
   const { refreshTtlSeconds, issuer, serviceToken } = config.auth;
 
   const { partitionCount } = adapters;

@@ -18,7 +18,7 @@ export async function assembleGateway(
   ]);
   const seat = await membership.join('gateway');
   lifecycle.defer("the gateway's place among the processes", seat.leave);
-  const { verify } = await createAuthentication({ config: config.auth, database, facts });
+  const { verify } = await createAuthentication({ config: config.auth, database, facts, log });
   return createGateway({
     verifyToken: verify,
     database,

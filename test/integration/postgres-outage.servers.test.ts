@@ -199,23 +199,29 @@ describe('who waits for a connection', () => {
     }
   }, 20_000);
 
-  test.concurrent("a worker's beat waits for no batch", async () => {
+  test.concurrent("a process's beat waits for no request and no batch", async () => {
     const log = createLog({ logLevel: 'silent' }, 'test');
     const lifecycle = createLifecycle(log);
-    const config = parseConfig({ DATABASE_URL: await servers.createDatabase(), DATABASE_POOL_MAX: '3' });
+    const { hostname, port } = new URL(servers.redisUrl);
+    const config = parseConfig({
+      DATABASE_URL: await servers.createDatabase(),
+      REDIS_HOST: hostname,
+      REDIS_PORT: port,
+    });
     const adapters = await createAdapters(
       { kind: 'servers' },
       { name: 'confab-test', config, log, lifecycle },
     );
-    const [database, registry] = await Promise.all([adapters.database(), adapters.workerRegistry()]);
-    const batches = Array.from({ length: 10 }, () =>
-      database.query('SELECT pg_sleep(1.5)', []).catch(() => {}),
-    );
+    const [database, membership] = await Promise.all([adapters.database(), adapters.membership()]);
+    const sleep = () => codeOf(database.query('SELECT pg_sleep(1.5)', []));
+    const batches = Array.from({ length: 10 }, sleep);
     const began = performance.now();
-    const id = crypto.randomUUID();
-    expect(await registry.beat(id)).toEqual([id]);
+    const beat = Promise.withResolvers<void>();
+    const seat = await membership.join('worker', { beat: () => beat.resolve(), missed: () => {} });
+    await beat.promise;
     expect(elapsed(began)).toBeLessThan(1_000);
     await Promise.all(batches);
+    await seat.leave();
     await lifecycle.stop();
   }, 20_000);
 });

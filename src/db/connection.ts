@@ -148,6 +148,8 @@ export function createConnection(
     },
     async end() {
       if (!closed) await client.end({ timeout: 2 });
+      // Where the other side has not answered the goodbye.
+      socket.destroy();
     },
   };
   return connection;

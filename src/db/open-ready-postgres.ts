@@ -43,6 +43,10 @@ export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<
     return database;
   } catch (error) {
     await database.close();
+    // Not drizzle's, which is the statement.
+    if (isInstallationError(error) || isDatabaseUnavailable(error)) {
+      throw new StartError(`PostgreSQL refuses what a start needs: ${reasonOf(error)}`, { cause: error });
+    }
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { Connection } from './connection.ts';
 import type { Pooling } from './connector.ts';
-import { PostgresRefusal } from './errors.ts';
+import { databaseTimeoutMs, PostgresRefusal } from './errors.ts';
 
 const namedSql = 'SELECT pg_backend_pid() AS pid WHERE $1::boolean';
 
@@ -10,15 +10,23 @@ const namedSql = 'SELECT pg_backend_pid() AS pid WHERE $1::boolean';
  * @param open a connection without settings
  * @throws PostgresRefusal where a pooler loses prepared statements, or has no transactions
  */
-export async function findPooling(open: () => Promise<Connection>): Promise<Pooling> {
+export async function findPooling(
+  open: () => Promise<Connection>,
+  mostSilentMs = databaseTimeoutMs,
+): Promise<Pooling> {
   const one = await open();
   let two: Connection | undefined;
+  const late = setTimeout(() => {
+    one.destroy();
+    two?.destroy();
+  }, mostSilentMs);
   try {
     const greeted = await one.client.unsafe<{ pid: number }[]>('SELECT pg_backend_pid() AS pid');
     if (greeted[0]?.pid === greeted.state.pid) return 'session';
     two = await open();
     return await askBoth(one, two);
   } finally {
+    clearTimeout(late);
     await Promise.all([one.end(), two?.end()]);
   }
 }

@@ -1,7 +1,10 @@
 import { afterAll, afterEach, describe, expect, test } from 'bun:test';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import type { Problem } from '../../src/shared/contract.ts';
+import { newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { storeBatch } from '../../src/worker/store-batch.ts';
 import { createTestApi, testPassword } from '../support/api.ts';
 import { realBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -82,6 +85,30 @@ describe('PostgreSQL is there, and not as it should be', async () => {
   /** As is needed before a database can be renamed, and for whoever is to log in again. */
   const cut = () =>
     admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'theirs'`, []);
+
+  test('a batch waits for it as well: nothing becomes a dead letter', async () => {
+    const database = openPostgres({ url: databaseUrl, applicationName: 'confab-test', maxConnections: 1 });
+    const store = (batch: readonly MessageToStore[]) => storeMessages(database, batch);
+    const ids = { chatId: newId(), senderId: newId(), brokerMessageId: newId(), clientMessageId: newId() };
+    await theirs.query('REVOKE ALL ON chats FROM theirs', []);
+    let tries = 0;
+    const counted: typeof store = (batch) => {
+      tries += 1;
+      return store(batch);
+    };
+    const storing = storeBatch(
+      {
+        stores: { gather: counted, alone: counted },
+        ...{ maxRetries: 0, log: createLog({ logLevel: 'silent' }, 'test') },
+        ...{ leaving: new AbortController().signal, current: () => true },
+      },
+      [{ ...ids, content: 'to nobody', sentAt: new Date().toISOString() }],
+    );
+    await eventually('it was tried again', () => tries > 2);
+    await theirs.query('GRANT ALL ON chats TO theirs', []);
+    expect(await storing).toEqual([expect.objectContaining({ outcome: 'chat_not_found' })]);
+    await database.close();
+  });
 
   test.each<[string, string, () => Promise<unknown>, () => Promise<unknown>]>([
     [

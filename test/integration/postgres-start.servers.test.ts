@@ -5,8 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { Server } from '../../src/commands/servers/server.ts';
+import { createLink, createTcpProxy } from '../../src/commands/torture/tcp-proxy.ts';
+import { parseConnectionString } from '../../src/db/connection-string.ts';
+import { createConnector } from '../../src/db/connector.ts';
 import type { Database } from '../../src/db/database.ts';
 import { openReadyPostgres } from '../../src/db/open-ready-postgres.ts';
+import { findPooling } from '../../src/db/pooling.ts';
 import { openPostgres, type PostgresOptions } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createAuthority } from '../support/certificates.ts';
@@ -124,6 +128,17 @@ describe('what waiting cannot mend ends at once, in the words of the server', ()
     );
   });
 
+  test('a role that may not make tables', async () => {
+    const control = admin(primary);
+    await control.query(`CREATE ROLE reader LOGIN PASSWORD 'reader'`, []);
+    await control.query('CREATE DATABASE closed', []);
+    const owner = open({ url: at(primary, 'postgres:postgres@HOST/closed'), maxConnections: 1 });
+    await owner.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC', []);
+    expect(await refusal({ url: at(primary, 'reader:reader@HOST/closed') })).toBe(
+      'PostgreSQL refuses what a start needs: permission denied for schema public (SQLSTATE 42501)',
+    );
+  });
+
   test('what is no PostgreSQL', async () => {
     const other = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() });
     expect(await refusal({ url: `postgres://u@127.0.0.1:${other.port}/chat` })).toContain(
@@ -131,6 +146,22 @@ describe('what waiting cannot mend ends at once, in the words of the server', ()
     );
     await other.stop(true);
   });
+});
+
+test('a server that falls silent in the middle of a start is given up', async () => {
+  const link = createLink(primary.port);
+  const proxy = createTcpProxy(() => [link]);
+  const url = `postgres://postgres:postgres@127.0.0.1:${proxy.port}/chat?sslmode=disable`;
+  const target = parseConnectionString(url);
+  const connector = createConnector({ target, applicationName: 'confab-test', pooling: 'transaction' });
+  const silentOnceOpen = async () => {
+    const connection = await connector.open();
+    link.flow({ toServer: { kind: 'drop' }, toClient: { kind: 'drop' } });
+    return connection;
+  };
+  await expect(findPooling(silentOnceOpen, 500)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' });
+  await eventually('nothing of it is left', () => link.connections === 0);
+  await proxy.close();
 });
 
 test('a server that takes no more connections is waited for, and says so; who has some goes on', async () => {

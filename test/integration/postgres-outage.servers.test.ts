@@ -65,8 +65,8 @@ for (const [way, down, up] of ways) {
     const admin = open(server.url, { maxConnections: 1 });
     await admin.query('CREATE TABLE ran (number int)', []);
     await admin.query('CREATE TABLE kept (number int)', []);
-    // 400 a second at most; three quarters of it are asked for.
-    const offered = load(open(server.url, { maxConnections: 2 }), 300);
+    // 600 a second at most; half of it is asked for.
+    const offered = load(open(server.url, { maxConnections: 3 }), 300);
     await eventually('it flows', () => offered.told.size > 100);
     const single = open(server.url, { maxConnections: 1 });
     await single.query('SELECT 1', []);
@@ -133,7 +133,8 @@ test.concurrent('connections that are cut at any moment end nothing but what was
   over = true;
   await Promise.all(callers);
   expect(told).toBeGreaterThan(1_000);
-  expect(await codeOf(database.query('SELECT 1', []))).toBe('ok');
+  // The last cut may not have been noticed yet.
+  await eventually('it answers', async () => (await codeOf(database.query('SELECT 1', []))) === 'ok');
   await proxy.close();
 }, 20_000);
 

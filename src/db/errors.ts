@@ -26,6 +26,13 @@ export function databaseErrorCode(error: unknown): string | undefined {
   return undefined;
 }
 
+/** The server's or the operating system's own words, below the wrappers of drivers. */
+export function innermostReason(error: unknown): string {
+  let current = error;
+  while (current instanceof Error && current.cause !== undefined) current = current.cause;
+  return current instanceof Error ? current.message : String(current);
+}
+
 /** Whether waiting may help: the statement was not wrong, PostgreSQL was not there. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof ChatError) return error.code === 'database_unavailable';

@@ -2,6 +2,7 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { fullJitterMs } from '../shared/backoff.ts';
 import { createDeadline } from '../shared/deadline.ts';
+import { aloneUnder } from './alone.ts';
 import { answeringSocket } from './answering-socket.ts';
 import type { Database } from './database.ts';
 import { databaseTimeoutMs, databaseUnavailable, isConnectionLost, isDatabaseUnavailable } from './errors.ts';
@@ -13,9 +14,13 @@ export interface PostgresOptions {
   applicationName: string;
   /** 10 where it is not given. */
   maxConnections?: number;
+  /** How long a statement, a lock or an idle transaction may last, and a caller waits; 5 s where it is not given. */
+  longestMs?: number;
   /** How long a connection may be silent after something was asked on it; a little longer than a statement may last. */
   mostSilentMs?: number;
 }
+
+const aDayMs = 24 * 60 * 60 * 1000;
 
 /** The options that postgres.js hands to `socket`, which its types do not know. */
 interface SocketTarget {
@@ -29,7 +34,8 @@ export function openPostgres({
   url,
   applicationName,
   maxConnections = 10,
-  mostSilentMs = databaseTimeoutMs + 2_000,
+  longestMs = databaseTimeoutMs,
+  mostSilentMs = longestMs + 2_000,
 }: PostgresOptions): Database {
   const options = {
     max: maxConnections,
@@ -42,9 +48,9 @@ export function openPostgres({
     onnotice: () => {},
     connection: {
       application_name: applicationName,
-      statement_timeout: databaseTimeoutMs,
-      lock_timeout: databaseTimeoutMs,
-      idle_in_transaction_session_timeout: databaseTimeoutMs,
+      statement_timeout: longestMs,
+      lock_timeout: longestMs,
+      idle_in_transaction_session_timeout: longestMs,
       // Every statement here finds its rows by key. A plan made while a table was empty would scan it until the next
       // ANALYZE, whatever has come since (measured: 29 ms a page of history instead of 0.3).
       enable_seqscan: 'off',
@@ -63,8 +69,8 @@ export function openPostgres({
   const orm = drizzle({ client, schema });
   const transaction = orm.transaction.bind(orm);
   orm.transaction = (work, config) => transaction((tx) => unlessLost(work(tx)), config);
-  const within = createDeadline(databaseTimeoutMs);
-  const noAnswer = () => databaseUnavailable(new Error(`no answer within ${databaseTimeoutMs} ms`));
+  const within = createDeadline(longestMs);
+  const noAnswer = () => databaseUnavailable(new Error(`no answer within ${longestMs} ms`));
 
   async function answerOf<Rows>(running: Promise<Rows>): Promise<Rows> {
     try {
@@ -83,6 +89,16 @@ export function openPostgres({
     async queryText(text, parameters) {
       const [row] = await answerOf(client.unsafe(text, parameters as never[], { prepare: true }).raw());
       return row?.[0] as Uint8Array<ArrayBuffer> | undefined;
+    },
+
+    async alone(options, work) {
+      // One holds the lock, the other works.
+      const patient = openPostgres({ url, applicationName, maxConnections: 2, longestMs: aDayMs });
+      try {
+        return await aloneUnder(options, patient, () => work(patient));
+      } finally {
+        await patient.close();
+      }
     },
 
     close: () => client.end({ timeout: 2 }),

@@ -30,6 +30,8 @@ export const users = pgTable(
     externalId: text('external_id'),
     displayName: text('display_name').notNull(),
     createdAt: instant('created_at').notNull().defaultNow(),
+    /** Another one whenever the user enters or leaves a chat, whoever writes that: a trigger on `chat_participants`. */
+    membershipVersion: counter('membership_version').notNull().default(0),
   },
   (table) => [
     uniqueIndex('users_email').on(table.email),
@@ -115,6 +117,12 @@ export const chatParticipants = pgTable(
     primaryKey({ name: 'chat_participants_pkey', columns: [table.chatId, table.userId] }),
     // Of both columns: else it looks as good as the primary key for one participant, and reads all of the user's chats.
     index('chat_participants_user').on(table.userId, table.chatId),
+    // What changed after a number, and the longest members first: without them each reads everybody in the chat.
+    index('chat_participants_changed').on(table.chatId, table.changedEventSequence).concurrently(),
+    index('chat_participants_present')
+      .on(table.chatId, table.joinedAt, table.createdEventSequence)
+      .where(sql`${table.leftAt} is null`)
+      .concurrently(),
     check('chat_participants_role', sql`${table.role} in ('owner', 'member')`),
     check('chat_participants_numbers', sql`${table.changedEventSequence} >= ${table.createdEventSequence}`),
   ],

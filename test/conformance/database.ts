@@ -2,9 +2,10 @@ import { beforeAll, describe, expect, test } from 'bun:test';
 import { eq } from 'drizzle-orm';
 import { type Database, iso } from '../../src/db/database.ts';
 import { isDataError, isUniqueViolation } from '../../src/db/errors.ts';
-import { assertMigrated, migrate, SchemaError } from '../../src/db/migrate.ts';
+import { assertMigrated, migrate } from '../../src/db/migrate.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { chatParticipants, chats, messages, users } from '../../src/db/schema.ts';
+import { SchemaError } from '../../src/db/schema-error.ts';
 import { newId } from '../../src/shared/ids.ts';
 
 /** What every `Database` does alike; the caller gives an empty one and closes it. */

@@ -1,5 +1,5 @@
 import type { Database } from '../database.ts';
-import { participantColumns, type StoredParticipant } from './participant-columns.ts';
+import { joinUser, participantColumns, type StoredParticipant } from './participant-columns.ts';
 
 /** A chat the user takes part in, and its last `eventSequence` in the same snapshot. */
 export interface Membership {
@@ -59,7 +59,7 @@ const participationsSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", 
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
 JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id
 JOIN chats c ON c.id = p.chat_id
-JOIN users u ON u.id = p.user_id
+${joinUser('p', 'u')}
 CROSS JOIN LATERAL (SELECT ${participantColumns('p', 'u')}) shown`;
 
 /** Those of the pairs that have a row. */

@@ -1,7 +1,7 @@
-import { sql } from 'drizzle-orm';
+import { inArray, sql } from 'drizzle-orm';
 import type { Database, Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
-import { chatParticipants } from '../db/schema.ts';
+import { chatParticipants, users } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Facts } from '../shared/admission/admission.ts';
 import type { Participant } from '../shared/contract.ts';
@@ -49,6 +49,7 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
       const absent = userIds.filter((userId) => !present.has(userId));
       const numbers = new Map(absent.map((userId, at) => [userId, chat.eventSequence + 1 + at]));
       if (numbers.size > 0) {
+        await lockUsers(tx, absent);
         await insertParticipants(tx, chatId, numbers);
         await advanceEventSequence(tx, chatId, chat.eventSequence + numbers.size);
       }
@@ -67,6 +68,20 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
     ]);
     return participants;
   };
+}
+
+/**
+ * What follows fires the trigger of `chat_participants` twice, for who is new and for who comes back, and each time it locks
+ * its users in the order of their ids: two that add the same users to two chats could wait for each other.
+ */
+async function lockUsers(tx: Orm, userIds: readonly string[]): Promise<void> {
+  if (userIds.length < 2) return;
+  await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(inArray(users.id, [...userIds]))
+    .orderBy(users.id)
+    .for('no key update');
 }
 
 /**

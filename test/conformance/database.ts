@@ -198,6 +198,55 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
       });
     });
 
+    describe('membership_version', () => {
+      const versionOf = async (userId: string) =>
+        (await database.orm.select().from(users).where(eq(users.id, userId)))[0]!.membershipVersion;
+
+      test('is another one for whom it concerns, and nobody else, after every statement that changes who takes part', async () => {
+        const [one, two] = [await newChat(), await newChat()];
+        const guest = (await newChat()).senderId;
+        const all = [one.senderId, two.senderId, guest];
+        let known = await Promise.all(all.map(versionOf));
+        const changed = async (work: PromiseLike<unknown>) => {
+          await work;
+          const now = await Promise.all(all.map(versionOf));
+          const changes = now.map((version, at) => version !== known[at]);
+          known = now;
+          return changes;
+        };
+        const enter = (chatId: string, ...userIds: string[]) =>
+          database.query(
+            `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+             SELECT $1::uuid, unnest($2::uuid[]), 'member', 9, 9
+             ON CONFLICT (chat_id, user_id) DO UPDATE SET left_at = NULL`,
+            [chatId, userIds],
+          );
+        const update = (set: string, chatId: string, userId: string) =>
+          database.query(`UPDATE chat_participants SET ${set} WHERE chat_id = $1 AND user_id = $2`, [
+            chatId,
+            userId,
+          ]);
+        expect(await changed(enter(one.chatId, guest))).toEqual([false, false, true]);
+        expect(await changed(enter(one.chatId, guest))).toEqual([false, false, false]);
+        expect(await changed(update(`role = 'owner'`, one.chatId, guest))).toEqual([false, false, false]);
+        expect(await changed(update('left_at = now()', one.chatId, guest))).toEqual([false, false, true]);
+        expect(await changed(update('left_at = now()', one.chatId, guest))).toEqual([false, false, false]);
+        // One comes back, the other is new.
+        expect(await changed(enter(one.chatId, guest, two.senderId))).toEqual([false, true, true]);
+        expect(await changed(update(`user_id = '${one.senderId}'`, two.chatId, two.senderId))).toEqual([
+          true,
+          true,
+          false,
+        ]);
+        const gone = database.query('DELETE FROM chats WHERE id = $1', [two.chatId]);
+        expect(await changed(gone)).toEqual([true, false, false]);
+        const none = database.query('DELETE FROM chat_participants WHERE chat_id = $1', [two.chatId]);
+        expect(await changed(none)).toEqual([false, false, false]);
+        const emptied = database.query('TRUNCATE chat_participants', []);
+        expect(await changed(emptied)).toEqual([true, true, true]);
+      });
+    });
+
     async function newChat(): Promise<{ chatId: string; senderId: string }> {
       const [chatId, senderId] = [newId(), newId()];
       await database.orm.insert(users).values({ id: senderId, displayName: 'Sender' });

@@ -1,7 +1,10 @@
 import { ChatError } from '../shared/errors.ts';
 
-/** No statement, lock or idle transaction lasts longer, and no caller waits longer for an answer. */
+/** No caller waits longer for an answer. */
 export const databaseTimeoutMs = 5_000;
+
+/** By so much sooner PostgreSQL ends a statement, the wait for a lock or an idle transaction, and says so itself. */
+export const serverAheadMs = 500;
 
 /**
  * A connection that is not there, in the words of postgres.js (`CONNECTION_CLOSED`, `CONNECT_TIMEOUT`) or of the operating
@@ -39,6 +42,12 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   const code = databaseErrorCode(error);
   if (code === undefined) return false;
   return connectionCode.test(code) || passingStates.has(code) || passingClasses.has(code.slice(0, 2));
+}
+
+/** Whether PostgreSQL itself gave the statement up, for its time or for a lock that somebody holds: it is there. */
+export function isTimeout(error: unknown): boolean {
+  const code = databaseErrorCode(error);
+  return code === '57014' || code === '55P03';
 }
 
 /** Whether the connection itself is gone, and with it the transaction. */

@@ -5,7 +5,13 @@ import { createDeadline } from '../shared/deadline.ts';
 import { aloneUnder } from './alone.ts';
 import { answeringSocket } from './answering-socket.ts';
 import type { Database } from './database.ts';
-import { databaseTimeoutMs, databaseUnavailable, isConnectionLost, isDatabaseUnavailable } from './errors.ts';
+import {
+  databaseTimeoutMs,
+  databaseUnavailable,
+  isConnectionLost,
+  isDatabaseUnavailable,
+  serverAheadMs,
+} from './errors.ts';
 import * as schema from './schema.ts';
 
 export interface PostgresOptions {
@@ -48,9 +54,9 @@ export function openPostgres({
     onnotice: () => {},
     connection: {
       application_name: applicationName,
-      statement_timeout: longestMs,
-      lock_timeout: longestMs,
-      idle_in_transaction_session_timeout: longestMs,
+      statement_timeout: longestMs - serverAheadMs,
+      lock_timeout: longestMs - serverAheadMs,
+      idle_in_transaction_session_timeout: longestMs - serverAheadMs,
       // Every statement here finds its rows by key. A plan made while a table was empty would scan it until the next
       // ANALYZE, whatever has come since (measured: 29 ms a page of history instead of 0.3).
       enable_seqscan: 'off',

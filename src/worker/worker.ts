@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { storeMessages } from '../db/queries/store-messages.ts';
+import { isStoring, storeMessages } from '../db/queries/store-messages.ts';
 import type { Config } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
@@ -29,7 +29,10 @@ export async function startWorker(dependencies: {
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, registry, config, log } = dependencies;
   const announcer = createAnnouncer({ notifier, log });
-  const stores = gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log);
+  const stores = {
+    ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
+    work: () => isStoring(database),
+  };
   const share = await sharePartitions({
     workerId: newId(),
     registry,

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import postgres from 'postgres';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import type { Database } from '../../src/db/database.ts';
+import { isTimeout } from '../../src/db/errors.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
+import { isStoring, type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
@@ -163,6 +164,31 @@ test('many batches over the same chats in other orders: no deadlock, every chat 
     expect(rows.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 80 }, (_, at) => at + 1));
   }
 });
+
+test('a batch whose chat stays locked hears of it in time, and meanwhile storing is known to work', async () => {
+  const chat = await createChat();
+  await holder.begin(async (sql) => {
+    await sql`SELECT FROM chats WHERE id = ${chat.chatId} FOR UPDATE`;
+    const began = performance.now();
+    const storing = storeMessages(database, [messageOf(chat, 'held up')]).catch((error) => error);
+    expect(await isStoring(database)).toBe(true);
+    const error = await storing;
+    expect(error).toMatchObject({ code: 'database_unavailable' });
+    expect(isTimeout(error)).toBe(true);
+    expect(performance.now() - began).toBeLessThan(4_900);
+  });
+  expect(await stored(chat.chatId)).toEqual([]);
+}, 10_000);
+
+for (const table of ['messages', 'chats', 'chat_participants']) {
+  test(`while somebody has locked ${table} as a whole, storing is known not to work`, async () => {
+    await holder.begin(async (sql) => {
+      await sql.unsafe(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      expect(await isStoring(database)).toBe(false);
+    });
+    expect(await isStoring(database)).toBe(true);
+  });
+}
 
 describe('users who come and go in many chats at once', () => {
   const created = async (count: number): Promise<string[]> => {

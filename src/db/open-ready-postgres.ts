@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fullJitterMs } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
+import { assertServer } from './assert-server.ts';
 import type { Database } from './database.ts';
 import { innermostReason, isDatabaseUnavailable } from './errors.ts';
 import { assertMigrated, migrate } from './migrate.ts';
@@ -18,7 +19,7 @@ export interface ReadyPostgresOptions {
 
 /**
  * PostgreSQL that answers, on the schema that this program needs.
- * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help
+ * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help or the server is not as needed
  * @throws SchemaError when the schema is not the one that this program needs
  */
 export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<Database> {
@@ -26,6 +27,7 @@ export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<
   const database = openPostgres({ url, applicationName });
   try {
     await untilAnswer(database, options);
+    await assertServer(database, log);
     if (!migrates) await assertMigrated(database);
     else {
       for (const name of await migrate(database, { log }))

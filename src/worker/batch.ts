@@ -1,3 +1,4 @@
+import type { DatabaseWatch } from '../db/identity.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Config } from '../shared/config.ts';
 import type { ErrorCode, MessageEvent, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
@@ -24,13 +25,14 @@ interface Refusal {
  */
 export function createBatchHandler(dependencies: {
   stores: Stores;
+  watch: DatabaseWatch;
   deadLetterSink: DeadLetterSink;
   announcer: Announcer;
   config: Pick<Config['worker'], 'maxRetries'>;
   log: Logger;
   leaving: AbortSignal;
 }): HandleBatch {
-  const { stores, deadLetterSink, announcer, config, log, leaving } = dependencies;
+  const { stores, watch, deadLetterSink, announcer, config, log, leaving } = dependencies;
 
   return async (batch, current) => {
     try {
@@ -42,6 +44,7 @@ export function createBatchHandler(dependencies: {
   };
 
   async function handle(batch: readonly Delivery[], current: () => boolean): Promise<BatchVerdict> {
+    if (watch.replaced()) throw new Abandoned();
     const deliveries: Delivery[] = [];
     const envelopes: SendEnvelope[] = [];
     const refusals: Refusal[] = [];
@@ -68,6 +71,7 @@ export function createBatchHandler(dependencies: {
       { stores, maxRetries: config.maxRetries, log, leaving, current },
       envelopes,
     );
+    if (outcomes.some(isMissing)) await assertSameDatabase();
     const notifications: Notification[] = [];
     const conflicts: Notification[] = [];
     for (const [at, envelope] of envelopes.entries()) {
@@ -100,6 +104,15 @@ export function createBatchHandler(dependencies: {
     return verdict;
   }
 
+  /** What is not there may be on its way: a database that is being restored is empty at first. */
+  async function assertSameDatabase(): Promise<void> {
+    const same = await watch.isSame().catch((error: unknown) => {
+      log.warn({ err: error }, 'the database is away; the batch waits for it');
+      return false;
+    });
+    if (!same) throw new Abandoned();
+  }
+
   /** Durable among the dead letters first, for as long as that takes; then the sender is told. */
   async function deadLetter({ delivery, reason, code, key }: Refusal, current: () => boolean): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
@@ -118,6 +131,9 @@ export function createBatchHandler(dependencies: {
     if (key) await announcer.announce([failedNotification(key, code)]);
   }
 }
+
+const isMissing = ({ outcome }: BatchOutcome): boolean =>
+  outcome === 'chat_not_found' || outcome === 'not_participant';
 
 function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
   if (outcome.outcome === 'failed') return { reason: outcome.reason, code: 'internal_error' };

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { watchDatabase } from '../db/identity.ts';
 import { isStoring, storeMessages } from '../db/queries/store-messages.ts';
 import type { Config } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
@@ -33,6 +34,7 @@ export async function startWorker(dependencies: {
     ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
     work: () => isStoring(database),
   };
+  const watch = await watchDatabase(database, log);
   const share = await sharePartitions({
     workerId: newId(),
     registry,
@@ -41,7 +43,7 @@ export async function startWorker(dependencies: {
       partitionSource.consume(
         partition,
         config,
-        createBatchHandler({ stores, deadLetterSink, announcer, config, log, leaving }),
+        createBatchHandler({ stores, watch, deadLetterSink, announcer, config, log, leaving }),
       ),
     log,
   });
@@ -51,6 +53,6 @@ export async function startWorker(dependencies: {
       await share.stop();
       await announcer.stop();
     },
-    ready: () => share.ready() && partitionSource.ready(),
+    ready: () => share.ready() && partitionSource.ready() && !watch.replaced(),
   };
 }

@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'route_not_found'
   | 'email_taken'
   | 'chat_is_direct'
+  | 'recently_left'
   | 'idempotency_conflict'
   | 'body_too_large'
   | 'unsupported_media_type'
@@ -136,6 +137,8 @@ export interface MessageFailedEvent {
 export interface ParticipantEvent {
   chatId: string;
   participant: Participant;
+  /** Where one request added several: all of them, up to 100, the first of whom is `participant`. */
+  participants?: Participant[];
   eventSequence: number;
 }
 
@@ -183,7 +186,10 @@ export interface ServerToClientEvents {
 /** Clients only listen: everything they do goes by REST. */
 export type ClientToServerEvents = Record<never, never>;
 
-/** What `POST /chats/:chatId/messages` puts into the queue; `brokerMessageId` is the AMQP `messageId` too. */
+/**
+ * What `POST /chats/:chatId/messages` puts into the queue, followed there by its signature; `brokerMessageId` is the AMQP
+ * `messageId` too. A field is added with a new version only.
+ */
 export interface SendEnvelope {
   version: 1;
   brokerMessageId: string;

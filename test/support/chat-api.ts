@@ -7,7 +7,7 @@ import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
-import type { Facts } from '../../src/shared/admission/admission.ts';
+import type { Facts, RateLimits } from '../../src/shared/admission/admission.ts';
 import { unlimited } from '../../src/shared/admission/limits.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
@@ -17,9 +17,9 @@ import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import type { Presence } from '../../src/shared/presence/presence.ts';
 import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
 import type { SendQueue } from '../../src/shared/queue/queue.ts';
-import { createLocalRegistry } from '../../src/shared/registry/local.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { eventually } from './eventually.ts';
+import { testEnvelopes, testMembership } from './queue-parts.ts';
 
 export interface TestUser {
   id: string;
@@ -66,6 +66,8 @@ export async function openChatApi(parts: {
   /** For the api alone: a database that fails. */
   apiDatabase?: Database;
   deadlineMs?: number;
+  /** For what is asked of the chats' own routes. */
+  rateLimits?: RateLimits;
 }): Promise<ChatApi> {
   const { database, facts, apiDatabase = database } = parts;
   const log = createLog({ logLevel: 'silent' }, 'test');
@@ -96,7 +98,8 @@ export async function openChatApi(parts: {
     partitionSource: await queue.partitionSource(),
     deadLetterSink: await queue.deadLetterSink(),
     notifier: { publish: async () => {} },
-    registry: createLocalRegistry(),
+    membership: testMembership(),
+    envelopes: testEnvelopes,
     config: { enabled: true, batchSize: 128, bufferedBatches: 1, maxRetries: 5, partitionCount },
     log,
   });
@@ -106,7 +109,11 @@ export async function openChatApi(parts: {
     audience: 'confab',
     accessTtlSeconds: 900,
   });
-  const sendMessage = createSendMessage({ database: apiDatabase, facts, sendQueue, partitionCount });
+  const sendMessage = createSendMessage({
+    ...{ database: apiDatabase, facts, sendQueue, partitionCount },
+    envelopes: testEnvelopes,
+    envelopeVersion: () => 1,
+  });
   const app = createApi({
     config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
     database: apiDatabase,
@@ -117,6 +124,7 @@ export async function openChatApi(parts: {
     chatRoutes: createChatRoutes({
       database: apiDatabase,
       facts,
+      rateLimits: parts.rateLimits ?? unlimited,
       presence,
       notifier,
       sendMessage,

@@ -46,14 +46,19 @@ export async function migrate(database: Database, options: MigrateOptions = {}):
   const onWait = () => log?.info('another process brings the schema up to date; waiting for it');
   return database.alone({ key: lockKey, onWait }, async (patient) => {
     const missing = await missingOf(patient, known);
-    if (missing.length > 0) await makeRecord(patient);
-    for (const migration of missing) {
+    const failing = async (what: string, work: Promise<void>) => {
       try {
-        await apply(patient, migration, options);
+        await work;
       } catch (error) {
-        throw await schemaFailure(patient, `drizzle/${migration.name}.sql failed`, error);
+        throw await schemaFailure(patient, what, error);
       }
+    };
+    if (missing.length > 0) {
+      const record = inPatientTransaction(patient, recordTable, makeRecord, options);
+      await failing(`The table ${recordTable} cannot be made`, record);
     }
+    for (const migration of missing)
+      await failing(`drizzle/${migration.name}.sql failed`, apply(patient, migration, options));
     return missing.map(({ name }) => name);
   });
 }
@@ -80,43 +85,54 @@ async function missingOf(database: Database, known: readonly Migration[]): Promi
   return known.filter(({ name }) => !applied.has(name));
 }
 
+/** Where migrations are recorded; the first versions had another name for it. */
+const recordTable = 'recorded_migrations';
+const firstRecordTable = 'applied_migrations';
+
 async function readRecord(database: Database): Promise<Map<string, Applied>> {
   try {
-    const [table] = await database.query<{ found: boolean }>(
-      `SELECT to_regclass('applied_migrations') IS NOT NULL AS found`,
+    const [table] = await database.query<{ name: string | null }>(
+      `SELECT coalesce(to_regclass('${recordTable}'), to_regclass('${firstRecordTable}'))::text AS name`,
       [],
     );
-    if (!table?.found) return new Map();
-    // The column is one of ours that the first versions did not make.
+    if (typeof table?.name !== 'string') return new Map();
     const rows = await database.query<Applied & { name: string }>(
-      `SELECT name, hash, to_json(m) ->> 'compatible_since' AS "compatibleSince" FROM applied_migrations m`,
+      `SELECT name, hash, to_json(m) ->> 'compatible_since' AS "compatibleSince" FROM ${table.name} m`,
       [],
     );
     return new Map(rows.map(({ name, ...applied }) => [name, applied]));
   } catch (error) {
-    throw await schemaFailure(
-      database,
-      'The record of migrations (applied_migrations) cannot be read',
-      error,
-    );
+    throw await schemaFailure(database, 'The record of migrations cannot be read', error);
   }
 }
 
-async function makeRecord({ orm, ...database }: Database): Promise<void> {
-  try {
-    await orm.execute(sql`CREATE TABLE IF NOT EXISTS applied_migrations (
-      name text PRIMARY KEY,
-      hash text NOT NULL,
-      applied_at timestamptz NOT NULL DEFAULT now()
-    )`);
-    await orm.execute(sql`ALTER TABLE applied_migrations ADD COLUMN IF NOT EXISTS compatible_since text`);
-  } catch (error) {
-    throw await schemaFailure(
-      database,
-      'The record of migrations (applied_migrations) cannot be made',
-      error,
-    );
-  }
+/** What the first versions know, and so does whoever is compatible with them. */
+const ofTheFirst = `('0000_tables', '0001_store_messages', '0002_store_messages_by_key')`;
+
+/**
+ * The first versions refuse every migration that they find recorded and do not know. They find a view of the record, without
+ * those that are compatible with them.
+ */
+async function makeRecord(tx: Orm): Promise<void> {
+  const [found] = await tx
+    .select({
+      table: sql<string | null>`to_regclass(${recordTable})::text`,
+      first: sql<string | null>`to_regclass(${firstRecordTable})::text`,
+    })
+    .from(sql`(SELECT) AS nothing`);
+  if (found?.table) return;
+  const statements = [
+    found?.first
+      ? `ALTER TABLE ${found.first} RENAME TO ${recordTable}`
+      : `CREATE TABLE ${recordTable} (
+          name text PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
+        )`,
+    `ALTER TABLE ${recordTable} ADD COLUMN compatible_since text`,
+    `CREATE VIEW ${firstRecordTable} AS SELECT name, hash, applied_at FROM ${recordTable}
+      WHERE name IN ${ofTheFirst} OR compatible_since IS NULL OR compatible_since NOT IN ${ofTheFirst}`,
+    `GRANT SELECT ON ${firstRecordTable} TO PUBLIC`,
+  ];
+  for (const statement of statements) await tx.execute(sql.raw(statement));
 }
 
 function assertCompatible(applied: ReadonlyMap<string, Applied>, known: readonly Migration[]): void {
@@ -157,7 +173,8 @@ async function apply(patient: Database, migration: Migration, options: MigrateOp
 
 async function record(orm: Orm, { name, hash, compatibleSince }: Migration): Promise<void> {
   await orm.execute(
-    sql`INSERT INTO applied_migrations (name, hash, compatible_since) VALUES (${name}, ${hash}, ${compatibleSince})`,
+    sql`INSERT INTO ${sql.raw(recordTable)} (name, hash, compatible_since)
+      VALUES (${name}, ${hash}, ${compatibleSince})`,
   );
 }
 

@@ -60,12 +60,14 @@ export function migrationsConformance(name: string, open: () => Promise<Database
       const silent = await versions({ ...third, '0003_silent': 'CREATE TABLE silent (a int)' });
       await migrate(database, { folder: silent });
       await expect(assertMigrated(database, { folder })).rejects.toThrow(/newer version \(0003_silent\)/);
-      await database.query(`DELETE FROM applied_migrations WHERE name IN ('0002_third', '0003_silent')`, []);
+      await database.query(`DELETE FROM recorded_migrations WHERE name IN ('0002_third', '0003_silent')`, []);
     });
 
     test('a record of the first versions, which knew of no compatibility, is read and goes on', async () => {
-      await database.query(`DELETE FROM applied_migrations WHERE name = '0001_second'`, []);
+      await database.query(`DELETE FROM recorded_migrations WHERE name = '0001_second'`, []);
       await database.query('DROP TABLE second', []);
+      await database.query('DROP VIEW applied_migrations', []);
+      await database.query('ALTER TABLE recorded_migrations RENAME TO applied_migrations', []);
       await database.query('ALTER TABLE applied_migrations DROP COLUMN compatible_since', []);
       await assertMigrated(database, { folder: await versions(first) });
       const folder = await versions(second);
@@ -116,7 +118,7 @@ export function migrationsConformance(name: string, open: () => Promise<Database
         '0003_unique':
           '-- no transaction\nCREATE UNIQUE INDEX CONCURRENTLY "kept_unique" ON kept USING btree (a)',
       });
-      await database.query(`DELETE FROM applied_migrations WHERE name = '0002_outside'`, []);
+      await database.query(`DELETE FROM recorded_migrations WHERE name = '0002_outside'`, []);
       // Two rows of the same value: the index cannot be finished, and stays as it is.
       await database.query('INSERT INTO kept VALUES (7), (7)', []);
       await expect(migrate(database, { folder })).rejects.toThrow(

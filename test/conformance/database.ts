@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { type Database, iso } from '../../src/db/database.ts';
 import { isDataError, isUniqueViolation } from '../../src/db/errors.ts';
 import { assertMigrated, migrate } from '../../src/db/migrate.ts';
@@ -29,11 +29,23 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
       await assertMigrated(database);
     });
 
+    test('the first versions, which refuse each migration that they do not know, find those alone that concern them', async () => {
+      // As they ask, to the letter.
+      const rows = await database.orm
+        .select({ name: sql<string>`name`, hash: sql<string>`hash` })
+        .from(sql`applied_migrations`);
+      expect(rows.map(({ name }) => name).toSorted()).toEqual([
+        '0000_tables',
+        '0001_store_messages',
+        '0002_store_messages_by_key',
+      ]);
+    });
+
     test('a database migrated by a newer version is refused', async () => {
-      await database.query(`INSERT INTO applied_migrations (name, hash) VALUES ('9999_future', 'x')`, []);
+      await database.query(`INSERT INTO recorded_migrations (name, hash) VALUES ('9999_future', 'x')`, []);
       await expect(assertMigrated(database)).rejects.toThrow(SchemaError);
       await expect(migrate(database)).rejects.toThrow(/newer version/);
-      await database.query(`DELETE FROM applied_migrations WHERE name = '9999_future'`, []);
+      await database.query(`DELETE FROM recorded_migrations WHERE name = '9999_future'`, []);
     });
 
     test('rows look alike: int8 is a number, json is parsed, times come as ISO 8601', async () => {

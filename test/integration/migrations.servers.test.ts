@@ -157,10 +157,10 @@ describe('a role that may not', () => {
   test('read what was migrated is told so', async () => {
     const admin = session(url.href, 'admin');
     await admin.unsafe(
-      `REASSIGN OWNED BY ${role} TO CURRENT_USER; REVOKE ALL ON applied_migrations FROM ${role}`,
+      `REASSIGN OWNED BY ${role} TO CURRENT_USER; REVOKE ALL ON recorded_migrations FROM ${role}`,
     );
     await expect(assertMigrated(open(asRole()))).rejects.toThrow(
-      /applied_migrations\) cannot be read: permission denied/,
+      /record of migrations cannot be read: permission denied/,
     );
   });
 

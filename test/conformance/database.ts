@@ -144,6 +144,20 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
         expect(await rowsOf(chatId)).toMatchObject([{ content: 'first' }]);
       });
 
+      test('the last activity of a chat is of the clock of the database, whatever an api says or has said', async () => {
+        const { chatId, senderId } = await newChat();
+        await database.query(`UPDATE chats SET last_activity_at = now() + interval '1 day' WHERE id = $1`, [
+          chatId,
+        ]);
+        await store({ ...messageOf(chatId, senderId, 'from tomorrow'), sentAt: '2999-01-01T00:00:00.000Z' });
+        const [row] = await database.query<{ seconds: number }>(
+          'SELECT abs(extract(epoch FROM now() - last_activity_at))::int AS seconds FROM chats WHERE id = $1',
+          [chatId],
+        );
+        expect(row?.seconds).toBeLessThan(30);
+        expect(await rowsOf(chatId)).toMatchObject([{ sentAt: new Date('2999-01-01T00:00:00.000Z') }]);
+      });
+
       test('refused messages take no number', async () => {
         const { chatId, senderId } = await newChat();
         const outcomes = await store(

@@ -18,6 +18,7 @@ export async function aloneUnder<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   return patient.orm.transaction(async (holder) => {
+    await holder.execute(sql.raw('SET LOCAL idle_in_transaction_session_timeout = 0'));
     if (!(await isTaken(holder, key))) {
       onWait?.();
       while (!(await isTaken(holder, key))) await pause(lookEveryMs);

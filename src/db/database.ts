@@ -25,7 +25,7 @@ export interface Database {
   queryText(text: string, parameters: readonly unknown[]): Promise<Uint8Array<ArrayBuffer> | undefined>;
   /**
    * Runs `work` while nobody else does so under the same key, in whichever process, and gives it the same database on
-   * connections of its own, where a statement may take as long as it takes: for migrations.
+   * connections of its own, on which nobody is missed who is silent for long: for migrations.
    * @param options.onWait called when somebody else is at it
    */
   alone<Result>(

@@ -3,8 +3,8 @@ import { ChatError } from '../shared/errors.ts';
 /** No caller waits longer for an answer. */
 export const databaseTimeoutMs = 5_000;
 
-/** By so much sooner PostgreSQL ends a statement, the wait for a lock or an idle transaction, and says so itself. */
-export const serverAheadMs = 500;
+/** No statement, lock or idle transaction lasts longer: PostgreSQL says so itself before anybody here stops waiting. */
+export const serverTimeoutMs = 4_500;
 
 /**
  * A connection that is not there, in the words of postgres.js (`CONNECTION_CLOSED`, `CONNECT_TIMEOUT`) or of the operating

@@ -166,7 +166,7 @@ async function apply(patient: Database, migration: Migration, options: MigrateOp
   }
   for (const statement of statements) {
     if (!isConcurrent(statement)) await inTransaction((tx) => tx.execute(sql.raw(statement)));
-    else if (!(await isMade(patient, statement))) await patient.orm.execute(sql.raw(statement));
+    else if (!(await isMade(patient, statement))) await unlimited(patient, statement);
   }
   await record(patient.orm, migration);
 }
@@ -188,6 +188,7 @@ async function inPatientTransaction(
   for (let attempt = 0; ; attempt += 1) {
     try {
       await patient.orm.transaction(async (tx) => {
+        await tx.execute(sql.raw('SET LOCAL statement_timeout = 0'));
         await tx.execute(sql.raw(`SET LOCAL lock_timeout = ${ms}`));
         await work(tx);
       });
@@ -212,6 +213,16 @@ const isConcurrent = (statement: string): boolean =>
   /^\s*(CREATE (UNIQUE )?|DROP |RE)INDEX CONCURRENTLY /im.test(statement);
 
 /**
+ * Waits for others as long as they are there, and nobody waits for it. All of it is one connection: of the two, the other
+ * holds the lock of migrations.
+ */
+async function unlimited({ orm }: Database, statement: string): Promise<void> {
+  await orm.execute(sql.raw('SET statement_timeout = 0'));
+  await orm.execute(sql.raw('SET lock_timeout = 0'));
+  await orm.execute(sql.raw(statement));
+}
+
+/**
  * Whether an earlier run has made this index. One that was interrupted leaves an invalid index behind, which nothing uses and
  * every write maintains: it is dropped.
  */
@@ -223,6 +234,6 @@ async function isMade(patient: Database, statement: string): Promise<boolean> {
     [name],
   );
   if (!index) return false;
-  if (!index.valid) await patient.orm.execute(sql.raw(`DROP INDEX CONCURRENTLY ${name}`));
+  if (!index.valid) await unlimited(patient, `DROP INDEX CONCURRENTLY ${name}`);
   return index.valid;
 }

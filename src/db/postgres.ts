@@ -10,7 +10,7 @@ import {
   databaseUnavailable,
   isConnectionLost,
   isDatabaseUnavailable,
-  serverAheadMs,
+  serverTimeoutMs,
 } from './errors.ts';
 import * as schema from './schema.ts';
 
@@ -20,8 +20,6 @@ export interface PostgresOptions {
   applicationName: string;
   /** 10 where it is not given. */
   maxConnections?: number;
-  /** How long a statement, a lock or an idle transaction may last, and a caller waits; 5 s where it is not given. */
-  longestMs?: number;
   /** How long a connection may be silent after something was asked on it; a little longer than a statement may last. */
   mostSilentMs?: number;
 }
@@ -40,8 +38,7 @@ export function openPostgres({
   url,
   applicationName,
   maxConnections = 10,
-  longestMs = databaseTimeoutMs,
-  mostSilentMs = longestMs + 2_000,
+  mostSilentMs = databaseTimeoutMs + 2_000,
 }: PostgresOptions): Database {
   const options = {
     max: maxConnections,
@@ -54,9 +51,9 @@ export function openPostgres({
     onnotice: () => {},
     connection: {
       application_name: applicationName,
-      statement_timeout: longestMs - serverAheadMs,
-      lock_timeout: longestMs - serverAheadMs,
-      idle_in_transaction_session_timeout: longestMs - serverAheadMs,
+      statement_timeout: serverTimeoutMs,
+      lock_timeout: serverTimeoutMs,
+      idle_in_transaction_session_timeout: serverTimeoutMs,
       // Every statement here finds its rows by key. A plan made while a table was empty would scan it until the next
       // ANALYZE, whatever has come since (measured: 29 ms a page of history instead of 0.3).
       enable_seqscan: 'off',
@@ -75,8 +72,8 @@ export function openPostgres({
   const orm = drizzle({ client, schema });
   const transaction = orm.transaction.bind(orm);
   orm.transaction = (work, config) => transaction((tx) => unlessLost(work(tx)), config);
-  const within = createDeadline(longestMs);
-  const noAnswer = () => databaseUnavailable(new Error(`no answer within ${longestMs} ms`));
+  const within = createDeadline(databaseTimeoutMs);
+  const noAnswer = () => databaseUnavailable(new Error(`no answer within ${databaseTimeoutMs} ms`));
 
   async function answerOf<Rows>(running: Promise<Rows>): Promise<Rows> {
     try {
@@ -99,7 +96,7 @@ export function openPostgres({
 
     async alone(options, work) {
       // One holds the lock, the other works.
-      const patient = openPostgres({ url, applicationName, maxConnections: 2, longestMs: aDayMs });
+      const patient = openPostgres({ url, applicationName, maxConnections: 2, mostSilentMs: aDayMs });
       try {
         return await aloneUnder(options, patient, () => work(patient));
       } finally {

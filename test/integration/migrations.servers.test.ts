@@ -101,6 +101,34 @@ test('two that begin together do each migration once, one waiting for the other'
   ]);
 }, 20_000);
 
+test('a migration takes longer than any other statement may', async () => {
+  const first = { '0000_first': 'CREATE TABLE first AS SELECT 1 AS a' };
+  const sleeping = async () => {
+    const folder = await versions({ ...first, '0001_sleep': 'SELECT pg_sleep(5)' });
+    return migrate(open(await servers.createDatabase()), { folder });
+  };
+  const waiting = async () => {
+    const url = await servers.createDatabase();
+    const folder = await versions({
+      ...first,
+      '0001_index': '-- no transaction\nCREATE INDEX CONCURRENTLY first_a ON first (a)',
+    });
+    const reader = session(url, 'a long reader');
+    let migrating: Promise<string[]> | undefined;
+    await reader.begin('isolation level repeatable read', async (sql) => {
+      await sql`SELECT 1`;
+      migrating = migrate(open(url), { folder });
+      migrating.catch(() => {});
+      await sql`SELECT pg_sleep(5)`;
+    });
+    return migrating;
+  };
+  expect(await Promise.all([sleeping(), waiting()])).toEqual([
+    ['0000_first', '0001_sleep'],
+    ['0000_first', '0001_index'],
+  ]);
+}, 20_000);
+
 test('all migrations go into the schema that the connection searches, beside one in public', async () => {
   const url = new URL(await servers.createDatabase());
   await migrate(open(url.href));

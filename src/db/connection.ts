@@ -47,11 +47,13 @@ export function createConnection(
     host,
     applicationName,
     beginSql,
+    mostSilentMs,
   }: {
     target: Pick<DatabaseTarget, 'user' | 'password' | 'database' | 'startParameters'>;
     host: DatabaseHost;
     applicationName: string;
     beginSql: string;
+    mostSilentMs: number;
   },
 ): Connection {
   let closed = false;
@@ -140,7 +142,8 @@ export function createConnection(
     get closed() {
       return closed;
     },
-    retiresAt: performance.now() + lifetimeMs(),
+    // A session that was given settings for long statements keeps them from one to the next.
+    retiresAt: performance.now() + Math.max(lifetimeMs(), mostSilentMs),
     onClose: () => {},
     destroy() {
       closed = true;

@@ -43,6 +43,8 @@ export interface ConnectorOptions {
   target: DatabaseTarget;
   applicationName: string;
   pooling: Pooling;
+  /** How long a statement may take: no connection is replaced for its age sooner. */
+  mostSilentMs?: number;
 }
 
 export interface Connector {
@@ -55,7 +57,12 @@ export interface Connector {
   open(signal?: AbortSignal): Promise<Connection>;
 }
 
-export function createConnector({ target, applicationName, pooling }: ConnectorOptions): Connector {
+export function createConnector({
+  target,
+  applicationName,
+  pooling,
+  mostSilentMs = 0,
+}: ConnectorOptions): Connector {
   const address = target.hosts.map(addressOf).join(',');
   const connectMs = Math.min(target.connectTimeoutMs ?? longestConnectMs, longestConnectMs);
   const ownName = [applicationName, ...(target.applicationName ? [`(${target.applicationName})`] : [])].join(
@@ -113,7 +120,13 @@ export function createConnector({ target, applicationName, pooling }: ConnectorO
     signal: AbortSignal,
   ): Promise<Connection> {
     const socket = await dial(host, { tls: target.tls, encryption, signal });
-    const connection = createConnection(socket, { target, host, applicationName: ownName, beginSql });
+    const connection = createConnection(socket, {
+      target,
+      host,
+      applicationName: ownName,
+      beginSql,
+      mostSilentMs,
+    });
     const over = Promise.withResolvers<never>();
     const abort = () => over.reject(signal.reason);
     signal.addEventListener('abort', abort);
@@ -130,17 +143,16 @@ export function createConnector({ target, applicationName, pooling }: ConnectorO
   }
 
   async function prepare({ client }: Connection): Promise<void> {
-    const [session] = await client.unsafe<{ standby: boolean; readOnly: string }[]>(
+    const [session] = await client.unsafe<{ standby: boolean }[]>(
       pooling === 'session' ? `${stateSql}, ${setSql}` : stateSql,
     );
     if (session?.standby) throw new NotWritable('it is a standby, which takes no writes');
-    if (session?.readOnly !== 'off') throw new NotWritable('it is read-only (default_transaction_read_only)');
   }
 
   return { address, open };
 }
 
-const stateSql = `SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') AS "readOnly"`;
+const stateSql = 'SELECT pg_is_in_recovery() AS standby';
 const setSql = Object.entries(sessionSettings)
   .map(([name, value]) => `set_config('${name}', '${value}', false) AS ${name}`)
   .join(', ');

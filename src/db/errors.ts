@@ -43,7 +43,7 @@ export class ConnectionLost extends Error {
   }
 }
 
-/** A standby, or a database that was made read-only: where somebody else is promoted, it passes. */
+/** A standby: where it is promoted, or another host is, it passes. */
 export class NotWritable extends Error {
   override name = 'NotWritable';
   readonly code = readOnlyState;
@@ -66,6 +66,12 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   const code = databaseErrorCode(error);
   if (code === undefined) return false;
   return connectionCode.test(code) || passingStates.has(code) || passingClasses.has(code.slice(0, 2));
+}
+
+/** Whether PostgreSQL itself gave the statement up, for its time or for a lock that somebody holds: it is there. */
+export function isTimeout(error: unknown): boolean {
+  const code = databaseErrorCode(error);
+  return code === '57014' || code === '55P03';
 }
 
 /**
@@ -113,17 +119,25 @@ export function toCaller(error: unknown): unknown {
   return databaseUnavailable(new Error(reasonOf(error), { cause: error }));
 }
 
-/** The innermost message, with its SQLSTATE where it has one. */
+/** The server's or the operating system's own words, below the wrappers of drivers. */
+export const innermostReason = (error: unknown): string => {
+  const innermost = innermostOf(error);
+  return innermost instanceof Error ? innermost.message : String(innermost);
+};
+
+/** {@link innermostReason}, with the SQLSTATE where there is one. */
 export function reasonOf(error: unknown): string {
+  const code = databaseErrorCode(innermostOf(error));
+  const isState = code !== undefined && /^[0-9A-Z]{5}$/.test(code);
+  return isState ? `${innermostReason(error)} (SQLSTATE ${code})` : innermostReason(error);
+}
+
+function innermostOf(error: unknown): unknown {
   let current = error;
   while (current instanceof Error && !(current instanceof PostgresRefusal) && current.cause !== undefined) {
     current = current.cause;
   }
-  if (!(current instanceof Error)) return String(current);
-  const code = databaseErrorCode(current);
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code)
-    ? `${current.message} (SQLSTATE ${code})`
-    : current.message;
+  return current;
 }
 
 export function databaseUnavailable(cause: unknown): ChatError {

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fullJitterMs } from '../shared/backoff.ts';
+import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
+import { assertServer } from './assert-server.ts';
 import { parseConnectionString } from './connection-string.ts';
 import { createConnector, type Pooling } from './connector.ts';
 import type { Database } from './database.ts';
 import { databaseErrorCode, isDatabaseUnavailable, isInstallationError, reasonOf } from './errors.ts';
 import { assertMigrated, migrate } from './migrate.ts';
 import { findPooling } from './pooling.ts';
+import { warnOfSettings } from './pooling-settings.ts';
 import { openPostgres, type PostgresOptions } from './postgres.ts';
-import { assertServer } from './server-facts.ts';
-
-const longestMigrationMs = 24 * 60 * 60 * 1000;
 
 export interface ReadyPostgresOptions
   extends Pick<PostgresOptions, 'url' | 'password' | 'tls' | 'applicationName' | 'maxConnections'> {
@@ -25,10 +25,11 @@ export interface ReadyPostgresOptions
 
 /**
  * PostgreSQL that answers, on the schema that this program needs.
- * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help
+ * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help or the server is not as needed
  * @throws SchemaError when the schema is not the one that this program needs
  */
 export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<Database> {
+  const { log } = options;
   const pooling = await untilAnswer(options);
   if (options.needsOwnSession && pooling === 'transaction') {
     throw new StartError(
@@ -37,33 +38,22 @@ export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<
   }
   const database = openPostgres({ ...options, pooling });
   try {
-    await assertServer(database, pooling, options.log);
-    if (options.migrates) await bringUpToDate(options, pooling);
-    else await assertMigrated(database);
+    await assertServer(database, log);
+    if (pooling === 'transaction') await warnOfSettings(database, log);
+    if (!options.migrates) await assertMigrated(database);
+    else {
+      for (const name of await migrate(database, { log }))
+        log.info({ migration: name }, 'the schema was brought up to date');
+    }
     return database;
   } catch (error) {
     await database.close();
-    // Not drizzle's, which is the statement.
-    if (isInstallationError(error) || isDatabaseUnavailable(error)) {
-      throw new StartError(`PostgreSQL refuses what a start needs: ${reasonOf(error)}`, { cause: error });
+    if (error instanceof ChatError) {
+      throw new StartError(`PostgreSQL went away in the middle of the start: ${reasonOf(error)}`, {
+        cause: error,
+      });
     }
     throw error;
-  }
-}
-
-/** On a connection of its own, which may be silent for as long as a statement takes, or the migration of another process. */
-async function bringUpToDate(options: ReadyPostgresOptions, pooling: Pooling): Promise<void> {
-  const database = openPostgres({
-    ...options,
-    pooling,
-    maxConnections: 1,
-    mostSilentMs: longestMigrationMs,
-  });
-  try {
-    for (const name of await migrate(database))
-      options.log.info({ migration: name }, 'the schema was brought up to date');
-  } finally {
-    await database.close();
   }
 }
 

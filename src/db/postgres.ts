@@ -1,6 +1,7 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import type postgres from 'postgres';
 import type { Logger } from '../shared/log.ts';
+import { aloneUnder } from './alone.ts';
 import { type Connection, pending, type StatementRunner } from './connection.ts';
 import { type DatabaseSecrets, parseConnectionString } from './connection-string.ts';
 import { createConnector, type Pooling } from './connector.ts';
@@ -24,24 +25,20 @@ export interface PostgresOptions extends DatabaseSecrets {
   log?: Pick<Logger, 'info' | 'warn'>;
 }
 
+const aDayMs = 24 * 60 * 60 * 1000;
+
 /**
  * Connects at the first query and again after every loss.
  * @throws ConnectionStringError
  */
-export function openPostgres({
-  url,
-  password,
-  tls,
-  applicationName,
-  maxConnections = 10,
-  mostSilentMs = databaseTimeoutMs,
-  pooling = 'session',
-  log,
-}: PostgresOptions): Database {
+export function openPostgres(options: PostgresOptions): Database {
+  const { url, password, tls, applicationName, pooling = 'session', log } = options;
+  const { maxConnections = 10, mostSilentMs = databaseTimeoutMs } = options;
   const connector = createConnector({
     target: parseConnectionString(url, { password, tls }),
     applicationName,
     pooling,
+    mostSilentMs,
   });
   const pool = createPool<Connection>({
     open: connector.open,
@@ -82,6 +79,16 @@ export function openPostgres({
         client.unsafe(text, parameters as never[], { prepare: true }).raw(),
       );
       return row?.[0];
+    },
+
+    async alone(alone, work) {
+      // One holds the lock, the other works.
+      const patient = openPostgres({ ...options, maxConnections: 2, mostSilentMs: aDayMs });
+      try {
+        return await aloneUnder(alone, patient, () => work(patient));
+      } finally {
+        await patient.close();
+      }
     },
 
     close: pool.close,

@@ -1,3 +1,4 @@
+import { recordIdentity } from '../db/identity.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
@@ -39,6 +40,7 @@ export function serverAdapters({
     const opened = await openReadyPostgres({ ...postgres, migrates: config.environment !== 'production' });
     lifecycle.defer('PostgreSQL', () => opened.close());
     await assertPartitioning(opened, partitionCount);
+    await recordIdentity(opened, log);
     return opened;
   });
   /** A connection of its own: a beat that waits behind requests or batches would have this process taken for dead. */

@@ -98,7 +98,7 @@ describe('PostgreSQL is there, and not as it should be', async () => {
     };
     const storing = storeBatch(
       {
-        stores: { gather: counted, alone: counted },
+        stores: { gather: counted, alone: counted, work: async () => true },
         ...{ maxRetries: 0, log: createLog({ logLevel: 'silent' }, 'test') },
         ...{ leaving: new AbortController().signal, current: () => true },
       },

@@ -120,25 +120,6 @@ describe('what waiting cannot mend ends at once, in the words of the server', ()
     expect(await refusal({ url, tls: { ...tls, ...stranger } }, 500)).not.toBe('it starts');
   });
 
-  test('a database that cannot hold every character', async () => {
-    const control = admin(primary);
-    await control.query(`CREATE DATABASE narrow ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`, []);
-    expect(await refusal({ url: at(primary, 'postgres:postgres@HOST/narrow') })).toContain(
-      "The database narrow is LATIN1, which cannot hold every character: make one with ENCODING 'UTF8'",
-    );
-  });
-
-  test('a role that may not make tables', async () => {
-    const control = admin(primary);
-    await control.query(`CREATE ROLE reader LOGIN PASSWORD 'reader'`, []);
-    await control.query('CREATE DATABASE closed', []);
-    const owner = open({ url: at(primary, 'postgres:postgres@HOST/closed'), maxConnections: 1 });
-    await owner.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC', []);
-    expect(await refusal({ url: at(primary, 'reader:reader@HOST/closed') })).toBe(
-      'PostgreSQL refuses what a start needs: permission denied for schema public (SQLSTATE 42501)',
-    );
-  });
-
   test('what is no PostgreSQL', async () => {
     const other = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() });
     expect(await refusal({ url: `postgres://u@127.0.0.1:${other.port}/chat` })).toContain(

@@ -23,12 +23,17 @@ export interface ReadyPostgresOptions
   log: Logger;
 }
 
+export interface ReadyPostgres extends Database {
+  /** The same database over connections of its own, for what may not wait behind anything else; closed by who asks for it. */
+  beside(maxConnections: number): Database;
+}
+
 /**
  * PostgreSQL that answers, on the schema that this program needs.
  * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help or the server is not as needed
  * @throws SchemaError when the schema is not the one that this program needs
  */
-export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<Database> {
+export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<ReadyPostgres> {
   const { log } = options;
   const pooling = await untilAnswer(options);
   if (options.needsOwnSession && pooling === 'transaction') {
@@ -45,7 +50,7 @@ export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<
       for (const name of await migrate(database, { log }))
         log.info({ migration: name }, 'the schema was brought up to date');
     }
-    return database;
+    return { ...database, beside: (maxConnections) => openPostgres({ ...options, pooling, maxConnections }) };
   } catch (error) {
     await database.close();
     if (error instanceof ChatError) {

@@ -34,10 +34,15 @@ export function serverAdapters({
 }: AdapterParts & { waitMs?: number }): Adapters {
   const { partitionCount, notificationChannel: prefix } = config;
 
-  const postgres = { ...config.database, applicationName: name, waitMs, log };
   const database = once(async () => {
-    // Production migrates once, before its processes start.
-    const opened = await openReadyPostgres({ ...postgres, migrates: config.environment !== 'production' });
+    const opened = await openReadyPostgres({
+      ...config.database,
+      applicationName: name,
+      // Production migrates once, before its processes start.
+      migrates: config.environment !== 'production',
+      waitMs,
+      log,
+    });
     lifecycle.defer('PostgreSQL', () => opened.close());
     await assertPartitioning(opened, partitionCount);
     await recordIdentity(opened, log);
@@ -45,8 +50,7 @@ export function serverAdapters({
   });
   /** A connection of its own: a beat that waits behind requests or batches would have this process taken for dead. */
   const registryDatabase = once(async () => {
-    await database();
-    const opened = await openReadyPostgres({ ...postgres, migrates: false, maxConnections: 1 });
+    const opened = (await database()).beside(1);
     lifecycle.defer('PostgreSQL (beat)', () => opened.close());
     return opened;
   });

@@ -8,7 +8,9 @@ import { runProcess } from './shared/run-process.ts';
 import { StartError } from './shared/start-error.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
-await runProcess('worker', { secret: 'none' }, async (parts) => {
+const servers = ['postgres', 'redis', 'rabbitmq'] as const;
+
+await runProcess('worker', { secret: 'none', servers }, async (parts) => {
   const { config, log, lifecycle } = parts;
   if (!config.worker.enabled) {
     throw new StartError(
@@ -19,9 +21,12 @@ await runProcess('worker', { secret: 'none' }, async (parts) => {
   const database = await adapters.database();
   const worker = await assembleWorker(parts, adapters);
 
-  const queue = { required: true, check: worker.ready };
-  const health = createHealthApp(readinessOf({ database, queue, hints: adapters.hintsReady }), log);
-  const http = listen({ port: config.workerPort, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
+  const queue = { own: true, check: worker.ready };
+  const readiness = readinessOf({ database, queue, hints: adapters.hintsReady, leaving: lifecycle.leaving });
+  const health = createHealthApp(readiness, log);
+  const { host, workerPort: port } = config;
+  const http = listen({ host, port, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
+  // Nobody is led here: its partitions are given up at once.
   lifecycle.defer('the http server', http.stop);
-  log.info(`consuming; health on http://localhost:${http.port}`);
+  log.info(`consuming; health on ${http.place}`);
 });

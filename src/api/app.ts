@@ -21,9 +21,10 @@ import { requestDeadline } from './middleware/deadline.ts';
 import { preflight } from './middleware/preflight.ts';
 import { createRequireIdentity, type RequireIdentity } from './middleware/require-identity.ts';
 import { respondToError, respondToUnknownRoute } from './problem.ts';
+import type { Readiness } from './readiness.ts';
 import { authRoutes } from './routes/auth.ts';
 import { documentationRoutes } from './routes/documentation.ts';
-import { type Dependency, healthRoutes } from './routes/health.ts';
+import { healthRoutes } from './routes/health.ts';
 import { outsideUsersRoutes } from './routes/outside-users.ts';
 import { usersRoutes } from './routes/users.ts';
 
@@ -40,8 +41,7 @@ export interface ApiDependencies {
   /** The verb of its busiest route, which has a way of its own. */
   sendMessage: SendMessage;
   allowedOrigin(origin: string): boolean;
-  /** What `/readyz` names. */
-  dependencies: readonly Dependency[];
+  readiness: Readiness;
   log: Logger;
   /** No request lasts longer. */
   deadlineMs?: number;
@@ -58,7 +58,7 @@ export function createApi({
   chatRoutes,
   sendMessage,
   allowedOrigin,
-  dependencies,
+  readiness,
   log,
   deadlineMs = 4_800,
 }: ApiDependencies): Hono<ApiEnv> {
@@ -82,7 +82,7 @@ export function createApi({
   const findUsers = createFindUsers(database);
   api.route('/', usersRoutes({ getUser, findUsers, rateLimits, requireIdentity }));
   api.route('/', chatRoutes(requireIdentity));
-  api.route('/', healthRoutes(dependencies));
+  api.route('/', healthRoutes(readiness));
 
   let document: Promise<object> | undefined;
   const documentOnce = () => {

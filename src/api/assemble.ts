@@ -11,7 +11,7 @@ import { readinessOf } from './readiness.ts';
 
 /** The api on these adapters. */
 export async function assembleApi(
-  { config, log }: Pick<ProcessParts, 'config' | 'log'>,
+  { config, log, lifecycle }: ProcessParts,
   adapters: Adapters,
 ): Promise<Hono<ApiEnv>> {
   const database = await adapters.database();
@@ -40,11 +40,11 @@ export async function assembleApi(
     chatRoutes: createChatRoutes({ database, facts, presence, notifier, sendMessage, log }),
     sendMessage,
     allowedOrigin: createAllowedOrigin(config),
-    dependencies: readinessOf({
+    readiness: readinessOf({
       database,
-      // Without the broker nothing can be sent; logging in and reading go on.
-      queue: { required: false, check: () => sendQueue.ready() },
+      queue: { own: false, check: () => sendQueue.ready() },
       hints: adapters.hintsReady,
+      leaving: lifecycle.leaving,
     }),
     log,
   });

@@ -75,9 +75,11 @@ const drainMs = 3_000;
 export function createGateway(options: GatewayOptions): Gateway {
   const { database, subscriber, allowedOrigin, trustProxy, log } = options;
   let draining = false;
-  /** Who carries the sockets; known from the first request on. */
-  let bun: Bun.Server<never> | undefined;
-  const publish: Publish = (topic, frame) => bun?.publish(topic, frame);
+  /** Who carries the sockets; known from the first request on. One for each address that is listened at. */
+  const carriers = new Set<Bun.Server<never>>();
+  const publish: Publish = (topic, frame) => {
+    for (const carrier of carriers) carrier.publish(topic, frame);
+  };
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
   const users = createUsers({ subscriber, presence, log });
@@ -167,7 +169,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     handles: (pathname) => pathname === '/socket.io' || pathname.startsWith(socketPath),
 
     fetch(request, server) {
-      bun = server;
+      carriers.add(server);
       if (isPlainHandshake(request)) return handshake(request, server, true);
       const url = new URL(request.url);
       if (url.pathname !== socketPath) return new Response(null, { status: 404 });

@@ -1,5 +1,16 @@
 import ms from 'ms';
 import * as v from 'valibot';
+import {
+  defaultCredentials,
+  plainText,
+  postgresAccess,
+  rabbitMqAccess,
+  rabbitMqUriAccess,
+  redisAccess,
+  type ServerAccess,
+  type ServerName,
+  withPostgresPassword,
+} from './server-access.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {
@@ -13,6 +24,8 @@ export class ConfigError extends Error {
 }
 
 const text = v.pipe(v.string(), v.trim());
+/** To the byte: a space at its end is part of a password. */
+const secretText = v.string();
 const integer = (lowest: number, highest: number) =>
   v.pipe(
     text,
@@ -24,8 +37,9 @@ const integer = (lowest: number, highest: number) =>
 const port = integer(0, 65_535);
 const flag = v.pipe(
   text,
-  v.picklist(['true', 'false'], 'must be true or false'),
-  v.transform((value) => value === 'true'),
+  v.toLowerCase(),
+  v.picklist(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'], 'must be true or false'),
+  v.transform((value) => ['true', '1', 'yes', 'on'].includes(value)),
 );
 const name = v.pipe(text, v.regex(/^[A-Za-z0-9._:-]{1,200}$/, 'may hold letters, digits and . _ : - only'));
 const url = (...protocols: string[]) =>
@@ -47,9 +61,29 @@ const duration = v.pipe(
   v.minValue(1, 'must be at least 1s'),
   v.maxValue(longestSeconds, 'must be 3650d at most'),
 );
-const secret = v.pipe(
+/** Milliseconds, from `0`, `500ms`, `5s`. */
+const pause = v.pipe(
   text,
-  v.check((value) => Buffer.byteLength(value) >= 32, 'must have at least 32 bytes'),
+  v.regex(/^(?:0|\d+\s*(?:ms|s))$/, 'must be a time like 0, 500ms or 5s'),
+  v.transform((value) => ms(value as ms.StringValue)),
+  v.maxValue(20_000, 'must be 20s at most'),
+);
+const longEnough = v.check<string, string>(
+  (value) => Buffer.byteLength(value) >= 32,
+  'must have at least 32 bytes',
+);
+const secret = v.pipe(secretText, longEnough);
+/** Travels in a header, which has no more than these, and none of them blank at an end. */
+const headerSecret = v.pipe(
+  text,
+  v.regex(/^[\x20-\x7e]*$/, 'may hold visible ASCII characters and spaces only: it travels in a header'),
+  longEnough,
+);
+/** An address of this machine, or a name of one; brackets around IPv6 are allowed. */
+const ownHost = v.pipe(
+  text,
+  v.transform((value) => value.replace(/^\[(.*)\]$/, '$1')),
+  v.regex(/^[A-Za-z0-9._:%-]+$/, 'must be an address of this machine, like 127.0.0.1, :: or localhost'),
 );
 const perMinute = integer(1, 1_000_000);
 
@@ -58,14 +92,26 @@ const variables = v.object({
   PORT: v.optional(port, '3000'),
   GATEWAY_PORT: v.optional(port, '3001'),
   WORKER_PORT: v.optional(port, '3002'),
+  HOST: v.optional(ownHost),
   NODE_ENV: v.optional(
-    v.picklist(['development', 'production', 'test'], 'must be development, production or test'),
+    v.pipe(
+      text,
+      v.toLowerCase(),
+      v.picklist(
+        ['development', 'production', 'test'],
+        'must be development, production or test; whatever others reach (staging, too) runs as production',
+      ),
+    ),
     'development',
   ),
   LOG_LEVEL: v.optional(
-    v.picklist(
-      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-      'must be trace, debug, info, warn, error, fatal or silent',
+    v.pipe(
+      text,
+      v.toLowerCase(),
+      v.picklist(
+        ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+        'must be trace, debug, info, warn, error, fatal or silent',
+      ),
     ),
     'info',
   ),
@@ -81,19 +127,22 @@ const variables = v.object({
     ),
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
+  SHUTDOWN_DELAY: v.optional(pause),
+  ALLOW_DEFAULT_CREDENTIALS: v.optional(flag, 'false'),
   DATABASE_URL: v.optional(
     url('postgres:', 'postgresql:'),
     'postgres://postgres:postgres@localhost:5432/chat',
   ),
+  POSTGRES_PASSWORD: v.optional(secretText),
   REDIS_HOST: v.optional(text, 'localhost'),
   REDIS_PORT: v.optional(port, '6379'),
-  REDIS_PASSWORD: v.optional(text),
+  REDIS_PASSWORD: v.optional(secretText),
   REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
   RABBITMQ_URI: v.optional(url('amqp:', 'amqps:')),
   RABBITMQ_HOST: v.optional(text, 'localhost'),
   RABBITMQ_PORT: v.optional(port, '5672'),
   RABBITMQ_USERNAME: v.optional(text, 'guest'),
-  RABBITMQ_PASSWORD: v.optional(text, 'guest'),
+  RABBITMQ_PASSWORD: v.optional(secretText, 'guest'),
   RABBITMQ_VHOST: v.optional(text, '/'),
   RABBITMQ_CHAT_EXCHANGE: v.optional(name, 'chat.events'),
   RABBITMQ_CHAT_DLX_EXCHANGE: v.optional(name, 'chat.dlx'),
@@ -118,7 +167,7 @@ const variables = v.object({
     ),
   ),
   JWT_JWKS_URL: v.optional(url('http:', 'https:')),
-  SERVICE_TOKEN: v.optional(secret),
+  SERVICE_TOKEN: v.optional(headerSecret),
   RATE_LIMIT_ENABLED: v.optional(flag, 'true'),
   RATE_LIMIT_USER: v.optional(perMinute, '600'),
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
@@ -126,25 +175,43 @@ const variables = v.object({
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
 });
 
+export const isVariable = (name: string): boolean => Object.hasOwn(variables.entries, name);
+
+/** What tells of the credentials of the three servers. */
+const serverVariables = v.pick(variables, [
+  'ALLOW_DEFAULT_CREDENTIALS',
+  ...(['DATABASE_URL', 'POSTGRES_PASSWORD', 'REDIS_HOST', 'REDIS_PASSWORD'] as const),
+  ...(['RABBITMQ_URI', 'RABBITMQ_HOST', 'RABBITMQ_USERNAME', 'RABBITMQ_PASSWORD'] as const),
+]);
+
+const chooseAnother = 'choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = ReturnType<typeof parseConfig>;
 export type AuthConfig = Config['auth'];
 export type BrokerConfig = Config['broker'];
 export type RedisConfig = Config['redis'];
 
+export interface ConfigOptions {
+  /** False for processes that sign and check no tokens, and where the secret is kept in the data folder. */
+  needsSecret?: boolean;
+  /** The servers that the process signs in to: in production not with credentials that everybody knows. */
+  servers?: readonly ServerName[];
+}
+
 /**
  * Pure: nothing else reads the environment.
- * @param options.needsSecret false for processes that sign and check no tokens, and where one is kept in the data folder
  * @throws ConfigError with every problem
  */
-export function parseConfig(environment: Environment, { needsSecret = true } = {}) {
-  const set = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
-  );
+export function parseConfig(
+  environment: Environment,
+  { needsSecret = true, servers = [] }: ConfigOptions = {},
+) {
+  const { set, links } = given(environment);
   const parsed = v.safeParse(variables, set);
-  const problems = (parsed.issues ?? []).map((issue) => `${v.getDotPath(issue)} ${issue.message}`);
+  const problems = (parsed.issues ?? []).map((issue) => problemOf(issue, set));
 
-  const production = set.NODE_ENV === 'production';
+  const production = set.NODE_ENV?.trim().toLowerCase() === 'production';
   const outside = set.JWT_PUBLIC_KEY !== undefined || set.JWT_JWKS_URL !== undefined;
   if (needsSecret && production && !outside && set.JWT_SECRET === undefined) {
     problems.push('JWT_SECRET is required in production: at least 32 random bytes');
@@ -152,11 +219,27 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
   if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
+  const warnings = links.map(linkIgnored);
+  // By themselves: an error elsewhere hides none of these.
+  const reached = production ? v.safeParse(serverVariables, set) : undefined;
+  if (reached?.success) {
+    const accesses = accessesOf(reached.output).filter(({ server }) => servers.includes(server));
+    const open = accesses.map(defaultCredentials).filter((problem) => problem !== undefined);
+    if (reached.output.ALLOW_DEFAULT_CREDENTIALS) warnings.push(...open);
+    else problems.push(...open.map((problem) => `${problem}: ${chooseAnother}`));
+    warnings.push(...accesses.map(plainText).filter((warning) => warning !== undefined));
+  }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
   const env = parsed.output;
   return {
     environment: env.NODE_ENV,
+    /** What works and should not stay so; to be logged. */
+    warnings,
+    /** `localhost`: this machine alone, by both families. `::`: from everywhere, by both. */
+    host: env.HOST ?? (production ? '::' : 'localhost'),
+    /** Between "not ready" and the end of listening, so that balancers have noticed. */
+    shutdownDelayMs: env.SHUTDOWN_DELAY ?? (production ? 5_000 : 0),
     port: env.PORT,
     gatewayPort: env.GATEWAY_PORT,
     workerPort: env.WORKER_PORT,
@@ -165,7 +248,7 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
     /** Undefined: any localhost origin in development, none in production. */
     corsOrigins: env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
-    databaseUrl: env.DATABASE_URL,
+    databaseUrl: databaseUrlOf(env).url,
     redis: {
       host: env.REDIS_HOST,
       port: env.REDIS_PORT,
@@ -207,6 +290,57 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       lookup: env.RATE_LIMIT_LOOKUP,
     },
   };
+}
+
+/** Of an environment what is set, and not for somebody else. Empty means unset. */
+function given(environment: Environment) {
+  const set: Record<string, string> = {};
+  const links: { name: string; value: string }[] = [];
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined || (isSecret(name) ? value : value.trim()) === '') continue;
+    if (isServiceLink(name, value)) links.push({ name, value });
+    else set[name] = value;
+  }
+  return { set, links };
+}
+
+const isSecret = (name: string): boolean => /PASSWORD|SECRET/.test(name);
+
+/** Kubernetes sets `REDIS_PORT=tcp://10.43.1.1:6379` in every pod beside a service that is called `redis`. */
+const isServiceLink = (name: string, value: string): boolean =>
+  /^(?:(?:GATEWAY|WORKER|REDIS|RABBITMQ)_)?PORT$/.test(name) && /^(?:tcp|udp|sctp):\/\//.test(value);
+
+const linkIgnored = ({ name, value }: { name: string; value: string }): string =>
+  `${name}=${value} is no port but Kubernetes' link to a service of that name, and ignored: ` +
+  'enableServiceLinks: false in the pod keeps it out';
+
+function problemOf(issue: v.InferIssue<typeof variables>, set: Record<string, string>): string {
+  const name = v.getDotPath(issue)?.split('.')[0] ?? '';
+  const shown = name === 'NODE_ENV' ? `=${set[name]}` : '';
+  return `${name}${shown} ${issue.message}`;
+}
+
+function accessesOf(env: v.InferOutput<typeof serverVariables>): ServerAccess[] {
+  const { url, variable } = databaseUrlOf(env);
+  return [
+    { ...postgresAccess(url), variable },
+    redisAccess({ host: env.REDIS_HOST, password: env.REDIS_PASSWORD }),
+    env.RABBITMQ_URI === undefined
+      ? rabbitMqAccess({
+          host: env.RABBITMQ_HOST,
+          user: env.RABBITMQ_USERNAME,
+          password: env.RABBITMQ_PASSWORD,
+        })
+      : rabbitMqUriAccess(env.RABBITMQ_URI),
+  ];
+}
+
+/** `POSTGRES_PASSWORD` is for a URL that holds none: there it needs no escapes. */
+function databaseUrlOf(env: Pick<v.InferOutput<typeof variables>, 'DATABASE_URL' | 'POSTGRES_PASSWORD'>) {
+  const { DATABASE_URL: url, POSTGRES_PASSWORD: password } = env;
+  return password === undefined || postgresAccess(url).password !== undefined
+    ? { url, variable: 'DATABASE_URL' }
+    : { url: withPostgresPassword(url, password), variable: 'POSTGRES_PASSWORD' };
 }
 
 function brokerUrl(env: v.InferOutput<typeof variables>): string {

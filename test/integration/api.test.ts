@@ -313,7 +313,7 @@ describe('on a port', () => {
 
 describe('readiness', () => {
   const readiness = async (...dependencies: Dependency[]) => {
-    const { get } = await open({ dependencies });
+    const { get } = await open({ readiness: { dependencies, leaving: () => false } });
     const answer = await get('/readyz');
     return [answer.status, await answer.json()];
   };
@@ -321,35 +321,40 @@ describe('readiness', () => {
   const down = { check: () => Promise.reject(new Error('no')) };
 
   test('200 ready: everything is up', async () => {
-    expect(await readiness({ name: 'postgres', required: true, ...up })).toEqual([
+    expect(await readiness({ name: 'postgres', own: false, ...up })).toEqual([
       200,
       { status: 'ready', dependencies: { postgres: 'up' } },
     ]);
   });
 
-  test('200 degraded: something is down that the process can do without', async () => {
+  test('200 degraded: something is down that every process of the kind stands on', async () => {
     expect(
-      await readiness(
-        { name: 'postgres', required: true, ...up },
-        { name: 'redis', required: false, ...down },
-      ),
-    ).toEqual([200, { status: 'degraded', dependencies: { postgres: 'up', redis: 'down' } }]);
+      await readiness({ name: 'postgres', own: false, ...down }, { name: 'redis', own: false, ...up }),
+    ).toEqual([200, { status: 'degraded', dependencies: { postgres: 'down', redis: 'up' } }]);
   });
 
-  test('503 unavailable: it can’t do its job', async () => {
+  test('503 unavailable: it can’t do its job where another could', async () => {
     expect(
-      await readiness(
-        { name: 'postgres', required: true, ...down },
-        { name: 'redis', required: false, ...up },
-      ),
-    ).toEqual([503, { status: 'unavailable', dependencies: { postgres: 'down', redis: 'up' } }]);
+      await readiness({ name: 'postgres', own: false, ...up }, { name: 'gateway', own: true, ...down }),
+    ).toEqual([503, { status: 'unavailable', dependencies: { postgres: 'up', gateway: 'down' } }]);
+  });
+
+  test('503 unavailable: it has been told to end', async () => {
+    const { get } = await open({
+      readiness: { dependencies: [{ name: 'postgres', own: false, ...up }], leaving: () => true },
+    });
+    const answer = await get('/readyz');
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      { status: 'unavailable', dependencies: { postgres: 'up' } },
+    ]);
   });
 
   test('a dependency that never answers is down', async () => {
-    const silent = { name: 'postgres', required: true, check: () => new Promise<boolean>(() => {}) };
+    const silent = { name: 'postgres', own: false, check: () => new Promise<boolean>(() => {}) };
     expect(await readiness(silent)).toEqual([
-      503,
-      { status: 'unavailable', dependencies: { postgres: 'down' } },
+      200,
+      { status: 'degraded', dependencies: { postgres: 'down' } },
     ]);
   });
 });

@@ -32,14 +32,12 @@ afterAll(async () => {
   await queue.close();
 });
 
-const dependencies = [
-  { name: 'postgres', required: true, up: true, check: () => dependencies[0]?.up ?? false },
-];
+const dependencies = [{ name: 'postgres', own: true, up: true, check: () => dependencies[0]?.up ?? false }];
 const sendMessage = createSendMessage({ ...base, sendQueue: await queue.sendQueue(), partitionCount });
 const { api, call, signUp } = await createTestApi({
   ...base,
   environment: { SERVICE_TOKEN: serviceToken },
-  dependencies,
+  readiness: { dependencies, leaving: () => false },
   chatRoutes: createChatRoutes({
     ...base,
     presence: createEmbeddedPresence(),

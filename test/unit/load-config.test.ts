@@ -1,0 +1,40 @@
+import { afterAll, expect, test } from 'bun:test';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseConfig } from '../../src/shared/config.ts';
+import { withFiles } from '../../src/shared/load-config.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'confab-files-'));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function file(content: string): Promise<string> {
+  const path = join(folder, crypto.randomUUID());
+  await Bun.write(path, content);
+  return path;
+}
+
+test('a secret may come in a file, to the byte but for the line break that editors put at its end', async () => {
+  const secret = ' a secret with spaces at both ends, and long enough ';
+  for (const content of [secret, `${secret}\n`, `${secret}\r\n`]) {
+    const read = withFiles({ JWT_SECRET_FILE: await file(content), PORT: '1' });
+    expect(parseConfig(read)).toMatchObject({ port: 1, auth: { secret } });
+  }
+  expect(withFiles({ REDIS_PASSWORD_FILE: await file('two\n\n') }).REDIS_PASSWORD).toBe('two\n');
+});
+
+test('the variable itself wins, an empty one does not', async () => {
+  const path = await file('in the file');
+  expect(withFiles({ REDIS_PASSWORD: 'own', REDIS_PASSWORD_FILE: path }).REDIS_PASSWORD).toBe('own');
+  expect(withFiles({ REDIS_PASSWORD: '', REDIS_PASSWORD_FILE: path }).REDIS_PASSWORD).toBe('in the file');
+  expect(withFiles({ REDIS_PASSWORD_FILE: '' }).REDIS_PASSWORD).toBeUndefined();
+});
+
+test('a file that is not there refuses, naming the variable; files of others are left alone', () => {
+  const path = join(folder, 'not-there');
+  expect(() => withFiles({ JWT_SECRET_FILE: path, SERVICE_TOKEN_FILE: path })).toThrow(
+    /JWT_SECRET_FILE can't be read: ENOENT[\s\S]*SERVICE_TOKEN_FILE can't be read/,
+  );
+  const others = { RABBITMQ_CONFIG_FILE: path, SSL_CERT_FILE: path, constructor_FILE: path };
+  expect(withFiles(others)).toEqual(others);
+});

@@ -10,6 +10,7 @@ import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { createTestApi, type TestApi, type TestApiOptions, testPassword } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
+import { eventually } from '../support/eventually.ts';
 
 const base = await embeddedBase();
 const open = (options: Partial<TestApiOptions> = {}) => createTestApi({ ...base, ...options });
@@ -45,14 +46,21 @@ describe('every answer', () => {
   test('may be read by the origins of the list, with what they need to see, and by no other', async () => {
     const { call } = await open({ environment: { CORS_ORIGINS: 'https://app.example.com' } });
     const from = (Origin: string, method = 'GET') =>
-      call(method, '/auth/me', undefined, { headers: { Origin, 'Access-Control-Request-Method': 'GET' } });
+      call(method, '/auth/me', undefined, {
+        headers: {
+          Origin,
+          'Access-Control-Request-Method': 'GET',
+          'Access-Control-Request-Headers': 'authorization,traceparent',
+        },
+      });
     const own = await from('https://app.example.com');
     expect(own.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
     expect(own.headers.get('access-control-expose-headers')).toBe('Retry-After,X-Request-Id');
     expect((await from('https://evil.example.com')).headers.has('access-control-allow-origin')).toBe(false);
     const preflight = await from('https://app.example.com', 'OPTIONS');
     expect(preflight.status).toBe(204);
-    expect(preflight.headers.get('access-control-allow-headers')).toContain('Authorization');
+    // Tracing libraries add headers of their own to a page's requests.
+    expect(preflight.headers.get('access-control-allow-headers')).toBe('authorization,traceparent');
     expect(preflight.headers.get('access-control-allow-methods')).toContain('DELETE');
   });
 });
@@ -133,6 +141,28 @@ describe('errors', () => {
     const problem = await problemOf(answer);
     expect(problem.code).toBe('database_unavailable');
     expect(JSON.stringify(problem)).not.toContain('10.0.0.7');
+  });
+
+  test('what is refused by the thousand is told once a second, with its count, and why', async () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7'), { code: 'ECONNREFUSED' });
+    const lines: string[] = [];
+    const log = pino({}, { write: (line: string) => lines.push(line) });
+    const { get } = await open({ ...failing(refused), log });
+    const statuses: number[] = [];
+    for (let time = 0; time < 1_000; time += 1) statuses.push((await get('/fails')).status);
+    expect(new Set(statuses)).toEqual(new Set([503]));
+    const counted = () => lines.map((line) => JSON.parse(line).count).reduce((sum, count) => sum + count, 0);
+    await eventually('all are told of', () => counted() === 1_000);
+    expect(lines.length).toBeLessThanOrEqual(5);
+    for (const line of lines) {
+      expect(JSON.parse(line)).toMatchObject({
+        msg: 'request failed',
+        level: 40,
+        code: 'database_unavailable',
+        reason: 'connect ECONNREFUSED 10.0.0.7',
+        requestId: expect.any(String),
+      });
+    }
   });
 
   test('503: a database that never answers hangs nobody', async () => {

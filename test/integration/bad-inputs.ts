@@ -51,6 +51,7 @@ const revoked = { status: 401, code: 'session_revoked' } as const;
 const wrong = { status: 401, code: 'bad_credentials' } as const;
 const noRefresh = { status: 401, code: 'refresh_invalid' } as const;
 const noUser = { status: 404, code: 'user_not_found' } as const;
+const notHere = { status: 405, code: 'method_not_allowed' } as const;
 const noRoute = { status: 404, code: 'route_not_found' } as const;
 
 /** Input → status, code. What is asked of chats and messages has a table of its own. */
@@ -82,6 +83,7 @@ const rows: readonly BadInput<World>[] = [
   { input: 'a form', ask: register('email=a', { 'Content-Type': 'application/x-www-form-urlencoded' }), ...wrongType },
   { input: 'text', ask: register({ email, password }, { 'Content-Type': 'text/plain' }), ...wrongType },
   { input: 'a type that begins like JSON', ask: register({ email, password }, { 'Content-Type': 'application/jsonx' }), ...wrongType },
+  { input: 'a compressed body', ask: register({ email, password }, { 'Content-Encoding': 'gzip' }), ...wrongType },
   { input: 'no content type', ask: () => ({ method: 'POST', path: '/auth/register' }), ...wrongType },
   { input: 'a body over 64 KiB', ask: register({ email, password, displayName: 'x'.repeat(65_536) }), ...tooLarge },
   { input: 'a body over 64 KiB in chunks', ask: () => stream('/auth/register', ...Array(65).fill(new Uint8Array(1024).fill(0x20))), ...tooLarge },
@@ -148,6 +150,7 @@ const rows: readonly BadInput<World>[] = [
   // Users
   { input: 'a user id that is no UUID', ask: get('/users/ada'), ...invalid, path: 'userId' },
   { input: 'a user id with a NUL', ask: get('/users/%00'), ...invalid, path: 'userId' },
+  { input: 'a query where none is known', ask: get(`/users/${crypto.randomUUID()}?fields=email`), ...invalid, path: 'fields' },
   { input: 'a user of nobody', ask: get(`/users/${crypto.randomUUID()}`), ...noUser },
   { input: 'looking up without an email', ask: get('/users'), ...invalid, path: 'email' },
   { input: 'looking up what is no email', ask: get('/users?email=%25'), ...invalid, path: 'email' },
@@ -165,7 +168,7 @@ const rows: readonly BadInput<World>[] = [
 
   // Routes
   { input: 'no such route', ask: () => ({ method: 'GET', path: '/nowhere' }), ...noRoute },
-  { input: 'another method', ask: () => ({ method: 'DELETE', path: '/auth/login' }), ...noRoute },
+  { input: 'another method', ask: () => ({ method: 'DELETE', path: '/auth/login' }), ...notHere },
   { input: 'another case', ask: () => ({ method: 'GET', path: '/Auth/me' }), ...noRoute },
   { input: 'a path upwards', ask: () => ({ method: 'GET', path: '/documentation/..%2f..%2fpackage.json' }), ...noRoute },
 ];

@@ -54,7 +54,7 @@ export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutes
       }),
       limited,
       jsonBody(loginBody),
-      async (c) => noStore(c.json(await accounts.login(c.req.valid('json')))),
+      async (c) => c.json(await accounts.login(c.req.valid('json'))),
     )
     .post(
       '/auth/refresh',
@@ -73,7 +73,7 @@ export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutes
       }),
       limited,
       jsonBody(refreshBody),
-      async (c) => noStore(c.json(await accounts.refresh(c.req.valid('json')))),
+      async (c) => c.json(await accounts.refresh(c.req.valid('json'))),
     )
     .post(
       '/auth/logout',
@@ -93,10 +93,4 @@ export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutes
         return c.body(null, 204);
       },
     );
-}
-
-/** RFC 6749, 5.1: tokens belong into no cache. */
-function noStore<R extends Response>(response: R): R {
-  response.headers.set('Cache-Control', 'no-store');
-  return response;
 }

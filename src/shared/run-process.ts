@@ -31,6 +31,8 @@ export async function runProcess(
   { secret, servers, graceMs }: ProcessOptions,
   start: (parts: ProcessParts) => Promise<void>,
 ): Promise<never> {
+  // Whatever is written is this user's alone.
+  process.umask(0o077);
   try {
     const config = loadConfig({ needsSecret: secret === 'required', servers });
     const log = createLog(config, name);

@@ -8,6 +8,7 @@ interface MediaType {
 }
 export interface Operation {
   operationId: string;
+  tags: string[];
   security: Record<string, string[]>[];
   requestBody?: { content: Record<string, MediaType> };
   responses: Record<string, { content?: Record<string, MediaType>; headers?: Record<string, unknown> }>;

@@ -173,6 +173,7 @@ const variables = v.object({
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
+  RATE_LIMIT_INVITE: v.optional(perMinute, '2000'),
 });
 
 export const isVariable = (name: string): boolean => Object.hasOwn(variables.entries, name);
@@ -288,6 +289,7 @@ export function parseConfig(
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
       lookup: env.RATE_LIMIT_LOOKUP,
+      invite: env.RATE_LIMIT_INVITE,
     },
   };
 }

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'email_taken'
   | 'chat_is_direct'
+  | 'recently_left'
   | 'idempotency_conflict'
   | 'body_too_large'
   | 'unsupported_media_type'
@@ -138,6 +139,8 @@ export interface MessageFailedEvent {
 export interface ParticipantEvent {
   chatId: string;
   participant: Participant;
+  /** Where one request added several: all of them, up to 100, the first of whom is `participant`. */
+  participants?: Participant[];
   eventSequence: number;
 }
 

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { listen } from '../../src/shared/http-server.ts';
@@ -20,7 +21,8 @@ const sendMessage = createSendMessage({
   sendQueue: { publish: async () => {}, ready: () => true },
   partitionCount: 2,
 });
-const chatRoutes = createChatRoutes({ ...base, presence: createEmbeddedPresence(), sendMessage, log });
+const presence = createEmbeddedPresence();
+const chatRoutes = createChatRoutes({ ...base, presence, sendMessage, rateLimits: unlimited, log });
 const open = (options: Partial<TestApiOptions> = {}) =>
   createTestApi({ ...base, chatRoutes, sendMessage, ...options });
 

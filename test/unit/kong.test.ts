@@ -23,7 +23,15 @@ const never = {
   facts: none,
   notifier: none,
   chatRoutes: createChatRoutes({
-    ...{ database: none, facts: none, presence: none, notifier: none, sendMessage: none, log },
+    ...{
+      database: none,
+      facts: none,
+      presence: none,
+      notifier: none,
+      sendMessage: none,
+      rateLimits: none,
+      log,
+    },
   }),
 };
 const hasJwt = (kong: KongConfig, path: string) =>

@@ -17,7 +17,7 @@ const passwordOf = (server: string) => join(VOLUMES_ROOT, 'passwords', server);
 const unset = '-';
 
 const servers = [
-  { name: 'postgres', label: 'PostgreSQL', variable: 'POSTGRES_PASSWORD', usual: 'postgres', keeps: true },
+  { name: 'postgres', label: 'PostgreSQL', variable: 'DATABASE_PASSWORD', usual: 'postgres', keeps: true },
   { name: 'rabbitmq', label: 'RabbitMQ', variable: 'RABBITMQ_PASSWORD', usual: 'guest', keeps: true },
   { name: 'redis', label: 'Redis', variable: 'REDIS_PASSWORD', usual: '', keeps: false },
 ] as const;
@@ -39,15 +39,27 @@ async function make(): Promise<void> {
   }
 }
 
-/** In `.env` PostgreSQL's password may be in the URL that processes on the host use. */
 function givenFor(variable: (typeof servers)[number]['variable']): string | undefined {
-  const value = process.env[variable] ?? unset;
-  if (variable === 'REDIS_PASSWORD') return value === unset ? undefined : value;
-  if (value !== unset && value !== '') return value;
-  const { DATABASE_URL: url = '' } = process.env;
-  const { hostname, password } = URL.canParse(url) ? new URL(url) : { hostname: '', password: '' };
-  const here = variable === 'POSTGRES_PASSWORD' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
-  return here && password !== '' ? decodeURIComponent(password) : undefined;
+  const { REDIS_PASSWORD = unset, RABBITMQ_PASSWORD } = process.env;
+  switch (variable) {
+    case 'REDIS_PASSWORD':
+      return REDIS_PASSWORD === unset ? undefined : REDIS_PASSWORD;
+    case 'RABBITMQ_PASSWORD':
+      return RABBITMQ_PASSWORD || undefined;
+    case 'DATABASE_PASSWORD':
+      return postgresGiven();
+  }
+}
+
+/** Its own variable, or what processes on the host would sign in with to a server on this machine. */
+function postgresGiven(): string | undefined {
+  const { POSTGRES_PASSWORD, DATABASE_PASSWORD, DATABASE_URL = '' } = process.env;
+  if (POSTGRES_PASSWORD) return POSTGRES_PASSWORD;
+  const { hostname, password } = URL.canParse(DATABASE_URL)
+    ? new URL(DATABASE_URL)
+    : { hostname: 'localhost', password: '' };
+  if (!['localhost', '127.0.0.1', '[::1]'].includes(hostname)) return undefined;
+  return DATABASE_PASSWORD || decodeURIComponent(password) || undefined;
 }
 
 /** A volume that its server has closed to others is one that it has used. */

@@ -133,7 +133,7 @@ const variables = v.object({
     url('postgres:', 'postgresql:'),
     'postgres://postgres:postgres@localhost:5432/chat',
   ),
-  POSTGRES_PASSWORD: v.optional(secretText),
+  DATABASE_PASSWORD: v.optional(secretText),
   REDIS_HOST: v.optional(text, 'localhost'),
   REDIS_PORT: v.optional(port, '6379'),
   REDIS_PASSWORD: v.optional(secretText),
@@ -181,7 +181,7 @@ export const isVariable = (name: string): boolean => Object.hasOwn(variables.ent
 /** What tells of the credentials of the three servers. */
 const serverVariables = v.pick(variables, [
   'ALLOW_DEFAULT_CREDENTIALS',
-  ...(['DATABASE_URL', 'POSTGRES_PASSWORD', 'REDIS_HOST', 'REDIS_PASSWORD'] as const),
+  ...(['DATABASE_URL', 'DATABASE_PASSWORD', 'REDIS_HOST', 'REDIS_PASSWORD'] as const),
   ...(['RABBITMQ_URI', 'RABBITMQ_HOST', 'RABBITMQ_USERNAME', 'RABBITMQ_PASSWORD'] as const),
 ]);
 
@@ -337,12 +337,12 @@ function accessesOf(env: v.InferOutput<typeof serverVariables>): ServerAccess[] 
   ];
 }
 
-/** `POSTGRES_PASSWORD` is for a URL that holds none: there it needs no escapes. */
-function databaseUrlOf(env: Pick<v.InferOutput<typeof variables>, 'DATABASE_URL' | 'POSTGRES_PASSWORD'>) {
-  const { DATABASE_URL: url, POSTGRES_PASSWORD: password } = env;
-  return password === undefined || postgresAccess(url).password !== undefined
+/** `DATABASE_PASSWORD` needs no escapes, as in a URL. */
+function databaseUrlOf(env: Pick<v.InferOutput<typeof variables>, 'DATABASE_URL' | 'DATABASE_PASSWORD'>) {
+  const { DATABASE_URL: url, DATABASE_PASSWORD: password } = env;
+  return password === undefined
     ? { url, variable: 'DATABASE_URL' }
-    : { url: withPostgresPassword(url, password), variable: 'POSTGRES_PASSWORD' };
+    : { url: withPostgresPassword(url, password), variable: 'DATABASE_PASSWORD' };
 }
 
 function brokerUrl(env: v.InferOutput<typeof variables>): string {

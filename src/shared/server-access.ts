@@ -78,7 +78,7 @@ export function postgresAccess(url: string): ServerAccess {
   };
 }
 
-/** A PostgreSQL URL without a password, with this one. */
+/** A PostgreSQL URL with this password. */
 export function withPostgresPassword(url: string, password: string): string {
   return url.replace(postgresUrl, (whole, scheme: string, userInfo: string | undefined) => {
     const rest = whole.slice(scheme.length + (userInfo === undefined ? 0 : userInfo.length + 1));

@@ -186,7 +186,7 @@ test('with .env.example as .env the servers have what it says, and each process 
   expect([config.databaseUrl, config.broker.url].map(secretOf)).toEqual(['postgres', 'guest']);
   expect(config.redis.password).toBeUndefined();
   expect(config.warnings.map((warning) => warning.split(' ')[0])).toEqual([
-    'POSTGRES_PASSWORD',
+    'DATABASE_PASSWORD',
     'REDIS_PASSWORD',
     'RABBITMQ_PASSWORD',
   ]);
@@ -331,7 +331,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
 });
 
 test('no variable is forgotten: each is set, or handed on from .env', async () => {
-  const fromFiles = ['POSTGRES_PASSWORD', 'REDIS_PASSWORD', 'RABBITMQ_PASSWORD'];
+  const fromFiles = ['DATABASE_PASSWORD', 'REDIS_PASSWORD', 'RABBITMQ_PASSWORD'];
   const known = Object.keys(parseEnvironment(await readText('.env.example'))).map((name) =>
     fromFiles.includes(name) ? `${name}_FILE` : name,
   );

@@ -95,6 +95,26 @@ test('the log has a line a request, without tokens, passwords, emails or bodies'
   }
 });
 
+test('probes are told at debug, every other request by the pattern of its route', async () => {
+  const lines: string[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
+  const { call, get } = await open({ log });
+  for (const path of ['/healthz', '/readyz', '/openapi.json', '/users/x?y=1', '/nowhere']) await get(path);
+  await call('DELETE', '/auth/login');
+  expect(lines.map((line) => JSON.parse(line)).map(({ level, route }) => [level, route])).toEqual([
+    ...[
+      [20, '/healthz'],
+      [20, '/readyz'],
+      [30, '/openapi.json'],
+      [30, '/users/:userId'],
+    ],
+    ...[
+      [30, '/*'],
+      [30, '/*'],
+    ],
+  ]);
+});
+
 describe('errors', () => {
   const failing = (error: Error): Partial<TestApiOptions> => ({
     chatRoutes: () => new Hono<ApiEnv>().get('/fails', () => Promise.reject(error)),

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'bun:test';
 import { randomUUID } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
+import { RedisClient } from 'bun';
 import { io, type Socket } from 'socket.io-client';
 import type { Chat, MessageEvent, ServerToClientEvents, TokenPair } from '../../src/shared/contract.ts';
 import { type Member, serverEnvironment, startMember, untilReady } from '../support/deployment.ts';
@@ -9,7 +10,7 @@ import { readKong } from '../support/kong.ts';
 import { nginxFromKong } from '../support/nginx-from-kong.ts';
 import { newPerson } from '../support/people.ts';
 import { testProcesses, untilSays } from '../support/processes.ts';
-import { readText } from '../support/repository.ts';
+import { guideBlock, readText } from '../support/repository.ts';
 import { realServers } from '../support/servers.ts';
 
 const serviceToken = 'the token of a backend that is not behind Kong';
@@ -21,6 +22,7 @@ const kong = await readKong('kong.yml');
 // What docker-compose.yml gives its containers: production, behind a proxy, the schema brought up to date before.
 const environment = {
   ...(await serverEnvironment(servers)),
+  ...(await restrictedRedis()),
   NODE_ENV: 'production',
   TRUST_PROXY: 'true',
   JWT_SECRET: 'a secret of these processes alone, made for one test',
@@ -28,6 +30,21 @@ const environment = {
   SERVICE_TOKEN: serviceToken,
   RATE_LIMIT_LOGIN: '100',
 };
+/** A Redis whose user may do what the setup guide lets it, and no more. */
+async function restrictedRedis(): Promise<Record<string, string>> {
+  const { host, port, url } = await servers.createRedis();
+  const REDIS_PASSWORD = ' p@ss word#1 ';
+  const rules = (await guideBlock('', 'user default')).trim().split(' ').slice(2);
+  const client = new RedisClient(url);
+  await client.send('ACL', [
+    'SETUSER',
+    'default',
+    'reset',
+    ...rules.map((rule) => rule.replace('<REDIS_PASSWORD>', REDIS_PASSWORD)),
+  ]);
+  client.close();
+  return { REDIS_HOST: host, REDIS_PORT: String(port), REDIS_PASSWORD, CHAT_NOTIFICATION_CHANNEL: '' };
+}
 const migrated = await processes.finish(['src/commands/migrate.ts'], environment);
 if (migrated.code !== 0) throw new Error(migrated.output);
 const [api, worker, ...gateways] = await Promise.all([
@@ -203,8 +220,7 @@ test('one api after the other is restarted behind nginx, and no request notices'
   const own = { ...environment, RATE_LIMIT_ENABLED: 'false', SHUTDOWN_DELAY: '1s' };
   const apis = await Promise.all([startMember(processes, 'api', own), startMember(processes, 'api', own)]);
   // The guide's own configuration, with the addresses of these two.
-  const guide = await readText('docs/realtime-chat-setup.md');
-  const [documented = ''] = /(?<=```nginx\n)upstream chat-be \{[\s\S]*?(?=```)/.exec(guide) ?? [];
+  const documented = await guideBlock('nginx', 'upstream chat-be');
   const balancer = await servers.createNginx((port) =>
     apis.reduce(
       (text, member, at) => text.replace(`chat-be-${at + 1}:3000`, `127.0.0.1:${new URL(member.url).port}`),
@@ -271,4 +287,11 @@ test('a connection that has been idle for longer than Bun keeps one by itself is
     expect(await ask()).toBe('HTTP/1.1 200 OK');
     end();
   }
+});
+
+test('Redis has refused nothing: its user may do what the processes do', async () => {
+  for (const { process } of [api, worker, ...gateways])
+    expect(process.output().match(/.*(?:NOPERM|WRONGPASS|NOAUTH).*/g)).toBeNull();
+  const ready = await fetch(`${api.url}/readyz`);
+  expect(await ready.json()).toMatchObject({ status: 'ready', dependencies: { redis: 'up' } });
 });

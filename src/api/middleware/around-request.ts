@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
-import { routePath } from 'hono/route';
+import { matchedRoutes } from 'hono/route';
+import { METHOD_NAME_ALL } from 'hono/router';
 import type { Logger } from '../../shared/log.ts';
 import {
   cacheControl,
@@ -63,7 +64,7 @@ export function aroundRequest({
     logRequest(status, () => ({
       requestId,
       method: c.req.method,
-      route: routePath(c, -1),
+      route: matchedRoutes(c).findLast(({ method }) => method !== METHOD_NAME_ALL)?.path ?? '/*',
       chatId: c.req.param('chatId'),
       userId: c.get('identity')?.userId,
       status,

@@ -22,7 +22,12 @@ export async function assembleApi(
     adapters.notifier(),
     adapters.sendQueue(),
   ]);
-  const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
+  const { verify, admit, ownTokens } = await createAuthentication({
+    config: config.auth,
+    database,
+    facts,
+    log,
+  });
   const { refreshTtlSeconds, issuer, serviceToken } = config.auth;
 
   const { partitionCount } = adapters;

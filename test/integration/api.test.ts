@@ -383,6 +383,25 @@ describe('readiness', () => {
     ).toEqual([200, { status: 'degraded', dependencies: { postgres: 'down', redis: 'up' } }]);
   });
 
+  test('a look serves all who ask within a second, whatever it found; after that there is another', async () => {
+    let looks = 0;
+    const check = async () => {
+      looks += 1;
+      return looks > 1;
+    };
+    const { get } = await open({
+      readiness: { dependencies: [{ name: 'gateway', own: true, check }], leaving: () => false },
+    });
+    const ask = async () => (await get('/readyz')).status;
+    const began = performance.now();
+    const answers = await Promise.all(Array.from({ length: 100 }, ask));
+    for (let at = 0; at < 10; at += 1) answers.push(await ask());
+    expect({ answers: new Set(answers), looks }).toEqual({ answers: new Set([503]), looks: 1 });
+    await eventually('it is looked at again', async () => (await ask()) === 200, 3_000);
+    expect(performance.now() - began).toBeGreaterThan(900);
+    expect(looks).toBe(2);
+  });
+
   test('503 unavailable: it can’t do its job where another could', async () => {
     expect(
       await readiness({ name: 'postgres', own: false, ...up }, { name: 'gateway', own: true, ...down }),

@@ -1,10 +1,13 @@
-import { fileURLToPath } from 'node:url';
+import { createHash } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { Database, Orm } from './database.ts';
+import { readOwnMigrations } from './migration-folder.ts' with { type: 'macro' };
 
-// Not the URL's pathname: that keeps a space as %20, and puts a slash before a drive.
-const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
+const known: readonly Migration[] = readOwnMigrations().map(({ name, text }) => ({
+  name,
+  hash: createHash('sha256').update(text).digest('hex'),
+  statements: text.split('--> statement-breakpoint'),
+}));
 
 /** `pg_advisory_xact_lock` key: one migration at a time, whatever the number of processes. */
 const lockKey = 4_014_231_207;
@@ -20,7 +23,6 @@ export class SchemaError extends Error {
  * @throws SchemaError when the database holds a migration that this program does not know
  */
 export async function migrate(database: Database): Promise<string[]> {
-  const known = await knownMigrations();
   return database.orm.transaction(async (tx) => {
     await tx.execute(sql`SET LOCAL statement_timeout = 0`);
     await tx.execute(sql`SET LOCAL lock_timeout = 0`);
@@ -31,7 +33,7 @@ export async function migrate(database: Database): Promise<string[]> {
       applied_at timestamptz NOT NULL DEFAULT now()
     )`);
     const applied = await appliedMigrations(tx);
-    assertKnown(applied, known);
+    assertKnown(applied);
 
     const missing = known.filter(({ name }) => !applied.has(name));
     for (const { name, hash, statements } of missing) {
@@ -47,13 +49,12 @@ export async function migrate(database: Database): Promise<string[]> {
  * @throws SchemaError when a migration is missing, was edited after it had been applied, or is not known here
  */
 export async function assertMigrated(database: Database): Promise<void> {
-  const known = await knownMigrations();
   const exists = await database.query<{ found: boolean }>(
     `SELECT to_regclass('applied_migrations') IS NOT NULL AS found`,
     [],
   );
   const applied = exists[0]?.found ? await appliedMigrations(database.orm) : new Map<string, string>();
-  assertKnown(applied, known);
+  assertKnown(applied);
   const missing = known.filter(({ name }) => !applied.has(name)).map(({ name }) => name);
   if (missing.length > 0) {
     throw new SchemaError(
@@ -68,18 +69,6 @@ interface Migration {
   statements: string[];
 }
 
-async function knownMigrations(): Promise<Migration[]> {
-  const journal: { entries: { tag: string }[] } = await Bun.file(
-    `${migrationsFolder}/meta/_journal.json`,
-  ).json();
-  const files = readMigrationFiles({ migrationsFolder });
-  return journal.entries.map(({ tag }, at) => {
-    const file = files[at];
-    if (!file) throw new SchemaError(`drizzle/${tag}.sql is missing.`);
-    return { name: tag, hash: file.hash, statements: file.sql };
-  });
-}
-
 async function appliedMigrations(orm: Pick<Orm, 'select'>): Promise<Map<string, string>> {
   const rows = await orm
     .select({ name: sql<string>`name`, hash: sql<string>`hash` })
@@ -87,7 +76,7 @@ async function appliedMigrations(orm: Pick<Orm, 'select'>): Promise<Map<string, 
   return new Map(rows.map(({ name, hash }) => [name, hash]));
 }
 
-function assertKnown(applied: ReadonlyMap<string, string>, known: readonly Migration[]): void {
+function assertKnown(applied: ReadonlyMap<string, string>): void {
   const hashes = new Map(known.map(({ name, hash }) => [name, hash]));
   for (const [name, hash] of applied) {
     const expected = hashes.get(name);

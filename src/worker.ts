@@ -17,13 +17,14 @@ await runProcess('worker', { secret: 'none', servers }, async (parts) => {
       'CHAT_WORKER_ENABLED is false: set it to true here, or use `bun run worker`, which does.',
     );
   }
-  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab-worker', ...parts });
+  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab worker', ...parts });
   const database = await adapters.database();
   const worker = await assembleWorker(parts, adapters);
 
   const queue = { own: true, check: worker.ready };
-  const readiness = readinessOf({ database, queue, hints: adapters.hintsReady, leaving: lifecycle.leaving });
-  const health = createHealthApp(readiness, log);
+  const { hintsReady: hints, peersAgree: peers } = adapters;
+  const { leaving } = lifecycle;
+  const health = createHealthApp(readinessOf({ database, queue, hints, peers, leaving }), log);
   const { host, workerPort: port } = config;
   const http = listen({ host, port, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
   // Nobody is led here: its partitions are given up at once.

@@ -6,6 +6,8 @@ export interface ReadinessParts {
   queue?: Pick<Dependency, 'own' | 'check'>;
   /** Undefined where nothing outside the process keeps them. */
   hints: Dependency['check'] | undefined;
+  /** Whether the other processes are set up as this one; undefined where there are none. */
+  peers: Dependency['check'] | undefined;
   gateway?: Dependency['check'];
   /** Whether the process has been told to end. */
   leaving(): boolean;
@@ -17,7 +19,7 @@ export interface Readiness {
   leaving(): boolean;
 }
 
-export function readinessOf({ database, queue, hints, gateway, leaving }: ReadinessParts): Readiness {
+export function readinessOf({ database, queue, hints, peers, gateway, leaving }: ReadinessParts): Readiness {
   const answers = async () => {
     await database.query('SELECT 1', []);
     return true;
@@ -27,6 +29,7 @@ export function readinessOf({ database, queue, hints, gateway, leaving }: Readin
       { name: 'database', own: false, check: answers },
       ...(queue ? [{ name: 'queue', ...queue }] : []),
       ...(hints ? [{ name: 'redis', own: false, check: hints }] : []),
+      ...(peers ? [{ name: 'peers', own: false, check: peers }] : []),
       ...(gateway ? [{ name: 'gateway', own: true, check: gateway }] : []),
     ],
     leaving,

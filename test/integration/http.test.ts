@@ -13,12 +13,15 @@ import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { createTestApi, type TestApiOptions } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { createDocumented } from '../support/documented.ts';
+import { testEnvelopes } from '../support/queue-parts.ts';
 
 const base = await embeddedBase();
 const log = createLog({ logLevel: 'silent' }, 'test');
 const sendMessage = createSendMessage({
   ...base,
   sendQueue: { publish: async () => {}, ready: () => true },
+  envelopes: testEnvelopes,
+  envelopeVersion: () => 1,
   partitionCount: 2,
 });
 const presence = createEmbeddedPresence();

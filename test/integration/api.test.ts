@@ -297,6 +297,22 @@ describe('limits', () => {
     expect(await statuses(1, from('192.0.2.2'))).toEqual([429]);
   });
 
+  test('a proxy that is not trusted is told of, once', async () => {
+    for (const [TRUST_PROXY, lines] of [
+      ['false', 1],
+      ['true', 0],
+    ] as const) {
+      const warned: string[] = [];
+      const log = pino({ level: 'warn' }, { write: (line: string) => warned.push(line) });
+      const { call, get } = await open({ log, environment: { TRUST_PROXY } });
+      await get('/healthz');
+      expect(warned).toEqual([]);
+      const headers = { 'X-Forwarded-For': '192.0.2.1' };
+      for (const path of ['/healthz', '/nowhere']) await call('GET', path, undefined, { headers });
+      expect(warned.filter((line) => line.includes('set TRUST_PROXY=true'))).toHaveLength(lines);
+    }
+  });
+
   test('behind a proxy of ours it is the last one that the proxy names', async () => {
     const { call } = await limited({ RATE_LIMIT_ADDRESS: '1', TRUST_PROXY: 'true' });
     const from = (address: string) => () =>

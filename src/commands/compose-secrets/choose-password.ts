@@ -21,7 +21,9 @@ export interface ChosenPassword {
  * so what they were made with stays, until somebody chooses another; what is in `.env.example` is nobody's choice.
  */
 export function choosePassword({ given, kept, usual, hasData, make }: PasswordOptions): ChosenPassword {
-  const open = { password: usual, note: 'has the password that everybody knows, as .env says' };
+  const note =
+    usual === '' ? 'has no password, as .env says' : 'has the password that everybody knows, as .env says';
+  const open = { password: usual, note };
   if (given !== undefined && (given !== usual || hasData === undefined)) {
     return given === usual ? open : { password: given };
   }

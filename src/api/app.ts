@@ -70,10 +70,10 @@ export function createApi({
   api.notFound(respondToUnknownRoute);
   api.use(aroundRequest(log, allowedOrigin));
   api.use(preflight(allowedOrigin));
-  api.use(clientAddress(trustProxy));
+  api.use(clientAddress(trustProxy, log));
   api.use(requestDeadline(deadlineMs));
 
-  if (accounts) api.route('/', authRoutes({ accounts, rateLimits, requireIdentity }));
+  if (accounts) api.route('/', authRoutes({ accounts, requireIdentity }));
   if (serviceToken !== undefined) {
     const putOutsideUser = createPutOutsideUser(database, issuer);
     api.route('/', outsideUsersRoutes({ putOutsideUser, serviceToken, rateLimits }));

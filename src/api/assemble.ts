@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
+import { accountKey } from '../db/settings.ts';
 import type { Adapters } from '../shared/adapters.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import type { ProcessParts } from '../shared/run-process.ts';
@@ -23,7 +24,7 @@ export async function assembleApi(
     adapters.sendQueue(),
   ]);
   const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
-  const { refreshTtlSeconds, issuer, serviceToken } = config.auth;
+  const { issuer, serviceToken } = config.auth;
 
   const { partitionCount } = adapters;
   const sendMessage = createSendMessage({ database, facts, sendQueue, partitionCount });
@@ -36,7 +37,12 @@ export async function assembleApi(
     admit,
     accounts:
       ownTokens &&
-      createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log }),
+      createAccounts({
+        ...{ ownTokens, database, facts, notifier, rateLimits, log },
+        accountKey: await accountKey(database),
+        config: config.auth,
+        limits: config.rateLimits,
+      }),
     chatRoutes: createChatRoutes({ database, facts, presence, notifier, sendMessage, log }),
     sendMessage,
     allowedOrigin: createAllowedOrigin(config),

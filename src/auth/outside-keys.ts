@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { createRemoteJWKSet, errors } from 'jose';
 import { ChatError } from '../shared/errors.ts';
+import { isStrongKey } from '../shared/key-strength.ts';
 
 /** Asymmetric ones alone: a public key taken for an HMAC secret would let anybody sign. */
 export type OutsideAlgorithm = 'EdDSA' | 'RS256' | 'ES256';
@@ -60,6 +61,13 @@ export function createJwksFinder(url: string, options: JwksOptions = {}): FindKe
     cacheMaxAge: maxAgeMs,
   });
   let askAgainAt = 0;
+  const strong = new WeakMap<CryptoKey, Promise<boolean>>();
+
+  function isStrong(key: CryptoKey): Promise<boolean> {
+    const known = strong.get(key) ?? isStrongKey(key);
+    strong.set(key, known);
+    return known;
+  }
 
   const unavailable = (cause?: unknown) =>
     new ChatError('server_busy', "The identity provider's keys cannot be read now.", {
@@ -72,11 +80,14 @@ export function createJwksFinder(url: string, options: JwksOptions = {}): FindKe
     if (alg !== 'EdDSA' && alg !== 'RS256' && alg !== 'ES256') throw new ChatError('token_invalid');
     if (!keys.fresh && Date.now() < askAgainAt) throw unavailable();
     try {
-      return { key: await keys(header), alg };
+      const key = await keys(header);
+      if (!(await isStrong(key))) throw new ChatError('token_invalid');
+      return { key, alg };
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
         throw new ChatError('token_invalid');
       }
+      if (error instanceof ChatError) throw error;
       if (error instanceof errors.JOSENotSupported) throw new ChatError('token_invalid');
       askAgainAt = Date.now() + cooldownMs;
       throw unavailable(error);

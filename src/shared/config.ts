@@ -1,5 +1,7 @@
 import ms from 'ms';
 import * as v from 'valibot';
+import { publicKeyProblem } from './key-strength.ts';
+import { secretWeakness } from './secret-strength.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {
@@ -106,15 +108,21 @@ const variables = v.object({
   CHAT_WORKER_ENABLED: v.optional(flag, 'false'),
   CHAT_WORKER_BATCH_SIZE: v.optional(integer(1, 1000), '128'),
   JWT_SECRET: v.optional(secret),
+  JWT_SECRET_PREVIOUS: v.optional(secret),
   JWT_ISSUER: v.optional(text, 'confab'),
   JWT_AUDIENCE: v.optional(text, 'confab'),
   JWT_ACCESS_TTL: v.optional(duration, '15m'),
   JWT_REFRESH_TTL: v.optional(duration, '30d'),
+  SESSION_MAX_TTL: v.optional(duration, '90d'),
   JWT_PUBLIC_KEY: v.optional(
     v.pipe(
       text,
       v.transform((value) => value.replaceAll('\\n', '\n')),
       v.includes('-----BEGIN PUBLIC KEY-----', 'must be a public key in PEM (SPKI)'),
+      v.rawCheck(({ dataset, addIssue }) => {
+        const message = dataset.typed ? publicKeyProblem(dataset.value) : undefined;
+        if (message !== undefined) addIssue({ message });
+      }),
     ),
   ),
   JWT_JWKS_URL: v.optional(url('http:', 'https:')),
@@ -152,11 +160,15 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
   if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
+  const warnings: string[] = [];
+  (production ? problems : warnings).push(...weakKeys(set));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
   const env = parsed.output;
   return {
     environment: env.NODE_ENV,
+    /** What works and should not stay so; to be logged. */
+    warnings,
     port: env.PORT,
     gatewayPort: env.GATEWAY_PORT,
     workerPort: env.WORKER_PORT,
@@ -190,10 +202,13 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
     auth: {
       /** Undefined in development: `tokenSecret()` makes one. */
       secret: env.JWT_SECRET,
+      /** Verifies beside it. */
+      previousSecret: env.JWT_SECRET_PREVIOUS,
       issuer: env.JWT_ISSUER,
       audience: env.JWT_AUDIENCE,
       accessTtlSeconds: env.JWT_ACCESS_TTL,
       refreshTtlSeconds: env.JWT_REFRESH_TTL,
+      sessionMaxTtlSeconds: env.SESSION_MAX_TTL,
       publicKey: env.JWT_PUBLIC_KEY,
       jwksUrl: env.JWT_JWKS_URL,
       serviceToken: env.SERVICE_TOKEN,
@@ -204,9 +219,26 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       user: env.RATE_LIMIT_USER,
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
+      /** In 15 minutes: more than the log-ins that fail from one address can be. */
+      guesses: 2 * env.RATE_LIMIT_LOGIN,
       lookup: env.RATE_LIMIT_LOOKUP,
     },
   };
+}
+
+/** What production refuses, and development warns of: with any of them somebody else could make tokens. */
+function weakKeys(set: Environment): string[] {
+  const weak: string[] = [];
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+    const weakness = secretWeakness(set[name]?.trim() ?? '');
+    if (set[name] !== undefined && weakness !== undefined) {
+      weak.push(`${name} ${weakness}: take random bytes, as \`openssl rand -base64 32\` prints them`);
+    }
+  }
+  if (set.JWT_JWKS_URL?.trim().toLowerCase().startsWith('http:')) {
+    weak.push('JWT_JWKS_URL must begin with https://: who is in between could put in keys of their own');
+  }
+  return weak;
 }
 
 function brokerUrl(env: v.InferOutput<typeof variables>): string {

@@ -31,6 +31,7 @@ export async function runProcess(
   try {
     const config = parseConfig(process.env, { needsSecret: secret === 'required' });
     const log = createLog(config, name);
+    for (const warning of config.warnings) log.warn(warning);
     const lifecycle = createLifecycle(log, graceMs);
     process.on('uncaughtException', (error) => endAt(log, error));
     process.on('unhandledRejection', (error) => endAt(log, error));

@@ -9,6 +9,7 @@ export const generous: Config['rateLimits'] = {
   user: 1_000,
   address: 1_000,
   login: 1_000,
+  guesses: 1_000,
   lookup: 1_000,
 };
 

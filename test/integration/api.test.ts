@@ -6,6 +6,7 @@ import type { ApiEnv } from '../../src/api/env.ts';
 import type { Dependency } from '../../src/api/routes/health.ts';
 import type { Database } from '../../src/db/database.ts';
 import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { createTestApi, type TestApi, type TestApiOptions, testPassword } from '../support/api.ts';
@@ -303,6 +304,7 @@ describe('on a port', () => {
     const environment = { RATE_LIMIT_ADDRESS: '1' };
     const taken: string[] = [];
     const rateLimits = {
+      ...unlimited,
       consume: async (takes: readonly { key: string }[]) => void taken.push(...takes.map(({ key }) => key)),
     };
     const { url } = serve(await open({ environment, rateLimits }));

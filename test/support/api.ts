@@ -48,9 +48,14 @@ export async function createTestApi({
   const { database, facts, notifier } = options;
   const rateLimits = options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false });
   const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
-  const { refreshTtlSeconds } = config.auth;
   const accounts =
-    ownTokens && createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log });
+    ownTokens &&
+    createAccounts({
+      ...{ ownTokens, database, facts, notifier, rateLimits, log },
+      accountKey: 'a key of tests alone',
+      config: config.auth,
+      limits: config.rateLimits,
+    });
   const api = createApi({
     config: { ...config.auth, trustProxy: config.trustProxy },
     database,

@@ -10,7 +10,7 @@ const identity = { userId: crypto.randomUUID(), sessionId: crypto.randomUUID() }
 const tokens = await createOwnTokens(options);
 const token = await tokens.sign(identity);
 const [header = '', payload = '', signature = ''] = token.split('.');
-const payloadOf = createOwnSignature(secret);
+const payloadOf = createOwnSignature([secret]);
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const hmac = (text: string, algorithm: 'sha256' | 'sha512' = 'sha256', by = secret) =>

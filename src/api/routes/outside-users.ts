@@ -32,7 +32,8 @@ export function outsideUsersRoutes({
       operationId: 'putExternalUser',
       summary:
         'Make a user of the outside identity provider ahead of its first token, or bring it up to date',
-      description: 'What the body does not name stays as it is; a new user’s name is its externalId.',
+      description:
+        'What the body does not name stays as it is; a new user without a name gets one that says nothing.',
       tag: 'users',
       security: 'serviceToken',
       body: true,

@@ -3,6 +3,7 @@ import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
 import { messageColumns } from './message-columns.ts';
 import { participantOrder, type StoredParticipant } from './participant-columns.ts';
+import { shownName } from './shown-name.ts';
 
 export type StoredChat = Omit<Chat, 'participants'> & { participants: StoredParticipant[] };
 
@@ -20,7 +21,7 @@ const chatColumns = `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at'
 const joinMembers = `CROSS JOIN LATERAL (
   SELECT coalesce(max(f.total), 0)::int AS total,
     coalesce(json_agg(json_build_object(
-      'userId', f.user_id, 'displayName', u.display_name, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
+      'userId', f.user_id, 'displayName', ${shownName('u')}, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
     ) ORDER BY ${participantOrder('f')}), '[]'::json) AS shown
   FROM (
     SELECT p.*, count(*) OVER () AS total

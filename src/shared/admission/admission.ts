@@ -26,12 +26,24 @@ export interface Facts {
   restore(facts: readonly Fact[]): Promise<void>;
 }
 
-export type LimitName = 'user' | 'address' | 'login' | 'lookup';
+export type LimitName = 'user' | 'address' | 'login' | 'guesses' | 'lookup';
 
+export interface Take {
+  limit: LimitName;
+  key: string;
+  /** One, unless it says otherwise. */
+  points?: number;
+}
+
+/** With the store away each process counts for itself. */
 export interface RateLimits {
   /**
-   * Takes one point of each; with the store away, counts in this process.
+   * Takes the points of each.
    * @throws ChatError `rate_limited` with the seconds to wait
    */
-  consume(takes: readonly { limit: LimitName; key: string }[]): Promise<void>;
+  consume(takes: readonly Take[]): Promise<void>;
+  /** Takes the points, whatever is left, and says how many have been taken in this window. */
+  count(take: Take): Promise<number>;
+  /** What was taken turned out to harm nobody: a password that was right. Never throws. */
+  giveBack(takes: readonly Take[]): Promise<void>;
 }

@@ -43,7 +43,7 @@ export async function assembleApi(
         config: config.auth,
         limits: config.rateLimits,
       }),
-    chatRoutes: createChatRoutes({ database, facts, presence, notifier, sendMessage, log }),
+    chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
     sendMessage,
     allowedOrigin: createAllowedOrigin(config),
     dependencies: readinessOf({

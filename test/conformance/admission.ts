@@ -11,6 +11,7 @@ export const generous: Config['rateLimits'] = {
   login: 1_000,
   guesses: 1_000,
   lookup: 1_000,
+  invite: 1_000,
 };
 
 export const newFact = (): Fact => `participant:${crypto.randomUUID()}:${crypto.randomUUID()}`;

@@ -26,12 +26,12 @@ export interface Facts {
   restore(facts: readonly Fact[]): Promise<void>;
 }
 
-export type LimitName = 'user' | 'address' | 'login' | 'guesses' | 'lookup';
+export type LimitName = 'user' | 'address' | 'login' | 'guesses' | 'lookup' | 'invite';
 
 export interface Take {
   limit: LimitName;
   key: string;
-  /** One, unless it says otherwise. */
+  /** 1 where it is not given. */
   points?: number;
 }
 

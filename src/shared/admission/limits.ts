@@ -1,7 +1,7 @@
 import { ChatError } from '../errors.ts';
 import type { LimitName, RateLimits } from './admission.ts';
 
-export const limitNames: readonly LimitName[] = ['user', 'address', 'login', 'guesses', 'lookup'];
+export const limitNames: readonly LimitName[] = ['user', 'address', 'login', 'guesses', 'lookup', 'invite'];
 
 /** The window in which the points count. */
 export const windowSeconds: Readonly<Record<LimitName, number>> = {
@@ -10,6 +10,7 @@ export const windowSeconds: Readonly<Record<LimitName, number>> = {
   login: 60,
   guesses: 900,
   lookup: 60,
+  invite: 60,
 };
 
 export const unlimited: RateLimits = {

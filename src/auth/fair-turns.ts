@@ -1,12 +1,12 @@
 import { ChatError } from '../shared/errors.ts';
 
-/** Who asks for a turn: none of them can have more of the turns than the others by asking more often. */
+/** Who asks for a turn: none of them gets more of the turns than the others by asking more often. */
 export interface Asker {
   /** The address, or what stands for it. */
   member: string;
   /** The network it belongs to: all of its members together count as one, too. */
   group: string;
-  /** Goes before strangers who had as little. */
+  /** Goes before strangers who asked as often. */
   known: boolean;
 }
 
@@ -19,10 +19,15 @@ export interface TurnLimits {
   maxWaitMs: number;
 }
 
-export type FairTurns = <Result>(asker: Asker, work: () => Promise<Result>) => Promise<Result>;
-
-const groupName = ({ group }: Asker): string => `group ${group}`;
-const memberName = ({ member }: Asker): string => `member ${member}`;
+/**
+ * @param isHarmless whether a turn is not to count, once it has ended
+ * @throws ChatError `server_busy`
+ */
+export type FairTurns = <Result>(
+  asker: Asker,
+  work: () => Promise<Result>,
+  isHarmless?: (result: Result) => boolean,
+) => Promise<Result>;
 
 interface Waiting {
   asker: Asker;
@@ -30,80 +35,71 @@ interface Waiting {
   giveUp(): void;
 }
 
-/** What somebody had weighs half after so long. */
+/** What somebody asked for weighs half after so long. */
 const halfLifeMs = 60_000;
 const mostRemembered = 10_000;
-/** As much as one turn had a minute ago: strangers wait until those are served whom we know. */
+/** Who asked more than so often of late leaves one place free for those who did not: they begin at once. */
+const mostForAllPlaces = 2;
+/** Strangers wait until those are served whom we know and who asked as often. */
 const strangersHandicap = 0.5;
 
 /**
- * The next turn goes to whoever had the least of late, so who comes now and then waits for one turn to end, whatever
- * others ask for. When all places are taken, a newcomer takes that of whoever had and wants the most.
+ * The next turn goes to whoever asked least of late, so who comes now and then waits for one turn to end, whatever others
+ * ask for. When all places are taken, a newcomer takes that of whoever asks the most.
  */
 export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimits): FairTurns {
   let running = 0;
   const waiting = new Set<Waiting>();
-  const had = new Map<string, { turns: number; at: number }>();
+  const asked = new Map<string, { times: number; at: number }>();
 
-  function turnsOf(name: string, now: number): number {
-    const entry = had.get(name);
-    return entry ? entry.turns * 0.5 ** ((now - entry.at) / halfLifeMs) : 0;
+  function timesOf(name: string, now: number): number {
+    const entry = asked.get(name);
+    return entry ? entry.times * 0.5 ** ((now - entry.at) / halfLifeMs) : 0;
   }
 
-  function remember(asker: Asker): void {
+  function remember(asker: Asker, more: 1 | -1): void {
     const now = performance.now();
     for (const name of [groupName(asker), memberName(asker)]) {
-      const turns = turnsOf(name, now) + 1;
+      const times = Math.max(0, timesOf(name, now) + more);
       // Last in the Map's order: the most recent.
-      had.delete(name);
-      const oldest = had.size >= mostRemembered ? had.keys().next().value : undefined;
-      if (oldest !== undefined) had.delete(oldest);
-      had.set(name, { turns, at: now });
+      asked.delete(name);
+      const oldest = asked.size >= mostRemembered ? asked.keys().next().value : undefined;
+      if (oldest !== undefined) asked.delete(oldest);
+      asked.set(name, { times, at: now });
     }
   }
 
-  /** The lower goes first: by what the group had, then by what the member had. */
+  /** The lower goes first: by what the group asked for, then by what the member did. Moments do not count. */
   function rankOf(asker: Asker, now: number): [number, number] {
     const handicap = asker.known ? 0 : strangersHandicap;
-    return [turnsOf(groupName(asker), now) + handicap, turnsOf(memberName(asker), now)];
+    const byGroup = timesOf(groupName(asker), now) + handicap;
+    return [Math.round(byGroup * 100), Math.round(timesOf(memberName(asker), now) * 100)];
   }
 
-  function pickNext(): Waiting | undefined {
-    const now = performance.now();
-    let best: { entry: Waiting; rank: [number, number] } | undefined;
-    for (const entry of waiting) {
-      const rank = rankOf(entry.asker, now);
-      if (!best || rank[0] < best.rank[0] || (rank[0] === best.rank[0] && rank[1] < best.rank[1])) {
-        best = { entry, rank };
-      }
-    }
-    return best?.entry;
+  function mayBegin(asker: Asker): boolean {
+    const kept = timesOf(groupName(asker), performance.now()) > mostForAllPlaces ? 1 : 0;
+    return running < Math.max(1, concurrency - kept);
   }
 
-  /** @throws ChatError `server_busy` when nobody had and wants more than the newcomer */
-  function makeRoomFor(asker: Asker): void {
-    const wanted = new Map<string, number>([[asker.group, 1]]);
-    for (const { asker: other } of waiting) wanted.set(other.group, (wanted.get(other.group) ?? 0) + 1);
+  /** The first of those with the lowest rank, and the last of those with the highest. */
+  function findEnds(): { next: Waiting; last: Waiting } | undefined {
     const now = performance.now();
-    const demandOf = (of: Asker) => rankOf(of, now)[0] + (wanted.get(of.group) ?? 0);
-
-    let worst: { entry: Waiting; demand: number } | undefined;
-    for (const entry of waiting) {
-      const demand = demandOf(entry.asker);
-      // The last of them to come is the one to go.
-      if (!worst || demand >= worst.demand) worst = { entry, demand };
+    const ranked = [...waiting].map((entry) => ({ entry, rank: rankOf(entry.asker, now) }));
+    const [first] = ranked;
+    if (!first) return undefined;
+    let [next, last] = [first, first];
+    for (const each of ranked) {
+      if (compare(each.rank, next.rank) < 0) next = each;
+      if (compare(each.rank, last.rank) >= 0) last = each;
     }
-    if (!worst || worst.demand <= demandOf(asker)) throw busy();
-    worst.entry.giveUp();
+    return { next: next.entry, last: last.entry };
   }
 
   function takeTurn(asker: Asker): Promise<void> | undefined {
-    if (running < concurrency) {
+    if (mayBegin(asker)) {
       running += 1;
-      remember(asker);
       return undefined;
     }
-    if (waiting.size >= maxWaiting) makeRoomFor(asker);
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer);
@@ -113,7 +109,6 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
         asker,
         start() {
           leave();
-          remember(asker);
           resolve();
         },
         giveUp() {
@@ -123,25 +118,35 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
       };
       const timer = setTimeout(entry.giveUp, maxWaitMs);
       waiting.add(entry);
+      if (waiting.size > maxWaiting) findEnds()?.last.giveUp();
     });
   }
 
-  // A turn passes from one to the next: `running` stays what it is.
   function passTurn(): void {
-    const next = pickNext();
-    if (next) next.start();
-    else running -= 1;
+    running -= 1;
+    const next = findEnds()?.next;
+    if (!next || !mayBegin(next.asker)) return;
+    running += 1;
+    next.start();
   }
 
-  return async (asker, work) => {
+  return async (asker, work, isHarmless) => {
+    remember(asker, 1);
     await takeTurn(asker);
     try {
-      return await work();
+      const result = await work();
+      if (isHarmless?.(result)) remember(asker, -1);
+      return result;
     } finally {
       passTurn();
     }
   };
 }
+
+const groupName = ({ group }: Asker): string => `group ${group}`;
+const memberName = ({ member }: Asker): string => `member ${member}`;
+const compare = (one: [number, number], other: [number, number]): number =>
+  one[0] - other[0] || one[1] - other[1];
 
 const busy = (): ChatError =>
   new ChatError('server_busy', 'Too many passwords are being checked.', { retryAfterSeconds: 2 });

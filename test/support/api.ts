@@ -31,6 +31,7 @@ export interface TestApiOptions extends ApiBase {
 }
 
 export const testSecret = 'a secret that is known to tests alone, and long enough';
+export const testAccountKey = 'a key of accounts that tests alone know';
 export const testPassword = 'correct horse battery staple';
 
 export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
@@ -52,7 +53,7 @@ export async function createTestApi({
     ownTokens &&
     createAccounts({
       ...{ ownTokens, database, facts, notifier, rateLimits, log },
-      accountKey: 'a key of tests alone',
+      accountKey: testAccountKey,
       config: config.auth,
       limits: config.rateLimits,
     });

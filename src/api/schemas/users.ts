@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { passwordProblem } from '../../auth/password-problem.ts';
 import type { TokenPair, User } from '../../shared/contract.ts';
-import { isDeliverable, normalEmail } from '../../shared/email.ts';
+import { isDeliverable, maxEmailLength, normalEmail } from '../../shared/email.ts';
 import { maxDisplayNameLength, nameProblem } from '../../shared/names.ts';
 import { isoInstant } from './lists.ts';
 
@@ -43,33 +43,35 @@ export const tokenPairSchema = v.pipe(
   v.metadata({ ref: 'TokenPair' }),
 );
 
-/** As it is kept and compared: in lower case, the domain in ASCII. */
-const email = v.pipe(
+const emailText = v.pipe(
   v.string(),
   v.trim(),
+  v.maxLength(maxEmailLength, `may have ${maxEmailLength} characters`),
+  v.metadata({ examples: ['ada@example.com'] }),
+);
+
+/** As it is kept and compared: in lower case, the domain in ASCII. */
+const email = v.pipe(
+  emailText,
   v.rawTransform(({ dataset, addIssue, NEVER }) => {
     const normal = normalEmail(dataset.value);
     if (normal !== undefined) return normal;
-    addIssue({ message: 'must be an email address of at most 254 characters' });
+    addIssue({ message: 'must be an email address' });
     return NEVER;
   }),
-  v.metadata({ examples: ['ada@example.com'] }),
 );
 
 /** One that is not known yet. */
 const newEmail = v.pipe(
   email,
   v.check(isDeliverable, 'may have 64 characters before the @, and 63 between two dots after it'),
-  v.metadata({ examples: ['ada@example.com'] }),
 );
 
 /** In a query string a `+` that is not encoded is a space, and no address has one inside. */
 export const emailInQuery = v.pipe(
-  v.string(),
-  v.trim(),
+  emailText,
   v.transform((text) => text.replaceAll(' ', '+')),
   email,
-  v.metadata({ examples: ['ada@example.com'] }),
 );
 
 /** UTF-16 units; no kind of character is asked for. */

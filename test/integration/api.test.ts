@@ -207,29 +207,10 @@ describe('limits', () => {
     expect(await statuses(3, () => get('/auth/me', 'garbage'))).toEqual([401, 401, 429]);
   });
 
-  test('429: sign-ins of an address', async () => {
+  test('429: refresh tokens of an address that are none', async () => {
     const { post } = await limited({ RATE_LIMIT_LOGIN: '2' });
     const login = () => post('/auth/refresh', { refreshToken: 'x' });
     expect(await statuses(3, login)).toEqual([401, 401, 429]);
-  });
-
-  test('429: a tenth as many wrong passwords for one email, then the right one too', async () => {
-    const { call, post, signUp } = await limited({ RATE_LIMIT_LOGIN: '20', TRUST_PROXY: 'true' });
-    const { email } = await signUp();
-    let address = 0;
-    const login = (password: string) => {
-      address += 1;
-      return call(
-        'POST',
-        '/auth/login',
-        { email, password },
-        { headers: { 'X-Forwarded-For': `192.0.2.${address}` } },
-      );
-    };
-    // signUp() has taken one of the twenty points: a wrong password takes ten.
-    expect(await statuses(2, () => login('wrong password'))).toEqual([401, 401]);
-    expect((await login(testPassword)).status).toBe(429);
-    expect((await post('/auth/login', { email: 'other@example.com', password: 'x' })).status).toBe(401);
   });
 
   test('429: a user’s look-ups by email', async () => {
@@ -240,12 +221,33 @@ describe('limits', () => {
     expect((await get('/auth/me', accessToken)).status).toBe(200);
   });
 
+  test('who has a token is limited alone, whatever strangers do behind the same address', async () => {
+    const { get } = await limited({ RATE_LIMIT_ADDRESS: '2' });
+    const { accessToken } = await (await open()).signUp();
+    expect(await statuses(3, () => get('/auth/me', 'garbage'))).toEqual([401, 401, 429]);
+    expect(await statuses(5, () => get('/auth/me', accessToken))).toEqual([200, 200, 200, 200, 200]);
+  });
+
   test('an address is the connection’s, whatever the client says of itself', async () => {
     const { call } = await limited({ RATE_LIMIT_ADDRESS: '1' });
     const from = (address: string) => () =>
       call('GET', '/auth/me', undefined, { token: 'x', headers: { 'X-Forwarded-For': address } });
     expect(await statuses(1, from('192.0.2.1'))).toEqual([401]);
     expect(await statuses(1, from('192.0.2.2'))).toEqual([429]);
+  });
+
+  test('a proxy that is not believed is told of, once', async () => {
+    const warningsWith = async (environment: Record<string, string>) => {
+      const lines: string[] = [];
+      const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+      const { call } = await open({ environment, log });
+      for (const headers of [{}, { 'X-Forwarded-For': '192.0.2.1' }, { 'X-Forwarded-For': '192.0.2.2' }]) {
+        await call('GET', '/auth/me', undefined, { headers });
+      }
+      return lines.filter((line) => line.includes('X-Forwarded-For'));
+    };
+    expect(await warningsWith({})).toEqual([expect.stringContaining('TRUST_PROXY=true')]);
+    expect(await warningsWith({ TRUST_PROXY: 'true' })).toEqual([]);
   });
 
   test('behind a proxy of ours it is the last one that the proxy names', async () => {

@@ -4,6 +4,7 @@ import { decode } from 'hono/jwt';
 import { createKeyedHash } from '../../src/auth/account-key.ts';
 import { createRefreshTokens, hashRefreshToken, newSeed } from '../../src/auth/refresh-token.ts';
 import type { TokenPair } from '../../src/shared/contract.ts';
+import { newId } from '../../src/shared/ids.ts';
 import type { Notification } from '../../src/shared/notifications/notifications.ts';
 import { createTestApi, type TestApi, testAccountKey, testPassword, userOf } from '../support/api.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
@@ -84,6 +85,20 @@ export function authSuite(name: string, base: ObservedBase): void {
         expect(pair).toMatchObject({ tokenType: 'Bearer', expiresIn: 900, user: { email } });
         const me = await api.get('/auth/me', pair.accessToken);
         expect(await userOf(me)).toEqual(pair.user);
+      });
+
+      test('an old password is good, however common, and an address however long', async () => {
+        const email = `${'a'.repeat(65)}.${crypto.randomUUID()}@example.com`;
+        // As it could be registered before there was a list.
+        await base.database.query(
+          `INSERT INTO users (id, email, password_hash, display_name) VALUES ($1::uuid, $2, $3, 'Ada')`,
+          [
+            newId(),
+            email,
+            await Bun.password.hash('password', { algorithm: 'argon2id', memoryCost: 8, timeCost: 1 }),
+          ],
+        );
+        await pairOf(await api.post('/auth/login', { email, password: 'password' }));
       });
 
       test('a wrong password and an unknown email get the same answer', async () => {
@@ -406,6 +421,24 @@ export function authSuite(name: string, base: ObservedBase): void {
         const foreign = await userOf(await api.get(`/users/${ada.user.id}`, bob.accessToken));
         expect(own).toEqual(ada.user);
         expect(foreign).toEqual({ id: own.id, displayName: own.displayName, createdAt: own.createdAt });
+      });
+
+      test('a user is found by the email as people write it', async () => {
+        const name = crypto.randomUUID().slice(0, 8);
+        const written = `O'Brien+${name}@Bücher.Example`;
+        const kept = `o'brien+${name}@xn--bcher-kva.example`;
+        const made = await userOf(
+          await api.post('/auth/register', { email: written, password: testPassword }),
+        );
+        expect([made.email, made.displayName]).toEqual([kept, `o'brien+${name}`]);
+        const { accessToken } = await api.signIn(kept);
+        const queries = [written, kept, kept.toUpperCase()].map(encodeURIComponent);
+        // Without encoding, too: in a query a + is a space, and an address has none.
+        queries.push(kept, ` ${kept.replace('@', '%40')} `);
+        for (const query of queries) {
+          const answer = await api.get(`/users?email=${query}`, accessToken);
+          expect(await answer.json()).toEqual({ data: [made] });
+        }
       });
 
       test('a user is found by the whole email, in any case; nobody by another', async () => {

@@ -1,9 +1,9 @@
 import type { Database } from '../db/database.ts';
 import type { Facts, RateLimits } from '../shared/admission/admission.ts';
+import { createPrivateName } from '../shared/admission/private-name.ts';
 import type { AuthConfig, Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
-import { createKeyedHash } from './account-key.ts';
 import { createAnnounceRevoked } from './announce-revoked.ts';
 import { type Admit, createAdmit, type VerifyToken } from './authenticate.ts';
 import { createLogin, type Login } from './login.ts';
@@ -31,6 +31,7 @@ export interface AuthenticationDependencies {
   config: AuthConfig;
   database: Database;
   facts: Facts;
+  log: Logger;
 }
 
 /** @throws Error when `JWT_PUBLIC_KEY` is not a key that can be used, or there is no secret */
@@ -38,6 +39,7 @@ export async function createAuthentication({
   config,
   database,
   facts,
+  log,
 }: AuthenticationDependencies): Promise<Authentication> {
   const admit = createAdmit({ database, facts });
   const withVerify = (verifyAnew: VerifyToken, ownTokens?: OwnTokens): Authentication => {
@@ -45,7 +47,7 @@ export async function createAuthentication({
     return { verify, admit, ownTokens };
   };
 
-  const findKey = await outsideKeys(config);
+  const findKey = await outsideKeys(config, log);
   if (findKey) {
     const { issuer, audience } = config;
     const users = createOutsideUsers(database, issuer);
@@ -57,9 +59,9 @@ export async function createAuthentication({
   return withVerify(ownTokens.verify, ownTokens);
 }
 
-async function outsideKeys({ publicKey, jwksUrl }: AuthConfig): Promise<FindKey | undefined> {
+async function outsideKeys({ publicKey, jwksUrl }: AuthConfig, log: Logger): Promise<FindKey | undefined> {
   if (publicKey !== undefined) return createPublicKeyFinder(publicKey);
-  if (jwksUrl !== undefined) return createJwksFinder(jwksUrl);
+  if (jwksUrl !== undefined) return createJwksFinder(jwksUrl, { log });
   return undefined;
 }
 
@@ -96,13 +98,12 @@ export function createAccounts({
   log,
 }: AccountsDependencies): Accounts {
   const passwords = createPasswords();
-  const keyedHash = createKeyedHash(accountKey);
-  const refreshTokens = createRefreshTokens(keyedHash);
+  const refreshTokens = createRefreshTokens(accountKey);
   const announceRevoked = createAnnounceRevoked({ facts, notifier, log });
   const lasting = { database, tokens, refreshTokens, rateLimits, refreshTtlSeconds, sessionMaxTtlSeconds };
   return {
     register: createRegister({ database, passwords, rateLimits }),
-    login: createLogin({ ...lasting, passwords, keyedHash, limits }),
+    login: createLogin({ ...lasting, passwords, limits, privateName: createPrivateName(accountKey) }),
     refresh: createRefresh({ ...lasting, announceRevoked }),
     logout: createLogout({ database, announceRevoked }),
   };

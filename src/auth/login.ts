@@ -3,7 +3,6 @@ import type { RateLimits, Take } from '../shared/admission/admission.ts';
 import type { TokenPair } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
-import type { KeyedHash } from './account-key.ts';
 import { networkOf } from './network.ts';
 import type { Passwords } from './passwords.ts';
 import { hashRefreshToken, newSeed, type RefreshTokens } from './refresh-token.ts';
@@ -15,7 +14,8 @@ export interface LoginDependencies {
   passwords: Passwords;
   tokens: OwnTokens;
   refreshTokens: RefreshTokens;
-  keyedHash: KeyedHash;
+  /** Of addresses, as sessions keep them. */
+  privateName(address: string): string;
   rateLimits: RateLimits;
   /** Points of the limits `login` and `guesses`. */
   limits: { login: number; guesses: number };
@@ -58,14 +58,14 @@ interface LoginRow extends UserRow {
  * held up by what others behind the address do.
  */
 export function createLogin(deps: LoginDependencies): Login {
-  const { database, passwords, tokens, refreshTokens, keyedHash, rateLimits, limits } = deps;
+  const { database, passwords, tokens, refreshTokens, privateName, rateLimits, limits } = deps;
   const sessionSeconds = Math.min(deps.refreshTtlSeconds, deps.sessionMaxTtlSeconds);
 
   const attemptPoints = Math.min(wrongPasswordPoints, limits.login);
 
   const attemptOf = (email: string, from: string): Take => ({
     limit: 'login',
-    key: `attempt:${keyedHash('attempt', `${email}\n${from}`)}`,
+    key: `attempt:${email} from ${from}`,
     points: attemptPoints,
   });
 
@@ -78,7 +78,7 @@ export function createLogin(deps: LoginDependencies): Login {
     ];
     if (network !== address) takes.push(attemptOf(email, network));
     await rateLimits.consume(takes);
-    const guess: Take = { limit: 'guesses', key: keyedHash('attempt', email) };
+    const guess: Take = { limit: 'guesses', key: email };
     const beyond = (await rateLimits.count(guess)) - limits.guesses;
     taken.push(...takes, guess);
     if (beyond > 0) await Bun.sleep(Math.min(beyond * slowerByMs, slowestMs));
@@ -86,7 +86,7 @@ export function createLogin(deps: LoginDependencies): Login {
 
   /** @param taken gets what is to be given back if the password is right, or is not looked at */
   async function find(email: string, password: string, address: string, taken: Take[]) {
-    const [row] = await database.query<LoginRow>(findSql, [email, keyedHash('address', address)]);
+    const [row] = await database.query<LoginRow>(findSql, [email, privateName(address)]);
     const network = networkOf(address);
     if (!row?.known) await holdUpStranger(email, address, taken);
     const asker = row?.known
@@ -105,7 +105,7 @@ export function createLogin(deps: LoginDependencies): Login {
       userId,
       sessionSeconds,
       hashRefreshToken(refreshToken),
-      keyedHash('address', address),
+      privateName(address),
     ]);
     return { accessToken: await tokens.sign({ userId, sessionId }), refreshToken };
   }

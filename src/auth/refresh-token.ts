@@ -1,5 +1,4 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { KeyedHash } from './account-key.ts';
 
 /** One of a line of tokens: the same session and seed, and a counter that each exchange moves on by one. */
 export interface RefreshToken {
@@ -25,7 +24,14 @@ export interface RefreshTokens {
 const form = /^([0-9a-f-]{36})\.(0|[1-9]\d{0,8})\.([\w-]{22})\.([\w-]{43})$/;
 const opaqueForm = /^[\w-]{43}$/;
 
-export function createRefreshTokens(keyedHash: KeyedHash): RefreshTokens {
+/** @param accountKey `account_key` in the settings */
+export function createRefreshTokens(accountKey: string): RefreshTokens {
+  // Copied for each token: the key is prepared once.
+  const keyed = new Bun.CryptoHasher('sha256', accountKey);
+  /** What is made for one purpose says nothing about another. */
+  const keyedHash = (purpose: 'refresh' | 'seed', text: string) =>
+    keyed.copy().update(`${purpose}\n${text}`).digest('base64url');
+
   const write = ({ sessionId, counter, seed }: RefreshToken): string => {
     const body = `${sessionId}.${counter}.${seed}`;
     return `${body}.${keyedHash('refresh', body)}`;

@@ -59,6 +59,10 @@ const readKeySql = `SELECT value FROM settings WHERE key = $1`;
 export const notificationKey = (database: Pick<Database, 'query'>): Promise<string> =>
   keptKey(database, 'notification_key');
 
+/** The key that envelopes are signed with. Another one: a notification is no envelope, whatever it says. */
+export const envelopeKey = (database: Pick<Database, 'query'>): Promise<string> =>
+  keptKey(database, 'envelope_key');
+
 /**
  * The key of refresh tokens, and of what is kept of addresses. Not made of `JWT_SECRET`: who is signed in stays so when that
  * is another. It makes no token of a session without one of that session's own.
@@ -66,7 +70,6 @@ export const notificationKey = (database: Pick<Database, 'query'>): Promise<stri
 export const accountKey = (database: Pick<Database, 'query'>): Promise<string> =>
   keptKey(database, 'account_key');
 
-/** Made by whichever process is the first to ask, the same for all. */
 async function keptKey(database: Pick<Database, 'query'>, name: string): Promise<string> {
   await database.query(keepKeySql, [name, randomBytes(32).toString('base64url')]);
   const [row] = await database.query<{ value: string }>(readKeySql, [name]);

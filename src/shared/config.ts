@@ -89,7 +89,8 @@ const variables = v.object({
   ),
   REDIS_HOST: v.optional(text, 'localhost'),
   REDIS_PORT: v.optional(port, '6379'),
-  REDIS_PASSWORD: v.optional(text),
+  // To the byte: nothing of a password is space around it.
+  REDIS_PASSWORD: v.optional(v.string()),
   REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
   RABBITMQ_URI: v.optional(url('amqp:', 'amqps:')),
   RABBITMQ_HOST: v.optional(text, 'localhost'),

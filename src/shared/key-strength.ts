@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { JWK } from 'jose';
 
 /** NIST SP 800-131A. */
 const leastRsaBits = 2048;
@@ -36,21 +37,17 @@ export function publicKeyProblem(pem: string): string | undefined {
 }
 
 /** Whether a key of a provider's set may verify anything: by a weak one somebody else may have signed. */
-export async function isStrongKey(key: CryptoKey): Promise<boolean> {
-  const { algorithm } = key;
-  if ('modulusLength' in algorithm) {
-    const { modulusLength, publicExponent } = algorithm as typeof algorithm & RsaParts;
-    const exponent = BigInt(`0x${Buffer.from(publicExponent).toString('hex')}`);
-    return rsaProblem(modulusLength, exponent) === undefined;
+export function isStrongJwk({ kty, n = '', e = '', crv, x = '' }: JWK): boolean {
+  if (kty === 'RSA') {
+    const [modulus, exponent] = [integerOf(n), integerOf(e)];
+    return rsaProblem(modulus.toString(2).length, exponent) === undefined;
   }
-  if ('namedCurve' in algorithm) return algorithm.namedCurve === 'P-256';
-  return !hasSmallOrder(Buffer.from(await crypto.subtle.exportKey('raw', key)));
+  if (kty === 'EC') return crv === 'P-256';
+  return kty === 'OKP' && crv === 'Ed25519' && !hasSmallOrder(Buffer.from(x, 'base64url'));
 }
 
-interface RsaParts {
-  modulusLength: number;
-  publicExponent: Uint8Array;
-}
+const integerOf = (base64url: string): bigint =>
+  BigInt(`0x0${Buffer.from(base64url, 'base64url').toString('hex')}`);
 
 function rsaProblem(bits: number, exponent: bigint): string | undefined {
   if (bits < leastRsaBits) return `holds an RSA key of ${bits} bits: it must have at least ${leastRsaBits}`;

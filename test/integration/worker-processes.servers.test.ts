@@ -10,6 +10,7 @@ import { partitionOf } from '../../src/shared/partition.ts';
 import type { Queue } from '../../src/shared/queue/queue.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import { eventually } from '../support/eventually.ts';
+import { testEnvelopes } from '../support/queue-parts.ts';
 import { realServers } from '../support/servers.ts';
 import type { WorkerProcessSettings } from '../support/worker-process.ts';
 
@@ -103,7 +104,7 @@ async function send(chat: TestChat, count: number): Promise<void> {
     await sendQueue.publish({
       id: brokerMessageId,
       partition: partitionOf(chatId, partitionCount),
-      body: JSON.stringify(envelope),
+      body: testEnvelopes.seal(envelope),
     });
     chat.accepted.push(brokerMessageId);
   }

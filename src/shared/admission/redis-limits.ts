@@ -1,8 +1,9 @@
+import { createBreaker } from '../breaker.ts';
 import type { Config } from '../config.ts';
 import type { LimitName, RateLimits, Take } from './admission.ts';
-import { createBreaker } from './breaker.ts';
 import { createEmbeddedRateLimits } from './embedded.ts';
 import { rateLimited, unlimited, windowSeconds } from './limits.ts';
+import { createPrivateName } from './private-name.ts';
 import type { AdmissionClient } from './redis-client.ts';
 import { createTurns } from './turn.ts';
 
@@ -12,6 +13,8 @@ const [gone, endless] = [-2, -1];
 /** So many of those who are over a limit are remembered; the others ask Redis each time. */
 const mostRefused = 10_000;
 
+/** Limits whose keys are ids of ours. The others' say who somebody is: email and network addresses. */
+const limitsByOwnId: ReadonlySet<LimitName> = new Set(['user', 'lookup', 'invite']);
 /** Their windows may have room again before they end: each refusal asks Redis. */
 const givenBack: ReadonlySet<LimitName> = new Set(['login', 'guesses']);
 
@@ -29,16 +32,20 @@ interface Count {
  * Counts in Redis for all processes together, in windows that begin with their first request; while Redis is away, each
  * process counts for itself. Who is over one limit takes nothing from the others. A plain INCRBY for each key of a turn: by a Lua script for each request, as libraries do it,
  * Redis itself took 35 µs a send (measured), and now takes a third of it.
+ * @param secret the same in every process; names by which people are known are not in Redis, only their HMAC
  */
 export function createRedisRateLimits(
   client: AdmissionClient,
   prefix: string,
   limits: Config['rateLimits'],
+  secret: string,
 ): RateLimits {
   if (!limits.enabled) return unlimited;
-  const nameOf = ({ limit, key }: Take) => `${prefix}:limit:${limit}:${key}`;
   const breaker = createBreaker();
   const insurance = createEmbeddedRateLimits(limits);
+  const privateName = createPrivateName(secret);
+  const nameOf = ({ limit, key }: Take) =>
+    `${prefix}:limit:${limit}:${limitsByOwnId.has(limit) ? key : privateName(key)}`;
   /** Until when: a flood of those over the limit costs Redis nothing. */
   const refused = new Map<string, number>();
   const turnNow = createTurns(

@@ -25,9 +25,10 @@ export function createRabbitPartitions(dependencies: {
   rawBodies: RawBodies;
   /** A process that stood still has lost its partitions to others, and hears of it too late. */
   freezes: FreezeWatch;
+  waiting: PartitionSource['waiting'];
   log: Logger;
 }): { source: PartitionSource; close(): Promise<void> } {
-  const { link, broker, rawBodies, freezes, log } = dependencies;
+  const { link, broker, rawBodies, freezes, waiting, log } = dependencies;
   const consumers = new Set<Consumer>();
 
   async function run(
@@ -146,6 +147,7 @@ export function createRabbitPartitions(dependencies: {
       consumers.add(consumer);
       return consumer;
     },
+    waiting,
     ready: () => link.current() !== undefined,
   };
 

@@ -4,6 +4,7 @@ import { createFreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
 import type { Queue, SendQueue } from './queue.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './rabbitmq-dead-letters.ts';
+import { readDepths } from './rabbitmq-depths.ts';
 import { createLink } from './rabbitmq-link.ts';
 import { createRabbitPartitions, type RawBodies } from './rabbitmq-partitions.ts';
 import { createPublisher } from './rabbitmq-publisher.ts';
@@ -45,7 +46,8 @@ export function openRabbitMq(dependencies: {
     waitMs,
     setup: (connection) => declareTopology(connection, topology),
   });
-  const partitions = createRabbitPartitions({ link: consuming, broker, rawBodies, freezes, log });
+  const waiting = async () => (await readDepths(consuming, broker, partitionCount)).messages;
+  const partitions = createRabbitPartitions({ link: consuming, broker, rawBodies, freezes, waiting, log });
 
   const sendQueue: SendQueue = {
     publish: ({ id, partition, body }) =>
@@ -76,6 +78,10 @@ export function openRabbitMq(dependencies: {
     async deadLetterStore() {
       await publishing.open();
       return store;
+    },
+    brokerName() {
+      const connection = publishing.current() ?? consuming.current();
+      return connection?.connection.serverProperties.cluster_name;
     },
     async close() {
       freezes.stop();

@@ -1,4 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { createSigner } from '../shared/signature.ts';
 
 /** One of a line of tokens: the same session and seed, and a counter that each exchange moves on by one. */
 export interface RefreshToken {
@@ -21,20 +22,16 @@ export interface RefreshTokens {
   seedAfter(opaque: string): string;
 }
 
-const form = /^([0-9a-f-]{36})\.(0|[1-9]\d{0,8})\.([\w-]{22})\.([\w-]{43})$/;
+const form = /^([0-9a-f-]{36})\.(0|[1-9]\d{0,8})\.([\w-]{22})\.([\w-]{22})$/;
 const opaqueForm = /^[\w-]{43}$/;
 
 /** @param accountKey `account_key` in the settings */
 export function createRefreshTokens(accountKey: string): RefreshTokens {
-  // Copied for each token: the key is prepared once.
-  const keyed = new Bun.CryptoHasher('sha256', accountKey);
-  /** What is made for one purpose says nothing about another. */
-  const keyedHash = (purpose: 'refresh' | 'seed', text: string) =>
-    keyed.copy().update(`${purpose}\n${text}`).digest('base64url');
+  const sign = createSigner(accountKey);
 
   const write = ({ sessionId, counter, seed }: RefreshToken): string => {
     const body = `${sessionId}.${counter}.${seed}`;
-    return `${body}.${keyedHash('refresh', body)}`;
+    return `${body}.${sign(`refresh\n${body}`)}`;
   };
   return {
     write,
@@ -43,11 +40,11 @@ export function createRefreshTokens(accountKey: string): RefreshTokens {
       if (sessionId === undefined || counter === undefined || seed === undefined || mac === undefined) {
         return undefined;
       }
-      const expected = keyedHash('refresh', `${sessionId}.${counter}.${seed}`);
+      const expected = sign(`refresh\n${sessionId}.${counter}.${seed}`);
       if (!timingSafeEqual(Buffer.from(mac), Buffer.from(expected))) return undefined;
       return { sessionId, counter: Number(counter), seed };
     },
-    seedAfter: (opaque) => keyedHash('seed', opaque).slice(0, 22),
+    seedAfter: (opaque) => sign(`seed\n${opaque}`),
   };
 }
 

@@ -124,9 +124,7 @@ export const refreshBody = v.strictObject({
     v.nonEmpty('must not be empty'),
     v.maxLength(256, 'may have 256 characters'),
     v.metadata({
-      examples: [
-        '0198c0de-0000-7000-8000-000000000002.0.Zk3V0m9yQ1cT7n2bX5rL8w.Zk3V0m9yQ1cT7n2bX5rL8wHsJ4dF6gKpAeRuYiOoWxM',
-      ],
+      examples: ['0198c0de-0000-7000-8000-000000000002.0.Zk3V0m9yQ1cT7n2bX5rL8w.HsJ4dF6gKpAeRuYiOoWxMQ'],
     }),
   ),
 });

@@ -73,7 +73,7 @@ export function createApi({
   api.use(clientAddress(trustProxy, log));
   api.use(requestDeadline(deadlineMs));
 
-  if (accounts) api.route('/', authRoutes({ accounts, requireIdentity }));
+  if (accounts) api.route('/', authRoutes({ accounts, rateLimits, requireIdentity }));
   if (serviceToken !== undefined) {
     const putOutsideUser = createPutOutsideUser(database, issuer);
     api.route('/', outsideUsersRoutes({ putOutsideUser, serviceToken, rateLimits }));

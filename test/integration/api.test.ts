@@ -222,6 +222,20 @@ describe('limits', () => {
     expect((await get('/auth/me', accessToken)).status).toBe(200);
   });
 
+  test('429: bodies that cannot be read, of the routes that everybody may ask', async () => {
+    const { post } = await limited({ RATE_LIMIT_LOGIN: '4' });
+    const bodies = [
+      '{',
+      {},
+      { email: 'no email', password: 'x' },
+      { email: 'a@example.com', password: '' },
+      '{',
+    ];
+    const answers: number[] = [];
+    for (const body of bodies) answers.push((await post('/auth/login', body)).status);
+    expect(answers).toEqual([400, 422, 422, 422, 429]);
+  });
+
   test('who has a token is limited alone, whatever strangers do behind the same address', async () => {
     const { get } = await limited({ RATE_LIMIT_ADDRESS: '2' });
     const { accessToken } = await (await open()).signUp();

@@ -1,5 +1,8 @@
-import { Hono } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
 import type { Accounts } from '../../auth/auth.ts';
+import { networkOf } from '../../auth/network.ts';
+import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { ErrorCode } from '../../shared/contract.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { ApiEnv } from '../env.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
@@ -9,11 +12,29 @@ import { jsonBody } from '../validate.ts';
 
 export interface AuthRoutesDependencies {
   accounts: Accounts;
+  rateLimits: RateLimits;
   requireIdentity: RequireIdentity;
 }
 
+const unreadable: ReadonlySet<ErrorCode> = new Set([
+  'malformed_json',
+  'unsupported_media_type',
+  'validation_failed',
+]);
+
 /** Registration, sign-in and its end. With an outside identity provider they are not mounted. */
-export function authRoutes({ accounts, requireIdentity }: AuthRoutesDependencies): Hono<ApiEnv> {
+export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutesDependencies): Hono<ApiEnv> {
+  /** What could be read is counted by what it turns out to be. */
+  const countUnreadable: MiddlewareHandler<ApiEnv> = async (c, next) => {
+    await next();
+    if (!(c.error instanceof ChatError) || !unreadable.has(c.error.code)) return;
+    const address = c.get('address');
+    await rateLimits.consume([
+      { limit: 'address', key: address },
+      { limit: 'login', key: `unreadable:${networkOf(address)}` },
+    ]);
+  };
+
   return new Hono<ApiEnv>()
     .post(
       '/auth/register',
@@ -26,6 +47,7 @@ export function authRoutes({ accounts, requireIdentity }: AuthRoutesDependencies
         responses: { 201: jsonResponse('The new user', userSchema) },
         problems: ['email_taken'],
       }),
+      countUnreadable,
       jsonBody(registerBody),
       async (c) =>
         c.json(await accounts.register({ ...c.req.valid('json'), address: c.get('address') }), 201),
@@ -41,6 +63,7 @@ export function authRoutes({ accounts, requireIdentity }: AuthRoutesDependencies
         responses: { 200: jsonResponse('The first tokens of the session', tokenPairSchema) },
         problems: ['bad_credentials'],
       }),
+      countUnreadable,
       jsonBody(loginBody),
       async (c) =>
         noStore(c.json(await accounts.login({ ...c.req.valid('json'), address: c.get('address') }))),
@@ -61,6 +84,7 @@ export function authRoutes({ accounts, requireIdentity }: AuthRoutesDependencies
         responses: { 200: jsonResponse('The next tokens of the session', tokenPairSchema) },
         problems: ['refresh_invalid', 'session_revoked'],
       }),
+      countUnreadable,
       jsonBody(refreshBody),
       async (c) =>
         noStore(c.json(await accounts.refresh({ ...c.req.valid('json'), address: c.get('address') }))),

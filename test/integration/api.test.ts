@@ -243,6 +243,16 @@ describe('limits', () => {
     expect(await statuses(5, () => get('/auth/me', accessToken))).toEqual([200, 200, 200, 200, 200]);
   });
 
+  test('the operator’s backend is limited by nothing, whoever tries to be it by its address', async () => {
+    const token = 'the service token of these tests, long enough';
+    const { call } = await limited({ RATE_LIMIT_ADDRESS: '2', SERVICE_TOKEN: token });
+    const put = (given?: string) => call('PUT', '/users/external/limits', {}, { token: given });
+    expect([await put(), await put('another'), await put()].map(({ status }) => status)).toEqual([
+      401, 401, 429,
+    ]);
+    expect(await statuses(3, () => put(token))).toEqual([201, 200, 200]);
+  });
+
   test('an address is the connection’s, whatever the client says of itself', async () => {
     const { call } = await limited({ RATE_LIMIT_ADDRESS: '1' });
     const from = (address: string) => () =>

@@ -43,11 +43,7 @@ export function outsideUsersRoutes({
       },
       problems: ['email_taken'],
     }),
-    async (c, next) => {
-      await rateLimits.consume([{ limit: 'address', key: c.get('address') }]);
-      await next();
-    },
-    requireServiceToken(serviceToken),
+    requireServiceToken(serviceToken, rateLimits),
     params(v.strictObject({ externalId })),
     jsonBody(outsideUserBody),
     async (c) => {

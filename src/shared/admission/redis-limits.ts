@@ -113,8 +113,11 @@ export function createRedisRateLimits(
 
     async count(take) {
       const count = { ...take, points: take.points ?? 1, before: 0, waitMs: 0 };
-      const counted = await breaker.ask(() => countOne([nameOf(take), count]));
-      return counted === undefined ? insurance.count(take) : count.before + count.points;
+      const counted = await breaker.ask(async () => {
+        await countOne([nameOf(take), count]);
+        return count.before + count.points;
+      });
+      return counted ?? insurance.count(take);
     },
 
     async giveBack(takes) {

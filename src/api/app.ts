@@ -24,7 +24,6 @@ import { preflight } from './middleware/preflight.ts';
 import { readableHost } from './middleware/readable-host.ts';
 import { createRequireIdentity, type RequireIdentity } from './middleware/require-identity.ts';
 import { respondToError } from './problem.ts';
-import { createProxyNotice } from './proxy-notice.ts';
 import type { Readiness } from './readiness.ts';
 import { requestPath } from './request-path.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -78,7 +77,7 @@ export function createApi({
   api.use(aroundRequest({ log, logFailure, allowedOrigin, trustProxy }));
   api.use(readableHost);
   api.use(preflight(allowedOrigin));
-  api.use(clientAddress(trustProxy));
+  api.use(clientAddress(trustProxy, log));
   api.use(requestDeadline(deadlineMs));
 
   api.route('/', healthRoutes(readiness));
@@ -105,15 +104,10 @@ export function createApi({
   });
   const sendDirectly = createDirectSend({ answer, sendMessage, log });
   const readDirectly = createDirectHistory({ answer, getHistory: createGetHistory({ database }) });
-  const noticeProxy = trustProxy ? undefined : createProxyNotice(log);
   const byRoute = api.fetch;
-  api.fetch = (request, bindings: ApiEnv['Bindings'] = {}, context) => {
-    noticeProxy?.(request.headers);
-    return (
-      sendDirectly(request, bindings.server) ??
-      readDirectly(request, bindings.server) ??
-      byRoute(request, bindings, context)
-    );
-  };
+  api.fetch = (request, bindings: ApiEnv['Bindings'] = {}, context) =>
+    sendDirectly(request, bindings.server) ??
+    readDirectly(request, bindings.server) ??
+    byRoute(request, bindings, context);
   return api;
 }

@@ -77,7 +77,7 @@ export function createAnswerDirectly(deps: DirectDependencies): AnswerDirectly {
         requestId,
         within,
         async enter(want) {
-          const address = addressOf(request, server, trustProxy);
+          const address = () => addressOf(request, server, trustProxy);
           const entered = await enter(bearerToken(headers.get('authorization')), address, want);
           identity = entered.identity;
           return entered;

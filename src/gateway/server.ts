@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { addressOf } from '../shared/client-address.ts';
+import { createForwardedWarning } from '../shared/forwarded-warning.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
 import type { Presence } from '../shared/presence/presence.ts';
@@ -74,6 +75,7 @@ const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { database, subscriber, allowedOrigin, trustProxy, log } = options;
+  const warnOfForwarded = createForwardedWarning({ trustProxy, log });
   let draining = false;
   /** Who carries the sockets; known from the first request on. One for each address that is listened at. */
   const carriers = new Set<Bun.Server<never>>();
@@ -156,6 +158,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     server: Bun.Server<never>,
     overWebSocket: boolean,
   ): Response | Promise<Response> {
+    warnOfForwarded(request);
     const address = addressOf(request, server, trustProxy);
     if (draining || !connections.mayBegin(address)) {
       return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });

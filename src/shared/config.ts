@@ -1,5 +1,7 @@
 import ms from 'ms';
 import * as v from 'valibot';
+import { publicKeyProblem } from './key-strength.ts';
+import { secretWeakness } from './secret-strength.ts';
 import {
   defaultCredentials,
   plainText,
@@ -155,15 +157,21 @@ const variables = v.object({
   CHAT_WORKER_ENABLED: v.optional(flag, 'false'),
   CHAT_WORKER_BATCH_SIZE: v.optional(integer(1, 1000), '128'),
   JWT_SECRET: v.optional(secret),
+  JWT_SECRET_PREVIOUS: v.optional(secret),
   JWT_ISSUER: v.optional(text, 'confab'),
   JWT_AUDIENCE: v.optional(text, 'confab'),
   JWT_ACCESS_TTL: v.optional(duration, '15m'),
   JWT_REFRESH_TTL: v.optional(duration, '30d'),
+  SESSION_MAX_TTL: v.optional(duration, '90d'),
   JWT_PUBLIC_KEY: v.optional(
     v.pipe(
       text,
       v.transform((value) => value.replaceAll('\\n', '\n')),
       v.includes('-----BEGIN PUBLIC KEY-----', 'must be a public key in PEM (SPKI)'),
+      v.rawCheck(({ dataset, addIssue }) => {
+        const message = dataset.typed ? publicKeyProblem(dataset.value) : undefined;
+        if (message !== undefined) addIssue({ message });
+      }),
     ),
   ),
   JWT_JWKS_URL: v.optional(url('http:', 'https:')),
@@ -221,6 +229,7 @@ export function parseConfig(
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
   const warnings = links.map(linkIgnored);
+  (production ? problems : warnings).push(...weakKeys(set));
   // By themselves: an error elsewhere hides none of these.
   const reached = production ? v.safeParse(serverVariables, set) : undefined;
   if (reached?.success) {
@@ -274,10 +283,13 @@ export function parseConfig(
     auth: {
       /** Undefined in development: `tokenSecret()` makes one. */
       secret: env.JWT_SECRET,
+      /** Verifies beside it. */
+      previousSecret: env.JWT_SECRET_PREVIOUS,
       issuer: env.JWT_ISSUER,
       audience: env.JWT_AUDIENCE,
       accessTtlSeconds: env.JWT_ACCESS_TTL,
       refreshTtlSeconds: env.JWT_REFRESH_TTL,
+      sessionMaxTtlSeconds: env.SESSION_MAX_TTL,
       publicKey: env.JWT_PUBLIC_KEY,
       jwksUrl: env.JWT_JWKS_URL,
       serviceToken: env.SERVICE_TOKEN,
@@ -288,10 +300,27 @@ export function parseConfig(
       user: env.RATE_LIMIT_USER,
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
+      /** In 15 minutes: more than the log-ins that fail from one address can be. */
+      guesses: 2 * env.RATE_LIMIT_LOGIN,
       lookup: env.RATE_LIMIT_LOOKUP,
       invite: env.RATE_LIMIT_INVITE,
     },
   };
+}
+
+/** What production refuses, and development warns of: with any of them somebody else could make tokens. */
+function weakKeys(set: Environment): string[] {
+  const weak: string[] = [];
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+    const weakness = secretWeakness(set[name]?.trim() ?? '');
+    if (set[name] !== undefined && weakness !== undefined) {
+      weak.push(`${name} ${weakness}: take random bytes, as \`openssl rand -base64 32\` prints them`);
+    }
+  }
+  if (set.JWT_JWKS_URL?.trim().toLowerCase().startsWith('http:')) {
+    weak.push('JWT_JWKS_URL must begin with https://: who is in between could put in keys of their own');
+  }
+  return weak;
 }
 
 /** Of an environment what is set, and not for somebody else. Empty means unset. */

@@ -6,6 +6,7 @@ import type { ApiEnv } from '../../src/api/env.ts';
 import type { Dependency } from '../../src/api/routes/health.ts';
 import type { Database } from '../../src/db/database.ts';
 import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { createTestApi, type TestApi, type TestApiOptions, testPassword } from '../support/api.ts';
@@ -256,29 +257,10 @@ describe('limits', () => {
     expect(await statuses(3, () => get('/auth/me', 'garbage'))).toEqual([401, 401, 429]);
   });
 
-  test('429: sign-ins of an address', async () => {
+  test('429: refresh tokens of an address that are none', async () => {
     const { post } = await limited({ RATE_LIMIT_LOGIN: '2' });
     const login = () => post('/auth/refresh', { refreshToken: 'x' });
     expect(await statuses(3, login)).toEqual([401, 401, 429]);
-  });
-
-  test('429: a tenth as many wrong passwords for one email, then the right one too', async () => {
-    const { call, post, signUp } = await limited({ RATE_LIMIT_LOGIN: '20', TRUST_PROXY: 'true' });
-    const { email } = await signUp();
-    let address = 0;
-    const login = (password: string) => {
-      address += 1;
-      return call(
-        'POST',
-        '/auth/login',
-        { email, password },
-        { headers: { 'X-Forwarded-For': `192.0.2.${address}` } },
-      );
-    };
-    // signUp() has taken one of the twenty points: a wrong password takes ten.
-    expect(await statuses(2, () => login('wrong password'))).toEqual([401, 401]);
-    expect((await login(testPassword)).status).toBe(429);
-    expect((await post('/auth/login', { email: 'other@example.com', password: 'x' })).status).toBe(401);
   });
 
   test('429: a user’s look-ups by email', async () => {
@@ -289,6 +271,37 @@ describe('limits', () => {
     expect((await get('/auth/me', accessToken)).status).toBe(200);
   });
 
+  test('429: bodies that cannot be read, of the routes that everybody may ask', async () => {
+    const { post } = await limited({ RATE_LIMIT_LOGIN: '4' });
+    const bodies = [
+      '{',
+      {},
+      { email: 'no email', password: 'x' },
+      { email: 'a@example.com', password: '' },
+      '{',
+    ];
+    const answers: number[] = [];
+    for (const body of bodies) answers.push((await post('/auth/login', body)).status);
+    expect(answers).toEqual([400, 422, 422, 422, 429]);
+  });
+
+  test('who has a token is limited alone, whatever strangers do behind the same address', async () => {
+    const { get } = await limited({ RATE_LIMIT_ADDRESS: '2' });
+    const { accessToken } = await (await open()).signUp();
+    expect(await statuses(3, () => get('/auth/me', 'garbage'))).toEqual([401, 401, 429]);
+    expect(await statuses(5, () => get('/auth/me', accessToken))).toEqual([200, 200, 200, 200, 200]);
+  });
+
+  test('the operator’s backend is limited by nothing, whoever tries to be it by its address', async () => {
+    const token = 'the service token of these tests, long enough';
+    const { call } = await limited({ RATE_LIMIT_ADDRESS: '2', SERVICE_TOKEN: token });
+    const put = (given?: string) => call('PUT', '/users/external/limits', {}, { token: given });
+    expect([await put(), await put('another'), await put()].map(({ status }) => status)).toEqual([
+      401, 401, 429,
+    ]);
+    expect(await statuses(3, () => put(token))).toEqual([201, 200, 200]);
+  });
+
   test('an address is the connection’s, whatever the client says of itself', async () => {
     const { call } = await limited({ RATE_LIMIT_ADDRESS: '1' });
     const from = (address: string) => () =>
@@ -297,20 +310,18 @@ describe('limits', () => {
     expect(await statuses(1, from('192.0.2.2'))).toEqual([429]);
   });
 
-  test('a proxy that is not trusted is told of, once', async () => {
-    for (const [TRUST_PROXY, lines] of [
-      ['false', 1],
-      ['true', 0],
-    ] as const) {
-      const warned: string[] = [];
-      const log = pino({ level: 'warn' }, { write: (line: string) => warned.push(line) });
-      const { call, get } = await open({ log, environment: { TRUST_PROXY } });
-      await get('/healthz');
-      expect(warned).toEqual([]);
-      const headers = { 'X-Forwarded-For': '192.0.2.1' };
-      for (const path of ['/healthz', '/nowhere']) await call('GET', path, undefined, { headers });
-      expect(warned.filter((line) => line.includes('set TRUST_PROXY=true'))).toHaveLength(lines);
-    }
+  test('a proxy that is not believed is told of, once', async () => {
+    const warningsWith = async (environment: Record<string, string>) => {
+      const lines: string[] = [];
+      const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+      const { call } = await open({ environment, log });
+      for (const headers of [{}, { 'X-Forwarded-For': '192.0.2.1' }, { 'X-Forwarded-For': '192.0.2.2' }]) {
+        await call('GET', '/auth/me', undefined, { headers });
+      }
+      return lines.filter((line) => line.includes('X-Forwarded-For'));
+    };
+    expect(await warningsWith({})).toEqual([expect.stringContaining('TRUST_PROXY=true')]);
+    expect(await warningsWith({ TRUST_PROXY: 'true' })).toEqual([]);
   });
 
   test('behind a proxy of ours it is the last one that the proxy names', async () => {
@@ -369,6 +380,7 @@ describe('on a port', () => {
     const environment = { RATE_LIMIT_ADDRESS: '1' };
     const taken: string[] = [];
     const rateLimits = {
+      ...unlimited,
       consume: async (takes: readonly { key: string }[]) => void taken.push(...takes.map(({ key }) => key)),
     };
     const { url } = serve(await open({ environment, rateLimits }));

@@ -31,6 +31,7 @@ export interface TestApiOptions extends ApiBase {
 }
 
 export const testSecret = 'a secret that is known to tests alone, and long enough';
+export const testAccountKey = 'a key of accounts that tests alone know';
 export const testPassword = 'correct horse battery staple';
 
 export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
@@ -53,9 +54,14 @@ export async function createTestApi({
     facts,
     log,
   });
-  const { refreshTtlSeconds } = config.auth;
   const accounts =
-    ownTokens && createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log });
+    ownTokens &&
+    createAccounts({
+      ...{ ownTokens, database, facts, notifier, rateLimits, log },
+      accountKey: testAccountKey,
+      config: config.auth,
+      limits: config.rateLimits,
+    });
   const api = createApi({
     config: { ...config.auth, trustProxy: config.trustProxy },
     database,

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'bun:test';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { ConfigError, type ConfigOptions, parseConfig } from '../../src/shared/config.ts';
 import { defaultCredentials, plainText, postgresAccess } from '../../src/shared/server-access.ts';
+
+const good = 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k';
+const pemOf = (key: KeyObject) => String(key.export({ type: 'spki', format: 'pem' }));
 
 function problemsOf(environment: Record<string, string>, options?: ConfigOptions): readonly string[] {
   try {
@@ -117,7 +121,7 @@ test('what Kubernetes says of services that are called like our variables is no 
 });
 
 test('it listens for this machine alone in development, for all in production, else where HOST says', () => {
-  const production = { NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) };
+  const production = { NODE_ENV: 'production', JWT_SECRET: good };
   expect(parseConfig({}).host).toBe('localhost');
   expect(parseConfig(production).host).toBe('::');
   expect(parseConfig({ ...production, HOST: '10.0.0.7' }).host).toBe('10.0.0.7');
@@ -126,7 +130,7 @@ test('it listens for this machine alone in development, for all in production, e
 });
 
 test('the pause before the end is 5 s in production, none in development, and never longer than the end may take', () => {
-  const production = { NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) };
+  const production = { NODE_ENV: 'production', JWT_SECRET: good };
   expect(parseConfig({}).shutdownDelayMs).toBe(0);
   expect(parseConfig(production).shutdownDelayMs).toBe(5_000);
   expect(parseConfig({ ...production, SHUTDOWN_DELAY: '0' }).shutdownDelayMs).toBe(0);
@@ -182,8 +186,10 @@ test('production without a secret, or with a short one, refuses', () => {
   expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
     'JWT_SECRET is required in production: at least 32 random bytes',
   ]);
-  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(31) })).toHaveLength(1);
-  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
+  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: good.slice(1) })).toEqual([
+    'JWT_SECRET must have at least 32 bytes',
+  ]);
+  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: good })).toEqual([]);
 });
 
 test('production with outside identity needs no secret', () => {
@@ -194,7 +200,7 @@ describe('credentials in production', () => {
   const servers = ['postgres', 'redis', 'rabbitmq'] as const;
   const own = {
     NODE_ENV: 'production',
-    JWT_SECRET: 'x'.repeat(32),
+    JWT_SECRET: good,
     DATABASE_URL: 'postgres://confab:aeGh1eiquohT@db/chat',
     REDIS_PASSWORD: 'Ooth7aephohs',
     RABBITMQ_USERNAME: 'confab',
@@ -203,9 +209,9 @@ describe('credentials in production', () => {
   const choose = ': choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
 
   test('the defaults are refused, each by its name, beside all else that is wrong', () => {
-    const defaults = { NODE_ENV: 'production', JWT_SECRET: 'short' };
+    const defaults = { NODE_ENV: 'production', JWT_SECRET: good, PORT: 'http' };
     expect(problemsOf(defaults, { servers })).toEqual([
-      'JWT_SECRET must have at least 32 bytes',
+      'PORT must be a whole number',
       `DATABASE_URL holds a password of PostgreSQL's user postgres that everybody knows${choose}`,
       `REDIS_PASSWORD is not set: Redis lets in whoever reaches it${choose}`,
       `RABBITMQ_PASSWORD holds a password of RabbitMQ's user guest that everybody knows${choose}`,
@@ -288,6 +294,87 @@ test('a server that is reached in plain text, and not by a private network, is w
 });
 
 test('a public key and a JWKS URL exclude each other', () => {
-  const key = '-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----';
-  expect(problemsOf({ JWT_PUBLIC_KEY: key, JWT_JWKS_URL: 'https://id.example/jwks' })).toHaveLength(1);
+  const { publicKey } = generateKeyPairSync('ed25519');
+  const given = { JWT_PUBLIC_KEY: pemOf(publicKey), JWT_JWKS_URL: 'https://id.example/jwks' };
+  expect(problemsOf(given)).toEqual(['JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one']);
+});
+
+describe('keys that somebody else could have', () => {
+  test.each([
+    'a'.repeat(32),
+    'abcd'.repeat(8),
+    'changeme'.repeat(4),
+    '01234567890123456789012345678901',
+    'abcdefghijklmnopqrstuvwxyz012345',
+    'zyxwvutsrqponmlkjihgfedcba987654',
+    'aaaaaaaabbbbbbbbccccccccdddddddd',
+    'your-256-bit-secret-your-256-bit-secret',
+    'a-string-secret-at-least-256-bits-long',
+    'your-super-secret-jwt-key-change-this-in-production',
+    'CHANGE_ME: this is not a secure secret!',
+    'put JWT_SECRET here, put JWT_SECRET here',
+    'qwertyuiopasdfghjklzxcvbnm123456',
+  ])('%s is refused in production, and warned of elsewhere', (secret) => {
+    for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+      const given = { JWT_SECRET: good, [name]: secret };
+      expect(problemsOf({ NODE_ENV: 'production', ...given })).toEqual([
+        expect.stringMatching(new RegExp(`^${name} `)),
+      ]);
+      expect(parseConfig(given).warnings).toEqual([expect.stringMatching(new RegExp(`^${name} `))]);
+    }
+  });
+
+  test('random ones are taken, of every spelling', () => {
+    for (let time = 0; time < 500; time += 1) {
+      const spellings = [
+        randomBytes(16).toString('hex'),
+        randomBytes(24).toString('base64'),
+        randomBytes(32).toString('base64url'),
+        Array.from(randomBytes(32), (byte) => byte % 10).join(''),
+      ];
+      for (const JWT_SECRET of spellings) {
+        expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET })).toEqual([]);
+        expect(parseConfig({ JWT_SECRET }).warnings).toEqual([]);
+      }
+    }
+    const phrase = 'сорок тысяч обезьян в зелёных шляпах';
+    expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: phrase })).toEqual([]);
+  });
+
+  test('keys that came over a line that anybody can listen in on', () => {
+    const given = { JWT_JWKS_URL: 'http://id.example/jwks' };
+    const problem = expect.stringMatching(/^JWT_JWKS_URL must begin with https/);
+    expect(problemsOf({ NODE_ENV: 'production', ...given })).toEqual([problem]);
+    expect(parseConfig(given).warnings).toEqual([problem]);
+  });
+
+  const rsa = (modulusLength: number, publicExponent = 65_537) =>
+    pemOf(generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey);
+  const ed25519 = (hex: string) => {
+    const der = Buffer.from(`302a300506032b6570032100${hex}`, 'hex');
+    return `-----BEGIN PUBLIC KEY-----\n${der.toString('base64')}\n-----END PUBLIC KEY-----`;
+  };
+
+  test.each<[string, string, RegExp]>([
+    ['RSA of 512 bits', rsa(512), /512 bits/],
+    ['RSA of 1024 bits', rsa(1024), /1024 bits/],
+    ['RSA with the exponent 3', rsa(2048, 3), /exponent 3/],
+    ['an Ed25519 key by which everybody can sign', ed25519(`01${'00'.repeat(31)}`), /small order/],
+    ['the same with its sign', ed25519(`01${'00'.repeat(30)}80`), /small order/],
+    [
+      'a curve that is not supported',
+      pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey),
+      /type ec/,
+    ],
+    ['a key for agreement', pemOf(generateKeyPairSync('x25519').publicKey), /type x25519/],
+    ['no key', '-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----', /cannot be read/],
+  ])('%s is refused everywhere', (_, JWT_PUBLIC_KEY, reason) => {
+    expect(problemsOf({ JWT_PUBLIC_KEY })).toEqual([expect.stringMatching(reason)]);
+  });
+
+  test('RSA of 2048 bits and Ed25519 are taken', () => {
+    expect(problemsOf({ NODE_ENV: 'production', JWT_PUBLIC_KEY: rsa(2048) })).toEqual([]);
+    const { publicKey } = generateKeyPairSync('ed25519');
+    expect(problemsOf({ NODE_ENV: 'production', JWT_PUBLIC_KEY: pemOf(publicKey) })).toEqual([]);
+  });
 });

@@ -33,11 +33,10 @@ async function main(count: number, waitMs: number): Promise<void> {
     });
     lifecycle.defer('PostgreSQL', () => database.close());
     const link = createLink({
-      url: config.broker.url,
+      broker: config.broker,
       name: applicationName,
       log,
       waitMs: serversWaitMs,
-      setup: async () => {},
     });
     lifecycle.defer('RabbitMQ', () => link.close());
     await link.open();

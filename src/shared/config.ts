@@ -1,5 +1,13 @@
 import ms from 'ms';
 import * as v from 'valibot';
+import {
+  AddressProblem,
+  type BrokerAddress,
+  parseBrokerHosts,
+  parseBrokerUri,
+  usualPort,
+} from './broker-address.ts';
+import type { TlsFiles } from './tls.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {
@@ -13,6 +21,22 @@ export class ConfigError extends Error {
 }
 
 const text = v.pipe(v.string(), v.trim());
+/** To the byte: a blank at either end belongs to it. */
+const verbatim = v.string();
+/** What `read` makes of it; what it throws is the problem. */
+const parsedBy = <Output>(read: (value: string) => Output) =>
+  v.pipe(
+    text,
+    v.rawTransform<string, Output>(({ dataset, addIssue, NEVER }) => {
+      try {
+        return read(dataset.value);
+      } catch (error) {
+        if (!(error instanceof AddressProblem)) throw error;
+        addIssue({ message: error.message });
+        return NEVER;
+      }
+    }),
+  );
 const integer = (lowest: number, highest: number) =>
   v.pipe(
     text,
@@ -89,17 +113,28 @@ const variables = v.object({
   REDIS_PORT: v.optional(port, '6379'),
   REDIS_PASSWORD: v.optional(text),
   REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
-  RABBITMQ_URI: v.optional(url('amqp:', 'amqps:')),
-  RABBITMQ_HOST: v.optional(text, 'localhost'),
-  RABBITMQ_PORT: v.optional(port, '5672'),
-  RABBITMQ_USERNAME: v.optional(text, 'guest'),
-  RABBITMQ_PASSWORD: v.optional(text, 'guest'),
-  RABBITMQ_VHOST: v.optional(text, '/'),
+  RABBITMQ_URI: v.optional(parsedBy(parseBrokerUri)),
+  RABBITMQ_HOST: v.optional(parsedBy(parseBrokerHosts), 'localhost'),
+  RABBITMQ_PORT: v.optional(port),
+  RABBITMQ_USERNAME: v.optional(verbatim, 'guest'),
+  RABBITMQ_PASSWORD: v.optional(verbatim, 'guest'),
+  RABBITMQ_VHOST: v.optional(
+    v.pipe(
+      verbatim,
+      v.check((value) => Buffer.byteLength(value) <= 255, 'may have 255 bytes at most'),
+    ),
+    '/',
+  ),
+  RABBITMQ_TLS: v.optional(flag),
+  RABBITMQ_TLS_CA: v.optional(text),
+  RABBITMQ_TLS_CERT: v.optional(text),
+  RABBITMQ_TLS_KEY: v.optional(text),
   RABBITMQ_CHAT_EXCHANGE: v.optional(name, 'chat.events'),
   RABBITMQ_CHAT_DLX_EXCHANGE: v.optional(name, 'chat.dlx'),
   RABBITMQ_CHAT_QUEUE_PREFIX: v.optional(name, 'chat.message.send'),
   RABBITMQ_CHAT_DLQ_NAME: v.optional(name, 'chat.message.send.dlq'),
   RABBITMQ_CHAT_PARTITION_COUNT: v.optional(integer(1, 1024), '8'),
+  RABBITMQ_CHAT_QUEUE_MAX_BYTES: v.optional(integer(1_048_576, 2 ** 50)),
   RABBITMQ_CHAT_MAX_RETRIES: v.optional(integer(0, 100), '5'),
   RABBITMQ_CHAT_CONSUMER_PREFETCH: v.optional(integer(1, 100), '1'),
   CHAT_NOTIFICATION_CHANNEL: v.optional(name, 'chat.notifications'),
@@ -152,6 +187,7 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
   if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
+  if (parsed.success) problems.push(...brokerProblems(parsed.output));
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
   const env = parsed.output;
@@ -173,11 +209,13 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       db: env.REDIS_DB,
     },
     broker: {
-      url: env.RABBITMQ_URI ?? brokerUrl(env),
+      ...brokerAddress(env),
       exchange: env.RABBITMQ_CHAT_EXCHANGE,
       deadLetterExchange: env.RABBITMQ_CHAT_DLX_EXCHANGE,
       queuePrefix: env.RABBITMQ_CHAT_QUEUE_PREFIX,
       deadLetterQueue: env.RABBITMQ_CHAT_DLQ_NAME,
+      /** Of one partition; undefined: no bound. */
+      queueMaxBytes: env.RABBITMQ_CHAT_QUEUE_MAX_BYTES,
     },
     partitionCount: env.RABBITMQ_CHAT_PARTITION_COUNT,
     worker: {
@@ -209,7 +247,41 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
   };
 }
 
-function brokerUrl(env: v.InferOutput<typeof variables>): string {
-  const credentials = `${encodeURIComponent(env.RABBITMQ_USERNAME)}:${encodeURIComponent(env.RABBITMQ_PASSWORD)}`;
-  return `amqp://${credentials}@${env.RABBITMQ_HOST}:${env.RABBITMQ_PORT}/${encodeURIComponent(env.RABBITMQ_VHOST)}`;
+function brokerAddress(env: v.InferOutput<typeof variables>): BrokerAddress {
+  const given: TlsFiles = { ca: env.RABBITMQ_TLS_CA, cert: env.RABBITMQ_TLS_CERT, key: env.RABBITMQ_TLS_KEY };
+  if (env.RABBITMQ_URI) return { ...env.RABBITMQ_URI, tls: { ...given, ...env.RABBITMQ_URI.tls } };
+  const encrypted = env.RABBITMQ_TLS ?? Object.values(given).some((value) => value !== undefined);
+  return {
+    hosts: env.RABBITMQ_HOST.map(({ host, port: own }) => ({
+      host,
+      port: own ?? env.RABBITMQ_PORT ?? usualPort(encrypted),
+    })),
+    encrypted,
+    username: env.RABBITMQ_USERNAME,
+    password: env.RABBITMQ_PASSWORD,
+    vhost: env.RABBITMQ_VHOST,
+    mechanism: 'PLAIN',
+    tls: given,
+  };
+}
+
+function brokerProblems(env: v.InferOutput<typeof variables>): string[] {
+  const { encrypted, mechanism, tls } = brokerAddress(env);
+  const problems: string[] = [];
+  if (!encrypted && (tls.ca ?? tls.cert ?? tls.key) !== undefined) {
+    problems.push(
+      env.RABBITMQ_URI
+        ? 'RABBITMQ_URI must begin with amqps:// where certificates are given'
+        : 'RABBITMQ_TLS is false, and certificates are given: set it to true, or unset them',
+    );
+  }
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    problems.push('RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY belong together: set both');
+  }
+  if (mechanism === 'EXTERNAL' && tls.cert === undefined) {
+    problems.push(
+      'RABBITMQ_URI asks for auth_mechanism=EXTERNAL: set RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY too',
+    );
+  }
+  return problems;
 }

@@ -4,6 +4,7 @@ import pino from 'pino';
 import type { BrokerConfig } from '../../src/shared/config.ts';
 import type { Delivery, Queue } from '../../src/shared/queue/queue.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 import { partitionCount as allPartitions, collect, numbered, publish, queueConformance } from './queue.ts';
@@ -15,16 +16,7 @@ afterAll(async () => {
   for (const each of opened) await each.close();
 }, 30_000);
 
-function brokerAt(url: string): BrokerConfig {
-  const names = servers.createBrokerNames();
-  return {
-    url,
-    exchange: names.RABBITMQ_CHAT_EXCHANGE,
-    deadLetterExchange: names.RABBITMQ_CHAT_DLX_EXCHANGE,
-    queuePrefix: names.RABBITMQ_CHAT_QUEUE_PREFIX,
-    deadLetterQueue: names.RABBITMQ_CHAT_DLQ_NAME,
-  };
-}
+const brokerAt = (url: string): BrokerConfig => brokerConfig(url, servers.createBrokerNames());
 
 function open(broker: BrokerConfig, { partitionCount = allPartitions, waitMs = 20_000 } = {}): Queue {
   const queue = openRabbitMq({ broker, partitionCount, log, waitMs });
@@ -79,7 +71,7 @@ describe('RabbitMQ: at start', () => {
   });
 
   test('a broker that is not there is waited for as long as it was said, then named', async () => {
-    const absent = open({ ...shared, url: 'amqp://guest:secret@127.0.0.1:1/' }, { waitMs: 600 });
+    const absent = open(brokerConfig('amqp://guest:secret@127.0.0.1:1/'), { waitMs: 600 });
     const { error, ms } = await failure(absent.partitionSource());
     expect(String(error)).toMatch(/RabbitMQ at 127\.0\.0\.1:1 was not there within 0\.6 s/);
     expect(String(error)).not.toContain('secret');
@@ -88,8 +80,7 @@ describe('RabbitMQ: at start', () => {
   });
 
   test('a wrong password is not waited for', async () => {
-    const wrong = Object.assign(new URL(servers.rabbitmqUrl), { password: 'wrong' }).href;
-    const { error } = await failure(open({ ...shared, url: wrong }, { waitMs: 600_000 }).sendQueue());
+    const { error } = await failure(open({ ...shared, password: 'wrong' }, { waitMs: 600_000 }).sendQueue());
     expect(String(error)).toMatch(/refuses: .*ACCESS.REFUSED/);
   }, 20_000);
 });
@@ -171,7 +162,7 @@ describe('RabbitMQ: dead letters', () => {
 
 describe('RabbitMQ: failures', async () => {
   const own = await servers.createRabbitmq();
-  const broker = { ...brokerAt(servers.rabbitmqUrl), url: own.url };
+  const broker = brokerAt(own.url);
 
   test('a batch whose connection died is abandoned: its verdict does not count, and it comes again in order', async () => {
     const queue = open(broker);

@@ -87,7 +87,7 @@ for (const [name, all] of [
         const config = containerConfig(all, service);
         expect(config.databaseUrl).toBe('postgres://postgres:postgres@postgres:5432/chat');
         expect(config.redis).toMatchObject({ host: 'redis', port: 6379 });
-        expect(config.broker.url).toBe('amqp://guest:guest@rabbitmq:5672/%2F');
+        expect(config.broker).toMatchObject({ hosts: [{ host: 'rabbitmq', port: 5672 }], vhost: '/' });
         expect(JSON.stringify(all[service]?.environment)).not.toMatch(/localhost|127\.0\.0\.1/);
       }
     });
@@ -110,7 +110,7 @@ for (const [name, all] of [
       expect(defaults).toMatchObject(rest);
       expect({ ...auth, secret: '' }).toEqual({ ...defaults.auth, secret: '' });
       expect({ ...worker, enabled: false }).toEqual(defaults.worker);
-      expect({ ...broker, url: '' }).toEqual({ ...defaults.broker, url: '' });
+      expect({ ...broker, hosts: [] }).toEqual({ ...defaults.broker, hosts: [] });
     });
 
     test('publishes Kong on 3000 and the servers to this machine alone', () => {
@@ -150,7 +150,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
     environment: 'production',
     databaseUrl: 'postgres://postgres:postgres@postgres:5432/chat',
     redis: { host: 'redis', port: 6379, password: 'own' },
-    broker: { url: 'amqp://guest:own@rabbitmq:5672/%2F' },
+    broker: { hosts: [{ host: 'rabbitmq', port: 5672 }], username: 'guest', password: 'own' },
     worker: { enabled: false },
     corsOrigins: ['https://app.example.com'],
     auth: { secret: 'an own secret of more than thirty-two bytes', accessTtlSeconds: 300 },
@@ -163,7 +163,10 @@ test('what .env says reaches the containers, its addresses do not', async () => 
 test('no variable is forgotten: each is set, or handed on from .env', async () => {
   const known = Object.keys(parseEnvironment(await readText('.env.example')));
   // The data folder is the single process's; one URI in place of the parts would be an address.
-  const notForContainers = ['DATA_DIR', 'RABBITMQ_URI'];
+  const notForContainers = [
+    ...['DATA_DIR', 'RABBITMQ_URI'],
+    ...['RABBITMQ_TLS', 'RABBITMQ_TLS_CA', 'RABBITMQ_TLS_CERT', 'RABBITMQ_TLS_KEY'],
+  ];
   for (const service of ours) {
     const checksTokens = service === 'api' || service === 'gateway';
     const left = [...notForContainers, ...(checksTokens ? [] : ['JWT_SECRET'])];

@@ -88,6 +88,8 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
       return consumer;
     },
     ready: () => !closed,
+    problems: () => [],
+    depth: () => undefined,
   };
 
   return {

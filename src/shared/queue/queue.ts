@@ -19,6 +19,8 @@ export interface SendQueue {
   publish(message: QueuedMessage): Promise<void>;
   /** Whether a publish would be tried now; for readiness. */
   ready(): boolean;
+  /** What is wrong now, in words for an operator: a partition that does not confirm, say. Empty when all is well. */
+  problems(): readonly string[];
 }
 
 export interface Delivery {
@@ -52,6 +54,12 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
+export interface QueueDepth {
+  /** In all partitions, as last looked at. */
+  waiting: number;
+  deadLetters: number;
+}
+
 export interface PartitionSource {
   /**
    * Hands over what has arrived, in order, one batch at a time: the first message never waits for more. A batch whose
@@ -60,6 +68,10 @@ export interface PartitionSource {
    */
   consume(partition: number, options: ConsumeOptions, handle: HandleBatch): Promise<Consumer>;
   ready(): boolean;
+  /** As {@link SendQueue.problems}. */
+  problems(): readonly string[];
+  /** Undefined where nobody has looked. */
+  depth(): QueueDepth | undefined;
 }
 
 export interface DeadLetter {

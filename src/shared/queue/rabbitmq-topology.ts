@@ -1,6 +1,9 @@
 import type { ChannelModel } from 'amqplib';
 import type { BrokerConfig } from '../config.ts';
+import type { Logger } from '../log.ts';
 import { StartError } from '../start-error.ts';
+import { accessRefused, codeOf, notFound, preconditionFailed, reasonOf } from './rabbitmq-errors.ts';
+import { type Bench, inParallel } from './rabbitmq-parallel.ts';
 
 /** A refusal to start: what the broker has is not what this version needs; the message says how to mend it. */
 export class TopologyError extends StartError {
@@ -17,16 +20,24 @@ const deliveryLimit = 1_000_000_000;
 export const partitionQueue = (broker: BrokerConfig, partition: number): string =>
   `${broker.queuePrefix}.p${partition}`;
 
-interface Topology {
-  exchanges: { name: string; type: 'direct' | 'fanout' }[];
-  queues: {
-    name: string;
-    arguments: Record<string, string | number | boolean>;
-    boundTo: { exchange: string; routingKey: string };
-  }[];
+interface Exchange {
+  name: string;
+  type: 'direct' | 'fanout';
+}
+
+interface QueueOf {
+  name: string;
+  arguments: Readonly<Record<string, string | number | boolean>>;
+  boundTo: { exchange: string; routingKey: string };
+}
+
+export interface Topology {
+  exchanges: readonly Exchange[];
+  queues: readonly QueueOf[];
 }
 
 export function topologyOf(broker: BrokerConfig, partitionCount: number): Topology {
+  const bound = broker.queueMaxBytes === undefined ? {} : { [maxBytes]: broker.queueMaxBytes };
   return {
     exchanges: [
       { name: broker.exchange, type: 'direct' },
@@ -52,6 +63,7 @@ export function topologyOf(broker: BrokerConfig, partitionCount: number): Topolo
           'x-dead-letter-strategy': 'at-least-once',
           'x-overflow': 'reject-publish',
           'x-delivery-limit': deliveryLimit,
+          ...bound,
         },
         boundTo: { exchange: broker.exchange, routingKey: partitionQueue(broker, partition) },
       })),
@@ -60,51 +72,149 @@ export function topologyOf(broker: BrokerConfig, partitionCount: number): Topolo
 }
 
 /**
- * Declares all of it; what is there already stays as it is.
- * @throws TopologyError when something of that name is there and differs
+ * Declares all of it; what is there already stays as it is. What this user may not declare need only be there.
+ * @throws TopologyError when something of that name is there and differs, or is missing and may not be made
  */
-export async function declareTopology(connection: ChannelModel, topology: Topology): Promise<void> {
-  const channel = await connection.createChannel();
-  channel.on('error', () => {});
-  for (const { name, type } of topology.exchanges) {
-    await declared('exchange', name, channel.assertExchange(name, type, { durable: true }));
+export async function declareTopology(
+  connection: ChannelModel,
+  { exchanges, queues }: Topology,
+  broker: BrokerConfig,
+  log: Logger,
+): Promise<void> {
+  const refusals = new Set<string>();
+  const kept = new Set<string>();
+  const found: Found = {
+    broker,
+    onRefused: (reason) => refusals.add(reason),
+    onKept: (bound) => kept.add(bound),
+  };
+  await inParallel(connection, exchanges, (exchange, on) => declareExchange(on, exchange, found));
+  await inParallel(connection, queues, (queue, on) => declareQueue(on, queue, found));
+  const [reason] = refusals;
+  if (reason !== undefined) log.info({ reason }, 'not all was declared, and what is there is used');
+  if (kept.size > 0) {
+    log.warn(
+      { is: [...kept].join(', '), asked: broker.queueMaxBytes ?? 'none' },
+      'RABBITMQ_CHAT_QUEUE_MAX_BYTES bounds queues when they are made: these keep what they have. A policy bounds them now: ' +
+        boundingPolicy(broker),
+    );
   }
-  for (const queue of topology.queues) {
-    const { name, boundTo } = queue;
-    await declared('queue', name, channel.assertQueue(name, { durable: true, arguments: queue.arguments }));
-    await channel.bindQueue(name, boundTo.exchange, boundTo.routingKey);
-  }
-  await channel.close();
 }
 
-/** PRECONDITION_FAILED of AMQP: it exists with other properties. */
-const preconditionFailed = 406;
+interface Found {
+  broker: BrokerConfig;
+  /** The user may not do it. */
+  onRefused(reason: string): void;
+  /** The queue has another bound on its bytes than the one asked for. */
+  onKept(bound: string): void;
+}
 
-async function declared(
-  kind: 'exchange' | 'queue',
-  name: string,
-  declaring: Promise<unknown>,
+async function declareExchange(
+  on: Bench,
+  { name, type }: Exchange,
+  { broker, onRefused }: Found,
 ): Promise<void> {
   try {
-    await declaring;
+    await on.run((channel) => channel.assertExchange(name, type, { durable: true }));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === preconditionFailed) {
-      const variables =
-        kind === 'queue'
-          ? 'RABBITMQ_CHAT_QUEUE_PREFIX and RABBITMQ_CHAT_DLQ_NAME'
-          : 'RABBITMQ_CHAT_EXCHANGE and RABBITMQ_CHAT_DLX_EXCHANGE';
-      throw new TopologyError(
-        `RabbitMQ has a ${kind} "${name}" with other properties than Confab's (${reasonOf(error)}). ` +
-          `Empty it and delete it (rabbitmqctl delete_${kind} ${name}, or the management page), ` +
-          `or choose other names with ${variables}.`,
-        { cause: error },
+    if (codeOf(error) === preconditionFailed) {
+      throw differs(
+        error,
+        `an exchange "${name}"`,
+        `Delete it on RabbitMQ's management page, or choose other names with RABBITMQ_CHAT_EXCHANGE and RABBITMQ_CHAT_DLX_EXCHANGE.`,
       );
     }
-    throw error;
+    if (codeOf(error) !== accessRefused) throw error;
+    onRefused(reasonOf(error));
+    await existing(
+      on.run((channel) => channel.checkExchange(name)),
+      broker,
+      `exchange "${name}"`,
+    );
   }
 }
 
-/** The broker's own words, out of amqplib's sentence around them. */
-function reasonOf(error: Error): string {
-  return /with message "(.*)"$/s.exec(error.message)?.[1] ?? error.message;
+async function declareQueue(on: Bench, queue: QueueOf, found: Found): Promise<void> {
+  const { name, boundTo } = queue;
+  const { broker, onRefused, onKept } = found;
+  try {
+    await on.run((channel) => channel.assertQueue(name, { durable: true, arguments: queue.arguments }));
+  } catch (error) {
+    if (codeOf(error) === preconditionFailed) {
+      const bound = otherBound(error, queue);
+      if (bound === undefined) {
+        const deletion = `rabbitmqctl delete_queue ${name}${broker.vhost === '/' ? '' : ` --vhost ${quoted(broker.vhost)}`}`;
+        throw differs(
+          error,
+          `a queue "${name}"`,
+          `Empty it and delete it (${deletion}, or the management page), ` +
+            'or choose other names with RABBITMQ_CHAT_QUEUE_PREFIX and RABBITMQ_CHAT_DLQ_NAME.',
+        );
+      }
+      onKept(bound);
+      return declareQueue(on, withBound(queue, bound), found);
+    }
+    if (codeOf(error) !== accessRefused) throw error;
+    onRefused(reasonOf(error));
+    return existing(
+      on.run((channel) => channel.checkQueue(name)),
+      broker,
+      `queue "${name}"`,
+    );
+  }
+  try {
+    await on.run((channel) => channel.bindQueue(name, boundTo.exchange, boundTo.routingKey));
+  } catch (error) {
+    // Where another has bound it, all is well; where not, what is published comes back, and that is said.
+    if (codeOf(error) !== accessRefused) throw error;
+    onRefused(reasonOf(error));
+  }
 }
+
+/** @throws TopologyError where it is missing */
+async function existing(looking: Promise<unknown>, { username }: BrokerConfig, what: string): Promise<void> {
+  try {
+    await looking;
+  } catch (error) {
+    if (codeOf(error) !== notFound) throw error;
+    throw new TopologyError(
+      `RabbitMQ has no ${what}, and the user ${username} may not make it: allow that (docs/operations.md has the permissions), ` +
+        'or start one process as a user who may.',
+      { cause: error },
+    );
+  }
+}
+
+const differs = (error: unknown, what: string, mend: string): TopologyError =>
+  new TopologyError(
+    `RabbitMQ has ${what} with other properties than Confab's (${reasonOf(error)}). ${mend}`,
+    {
+      cause: error,
+    },
+  );
+
+const maxBytes = 'x-max-length-bytes';
+
+/** What the broker has, where that argument alone was found to differ, and not before. */
+function otherBound(error: unknown, queue: QueueOf): string | undefined {
+  const [, value] =
+    /inequivalent arg 'x-max-length-bytes' .* but current is (none|the value '\d+')/.exec(reasonOf(error)) ??
+    [];
+  const bound = value?.replace(/\D+/, '').replace("'", '') || (value && 'none');
+  return bound === String(queue.arguments[maxBytes] ?? 'none') ? undefined : bound;
+}
+
+function withBound(queue: QueueOf, bound: string): QueueOf {
+  const { [maxBytes]: _, ...others } = queue.arguments;
+  return { ...queue, arguments: bound === 'none' ? others : { ...others, [maxBytes]: Number(bound) } };
+}
+
+/** What an operator types to bound the queues that are there. */
+function boundingPolicy({ queuePrefix, queueMaxBytes, vhost }: BrokerConfig): string {
+  const pattern = `^${queuePrefix.replaceAll('.', '\\.')}\\.p[0-9]+$`;
+  const definition = JSON.stringify({ 'max-length-bytes': queueMaxBytes ?? 1_073_741_824 });
+  return `rabbitmqctl set_policy --vhost ${quoted(vhost)} --apply-to queues confab-bound '${pattern}' '${definition}'`;
+}
+
+/** For a shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

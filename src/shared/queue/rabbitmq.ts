@@ -1,15 +1,17 @@
+import type { ChannelModel } from 'amqplib';
 import type { BrokerConfig } from '../config.ts';
 import { withDeadline } from '../deadline.ts';
 import { createFreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
-import type { Queue, SendQueue } from './queue.ts';
+import type { PartitionSource, Queue, SendQueue } from './queue.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './rabbitmq-dead-letters.ts';
+import { type DepthWatch, watchDepths } from './rabbitmq-depth-watch.ts';
 import { createLink } from './rabbitmq-link.ts';
 import { createRabbitPartitions, type RawBodies } from './rabbitmq-partitions.ts';
-import { createPublisher } from './rabbitmq-publisher.ts';
+import { createPublisher, type Outlet } from './rabbitmq-publisher.ts';
 import { declareTopology, partitionQueue, topologyOf } from './rabbitmq-topology.ts';
 
-/** The broker gives a consumer up after two heartbeats of 5 s. */
+/** The broker gives a consumer up after two heartbeats of 3 s. */
 const mostStandstillMs = 3_000;
 
 /**
@@ -26,39 +28,81 @@ export function openRabbitMq(dependencies: {
   const { broker, partitionCount, log, waitMs } = dependencies;
   const topology = topologyOf(broker, partitionCount);
   const rawBodies: RawBodies = new WeakMap();
-  const publisher = createPublisher();
   const freezes = createFreezeWatch(mostStandstillMs);
+  const setupDeadlineMs = 8_000 + 20 * partitionCount;
+
+  let declaring: Promise<void> | undefined;
+  let declared = false;
+  /** At the start of the process, and when something turns out to be missing: never only because a connection was lost. */
+  function declare(connection: ChannelModel): Promise<void> {
+    declaring ??= declareTopology(connection, topology, broker, log)
+      .then(() => {
+        declared = true;
+      })
+      .finally(() => {
+        declaring = undefined;
+      });
+    return declaring;
+  }
+  const declareFirst = async (connection: ChannelModel) => {
+    if (!declared) await declare(connection);
+  };
+  const publisher = createPublisher({ log, away: () => publishing.problem(), repair: declare });
   const publishing = createLink({
-    url: broker.url,
+    broker,
     name: 'confab publisher',
     log,
     waitMs,
+    setupDeadlineMs,
     async setup(connection) {
-      await declareTopology(connection, topology);
+      await declareFirst(connection);
       await publisher.attach(connection);
     },
   });
   const consuming = createLink({
-    url: broker.url,
+    broker,
     name: 'confab consumer',
     log,
     waitMs,
-    setup: (connection) => declareTopology(connection, topology),
+    setupDeadlineMs,
+    setup: declareFirst,
   });
-  const partitions = createRabbitPartitions({ link: consuming, broker, rawBodies, freezes, log });
+  const unwellLink = createLink({ broker, name: 'confab consumer of the unwell', log, waitMs });
+  const partitions = createRabbitPartitions({
+    link: consuming,
+    unwellLink,
+    broker,
+    rawBodies,
+    freezes,
+    repair: declare,
+    log,
+  });
+  let depths: DepthWatch | undefined;
+  const source: PartitionSource = {
+    ...partitions.source,
+    problems: () => [...partitions.source.problems(), ...(depths?.problems() ?? [])],
+    depth: () => depths?.depth(),
+  };
 
+  const outlets: (Outlet | undefined)[] = [];
+  function outletOf(partition: number): Outlet {
+    outlets[partition] ??= publisher.outlet({ exchange: broker.exchange, label: `partition ${partition}` });
+    return outlets[partition];
+  }
   const sendQueue: SendQueue = {
-    publish: ({ id, partition, body }) =>
-      publisher.publish(broker.exchange, partitionQueue(broker, partition), Buffer.from(body), {
+    publish({ id, partition, body }) {
+      return outletOf(partition).publish(partitionQueue(broker, partition), Buffer.from(body), {
         messageId: id,
         contentType: 'application/json',
         persistent: true,
         mandatory: true,
-      }),
+      });
+    },
     ready: publisher.ready,
+    problems: publisher.problems,
   };
   const sink = createRabbitDeadLetterSink({ publisher, broker, rawBodies });
-  const store = createRabbitDeadLetterStore({ link: publishing, publisher, broker, partitionCount });
+  const store = createRabbitDeadLetterStore({ link: publishing, outletOf, broker, partitionCount });
 
   return {
     async sendQueue() {
@@ -67,7 +111,8 @@ export function openRabbitMq(dependencies: {
     },
     async partitionSource() {
       await consuming.open();
-      return partitions.source;
+      depths ??= watchDepths({ link: consuming, broker, partitionCount, log });
+      return source;
     },
     async deadLetterSink() {
       await publishing.open();
@@ -79,8 +124,9 @@ export function openRabbitMq(dependencies: {
     },
     async close() {
       freezes.stop();
+      depths?.stop();
       await partitions.close();
-      await consuming.close();
+      await Promise.all([consuming.close(), unwellLink.close()]);
       await withDeadline(publisher.drain(), 5_000, () => new Error('confirms are missing')).catch(
         (error: unknown) => log.warn({ err: error }, 'closing while messages wait for a confirm'),
       );

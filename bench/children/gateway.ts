@@ -45,6 +45,7 @@ const { verify } = await createAuthentication({
   config: config.auth,
   database,
   facts: await adapters.facts(),
+  log,
 });
 /**
  * In fan-out, whose floor has none of it: 10,000 sockets that connected within two seconds are all asked within two seconds

@@ -22,7 +22,12 @@ export async function assembleApi(
     adapters.notifier(),
     adapters.sendQueue(),
   ]);
-  const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
+  const { verify, admit, ownTokens } = await createAuthentication({
+    config: config.auth,
+    database,
+    facts,
+    log,
+  });
   const { refreshTtlSeconds, issuer, serviceToken } = config.auth;
 
   const { partitionCount } = adapters;
@@ -37,7 +42,7 @@ export async function assembleApi(
     accounts:
       ownTokens &&
       createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log }),
-    chatRoutes: createChatRoutes({ database, facts, presence, notifier, sendMessage, log }),
+    chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
     sendMessage,
     allowedOrigin: createAllowedOrigin(config),
     dependencies: readinessOf({

@@ -29,6 +29,7 @@ export interface AuthenticationDependencies {
   config: AuthConfig;
   database: Database;
   facts: Facts;
+  log: Logger;
 }
 
 /** @throws Error when `JWT_PUBLIC_KEY` is not a key that can be used, or there is no secret */
@@ -36,6 +37,7 @@ export async function createAuthentication({
   config,
   database,
   facts,
+  log,
 }: AuthenticationDependencies): Promise<Authentication> {
   const admit = createAdmit({ database, facts });
   const withVerify = (verifyAnew: VerifyToken, ownTokens?: OwnTokens): Authentication => {
@@ -43,7 +45,7 @@ export async function createAuthentication({
     return { verify, admit, ownTokens };
   };
 
-  const findKey = await outsideKeys(config);
+  const findKey = await outsideKeys(config, log);
   if (findKey) {
     const { issuer, audience } = config;
     const users = createOutsideUsers(database, issuer);
@@ -55,9 +57,9 @@ export async function createAuthentication({
   return withVerify(ownTokens.verify, ownTokens);
 }
 
-async function outsideKeys({ publicKey, jwksUrl }: AuthConfig): Promise<FindKey | undefined> {
+async function outsideKeys({ publicKey, jwksUrl }: AuthConfig, log: Logger): Promise<FindKey | undefined> {
   if (publicKey !== undefined) return createPublicKeyFinder(publicKey);
-  if (jwksUrl !== undefined) return createJwksFinder(jwksUrl);
+  if (jwksUrl !== undefined) return createJwksFinder(jwksUrl, { log });
   return undefined;
 }
 

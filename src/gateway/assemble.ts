@@ -15,7 +15,7 @@ export async function assembleGateway(
     adapters.presence(),
     adapters.subscriber(),
   ]);
-  const { verify } = await createAuthentication({ config: config.auth, database, facts });
+  const { verify } = await createAuthentication({ config: config.auth, database, facts, log });
   return createGateway({
     verifyToken: verify,
     database,

@@ -10,11 +10,18 @@ import { createRedisNotifier, createRedisSubscriber } from './notifications/redi
 import { once } from './once.ts';
 import { createRedisPresence } from './presence/redis.ts';
 import { openRabbitMq } from './queue/rabbitmq.ts';
-import { openRedis, redisReady } from './redis.ts';
+import { openRedis } from './redis.ts';
+import { createRedisOutages } from './redis-outages.ts';
+import { watchRedis } from './redis-watch.ts';
 import { createDatabaseRegistry } from './registry/database.ts';
-import { StartError } from './start-error.ts';
 
-/** PostgreSQL, RabbitMQ and Redis. @param waitMs how long each is waited for at the start */
+/** How long a further connection to a Redis that is there may take before the process goes on without it. */
+const furtherConnectionMs = 2_000;
+
+/**
+ * PostgreSQL, RabbitMQ and Redis.
+ * @param waitMs how long PostgreSQL and RabbitMQ are waited for at the start; Redis, which only hints, is not
+ */
 export function serverAdapters({
   name,
   config,
@@ -44,47 +51,45 @@ export function serverAdapters({
     return opened;
   });
 
-  const commands = once(async () => {
-    const client = openRedis({ redis: config.redis, log });
-    lifecycle.defer('Redis (commands)', () => client.disconnect());
-    const address = `${config.redis.host}:${config.redis.port}`;
-    let reason: string | undefined;
-    const onError = (error: Error) => {
-      if (reason === undefined) log.info(`waiting for Redis at ${address}, ${waitMs / 1000} s at most`);
-      reason = error.message;
-    };
-    client.on('error', onError);
-    await redisReady(client, waitMs).catch((cause) => {
-      throw new StartError(
-        `Redis at ${address} was not there within ${waitMs / 1000} s: ${reason ?? 'no answer'}`,
-        { cause },
-      );
+  const outages = createRedisOutages(log, `${config.redis.host}:${config.redis.port}`);
+  /** Of each connection that this process has, whether it can be used. */
+  const hints: (() => boolean)[] = [];
+  const redis = once(async () => {
+    const client = openRedis(config.redis);
+    const watch = watchRedis({ client, redis: config.redis, prefix, outages });
+    lifecycle.defer('Redis (commands)', () => {
+      watch.close();
+      client.disconnect();
     });
-    client.off('error', onError);
-    return client;
+    hints.push(watch.isUp);
+    return { client, isThere: await watch.start() };
   });
-  const notOneMore = (cause: unknown) => {
-    throw new StartError(`Redis did not take one more connection within ${waitMs / 1000} s`, { cause });
+  const commands = async () => (await redis()).client;
+  /** Whoever comes up while Redis is there has all of it from the first request on; nobody waits for one that is not. */
+  const whileThere = async (connection: { ready(waitMs: number): Promise<void> }) => {
+    const { isThere } = await redis();
+    if (isThere) await connection.ready(furtherConnectionMs).catch(() => {});
   };
   const admission = once(async () => {
-    // Waits for Redis, or says that it is not there.
-    await commands();
-    const client = openAdmissionRedis({ redis: config.redis, log });
+    await redis();
+    const client = openAdmissionRedis({ redis: config.redis, outages });
     lifecycle.defer('Redis (admission)', () => client.close());
-    await client.ready(waitMs).catch(notOneMore);
+    hints.push(() => client.connected);
+    await whileThere(client);
     return client;
   });
   const subscriptions = once(async () => {
-    await commands();
-    const link = openPushLink({ redis: config.redis, log });
+    await redis();
+    const link = openPushLink({ redis: config.redis, outages });
     lifecycle.defer('Redis (subscriber)', () => link.close());
-    await link.ready(waitMs).catch(notOneMore);
+    await whileThere(link);
     return link;
   });
   const codec = once(async () => createNotificationCodec(await notificationKey(await database())));
   const subscriber = once(async () => {
     const opened = createRedisSubscriber(await subscriptions(), prefix, await codec());
     lifecycle.defer('the subscriptions', () => opened.close());
+    hints.push(opened.ready);
     return opened;
   });
 
@@ -98,9 +103,19 @@ export function serverAdapters({
     notifier: once(async () => createRedisNotifier(await commands(), prefix, await codec())),
     subscriber,
     facts: once(async () => createRedisFacts(await admission(), prefix)),
-    rateLimits: once(async () => createRedisRateLimits(await admission(), prefix, config.rateLimits)),
+    rateLimits: once(async () =>
+      createRedisRateLimits(
+        await admission(),
+        prefix,
+        config.rateLimits,
+        await notificationKey(await database()),
+      ),
+    ),
     presence: once(async () => createRedisPresence(await commands(), prefix)),
     workerRegistry: once(async () => createDatabaseRegistry(await database())),
-    hintsReady: async () => (await commands()).status === 'ready',
+    async hintsReady() {
+      await redis();
+      return hints.every((isUp) => isUp());
+    },
   };
 }

@@ -111,7 +111,8 @@ const variables = v.object({
   ),
   REDIS_HOST: v.optional(text, 'localhost'),
   REDIS_PORT: v.optional(port, '6379'),
-  REDIS_PASSWORD: v.optional(text),
+  // To the byte: nothing of a password is space around it.
+  REDIS_PASSWORD: v.optional(v.string()),
   REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
   RABBITMQ_URI: v.optional(parsedBy(parseBrokerUri)),
   RABBITMQ_HOST: v.optional(parsedBy(parseBrokerHosts), 'localhost'),
@@ -159,6 +160,7 @@ const variables = v.object({
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
+  RATE_LIMIT_INVITE: v.optional(perMinute, '2000'),
 });
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -243,6 +245,7 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
       lookup: env.RATE_LIMIT_LOOKUP,
+      invite: env.RATE_LIMIT_INVITE,
     },
   };
 }

@@ -10,6 +10,7 @@ import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { createTestApi, type TestApi, type TestApiOptions, testPassword } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
+import { eventually } from '../support/eventually.ts';
 
 const base = await embeddedBase();
 const open = (options: Partial<TestApiOptions> = {}) => createTestApi({ ...base, ...options });
@@ -334,6 +335,23 @@ describe('readiness', () => {
         { name: 'redis', required: false, ...down },
       ),
     ).toEqual([200, { status: 'degraded', dependencies: { postgres: 'up', redis: 'down' } }]);
+  });
+
+  test('a look serves all who ask within a second, whatever it found; after that there is another', async () => {
+    let looks = 0;
+    const check = async () => {
+      looks += 1;
+      return looks > 1;
+    };
+    const { get } = await open({ dependencies: [{ name: 'postgres', required: true, check }] });
+    const ask = async () => (await get('/readyz')).status;
+    const began = performance.now();
+    const answers = await Promise.all(Array.from({ length: 100 }, ask));
+    for (let at = 0; at < 10; at += 1) answers.push(await ask());
+    expect({ answers: new Set(answers), looks }).toEqual({ answers: new Set([503]), looks: 1 });
+    await eventually('it is looked at again', async () => (await ask()) === 200, 3_000);
+    expect(performance.now() - began).toBeGreaterThan(900);
+    expect(looks).toBe(2);
   });
 
   test('503 unavailable: it can’t do its job', async () => {

@@ -47,7 +47,12 @@ export async function createTestApi({
   const config = parseConfig({ JWT_SECRET: testSecret, ...environment });
   const { database, facts, notifier } = options;
   const rateLimits = options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false });
-  const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
+  const { verify, admit, ownTokens } = await createAuthentication({
+    config: config.auth,
+    database,
+    facts,
+    log,
+  });
   const { refreshTtlSeconds } = config.auth;
   const accounts =
     ownTokens && createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log });

@@ -8,6 +8,7 @@ import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
 import { createLauncher, type Launcher, startTrio } from '../../src/commands/servers/launcher.ts';
 import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
 import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
+import type { RedisKind } from '../../src/commands/servers/redis.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 
 /**
@@ -24,7 +25,7 @@ export interface RealServers {
   /** Names of exchanges and queues nobody else uses; what was made of them is deleted after the test file. */
   createBrokerNames(): BrokerNames;
   /** A Redis for this file alone (30 ms): pub/sub has no walls between databases. Killable. */
-  createRedis(): Promise<Server>;
+  createRedis(kind?: RedisKind): Promise<Server>;
   /** A PostgreSQL for this file alone (about 2 s), to kill, freeze and restart. */
   createPostgres(): Promise<Server>;
   /** A RabbitMQ for this file alone (about 7 s), to kill, freeze and restart, and with alarms by `ctl`. */
@@ -96,7 +97,7 @@ export async function realServers(): Promise<RealServers> {
       undo.push(() => deleteFromBroker(shared.rabbitmqUrl, names));
       return names;
     },
-    createRedis: () => own((launcher, folder) => launcher.redis({ folder, durable: false })),
+    createRedis: (kind) => own((launcher, folder) => launcher.redis({ folder, durable: false }, kind)),
     createPostgres: () => own((launcher, folder) => launcher.postgres({ folder, durable: false })),
     createRabbitmq: () => own((launcher, folder) => launcher.rabbitmq({ folder, durable: false })),
     createNginx: (http) => own((launcher, folder) => launcher.nginx({ folder, durable: false }, http)),

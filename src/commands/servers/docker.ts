@@ -4,6 +4,7 @@ import { answersHttp, nginxConfig } from './nginx.ts';
 import { hasDatabase, postgresLogin } from './postgres.ts';
 import { answersAmqp, type RabbitServer } from './rabbitmq.ts';
 import { answers, untilReady } from './ready.ts';
+import { type RedisKind, redisArguments } from './redis.ts';
 import type { Server, ServerOptions } from './server.ts';
 
 /** Whether `docker compose` can be used here. */
@@ -49,14 +50,18 @@ export function startPostgresContainer(options: ServerOptions): Promise<Server> 
   });
 }
 
-export function startRedisContainer(options: ServerOptions): Promise<Server> {
+export function startRedisContainer(options: ServerOptions & { kind: RedisKind }): Promise<Server> {
+  const withFile = 'touch /data/redis.conf && exec redis-server /data/redis.conf "$@"';
   return startContainer(options, {
     name: 'redis',
     url: `redis://127.0.0.1:${options.port}`,
     containerPort: 6379,
     dataFolder: '/data',
     check: () => answers(options.port, 'PING\r\n', '+PONG'),
-    service: { image: 'redis:7-alpine', command: ['redis-server', '--save', '', '--appendonly', 'no'] },
+    service: {
+      image: 'redis:7-alpine',
+      command: ['sh', '-c', withFile, 'redis', ...redisArguments[options.kind]],
+    },
   });
 }
 

@@ -11,7 +11,7 @@ import { startNginx } from './nginx.ts';
 import { freePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { type RabbitServer, startRabbitmq } from './rabbitmq.ts';
-import { startRedis } from './redis.ts';
+import { type RedisKind, startRedis } from './redis.ts';
 import type { Server, ServerOptions } from './server.ts';
 
 /** Where a server keeps its files, and on which port it listens (a free one unless given). */
@@ -25,7 +25,7 @@ export interface Place {
 /** Starts servers in one of the ways there are: from the machine's binaries, or in containers. */
 export interface Launcher {
   postgres(place: Place): Promise<Server>;
-  redis(place: Place): Promise<Server>;
+  redis(place: Place, kind?: RedisKind): Promise<Server>;
   rabbitmq(place: Place): Promise<RabbitServer>;
   /** @param http given its port, the text of the `http` block, with a server that listens on 127.0.0.1 there */
   nginx(place: Place, http: (port: number) => string): Promise<Server>;
@@ -52,8 +52,8 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
         ? startPostgres({ ...given, binaries: binaries.postgres })
         : startPostgresContainer(given);
     },
-    async redis(place) {
-      const given = await options(place);
+    async redis(place, kind = 'server') {
+      const given = { ...(await options(place)), kind };
       return binaries.redis ? startRedis({ ...given, binary: binaries.redis }) : startRedisContainer(given);
     },
     async rabbitmq(place) {

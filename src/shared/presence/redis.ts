@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { createBreaker } from '../breaker.ts';
 import { newId } from '../ids.ts';
 import type { Presence } from './presence.ts';
 
@@ -26,6 +27,7 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
   const ownKey = socketsKey(life);
   /** As last read: asked in the same round trip as the list itself. */
   let knownGateways: string[] = [];
+  const breaker = createBreaker();
 
   const seen = () => client.zadd(gatewaysKey, Date.now(), life);
 
@@ -60,6 +62,20 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
     );
   }
 
+  async function askAll(userIds: readonly string[]): Promise<Set<string>> {
+    const found = new Set<string>();
+    const asked = knownGateways;
+    // Commands of one tick travel together; a gateway that is new to us costs a second round trip, once.
+    const [gateways] = await Promise.all([
+      client.zrange(gatewaysKey, '0', '-1'),
+      askGateways(asked, userIds, found),
+    ]);
+    knownGateways = gateways;
+    const unasked = gateways.filter((gateway) => !asked.includes(gateway));
+    if (unasked.length > 0) await askGateways(unasked, userIds, found);
+    return found;
+  }
+
   return {
     async heartbeat(sockets) {
       const write = client.multi().del(ownKey);
@@ -83,22 +99,9 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
     },
 
     async online(userIds) {
-      const found = new Set<string>();
-      if (userIds.length === 0) return found;
-      try {
-        const asked = knownGateways;
-        // Commands of one tick travel together; a gateway that is new to us costs a second round trip, once.
-        const [gateways] = await Promise.all([
-          client.zrange(gatewaysKey, '0', '-1'),
-          askGateways(asked, userIds, found),
-        ]);
-        knownGateways = gateways;
-        const unasked = gateways.filter((gateway) => !asked.includes(gateway));
-        if (unasked.length > 0) await askGateways(unasked, userIds, found);
-        return found;
-      } catch {
-        return new Set();
-      }
+      if (userIds.length === 0) return new Set();
+      const found = await breaker.ask(() => askAll(userIds));
+      return found ?? new Set();
     },
 
     async leave() {

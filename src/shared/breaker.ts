@@ -1,4 +1,4 @@
-import { createDeadline } from '../deadline.ts';
+import { createDeadline } from './deadline.ts';
 
 /** Longer than Redis ever takes when it is well, short enough to be paid once. */
 const answerWithinMs = 250;

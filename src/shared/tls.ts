@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:tls';
 import { StartError } from './start-error.ts';
 
 /** Certificates as the environment gives them: each the path of a PEM file, or the PEM itself. */
@@ -32,6 +33,22 @@ async function readPem(variable: string, value: string): Promise<string> {
   });
   if (!text.includes('-----BEGIN ')) throw new StartError(`${variable}: ${value} holds no PEM`);
   return text;
+}
+
+const lookMs = 1_000;
+
+/** Whether TLS is spoken at a port. Whose certificate it is makes no difference: nothing is sent. */
+export function speaksTls(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, rejectUnauthorized: false });
+    socket.setTimeout(lookMs);
+    socket.once('secureConnect', () => end(true));
+    for (const event of ['error', 'close', 'timeout']) socket.once(event, () => end(false));
+    function end(spoken: boolean): void {
+      socket.destroy();
+      resolve(spoken);
+    }
+  });
 }
 
 /** Errors of a handshake that no waiting mends: the wrong authority, another name, expired, no TLS at all. */

@@ -1,10 +1,9 @@
 import { isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import amqplib, { type ChannelModel } from 'amqplib';
 import { addressText, type BrokerAddress, type BrokerNode } from '../broker-address.ts';
 import { withDeadline } from '../deadline.ts';
 import { StartError } from '../start-error.ts';
-import { isTlsRefusal, readTls } from '../tls.ts';
+import { isTlsRefusal, readTls, speaksTls } from '../tls.ts';
 
 /** A dead peer is noticed after two silent intervals, which amqplib looks at once each: 6 to 9 s. */
 const defaultHeartbeatSeconds = 3;
@@ -85,26 +84,10 @@ async function refusalOf(
   if (isTlsRefusal(error)) return `${message} (RABBITMQ_TLS_CA takes a CA of your own)`;
   // Of a text the four bytes of a frame's length are half a gigabyte and more.
   if (/exceeds maxFrameSize/.test(message)) return 'what answers there does not speak AMQP 0-9-1';
-  if (/closed abruptly/.test(message) && !encrypted && (await speaksTls(node))) {
+  if (/closed abruptly/.test(message) && !encrypted && (await speaksTls(node.host, node.port))) {
     return 'it speaks TLS there: amqps:// in RABBITMQ_URI, or RABBITMQ_TLS=true';
   }
   return undefined;
-}
-
-const tlsDeadlineMs = 1_000;
-
-function speaksTls({ host, port }: BrokerNode): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  // Whose it is does not matter: nothing is sent.
-  const socket = connectTls({ host, port, rejectUnauthorized: false, timeout: tlsDeadlineMs });
-  const end = (speaks: boolean) => {
-    socket.destroy();
-    resolve(speaks);
-  };
-  socket.once('secureConnect', () => end(true));
-  for (const event of ['timeout', 'end', 'close']) socket.once(event, () => end(false));
-  socket.on('error', () => end(false));
-  return promise;
 }
 
 /** In good order where the broker answers, else by force. */

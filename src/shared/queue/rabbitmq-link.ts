@@ -16,7 +16,10 @@ export interface Link {
   current(): ChannelModel | undefined;
   /** Why there is no connection now. */
   problem(): string | undefined;
-  /** Resolves as soon as there is a connection, or with undefined when the signal is aborted. */
+  /**
+   * Resolves as soon as there is a connection, or with undefined when the signal is aborted. A link that nobody has opened is
+   * opened by this, and waited for as after a loss.
+   */
   connected(signal: AbortSignal): Promise<ChannelModel | undefined>;
   close(): Promise<void>;
 }
@@ -151,6 +154,7 @@ export function createLink(dependencies: {
     async connected(signal) {
       while (!signal.aborted && !closing.signal.aborted) {
         if (connection) return connection;
+        if (!opening) reconnecting ??= reconnect();
         await untilEither(available.promise, signal, closing.signal);
       }
       return undefined;

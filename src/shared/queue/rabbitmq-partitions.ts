@@ -223,7 +223,9 @@ async function begin(
   await withDeadline(channel.prefetch(Math.min(mostPrefetch, prefetch)), consumeDeadlineMs, late);
   const consuming = channel.consume(queue, onMessage).catch((error: unknown) => {
     if (codeOf(error) !== undefined) throw error;
-    throw new NotAnswered(`RabbitMQ ended what asked for it: ${reasonOf(error)}`, { cause: error });
+    throw new NotAnswered('RabbitMQ ended the connection that asked for it: its queue has no leader', {
+      cause: error,
+    });
   });
   await withDeadline(consuming, consumeDeadlineMs, late);
   return true;

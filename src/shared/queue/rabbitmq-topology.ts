@@ -178,7 +178,7 @@ async function existing(looking: Promise<unknown>, { username }: BrokerConfig, w
   } catch (error) {
     if (codeOf(error) !== notFound) throw error;
     throw new TopologyError(
-      `RabbitMQ has no ${what}, and the user ${username} may not make it: allow that (docs/operations.md has the permissions), ` +
+      `RabbitMQ has no ${what}, and the user ${username} may not make it: allow that (docs/rabbitmq.md has the permissions), ` +
         'or start one process as a user who may.',
       { cause: error },
     );
@@ -195,12 +195,13 @@ const differs = (error: unknown, what: string, mend: string): TopologyError =>
 
 const maxBytes = 'x-max-length-bytes';
 
-/** What the broker has, where that argument alone was found to differ, and not before. */
+/** What the broker has, where that argument differs from the one that was asked for. */
 function otherBound(error: unknown, queue: QueueOf): string | undefined {
-  const [, value] =
-    /inequivalent arg 'x-max-length-bytes' .* but current is (none|the value '\d+')/.exec(reasonOf(error)) ??
-    [];
-  const bound = value?.replace(/\D+/, '').replace("'", '') || (value && 'none');
+  const [, none, value] =
+    /inequivalent arg 'x-max-length-bytes' .* but current is (?:(none)|(?:the value )?'(\d+)')/.exec(
+      reasonOf(error),
+    ) ?? [];
+  const bound = none ?? value;
   return bound === String(queue.arguments[maxBytes] ?? 'none') ? undefined : bound;
 }
 

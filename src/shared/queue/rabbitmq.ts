@@ -67,7 +67,9 @@ export function openRabbitMq(dependencies: {
     setupDeadlineMs,
     setup: declareFirst,
   });
-  const unwellLink = createLink({ broker, name: 'confab consumer of the unwell', log, waitMs });
+  // That it is lost at each try is no news: the partition is complained of.
+  const unwellLog = log.child({}, { level: log.isLevelEnabled('error') ? 'error' : 'silent' });
+  const unwellLink = createLink({ broker, name: 'confab consumer of the unwell', log: unwellLog, waitMs });
   const partitions = createRabbitPartitions({
     link: consuming,
     unwellLink,

@@ -19,7 +19,7 @@ await runProcess('worker', { secret: 'none' }, async (parts) => {
   const database = await adapters.database();
   const worker = await assembleWorker(parts, adapters);
 
-  const queue = { required: true, check: worker.ready };
+  const queue = { required: true, check: worker.ready, problems: worker.problems, figures: worker.depth };
   const health = createHealthApp(readinessOf({ database, queue, hints: adapters.hintsReady }), log);
   const http = listen({ port: config.workerPort, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
   lifecycle.defer('the http server', http.stop);

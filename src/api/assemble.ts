@@ -48,7 +48,7 @@ export async function assembleApi(
     dependencies: readinessOf({
       database,
       // Without the broker nothing can be sent; logging in and reading go on.
-      queue: { required: false, check: () => sendQueue.ready() },
+      queue: { required: false, check: sendQueue.ready, problems: sendQueue.problems },
       hints: adapters.hintsReady,
     }),
     log,

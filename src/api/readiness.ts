@@ -4,7 +4,7 @@ import type { Dependency } from './routes/health.ts';
 export interface ReadinessParts {
   /** No process does its job without it. */
   database: Database;
-  queue?: Pick<Dependency, 'required' | 'check'>;
+  queue?: Omit<Dependency, 'name'>;
   /** Undefined where nothing outside the process keeps them. */
   hints: Dependency['check'] | undefined;
   gateway?: Dependency['check'];

@@ -4,7 +4,7 @@ import type { Config } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
-import type { DeadLetterSink, PartitionSource } from '../shared/queue/queue.ts';
+import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/queue/queue.ts';
 import type { WorkerRegistry } from '../shared/registry/registry.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createBatchHandler } from './batch.ts';
@@ -16,6 +16,10 @@ export interface Worker {
   stop(): Promise<void>;
   /** Whether it takes its part of the partitions now. */
   ready(): boolean;
+  /** What is wrong with partitions, its own or not. */
+  problems(): readonly string[];
+  /** How much waits in all of them. */
+  depth(): QueueDepth | undefined;
 }
 
 export async function startWorker(dependencies: {
@@ -49,5 +53,7 @@ export async function startWorker(dependencies: {
       await announcer.stop();
     },
     ready: () => share.ready() && partitionSource.ready(),
+    problems: partitionSource.problems,
+    depth: partitionSource.depth,
   };
 }

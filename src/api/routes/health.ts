@@ -11,6 +11,9 @@ export interface Dependency {
   required: boolean;
   /** False, a rejection, or no answer within a second: it is down. */
   check(): boolean | Promise<boolean>;
+  /** What is wrong with it although it is up, in words for an operator. */
+  problems?: (() => readonly string[]) | undefined;
+  figures?: (() => Readonly<Record<string, number>> | undefined) | undefined;
 }
 
 const answerWithinMs = 1_000;
@@ -21,6 +24,8 @@ const aliveSchema = v.strictObject({ status: v.literal('ok') });
 const readySchema = v.strictObject({
   status: v.picklist(['ready', 'degraded', 'unavailable']),
   dependencies: v.record(v.string(), v.picklist(['up', 'down'])),
+  problems: v.optional(v.array(v.string())),
+  figures: v.optional(v.record(v.string(), v.record(v.string(), v.number()))),
 });
 
 /** The same two routes in every process: alive is being able to answer, ready is being able to do the job. */
@@ -46,7 +51,10 @@ export function healthRoutes(dependencies: readonly Dependency[]): Hono<ApiEnv> 
         tag: 'operation',
         security: 'none',
         responses: {
-          200: jsonResponse('It can; `degraded` when something is down that it can do without', readySchema),
+          200: jsonResponse(
+            'It can; `degraded` when something is down that it can do without, or has problems',
+            readySchema,
+          ),
           503: jsonResponse('It cannot', readySchema),
         },
       }),
@@ -56,9 +64,23 @@ export function healthRoutes(dependencies: readonly Dependency[]): Hono<ApiEnv> 
         );
         const down = checked.filter(({ up }) => !up);
         const unavailable = down.some(({ required }) => required);
-        const status = unavailable ? 'unavailable' : down.length > 0 ? 'degraded' : 'ready';
+        const problems = dependencies.flatMap(({ problems }) => problems?.() ?? []);
+        const degraded = down.length > 0 || problems.length > 0;
+        const status = unavailable ? 'unavailable' : degraded ? 'degraded' : 'ready';
         const named = Object.fromEntries(checked.map(({ name, up }) => [name, up ? 'up' : 'down']));
-        return c.json({ status, dependencies: named }, unavailable ? 503 : 200);
+        const figures = dependencies.flatMap(({ name, figures }) => {
+          const known = figures?.();
+          return known ? [[name, known] as const] : [];
+        });
+        return c.json(
+          {
+            status,
+            dependencies: named,
+            ...(problems.length > 0 ? { problems } : {}),
+            ...(figures.length > 0 ? { figures: Object.fromEntries(figures) } : {}),
+          },
+          unavailable ? 503 : 200,
+        );
       },
     );
 }

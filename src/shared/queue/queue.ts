@@ -54,11 +54,8 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
-export interface QueueDepth {
-  /** In all partitions, as last looked at. */
-  waiting: number;
-  deadLetters: number;
-}
+/** As last looked at: what waits in all partitions, and the dead letters. */
+export type QueueDepth = Record<'waiting' | 'deadLetters', number>;
 
 export interface PartitionSource {
   /**

@@ -1,6 +1,7 @@
 import { pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
 import type { Logger } from '../log.ts';
+import { byReason } from './by-reason.ts';
 import type { QueueDepth } from './queue.ts';
 import { readStates } from './rabbitmq-depths.ts';
 import { reasonOf } from './rabbitmq-errors.ts';
@@ -84,7 +85,7 @@ export function watchDepths(dependencies: {
   void run();
   return {
     depth: () => depth,
-    problems: () => [...problems].map(([partition, reason]) => `partition ${partition}: ${reason}`),
+    problems: () => byReason([...problems].map(([partition, reason]) => [`partition ${partition}`, reason])),
     stop: () => stopped.abort(),
   };
 }

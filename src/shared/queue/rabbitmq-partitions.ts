@@ -5,6 +5,7 @@ import { withDeadline } from '../deadline.ts';
 import type { FreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
+import { byReason } from './by-reason.ts';
 import type { ConsumeOptions, Consumer, Delivery, HandleBatch, PartitionSource } from './queue.ts';
 import { closeChannel, openChannel } from './rabbitmq-channel.ts';
 import { codeOf, notFound, reasonOf } from './rabbitmq-errors.ts';
@@ -189,7 +190,9 @@ export function createRabbitPartitions(dependencies: {
     ready: () => link.current() !== undefined,
     problems() {
       if (!link.current()) return [`no connection to RabbitMQ: ${link.problem() ?? 'lost'}`];
-      return [...troubles].map(([partition, reason]) => `partition ${partition} is not consumed: ${reason}`);
+      return byReason(
+        [...troubles].map(([partition, reason]) => [`partition ${partition}`, `not consumed: ${reason}`]),
+      );
     },
   };
 

@@ -5,11 +5,12 @@ import { createFreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
 import type { PartitionSource, Queue, SendQueue } from './queue.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './rabbitmq-dead-letters.ts';
+import { declareTopology } from './rabbitmq-declare.ts';
 import { type DepthWatch, watchDepths } from './rabbitmq-depth-watch.ts';
 import { createLink } from './rabbitmq-link.ts';
 import { createRabbitPartitions, type RawBodies } from './rabbitmq-partitions.ts';
 import { createPublisher, type Outlet } from './rabbitmq-publisher.ts';
-import { declareTopology, partitionQueue, topologyOf } from './rabbitmq-topology.ts';
+import { partitionQueue, topologyOf } from './rabbitmq-topology.ts';
 
 /** The broker gives a consumer up after two heartbeats of 3 s. */
 const mostStandstillMs = 3_000;

@@ -7,7 +7,8 @@ import { assembleWorker } from './worker/assemble.ts';
 
 await runProcess('api', { secret: 'required' }, async (parts) => {
   const { config, log, lifecycle } = parts;
-  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab-api', ...parts });
+  // Not `confab-api`: by that workers know those who do not sign (`worker/unsigned.ts`).
+  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab api', ...parts });
   const api = await assembleApi(parts, adapters);
   if (config.worker.enabled) await assembleWorker(parts, adapters);
 

@@ -9,12 +9,12 @@ import { runProcess } from './shared/run-process.ts';
 
 await runProcess('gateway', { secret: 'required' }, async (parts) => {
   const { config, log, lifecycle } = parts;
-  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab-gateway', ...parts });
+  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab gateway', ...parts });
   const gateway = await assembleGateway(parts, adapters);
 
   const database = await adapters.database();
-  const readiness = readinessOf({ database, hints: adapters.hintsReady, gateway: gateway.ready });
-  const health = createHealthApp(readiness, log);
+  const { hintsReady: hints, peersAgree: peers } = adapters;
+  const health = createHealthApp(readinessOf({ database, hints, peers, gateway: gateway.ready }), log);
   const port = serveGateway({
     gateway,
     others: (request) => health.fetch(request),

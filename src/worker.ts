@@ -15,12 +15,13 @@ await runProcess('worker', { secret: 'none' }, async (parts) => {
       'CHAT_WORKER_ENABLED is false: set it to true here, or use `bun run worker`, which does.',
     );
   }
-  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab-worker', ...parts });
+  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab worker', ...parts });
   const database = await adapters.database();
   const worker = await assembleWorker(parts, adapters);
 
   const queue = { required: true, check: worker.ready, problems: worker.problems, figures: worker.depth };
-  const health = createHealthApp(readinessOf({ database, queue, hints: adapters.hintsReady }), log);
+  const { hintsReady: hints, peersAgree: peers } = adapters;
+  const health = createHealthApp(readinessOf({ database, queue, hints, peers }), log);
   const http = listen({ port: config.workerPort, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
   lifecycle.defer('the http server', http.stop);
   log.info(`consuming; health on http://localhost:${http.port}`);

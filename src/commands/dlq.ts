@@ -2,12 +2,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
-import { assertPartitioning } from '../db/settings.ts';
+import { assertPartitioning, envelopeKey } from '../db/settings.ts';
 import { createAdapters, type Ground } from '../shared/adapters.ts';
 import { type Config, parseConfig } from '../shared/config.ts';
 import { openDataFolder } from '../shared/data-folder.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
 import { createLog, type Logger } from '../shared/log.ts';
+import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
 import { StartError } from '../shared/start-error.ts';
 import { type DlqCommand, dlqUsage, parseDlqArguments, UsageError } from './dlq/arguments.ts';
 import { runDlq } from './dlq/run.ts';
@@ -28,7 +29,8 @@ async function main(command: DlqCommand): Promise<number> {
       log,
       lifecycle,
     });
-    return await runDlq(command, await adapters.deadLetterStore(), {
+    const vouch = async () => createEnvelopeCodec(await envelopeKey(await adapters.database())).vouch;
+    return await runDlq(command, await adapters.deadLetterStore(), vouch, {
       out: (line) => console.log(line),
       err: (line) => console.error(line),
     });

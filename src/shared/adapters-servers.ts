@@ -14,6 +14,8 @@ import { openRedis } from './redis.ts';
 import { createRedisOutages } from './redis-outages.ts';
 import { watchRedis } from './redis-watch.ts';
 import { createDatabaseRegistry } from './registry/database.ts';
+import { createFingerprints, redisMark } from './registry/fingerprints.ts';
+import { createMembership } from './registry/membership.ts';
 
 /** How long a further connection to a Redis that is there may take before the process goes on without it. */
 const furtherConnectionMs = 2_000;
@@ -45,8 +47,10 @@ export function serverAdapters({
     return opened;
   });
 
+  let brokerName: () => string | undefined = () => undefined;
   const rabbitMq = once(async () => {
     const opened = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs });
+    brokerName = opened.brokerName;
     lifecycle.defer('RabbitMQ', () => opened.close());
     return opened;
   });
@@ -85,12 +89,25 @@ export function serverAdapters({
     await whileThere(link);
     return link;
   });
-  const codec = once(async () => createNotificationCodec(await notificationKey(await database())));
+  const key = once(async () => notificationKey(await database()));
+  const codec = once(async () => createNotificationCodec(await key()));
   const subscriber = once(async () => {
     const opened = createRedisSubscriber(await subscriptions(), prefix, await codec());
     lifecycle.defer('the subscriptions', () => opened.close());
     hints.push(opened.ready);
     return opened;
+  });
+
+  const membership = once(async () => {
+    const client = await commands();
+    return createMembership({
+      registry: createDatabaseRegistry(await database()),
+      fingerprints: createFingerprints({
+        ...{ key: await key(), config, broker: () => brokerName() },
+        mark: () => redisMark(client, prefix),
+      }),
+      log,
+    });
   });
 
   return {
@@ -104,18 +121,14 @@ export function serverAdapters({
     subscriber,
     facts: once(async () => createRedisFacts(await admission(), prefix)),
     rateLimits: once(async () =>
-      createRedisRateLimits(
-        await admission(),
-        prefix,
-        config.rateLimits,
-        await notificationKey(await database()),
-      ),
+      createRedisRateLimits(await admission(), prefix, config.rateLimits, await key()),
     ),
     presence: once(async () => createRedisPresence(await commands(), prefix)),
-    workerRegistry: once(async () => createDatabaseRegistry(await database())),
+    membership,
     async hintsReady() {
       await redis();
       return hints.every((isUp) => isUp());
     },
+    peersAgree: async () => (await membership()).agrees(),
   };
 }

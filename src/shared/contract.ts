@@ -186,7 +186,10 @@ export interface ServerToClientEvents {
 /** Clients only listen: everything they do goes by REST. */
 export type ClientToServerEvents = Record<never, never>;
 
-/** What `POST /chats/:chatId/messages` puts into the queue; `brokerMessageId` is the AMQP `messageId` too. */
+/**
+ * What `POST /chats/:chatId/messages` puts into the queue, followed there by its signature; `brokerMessageId` is the AMQP
+ * `messageId` too. A field is added with a new version only.
+ */
 export interface SendEnvelope {
   version: 1;
   brokerMessageId: string;

@@ -1,7 +1,7 @@
-import { pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Consumer } from '../shared/queue/queue.ts';
-import { deadAfterMs, type WorkerRegistry } from '../shared/registry/registry.ts';
+import type { Membership } from '../shared/registry/membership.ts';
+import { deadAfterMs, type LiveProcess } from '../shared/registry/registry.ts';
 import { partitionsOf } from './partitions-of.ts';
 
 /**
@@ -10,18 +10,17 @@ import { partitionsOf } from './partitions-of.ts';
  * gives its partitions up, else they would wait behind it: it may be cut off from the registry and not from the queue.
  */
 export async function sharePartitions(dependencies: {
-  workerId: string;
-  registry: WorkerRegistry;
+  membership: Membership;
   partitionCount: number;
   /** @param leaving aborted when the partition is given up: a batch that cannot be stored now is another's */
   consume: (partition: number, leaving: AbortSignal) => Promise<Consumer>;
+  /** With every beat, when it is shared. */
+  onBeat?: () => void;
   log: Logger;
-  /** Between two beats; the registry takes a worker for dead after three. */
-  beatMs?: number;
   giveUpAfterMs?: number;
 }): Promise<{ stop(): Promise<void>; ready(): boolean }> {
-  const { workerId, registry, partitionCount, consume, log } = dependencies;
-  const { beatMs = 2_000, giveUpAfterMs = deadAfterMs } = dependencies;
+  const { membership, partitionCount, consume, onBeat, log } = dependencies;
+  const { giveUpAfterMs = deadAfterMs } = dependencies;
   const consumers = new Map<number, Consumer>();
   /** Openings and closings under way: a batch may take its time to finish, and the beat does not wait for it. */
   const changing = new Map<number, Promise<void>>();
@@ -31,20 +30,12 @@ export async function sharePartitions(dependencies: {
   let seenAt = performance.now();
   let shared = false;
 
-  async function share(): Promise<void> {
-    let workerIds: string[];
-    const beganAt = performance.now();
-    try {
-      workerIds = await registry.beat(workerId);
-    } catch (error) {
-      log.warn({ err: error }, 'the registry of workers is away');
-      if (performance.now() - seenAt > giveUpAfterMs) giveUp();
-      return;
-    }
+  function share(live: readonly LiveProcess[], beganAt: number): void {
     seenAt = beganAt;
     if (leaving.signal.aborted) return;
     if (tenure.signal.aborted) tenure = new AbortController();
-    const own = partitionsOf(workerId, workerIds, partitionCount);
+    const workerIds = live.filter(({ roles }) => roles.includes('worker')).map(({ id }) => id);
+    const own = partitionsOf(membership.id, workerIds, partitionCount);
     const settled = (partition: number) => !changing.has(partition);
     const lost = [...consumers.keys()].filter((partition) => !own.has(partition)).filter(settled);
     const won = [...own].filter((partition) => !consumers.has(partition)).filter(settled);
@@ -52,6 +43,7 @@ export async function sharePartitions(dependencies: {
     for (const partition of won) change(partition, open);
     if (lost.length + won.length > 0) log.info({ workers: workerIds.length, won, lost }, 'partitions shared');
     shared = true;
+    onBeat?.();
   }
 
   function giveUp(): void {
@@ -87,27 +79,23 @@ export async function sharePartitions(dependencies: {
     consumers.delete(partition);
   }
 
-  async function beat(): Promise<void> {
-    while (!leaving.signal.aborted) {
-      await pause(beatMs * (0.75 + Math.random() * 0.5), leaving.signal);
-      if (!leaving.signal.aborted) await share();
-    }
-  }
-
-  await share();
+  const seat = await membership.join('worker', {
+    beat: share,
+    missed() {
+      if (performance.now() - seenAt > giveUpAfterMs) giveUp();
+    },
+  });
   await Promise.all(changing.values());
-  const beating = beat();
   return {
     ready: () => shared && !leaving.signal.aborted,
     async stop() {
       leaving.abort();
       tenure.abort();
-      await beating;
+      // The others may line up behind it at once: a partition has one active consumer.
+      const left = seat.leave();
       await Promise.all(changing.values());
       await Promise.all([...consumers.keys()].map(close));
-      await registry.leave(workerId).catch((error: unknown) => {
-        log.warn({ err: error }, 'could not leave the registry of workers; it forgets this one by itself');
-      });
+      await left;
     },
   };
 }

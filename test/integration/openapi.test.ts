@@ -6,12 +6,12 @@ import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
-import { createLocalRegistry } from '../../src/shared/registry/local.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { createTestApi } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { createDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
+import { testEnvelopes, testMembership } from '../support/queue-parts.ts';
 
 const serviceToken = 'the service token of these tests';
 const partitionCount = 2;
@@ -24,7 +24,8 @@ const worker = await startWorker({
   partitionSource: await queue.partitionSource(),
   deadLetterSink: await queue.deadLetterSink(),
   notifier: base.notifier,
-  registry: createLocalRegistry(),
+  membership: testMembership(),
+  envelopes: testEnvelopes,
   config: { enabled: true, batchSize: 128, bufferedBatches: 1, maxRetries: 5, partitionCount },
   log,
 });
@@ -36,7 +37,13 @@ afterAll(async () => {
 const dependencies = [
   { name: 'postgres', required: true, up: true, check: () => dependencies[0]?.up ?? false },
 ];
-const sendMessage = createSendMessage({ ...base, sendQueue: await queue.sendQueue(), partitionCount });
+const sendMessage = createSendMessage({
+  ...base,
+  sendQueue: await queue.sendQueue(),
+  envelopes: testEnvelopes,
+  envelopeVersion: () => 1,
+  partitionCount,
+});
 const { api, call, signUp } = await createTestApi({
   ...base,
   environment: { SERVICE_TOKEN: serviceToken },

@@ -11,6 +11,7 @@ import type { Queue } from '../../src/shared/queue/queue.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
+import { testEnvelopes } from '../support/queue-parts.ts';
 import { realServers } from '../support/servers.ts';
 import type { WorkerProcessSettings } from '../support/worker-process.ts';
 
@@ -97,7 +98,7 @@ async function send(chat: TestChat, count: number): Promise<void> {
     await sendQueue.publish({
       id: brokerMessageId,
       partition: partitionOf(chatId, partitionCount),
-      body: JSON.stringify(envelope),
+      body: testEnvelopes.seal(envelope),
     });
     chat.accepted.push(brokerMessageId);
   }

@@ -17,9 +17,9 @@ import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import type { Presence } from '../../src/shared/presence/presence.ts';
 import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
 import type { SendQueue } from '../../src/shared/queue/queue.ts';
-import { createLocalRegistry } from '../../src/shared/registry/local.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { eventually } from './eventually.ts';
+import { testEnvelopes, testMembership } from './queue-parts.ts';
 
 export interface TestUser {
   id: string;
@@ -99,7 +99,8 @@ export async function openChatApi(parts: {
     partitionSource: await queue.partitionSource(),
     deadLetterSink: await queue.deadLetterSink(),
     notifier: { publish: async () => {} },
-    registry: createLocalRegistry(),
+    membership: testMembership(),
+    envelopes: testEnvelopes,
     config: { enabled: true, batchSize: 128, bufferedBatches: 1, maxRetries: 5, partitionCount },
     log,
   });
@@ -109,7 +110,11 @@ export async function openChatApi(parts: {
     audience: 'confab',
     accessTtlSeconds: 900,
   });
-  const sendMessage = createSendMessage({ database: apiDatabase, facts, sendQueue, partitionCount });
+  const sendMessage = createSendMessage({
+    ...{ database: apiDatabase, facts, sendQueue, partitionCount },
+    envelopes: testEnvelopes,
+    envelopeVersion: () => 1,
+  });
   const app = createApi({
     config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
     database: apiDatabase,

@@ -1,9 +1,11 @@
 import { afterEach, expect, test } from 'bun:test';
 import pino from 'pino';
-import type { WorkerRegistry } from '../../src/shared/registry/registry.ts';
+import type { ProcessRegistry } from '../../src/shared/registry/registry.ts';
 import { partitionsOf } from '../../src/worker/partitions-of.ts';
 import { sharePartitions } from '../../src/worker/share-partitions.ts';
+import { process } from '../conformance/registry.ts';
 import { eventually } from '../support/eventually.ts';
+import { testMembership } from '../support/queue-parts.ts';
 
 const log = pino({ level: 'silent' });
 const partitionCount = 16;
@@ -21,11 +23,13 @@ function world() {
     failOpening: false,
     closing: async () => {},
   };
-  const registry: WorkerRegistry = {
+  const registry: ProcessRegistry = {
     async beat() {
       state.beats += 1;
       if (!state.alive) throw new Error('the database is away');
-      return state.alive;
+      // Others than workers are nobody to share with.
+      const live = [process({ roles: ['api'] }), ...state.alive.map((id) => process({ id }))];
+      return { live, databaseTime: Date.now() };
     },
     async leave(id) {
       state.left.push(id);
@@ -44,7 +48,10 @@ function world() {
     };
   };
   const start = (times: { giveUpAfterMs?: number } = {}) =>
-    sharePartitions({ workerId: 'me', registry, partitionCount, consume, log, beatMs: 5, ...times });
+    sharePartitions({
+      membership: testMembership(registry, { id: 'me', beatMs: 5 }),
+      ...{ partitionCount, consume, log, ...times },
+    });
   return { state, start };
 }
 

@@ -7,7 +7,7 @@ export interface QueuedMessage {
   /** `brokerMessageId`. */
   id: string;
   partition: number;
-  /** JSON of a `SendEnvelope`. */
+  /** JSON of a `SendEnvelope`, signed: see `envelope-codec.ts`. */
   body: string;
 }
 
@@ -64,6 +64,8 @@ export interface PartitionSource {
    * At most one consumer of a partition is active, whatever the number of processes.
    */
   consume(partition: number, options: ConsumeOptions, handle: HandleBatch): Promise<Consumer>;
+  /** Messages in all partitions that no consumer has in hand. */
+  waiting(): Promise<number>;
   ready(): boolean;
   /** As {@link SendQueue.problems}. */
   problems(): readonly string[];
@@ -88,8 +90,11 @@ export interface DeadLetterSink {
 /** What `bun run dlq` works on. */
 export interface DeadLetterStore {
   list(): Promise<DeadLetter[]>;
-  /** Puts each back into its own partition, then forgets it; returns the ids replayed. Repeating it does no harm. */
-  replay(ids: readonly string[] | 'all'): Promise<string[]>;
+  /**
+   * Puts each back into its own partition, then forgets it; returns the ids replayed. Repeating it does no harm.
+   * @param rewrite what goes back instead of the body
+   */
+  replay(ids: readonly string[] | 'all', rewrite?: (body: string) => string): Promise<string[]>;
   /** Returns the ids dropped. */
   drop(ids: readonly string[]): Promise<string[]>;
 }
@@ -100,5 +105,7 @@ export interface Queue {
   partitionSource(): Promise<PartitionSource>;
   deadLetterSink(): Promise<DeadLetterSink>;
   deadLetterStore(): Promise<DeadLetterStore>;
+  /** What tells the server that it is connected to from others; undefined while there is none. */
+  brokerName(): string | undefined;
   close(): Promise<void>;
 }

@@ -139,14 +139,17 @@ export function createRabbitDeadLetterStore(dependencies: {
       return [...letters.values()];
     },
 
-    async replay(ids) {
+    async replay(ids, rewrite = (body) => body) {
       const wanted = ids === 'all' ? undefined : new Set(ids);
       const replayed = new Set<string>();
       await visitAll(async ({ message, letter }) => {
         if (wanted && !wanted.has(letter.id)) return false;
         const { messageId } = message.properties;
         const queue = partitionQueue(broker, letter.partition);
-        await outletOf(letter.partition).publish(queue, message.content, {
+        const body = rewrite(letter.body);
+        // Not everything is UTF-8: what is not rewritten goes back as the bytes that it is.
+        const content = body === letter.body ? message.content : Buffer.from(body);
+        await outletOf(letter.partition).publish(queue, content, {
           ...(typeof messageId === 'string' ? { messageId } : {}),
           contentType: 'application/json',
           persistent: true,

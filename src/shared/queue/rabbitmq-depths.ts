@@ -24,12 +24,11 @@ const mostChannels = 8;
  */
 export async function readDepths(link: Link, broker: BrokerConfig, partitionCount: number): Promise<Depths> {
   const connection = link.current();
-  if (!connection) throw new StartError('The connection to RabbitMQ was lost; nothing was changed.');
+  if (!connection) throw new StartError(`There is no connection to RabbitMQ: ${link.problem() ?? 'lost'}.`);
   const queues = Array.from({ length: partitionCount }, (_, partition) => partitionQueue(broker, partition));
   const depths: Depths = { messages: 0, consumers: 0 };
   for (const [queue, state] of await readStates(connection, queues)) {
-    if (state === 'silent')
-      throw new StartError(`RabbitMQ's queue ${queue} does not answer; nothing was changed.`);
+    if (state === 'silent') throw new StartError(`The queue ${queue} does not answer.`);
     if (state === 'missing') continue;
     depths.messages += state.messages;
     depths.consumers += state.consumers;

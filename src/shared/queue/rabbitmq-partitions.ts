@@ -38,9 +38,10 @@ export function createRabbitPartitions(dependencies: {
   freezes: FreezeWatch;
   /** Declares what is missing. */
   repair: (connection: ChannelModel) => Promise<void>;
+  waiting: PartitionSource['waiting'];
   log: Logger;
 }): { source: Omit<PartitionSource, 'depth'>; close(): Promise<void> } {
-  const { link, unwellLink, broker, rawBodies, freezes, repair, log } = dependencies;
+  const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, log } = dependencies;
   const consumers = new Set<Consumer>();
   /** Why a partition is not consumed now. */
   const troubles = new Map<number, string>();
@@ -187,6 +188,7 @@ export function createRabbitPartitions(dependencies: {
       consumers.add(consumer);
       return consumer;
     },
+    waiting,
     ready: () => link.current() !== undefined,
     problems() {
       if (!link.current()) return [`no connection to RabbitMQ: ${link.problem() ?? 'lost'}`];

@@ -7,6 +7,7 @@ import type { PartitionSource, Queue, SendQueue } from './queue.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './rabbitmq-dead-letters.ts';
 import { declareTopology } from './rabbitmq-declare.ts';
 import { type DepthWatch, watchDepths } from './rabbitmq-depth-watch.ts';
+import { readDepths } from './rabbitmq-depths.ts';
 import { createLink } from './rabbitmq-link.ts';
 import { createRabbitPartitions, type RawBodies } from './rabbitmq-partitions.ts';
 import { createPublisher, type Outlet } from './rabbitmq-publisher.ts';
@@ -78,6 +79,7 @@ export function openRabbitMq(dependencies: {
     rawBodies,
     freezes,
     repair: declare,
+    waiting: async () => (await readDepths(consuming, broker, partitionCount)).messages,
     log,
   });
   let depths: DepthWatch | undefined;
@@ -124,6 +126,10 @@ export function openRabbitMq(dependencies: {
     async deadLetterStore() {
       await publishing.open();
       return store;
+    },
+    brokerName() {
+      const connection = publishing.current() ?? consuming.current();
+      return connection?.connection.serverProperties.cluster_name;
     },
     async close() {
       freezes.stop();

@@ -298,7 +298,10 @@ describe('who we are', () => {
 
   test.concurrent('users who may declare nothing do their part where all is declared', async () => {
     const { broker, open, lines } = world({ partitionCount: 2 });
-    await open().sendQueue();
+    const { exchange, deadLetterExchange, queuePrefix, deadLetterQueue } = broker;
+    const names = `^(${exchange}|${deadLetterExchange}|${queuePrefix}\\.p[0-9]+|${deadLetterQueue})$`;
+    await erlang(addUser('deployer', 'pw'), permit('deployer', '/', names, names, names));
+    await open({ username: 'deployer', password: 'pw' }).sendQueue();
     const queues = `^${broker.queuePrefix}\\.p[0-9]+$`;
     const users = [
       ['api', '', `^${broker.exchange}$`, ''],
@@ -325,7 +328,7 @@ describe('who we are', () => {
     // What is not there they cannot make, and that is said at once.
     const missing = open({ username: 'api', password: 'pw', queuePrefix: 'not.there' });
     expect(await refusalOf(missing.sendQueue())).toMatch(
-      /has no queue "not\.there\.p0", and the user api may not make it/,
+      /has no queue "not\.there\.p\d", and the user api may not make it/,
     );
   }, 30_000);
 

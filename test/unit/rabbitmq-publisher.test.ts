@@ -11,8 +11,15 @@ async function world() {
   const channel = Object.assign(new EventEmitter(), {
     publish: (...given: unknown[]) => confirms.push(given[4] as (error: unknown) => void),
   });
+  // Asked before the first message.
+  const leader = Object.assign(new EventEmitter(), {
+    prefetch: async () => {},
+    checkQueue: async () => ({ messageCount: 0, consumerCount: 1 }),
+    close: async () => {},
+  });
   const connection = Object.assign(new EventEmitter(), {
     connection: { stream: { write: () => true } },
+    createChannel: async () => leader,
     createConfirmChannel: async () => channel,
   });
   const publisher = createPublisher({
@@ -21,11 +28,20 @@ async function world() {
     repair: async () => {},
   });
   await publisher.attach(connection as unknown as ChannelModel);
-  const outlet = publisher.outlet({ exchange: 'exchange', label: 'the queue' });
+  const outlet = publisher.outlet({
+    exchange: 'exchange',
+    routingKey: 'key',
+    queue: 'queue',
+    label: 'the queue',
+  });
   return {
-    publish: (messageId: string) => outlet.publish('key', Buffer.alloc(0), { messageId }),
+    publish: (messageId: string) => outlet.publish(Buffer.alloc(0), { messageId }),
     written: (count: number) => eventually(`${count} are written`, () => confirms.length === count),
-    giveBack: (messageId: string) => channel.emit('return', { properties: { messageId } }),
+    giveBack: (messageId: string) =>
+      channel.emit('return', {
+        fields: { exchange: 'exchange', routingKey: 'key' },
+        properties: { messageId },
+      }),
     confirm: (at: number) => confirms[at]!(null),
     drain: publisher.drain,
   };
@@ -80,9 +96,10 @@ test('draining waits each time, not the first time alone', async () => {
 test('of one queue no more is under way than leaves the connection to the others; the rest follows in order', async () => {
   const { publish, written, confirm } = await world();
   const sent = Array.from({ length: 200 }, (_, at) => publish(String(at)));
-  await written(128);
-  for (let at = 0; at < 72; at += 1) confirm(at);
-  await written(200);
-  for (let at = 72; at < 200; at += 1) confirm(at);
+  await written(32);
+  for (let at = 0; at < 200; at += 1) {
+    await written(Math.min(200, 32 + at));
+    confirm(at);
+  }
   await Promise.all(sent);
 });

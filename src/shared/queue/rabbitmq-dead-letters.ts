@@ -11,7 +11,6 @@ import { closeChannel, openChannel } from './rabbitmq-channel.ts';
 import type { Link } from './rabbitmq-link.ts';
 import type { RawBodies } from './rabbitmq-partitions.ts';
 import type { Outlet, Publisher } from './rabbitmq-publisher.ts';
-import { partitionQueue } from './rabbitmq-topology.ts';
 
 const reasonHeader = 'x-confab-reason';
 const partitionHeader = 'x-confab-partition';
@@ -25,12 +24,15 @@ export function createRabbitDeadLetterSink(dependencies: {
   const { publisher, broker, rawBodies } = dependencies;
   const outlet = publisher.outlet({
     exchange: broker.deadLetterExchange,
+    // A fanout looks at none.
+    routingKey: '',
+    queue: broker.deadLetterQueue,
     label: 'the queue of dead letters',
   });
   return {
     put({ delivery, reason }) {
       const { id, body, partition } = delivery;
-      return outlet.publish(partitionQueue(broker, partition), rawBodies.get(delivery) ?? Buffer.from(body), {
+      return outlet.publish(rawBodies.get(delivery) ?? Buffer.from(body), {
         ...(id === undefined ? {} : { messageId: id }),
         contentType: 'application/json',
         persistent: true,
@@ -145,11 +147,10 @@ export function createRabbitDeadLetterStore(dependencies: {
       await visitAll(async ({ message, letter }) => {
         if (wanted && !wanted.has(letter.id)) return false;
         const { messageId } = message.properties;
-        const queue = partitionQueue(broker, letter.partition);
         const body = rewrite(letter.body);
         // Not everything is UTF-8: what is not rewritten goes back as the bytes that it is.
         const content = body === letter.body ? message.content : Buffer.from(body);
-        await outletOf(letter.partition).publish(queue, content, {
+        await outletOf(letter.partition).publish(content, {
           ...(typeof messageId === 'string' ? { messageId } : {}),
           contentType: 'application/json',
           persistent: true,

@@ -3,23 +3,29 @@ import { fullJitterMs, pause } from '../backoff.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { byReason } from './by-reason.ts';
-import { ChannelTimeout, openChannel } from './rabbitmq-channel.ts';
+import { ChannelTimeout, closeChannel, openChannel } from './rabbitmq-channel.ts';
 import { coalesceWrites } from './rabbitmq-coalesce.ts';
 import { socketOf } from './rabbitmq-connect.ts';
 import { codeOf, notFound, reasonOf } from './rabbitmq-errors.ts';
+import { askLeader } from './rabbitmq-leader.ts';
 
-/** A queue that is published to, by way of an exchange. */
+/** A queue that is published to. */
 export interface Target {
   exchange: string;
-  /** The queue, as people are told of it: `partition 3`. */
+  routingKey: string;
+  /** The queue that is bound to it. */
+  queue: string;
+  /** As people are told of it: `partition 3`. */
   label: string;
 }
 
 /**
  * Publishes that are done when the broker has confirmed them. `attach` belongs into the setup of the link.
  *
- * Each queue has a channel of its own. RabbitMQ reads a connection no further when one of its channels cannot go on, so just so many
- * messages of a queue are under way that one which does not confirm leaves the others alone; what is more waits here, in order.
+ * All queues share a channel for as long as they are well: one for each costs a tenth more of the broker's and the client's processor
+ * time. RabbitMQ reads a connection no further when one of its channels cannot go on, so just so many messages of a queue are under way
+ * that one which does not confirm leaves the others alone; what is more waits here, in order. A queue that has not
+ * confirmed in time is tried on a channel of its own, until it does.
  */
 export interface Publisher {
   attach(connection: ChannelModel): Promise<void>;
@@ -39,11 +45,7 @@ export interface Outlet {
    * @throws ChatError `broker_unavailable`: no connection, blocked, full, unroutable, no confirm within 4 s; at once where the
    * queue has not confirmed for that long, but for one message at a time that tries it
    */
-  publish(
-    routingKey: string,
-    content: Buffer,
-    options: Options.Publish & { messageId?: string },
-  ): Promise<void>;
+  publish(content: Buffer, options: Options.Publish & { messageId?: string }): Promise<void>;
 }
 
 /** Below the 5 s that a client is promised. */
@@ -52,19 +54,18 @@ const defaultConfirmDeadlineMs = 4_000;
 const mostInFlight = 20_000;
 const mostWaiting = 5_000;
 /**
- * Of one queue. A quorum queue that does not confirm holds its channel up, and after 201 messages to such a channel
- * (`credit_flow_default_credit` 400, granted anew by 200) RabbitMQ stops reading the connection. Measured on 3.10.8 with one of eight
- * queues suspended: with 200 unconfirmed the seven others go on as before, with 380 nothing of them gets through. On a channel that
- * all queues share it is 33 (`quorum_commands_soft_limit`), or one where the queue has not been published to yet.
+ * Of one queue. From the 33rd unconfirmed command of a channel to a quorum queue on (`quorum_commands_soft_limit`) the channel gets no
+ * more credit until the queue has caught up, and soon the connection is not read any more. Measured on 3.10.8 with one of eight
+ * queues suspended: with 32 the seven others go on as before, with 33 nothing of them gets through. One queue takes 22,000 messages a
+ * second with 32 under way.
  */
-const mostUnconfirmed = 128;
+const mostUnconfirmed = 32;
 /** A broker that has not confirmed for 4 s and does not open a channel either is not there. */
 const reopenDeadlineMs = 1_000;
 /** What was refused and has not been tried since may be well. */
 const toldMs = 60_000;
 
 interface InFlight {
-  routingKey: string;
   content: Buffer;
   options: Options.Publish & { messageId?: string };
   returned: boolean;
@@ -75,21 +76,24 @@ interface InFlight {
   reject: (error: Error) => void;
 }
 
-/** A channel, and what is unconfirmed on it, whether or not a caller still waits for it. */
 interface Line {
   readonly channel: ConfirmChannel;
-  readonly unconfirmed: Set<InFlight>;
   closed: boolean;
 }
 
 /** What one connection has for one queue. */
 interface Lane {
   readonly to: Target;
+  readonly attached: Attached;
+  /** The shared one, one that was shared before, or one of its own. */
   line: Line | undefined;
-  opening: boolean;
+  /** On `line`, whether or not a caller still waits. */
+  unconfirmed: Set<InFlight>;
   /** In the order of the calls. */
   waiting: InFlight[];
-  /** Since when it has not confirmed; one message at a time tries it. */
+  joining: boolean;
+  opening: boolean;
+  /** Since when it has not confirmed. */
   silentSince: number | undefined;
   /** Why its last channel was closed, and until when no other is tried. */
   refusal: { reason: string; code: unknown; until: number } | undefined;
@@ -100,6 +104,8 @@ interface Lane {
 interface Attached {
   readonly connection: ChannelModel;
   readonly lanes: Set<Lane>;
+  shared: Line | undefined;
+  sharing: Promise<Line> | undefined;
   /** The broker's reason for taking nothing. */
   blocked: string | undefined;
   lost: string | undefined;
@@ -130,6 +136,88 @@ export function createPublisher({
   let sweeping: ReturnType<typeof setTimeout> | undefined;
   let drained: PromiseWithResolvers<void> | undefined;
 
+  function publish(lane: Lane, content: Buffer, options: InFlight['options']): Promise<void> {
+    const refusal = refusalOf(lane);
+    if (refusal !== undefined) return Promise.reject(unavailable(refusal));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const expiresAt = performance.now() + confirmDeadlineMs;
+    const one: InFlight = { content, options, returned: false, settled: false, expiresAt, resolve, reject };
+    inFlight += 1;
+    watch(confirmDeadlineMs);
+    const { line, waiting, unconfirmed, attached } = lane;
+    // As nearly always: nothing is before it, and all is well.
+    const free = waiting.length === 0 && unconfirmed.size < mostUnconfirmed;
+    if (free && line && line === attached.shared) {
+      write(lane, line, one);
+    } else {
+      waiting.push(one);
+      advance(lane);
+    }
+    return promise;
+  }
+
+  function refusalOf({
+    attached,
+    line,
+    unconfirmed,
+    waiting,
+    refusal,
+    silentSince,
+    to,
+  }: Lane): string | undefined {
+    if (attached.blocked !== undefined) return `RabbitMQ takes no messages now: ${attached.blocked}`;
+    if (inFlight >= mostInFlight) return `${mostInFlight} messages wait for a confirm`;
+    if (silentSince !== undefined && (!line || unconfirmed.size > 0)) return `${to.label} does not confirm`;
+    if (!line && refusal && refusal.until > performance.now()) return `RabbitMQ refuses: ${refusal.reason}`;
+    if (waiting.length >= mostWaiting) return `${mostWaiting} messages wait for their turn to ${to.label}`;
+    return undefined;
+  }
+
+  /** Writes what may be written now. */
+  function advance(lane: Lane): void {
+    const { line, waiting, unconfirmed, attached } = lane;
+    if (line && (line === attached.shared || lane.silentSince !== undefined)) {
+      const room = lane.silentSince === undefined ? mostUnconfirmed : 1;
+      while (waiting.length > 0 && unconfirmed.size < room) {
+        const one = waiting.shift();
+        if (one && !one.settled) write(lane, line, one);
+      }
+    } else if (waiting.length > 0 && unconfirmed.size === 0) {
+      // Order: what is under way on another channel is confirmed first.
+      void join(lane);
+    }
+  }
+
+  function write(lane: Lane, line: Line, one: InFlight): void {
+    const { exchange, routingKey } = lane.to;
+    lane.unconfirmed.add(one);
+    try {
+      line.channel.publish(exchange, routingKey, one.content, one.options, (error: unknown) =>
+        answered(lane, line, one, error),
+      );
+    } catch (error) {
+      lane.unconfirmed.delete(one);
+      if (settle(one)) one.reject(unavailable('the channel is closing', error));
+    }
+  }
+
+  function answered(lane: Lane, line: Line, one: InFlight, error: unknown): void {
+    const { label, exchange, routingKey } = lane.to;
+    lane.unconfirmed.delete(one);
+    if (!error && (lane.silentSince !== undefined || lane.refusal !== undefined)) hear(lane);
+    if (settle(one)) {
+      if (error) {
+        one.reject(unavailable(`RabbitMQ does not take it for ${label}: full, or without a leader`, error));
+      } else if (one.returned) {
+        one.reject(unavailable(`no queue is bound to ${exchange} by ${routingKey}`));
+        void repairRoutes(lane.attached);
+      } else {
+        one.resolve();
+      }
+    }
+    if (lane.waiting.length > 0 && lane.line === line) advance(lane);
+  }
+
   function settle(one: InFlight): boolean {
     if (one.settled) return false;
     one.settled = true;
@@ -143,15 +231,10 @@ export function createPublisher({
     return true;
   }
 
-  function rejectAll(lane: Lane, line: Line | undefined, reason: string): void {
-    const waiting = lane.waiting.splice(0);
-    for (const one of [...(line?.unconfirmed ?? []), ...waiting]) {
+  function rejectAll(lane: Lane, reason: string): void {
+    for (const one of [...lane.unconfirmed, ...lane.waiting.splice(0)]) {
       if (settle(one)) one.reject(unavailable(reason));
     }
-  }
-
-  function rejectEverything({ lanes }: Attached, reason: string): void {
-    for (const lane of lanes) rejectAll(lane, lane.line, reason);
   }
 
   function watch(ms: number): void {
@@ -164,86 +247,174 @@ export function createPublisher({
     let next = Number.POSITIVE_INFINITY;
     for (const lane of current?.lanes ?? []) {
       // In the order of the calls: the first that waits is the oldest.
-      const oldest = oldestOf(lane.line?.unconfirmed) ?? oldestOf(lane.waiting);
+      const oldest = oldestOf(lane.unconfirmed) ?? oldestOf(lane.waiting);
       if (!oldest) continue;
       if (oldest.expiresAt > now) next = Math.min(next, oldest.expiresAt);
-      else fallSilent(lane);
+      else fallSilent(lane, `has not confirmed within ${confirmDeadlineMs} ms`);
     }
     if (next < Number.POSITIVE_INFINITY) watch(next - now);
   }
 
-  function fallSilent(lane: Lane): void {
-    const { line, to } = lane;
-    const attached = current;
-    if (!attached) return;
+  function fallSilent(lane: Lane, why: string): void {
+    const { line, to, attached } = lane;
     if (lane.silentSince === undefined) {
       log.warn(`${to.label} does not confirm: what goes there is refused until it does`);
     }
     lane.silentSince = performance.now();
+    rejectAll(lane, `${to.label} ${why}`);
     lane.line = undefined;
-    rejectAll(lane, line, `${to.label} has not confirmed within ${confirmDeadlineMs} ms`);
-    // A channel that was opened while a quorum queue was starting may never hear of what it sends there; a new one does.
-    void openLine(attached, lane, line);
+    lane.unconfirmed = new Set();
+    if (line && line === attached.shared) {
+      // The others leave it too: what is never confirmed on it would be kept in mind for ever.
+      attached.shared = undefined;
+      leave(attached, line);
+      void openOwn(lane);
+    } else {
+      void openOwn(lane, line);
+    }
+  }
+
+  /** Closes a channel that was shared when its last lane has left it. */
+  function leave({ lanes }: Attached, line: Line): void {
+    for (const lane of lanes) if (lane.line === line) return;
+    void closeChannel(line.channel);
+  }
+
+  /** Puts a lane that is well on the shared channel. */
+  async function join(lane: Lane): Promise<void> {
+    if (lane.joining) return;
+    lane.joining = true;
+    const { attached } = lane;
+    try {
+      // The first message to a queue whose leader is silent would hold up the channel, and with it all others.
+      const answers = await leaderAnswers(lane);
+      const shared = attached.shared ?? (await share(attached));
+      if (attached !== current || lane.silentSince !== undefined) return;
+      if (!answers) return fallSilent(lane, 'has a leader that does not answer');
+      if (shared.closed) throw new Error('the channel was closed');
+      const left = lane.line;
+      lane.line = shared;
+      if (left) leave(attached, left);
+      advance(lane);
+    } catch (error) {
+      failed(lane, error);
+    } finally {
+      lane.joining = false;
+    }
+  }
+
+  async function leaderAnswers({ attached: { connection }, to, refusal }: Lane): Promise<boolean> {
+    if (refusal?.code === notFound) await repair(connection);
+    const channel = await openChannel(() => connection.createChannel());
+    try {
+      return (await askLeader(channel, to.queue)) !== undefined;
+    } catch (error) {
+      if (codeOf(error) !== notFound) throw error;
+      await repair(connection);
+      return true;
+    } finally {
+      void closeChannel(channel);
+    }
+  }
+
+  function share(attached: Attached): Promise<Line> {
+    attached.sharing ??= openLine(attached)
+      .then((line) => {
+        attached.shared = line;
+        return line;
+      })
+      .finally(() => {
+        attached.sharing = undefined;
+      });
+    return attached.sharing;
   }
 
   /**
-   * Opens a channel for a lane that has none.
+   * A channel on which a lane that has fallen silent is tried, one message at a time. A new one each time: one that was opened while
+   * a quorum queue was starting may never hear of what it sends there.
    * @param left closed first: behind a queue that is silent that takes until it is back, and nothing is tried before
    */
-  async function openLine(attached: Attached, lane: Lane, left?: Line): Promise<void> {
+  async function openOwn(lane: Lane, left?: Line): Promise<void> {
     if (lane.opening) return;
     lane.opening = true;
     try {
-      if (lane.refusal?.code === notFound) await repair(attached.connection);
-      const line = await lineOn(attached, lane, left ? reopenDeadlineMs : undefined);
+      const line = await openLine(lane.attached, reopenDeadlineMs);
       await left?.channel.close().catch(() => {});
-      if (attached !== current || line.closed) return;
-      lane.line = line;
-      pump(lane, line);
+      if (lane.attached !== current || line.closed) return;
+      if (lane.silentSince === undefined) void closeChannel(line.channel);
+      else lane.line = line;
     } catch (error) {
-      if (attached !== current) return;
-      if (error instanceof ChannelTimeout && attached.blocked === undefined) {
-        // With an error: of a mere end amqplib hears nothing while bytes are unwritten.
-        socketOf(attached.connection).destroy(new Error('RabbitMQ neither confirms nor answers'));
-      } else {
-        refuse(attached, lane, error);
-        rejectAll(lane, undefined, `RabbitMQ refuses: ${reasonOf(error)}`);
-      }
+      failed(lane, error);
     } finally {
       lane.opening = false;
     }
   }
 
-  async function lineOn(attached: Attached, lane: Lane, deadlineMs?: number): Promise<Line> {
+  async function openLine(attached: Attached, deadlineMs?: number): Promise<Line> {
     const channel = await openChannel(() => attached.connection.createConfirmChannel(), deadlineMs);
-    const line: Line = { channel, unconfirmed: new Set(), closed: false };
+    const line: Line = { channel, closed: false };
     let error: unknown;
     channel.on('error', (reason) => (error = reason));
     // Of one id several may be under way, and which one came back is not told: none of them is taken for routed.
-    channel.on('return', ({ properties }) => {
-      for (const one of line.unconfirmed) one.returned ||= one.options.messageId === properties.messageId;
+    channel.on('return', ({ fields, properties }) => {
+      for (const { to, unconfirmed } of attached.lanes) {
+        if (to.exchange !== fields.exchange || to.routingKey !== fields.routingKey) continue;
+        for (const one of unconfirmed) one.returned ||= one.options.messageId === properties.messageId;
+      }
     });
     // Before amqplib's own listener, which gives each confirm that is missing an error that does not say why.
     channel.prependListener('close', () => {
       line.closed = true;
-      if (lane.line !== line) return;
-      lane.line = undefined;
-      if (error !== undefined) refuse(attached, lane, error);
+      if (attached.shared === line) attached.shared = undefined;
       const lost = `the connection to RabbitMQ was lost${attached.lost ? `: ${attached.lost}` : ''}`;
-      rejectAll(lane, line, error === undefined ? lost : `RabbitMQ refuses: ${reasonOf(error)}`);
+      for (const lane of attached.lanes) {
+        if (lane.line !== line) continue;
+        lane.line = undefined;
+        if (error !== undefined) refuse(lane, error);
+        rejectAll(lane, error === undefined ? lost : `RabbitMQ refuses: ${reasonOf(error)}`);
+        lane.unconfirmed = new Set();
+      }
     });
     return line;
   }
 
+  /** No channel was to be had. */
+  function failed(lane: Lane, error: unknown): void {
+    const { attached } = lane;
+    if (attached !== current) return;
+    if (error instanceof ChannelTimeout && attached.blocked === undefined) {
+      // With an error: of a mere end amqplib hears nothing while bytes are unwritten.
+      socketOf(attached.connection).destroy(new Error('RabbitMQ neither confirms nor answers'));
+      return;
+    }
+    refuse(lane, error);
+    rejectAll(lane, `RabbitMQ refuses: ${reasonOf(error)}`);
+  }
+
   /** A permission revoked, an exchange deleted, no channel left: tried again with the first message after a pause. */
-  function refuse(attached: Attached, lane: Lane, error: unknown): void {
+  function refuse(lane: Lane, error: unknown): void {
+    const { attached, failures } = lane;
     const reason = reasonOf(error);
     if (attached.refusal !== reason) log.error({ reason }, 'RabbitMQ refuses what is published');
     attached.refusal = reason;
     // At once the first time: what was deleted is declared again then.
-    const until = performance.now() + (lane.failures === 0 ? 0 : fullJitterMs(lane.failures, 50));
+    const until = performance.now() + (failures === 0 ? 0 : fullJitterMs(failures, 50));
     lane.refusal = { reason, code: codeOf(error), until };
     lane.failures += 1;
+  }
+
+  /** It has confirmed: it is well again. */
+  function hear(lane: Lane): void {
+    const { attached, to } = lane;
+    if (lane.silentSince !== undefined) {
+      lane.silentSince = undefined;
+      log.info(`${to.label} confirms again`);
+    }
+    if (lane.refusal === undefined) return;
+    lane.refusal = undefined;
+    lane.failures = 0;
+    if (attached.refusal !== undefined) log.info('RabbitMQ takes what is published again');
+    attached.refusal = undefined;
   }
 
   /** What came back had no queue. */
@@ -258,69 +429,6 @@ export function createPublisher({
     attached.repairing = false;
   }
 
-  const roomOf = ({ silentSince }: Lane): number => (silentSince === undefined ? mostUnconfirmed : 1);
-
-  function pump(lane: Lane, line: Line): void {
-    while (lane.waiting.length > 0 && line.unconfirmed.size < roomOf(lane)) {
-      const one = lane.waiting.shift();
-      if (one && !one.settled) write(lane, line, one);
-    }
-  }
-
-  function write(lane: Lane, line: Line, one: InFlight): void {
-    const { routingKey, content, options } = one;
-    line.unconfirmed.add(one);
-    try {
-      line.channel.publish(lane.to.exchange, routingKey, content, options, (error: unknown) =>
-        answered(lane, line, one, error),
-      );
-    } catch (error) {
-      line.unconfirmed.delete(one);
-      if (settle(one)) one.reject(unavailable('the channel is closing', error));
-    }
-  }
-
-  function answered(lane: Lane, line: Line, one: InFlight, error: unknown): void {
-    const { label, exchange } = lane.to;
-    line.unconfirmed.delete(one);
-    if (!error) hear(lane);
-    if (settle(one)) {
-      if (error) {
-        one.reject(unavailable(`RabbitMQ does not take it for ${label}: full, or without a leader`, error));
-      } else if (one.returned) {
-        one.reject(unavailable(`no queue is bound to ${exchange} by ${one.routingKey}`));
-        if (current) void repairRoutes(current);
-      } else {
-        one.resolve();
-      }
-    }
-    if (lane.waiting.length > 0 && lane.line === line) pump(lane, line);
-  }
-
-  function hear(lane: Lane): void {
-    if (lane.silentSince !== undefined) {
-      lane.silentSince = undefined;
-      log.info(`${lane.to.label} confirms again`);
-    }
-    if (lane.refusal === undefined) return;
-    lane.refusal = undefined;
-    lane.failures = 0;
-    if (current?.refusal !== undefined) log.info('RabbitMQ takes what is published again');
-    if (current) current.refusal = undefined;
-  }
-
-  function refusalOf(attached: Attached, lane: Lane): string | undefined {
-    const { blocked } = attached;
-    if (blocked !== undefined) return `RabbitMQ takes no messages now: ${blocked}`;
-    if (inFlight >= mostInFlight) return `${mostInFlight} messages wait for a confirm`;
-    const { line, waiting, refusal, silentSince, to } = lane;
-    if (silentSince !== undefined && (!line || line.unconfirmed.size > 0))
-      return `${to.label} does not confirm`;
-    if (!line && refusal && refusal.until > performance.now()) return `RabbitMQ refuses: ${refusal.reason}`;
-    if (waiting.length >= mostWaiting) return `${mostWaiting} messages wait for their turn to ${to.label}`;
-    return undefined;
-  }
-
   const awayText = () => `no connection to RabbitMQ: ${away() ?? 'lost'}`;
 
   return {
@@ -329,15 +437,20 @@ export function createPublisher({
       const attached: Attached = {
         connection,
         lanes: new Set(),
+        shared: undefined,
+        sharing: undefined,
         blocked: undefined,
         lost: undefined,
         refusal: undefined,
         repairing: false,
       };
+      const rejectEverything = (reason: string) => {
+        for (const lane of attached.lanes) rejectAll(lane, reason);
+      };
       connection.on('blocked', (reason) => {
         attached.blocked = reason;
         log.warn({ reason }, 'RabbitMQ takes no messages now: blocked');
-        rejectEverything(attached, `RabbitMQ takes no messages now: ${reason}`);
+        rejectEverything(`RabbitMQ takes no messages now: ${reason}`);
       });
       connection.on('unblocked', () => {
         attached.blocked = undefined;
@@ -346,59 +459,28 @@ export function createPublisher({
       connection.on('error', ({ message }) => (attached.lost = message));
       connection.on('close', () => {
         if (current === attached) current = undefined;
-        rejectEverything(attached, 'the connection to RabbitMQ was lost');
+        rejectEverything('the connection to RabbitMQ was lost');
       });
       current = attached;
     },
 
     outlet(to) {
       let lane: Lane | undefined;
-      let of: Attached | undefined;
 
       function laneOn(attached: Attached): Lane {
-        if (lane && of === attached) return lane;
-        of = attached;
+        if (lane?.attached === attached) return lane;
         lane = {
-          to,
-          line: undefined,
-          opening: false,
-          waiting: [],
-          silentSince: undefined,
-          refusal: undefined,
-          failures: 0,
+          ...{ to, attached, line: undefined, unconfirmed: new Set(), waiting: [], failures: 0 },
+          ...{ joining: false, opening: false, silentSince: undefined, refusal: undefined },
         };
         attached.lanes.add(lane);
         return lane;
       }
 
       return {
-        publish(routingKey, content, options) {
-          const attached = current;
-          if (!attached) return Promise.reject(unavailable(awayText()));
-          const lane = laneOn(attached);
-          const reason = refusalOf(attached, lane);
-          if (reason !== undefined) return Promise.reject(unavailable(reason));
-          const { promise, resolve, reject } = Promise.withResolvers<void>();
-          const one: InFlight = {
-            routingKey,
-            content,
-            options,
-            returned: false,
-            settled: false,
-            expiresAt: performance.now() + confirmDeadlineMs,
-            resolve,
-            reject,
-          };
-          inFlight += 1;
-          watch(confirmDeadlineMs);
-          const { line } = lane;
-          if (line && lane.waiting.length === 0 && line.unconfirmed.size < roomOf(lane)) {
-            write(lane, line, one);
-          } else {
-            lane.waiting.push(one);
-            if (!line) void openLine(attached, lane);
-          }
-          return promise;
+        publish(content, options) {
+          if (!current) return Promise.reject(unavailable(awayText()));
+          return publish(laneOn(current), content, options);
         },
       };
     },

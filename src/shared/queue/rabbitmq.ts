@@ -1,4 +1,5 @@
 import type { ChannelModel } from 'amqplib';
+import { pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
 import { withDeadline } from '../deadline.ts';
 import { createFreezeWatch } from '../freeze-watch.ts';
@@ -15,6 +16,12 @@ import { partitionQueue, topologyOf } from './rabbitmq-topology.ts';
 
 /** The broker gives a consumer up after two heartbeats of 3 s. */
 const mostStandstillMs = 3_000;
+
+/**
+ * A queue that is declared again within a moment of its deletion (some 50 ms, on 3.10.8) leaves its consumers unaware: RabbitMQ does
+ * not cancel them, and hands them messages of the new one that never arrive.
+ */
+const repairAfterMs = 1_000;
 
 /**
  * Connects at the first thing asked for. Publishing and consuming have a connection each: a broker that is short of
@@ -34,6 +41,7 @@ export function openRabbitMq(dependencies: {
   const setupDeadlineMs = 8_000 + 20 * partitionCount;
 
   let declaring: Promise<void> | undefined;
+  let repairing: Promise<void> | undefined;
   let declared = false;
   /** At the start of the process, and when something turns out to be missing: never only because a connection was lost. */
   function declare(connection: ChannelModel): Promise<void> {
@@ -46,10 +54,19 @@ export function openRabbitMq(dependencies: {
       });
     return declaring;
   }
+  /** For whoever finds something missing. */
+  function repair(connection: ChannelModel): Promise<void> {
+    repairing ??= pause(repairAfterMs)
+      .then(() => declare(connection))
+      .finally(() => {
+        repairing = undefined;
+      });
+    return repairing;
+  }
   const declareFirst = async (connection: ChannelModel) => {
     if (!declared) await declare(connection);
   };
-  const publisher = createPublisher({ log, away: () => publishing.problem(), repair: declare });
+  const publisher = createPublisher({ log, away: () => publishing.problem(), repair });
   const publishing = createLink({
     broker,
     name: 'confab publisher',
@@ -78,7 +95,7 @@ export function openRabbitMq(dependencies: {
     broker,
     rawBodies,
     freezes,
-    repair: declare,
+    repair,
     waiting: async () => (await readDepths(consuming, broker, partitionCount)).messages,
     log,
   });
@@ -91,12 +108,17 @@ export function openRabbitMq(dependencies: {
 
   const outlets: (Outlet | undefined)[] = [];
   function outletOf(partition: number): Outlet {
-    outlets[partition] ??= publisher.outlet({ exchange: broker.exchange, label: `partition ${partition}` });
-    return outlets[partition];
+    const known = outlets[partition];
+    if (known) return known;
+    const queue = partitionQueue(broker, partition);
+    const target = { exchange: broker.exchange, routingKey: queue, queue, label: `partition ${partition}` };
+    const outlet = publisher.outlet(target);
+    outlets[partition] = outlet;
+    return outlet;
   }
   const sendQueue: SendQueue = {
     publish({ id, partition, body }) {
-      return outletOf(partition).publish(partitionQueue(broker, partition), Buffer.from(body), {
+      return outletOf(partition).publish(Buffer.from(body), {
         messageId: id,
         contentType: 'application/json',
         persistent: true,

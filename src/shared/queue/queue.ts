@@ -19,7 +19,10 @@ export interface SendQueue {
   publish(message: QueuedMessage): Promise<void>;
   /** Whether a publish would be tried now; for readiness. */
   ready(): boolean;
-  /** What is wrong now, in words for an operator: a partition that does not confirm, say. Empty when all is well. */
+  /**
+   * What is wrong now, in words that anybody may read: a partition that does not confirm, say. Empty when all is well; the log
+   * has the reasons.
+   */
   problems(): readonly string[];
 }
 

@@ -33,7 +33,7 @@ export interface Publisher {
   outlet(to: Target): Outlet;
   /** Whether a publish would be tried now. */
   ready(): boolean;
-  /** What is wrong now, a line each. */
+  /** What is wrong now, a line each; without reasons, which may name addresses and users: the log has them. */
   problems(): string[];
   /** Resolves when nothing waits for a confirm any more. */
   drain(): Promise<void>;
@@ -429,8 +429,6 @@ export function createPublisher({
     attached.repairing = false;
   }
 
-  const awayText = () => `no connection to RabbitMQ: ${away() ?? 'lost'}`;
-
   return {
     async attach(connection) {
       coalesceWrites(connection);
@@ -479,7 +477,9 @@ export function createPublisher({
 
       return {
         publish(content, options) {
-          if (!current) return Promise.reject(unavailable(awayText()));
+          if (!current) {
+            return Promise.reject(unavailable(`no connection to RabbitMQ: ${away() ?? 'lost'}`));
+          }
           return publish(laneOn(current), content, options);
         },
       };
@@ -488,13 +488,13 @@ export function createPublisher({
     ready: () => current !== undefined && current.blocked === undefined,
 
     problems() {
-      if (!current) return [awayText()];
+      if (!current) return ['no connection to RabbitMQ'];
       const { blocked, lanes } = current;
       if (blocked !== undefined) return [`RabbitMQ takes no messages now: ${blocked}`];
       const told = performance.now() - toldMs;
       const reasonFor = ({ silentSince, refusal }: Lane): string | undefined => {
         if (silentSince !== undefined && silentSince > told) return 'no confirms';
-        return refusal && refusal.until > told ? refusal.reason : undefined;
+        return refusal && refusal.until > told ? 'refused by RabbitMQ' : undefined;
       };
       return byReason([...lanes].map((lane) => [lane.to.label, reasonFor(lane)]));
     },

@@ -1,7 +1,10 @@
 import { ChatError } from '../shared/errors.ts';
 
-/** No statement, lock or idle transaction lasts longer, and no caller waits longer for an answer. */
+/** No caller waits longer for an answer. */
 export const databaseTimeoutMs = 5_000;
+
+/** No statement, lock or idle transaction lasts longer: PostgreSQL says so itself before anybody here stops waiting. */
+export const serverTimeoutMs = 4_500;
 
 /**
  * A connection that is not there, in the words of postgres.js (`CONNECTION_CLOSED`, `CONNECT_TIMEOUT`) or of the operating
@@ -26,12 +29,25 @@ export function databaseErrorCode(error: unknown): string | undefined {
   return undefined;
 }
 
+/** The server's or the operating system's own words, below the wrappers of drivers. */
+export function innermostReason(error: unknown): string {
+  let current = error;
+  while (current instanceof Error && current.cause !== undefined) current = current.cause;
+  return current instanceof Error ? current.message : String(current);
+}
+
 /** Whether waiting may help: the statement was not wrong, PostgreSQL was not there. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof ChatError) return error.code === 'database_unavailable';
   const code = databaseErrorCode(error);
   if (code === undefined) return false;
   return connectionCode.test(code) || passingStates.has(code) || passingClasses.has(code.slice(0, 2));
+}
+
+/** Whether PostgreSQL itself gave the statement up, for its time or for a lock that somebody holds: it is there. */
+export function isTimeout(error: unknown): boolean {
+  const code = databaseErrorCode(error);
+  return code === '57014' || code === '55P03';
 }
 
 /** Whether the connection itself is gone, and with it the transaction. */

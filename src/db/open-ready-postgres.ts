@@ -2,12 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fullJitterMs } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
+import { assertServer } from './assert-server.ts';
 import type { Database } from './database.ts';
-import { isDatabaseUnavailable } from './errors.ts';
+import { innermostReason, isDatabaseUnavailable } from './errors.ts';
 import { assertMigrated, migrate } from './migrate.ts';
 import { openPostgres } from './postgres.ts';
-
-const longestMigrationMs = 24 * 60 * 60 * 1000;
 
 export interface ReadyPostgresOptions {
   url: string;
@@ -20,36 +19,24 @@ export interface ReadyPostgresOptions {
 
 /**
  * PostgreSQL that answers, on the schema that this program needs.
- * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help
+ * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help or the server is not as needed
  * @throws SchemaError when the schema is not the one that this program needs
  */
 export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<Database> {
-  const { url, applicationName, migrates } = options;
+  const { url, applicationName, migrates, log } = options;
   const database = openPostgres({ url, applicationName });
   try {
     await untilAnswer(database, options);
-    if (migrates) await bringUpToDate(options);
-    else await assertMigrated(database);
+    await assertServer(database, log);
+    if (!migrates) await assertMigrated(database);
+    else {
+      for (const name of await migrate(database, { log }))
+        log.info({ migration: name }, 'the schema was brought up to date');
+    }
     return database;
   } catch (error) {
     await database.close();
     throw error;
-  }
-}
-
-/** On a connection of its own, which may be silent for as long as a statement takes, or the migration of another process. */
-async function bringUpToDate({ url, applicationName, log }: ReadyPostgresOptions): Promise<void> {
-  const database = openPostgres({
-    url,
-    applicationName,
-    maxConnections: 1,
-    mostSilentMs: longestMigrationMs,
-  });
-  try {
-    for (const name of await migrate(database))
-      log.info({ migration: name }, 'the schema was brought up to date');
-  } finally {
-    await database.close();
   }
 }
 
@@ -62,7 +49,7 @@ async function untilAnswer(database: Database, { url, waitMs, log }: ReadyPostgr
       await database.query('SELECT 1', []);
       return;
     } catch (error) {
-      const reason = innermost(error);
+      const reason = innermostReason(error);
       if (!isDatabaseUnavailable(error)) {
         throw new StartError(`PostgreSQL at ${address} refuses: ${reason}`, { cause: error });
       }
@@ -75,10 +62,4 @@ async function untilAnswer(database: Database, { url, waitMs, log }: ReadyPostgr
       await sleep(Math.min(100 + fullJitterMs(attempt, 100), Math.max(0, end - Date.now())));
     }
   }
-}
-
-function innermost(error: unknown): string {
-  let current = error;
-  while (current instanceof Error && current.cause !== undefined) current = current.cause;
-  return current instanceof Error ? current.message : String(current);
 }

@@ -12,7 +12,9 @@ export async function openPglite(dataDir?: string): Promise<Database> {
     ...(dataDir === undefined ? {} : { dataDir }),
     parsers: { 20: Number, 1184: (text: string) => text },
   });
-  return {
+  /** Nobody else has the folder: it is this process alone that may begin twice. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const database: Database = {
     orm: drizzle({ client, schema }),
     query: async <Row extends object>(text: string, parameters: readonly unknown[]) =>
       (await client.query<Row>(text, [...parameters])).rows,
@@ -21,6 +23,12 @@ export async function openPglite(dataDir?: string): Promise<Database> {
       const [row] = rows;
       return row && Buffer.from(row[0]);
     },
+    alone(_options, work) {
+      const mine = turn.then(() => work(database));
+      turn = mine.catch(() => {});
+      return mine;
+    },
     close: () => client.close(),
   };
+  return database;
 }

@@ -2,9 +2,16 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { fullJitterMs } from '../shared/backoff.ts';
 import { createDeadline } from '../shared/deadline.ts';
+import { aloneUnder } from './alone.ts';
 import { answeringSocket } from './answering-socket.ts';
 import type { Database } from './database.ts';
-import { databaseTimeoutMs, databaseUnavailable, isConnectionLost, isDatabaseUnavailable } from './errors.ts';
+import {
+  databaseTimeoutMs,
+  databaseUnavailable,
+  isConnectionLost,
+  isDatabaseUnavailable,
+  serverTimeoutMs,
+} from './errors.ts';
 import * as schema from './schema.ts';
 
 export interface PostgresOptions {
@@ -16,6 +23,8 @@ export interface PostgresOptions {
   /** How long a connection may be silent after something was asked on it; a little longer than a statement may last. */
   mostSilentMs?: number;
 }
+
+const aDayMs = 24 * 60 * 60 * 1000;
 
 /** The options that postgres.js hands to `socket`, which its types do not know. */
 interface SocketTarget {
@@ -42,9 +51,9 @@ export function openPostgres({
     onnotice: () => {},
     connection: {
       application_name: applicationName,
-      statement_timeout: databaseTimeoutMs,
-      lock_timeout: databaseTimeoutMs,
-      idle_in_transaction_session_timeout: databaseTimeoutMs,
+      statement_timeout: serverTimeoutMs,
+      lock_timeout: serverTimeoutMs,
+      idle_in_transaction_session_timeout: serverTimeoutMs,
       // Every statement here finds its rows by key. A plan made while a table was empty would scan it until the next
       // ANALYZE, whatever has come since (measured: 29 ms a page of history instead of 0.3).
       enable_seqscan: 'off',
@@ -83,6 +92,16 @@ export function openPostgres({
     async queryText(text, parameters) {
       const [row] = await answerOf(client.unsafe(text, parameters as never[], { prepare: true }).raw());
       return row?.[0] as Uint8Array<ArrayBuffer> | undefined;
+    },
+
+    async alone(options, work) {
+      // One holds the lock, the other works.
+      const patient = openPostgres({ url, applicationName, maxConnections: 2, mostSilentMs: aDayMs });
+      try {
+        return await aloneUnder(options, patient, () => work(patient));
+      } finally {
+        await patient.close();
+      }
     },
 
     close: () => client.end({ timeout: 2 }),

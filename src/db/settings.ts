@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { partitionHashName } from '../shared/partition.ts';
 import type { Database } from './database.ts';
-import { SchemaError } from './migrate.ts';
+import { SchemaError } from './schema-error.ts';
 
 const recordSql = `INSERT INTO settings (key, value) VALUES ('partition_count', $1), ('partition_hash', $2)
 ON CONFLICT (key) DO NOTHING`;

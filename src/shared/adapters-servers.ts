@@ -1,3 +1,4 @@
+import { recordIdentity } from '../db/identity.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
@@ -44,6 +45,7 @@ export function serverAdapters({
     });
     lifecycle.defer('PostgreSQL', () => opened.close());
     await assertPartitioning(opened, partitionCount);
+    await recordIdentity(opened, log);
     return opened;
   });
 

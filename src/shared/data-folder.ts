@@ -3,8 +3,9 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
-import { migrate, SchemaError } from '../db/migrate.ts';
+import { migrate } from '../db/migrate.ts';
 import { openPglite } from '../db/pglite.ts';
+import { SchemaError } from '../db/schema-error.ts';
 import { lockFolder } from './folder-lock.ts';
 import { StartError } from './start-error.ts';
 

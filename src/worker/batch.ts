@@ -1,3 +1,4 @@
+import type { DatabaseWatch } from '../db/identity.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Config } from '../shared/config.ts';
 import type { ErrorCode, MessageEvent, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
@@ -29,6 +30,7 @@ const mostAheadMs = 5 * 60_000;
  */
 export function createBatchHandler(dependencies: {
   stores: Stores;
+  watch: DatabaseWatch;
   envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
   unsigned: Pick<UnsignedRule, 'believed'>;
   /** The database's clock, in ms since 1970. */
@@ -39,7 +41,7 @@ export function createBatchHandler(dependencies: {
   log: Logger;
   leaving: AbortSignal;
 }): HandleBatch {
-  const { stores, envelopes: codec, unsigned, databaseTime } = dependencies;
+  const { stores, watch, envelopes: codec, unsigned, databaseTime } = dependencies;
   const { deadLetterSink, announcer, config, log, leaving } = dependencies;
 
   return async (batch, current) => {
@@ -52,6 +54,7 @@ export function createBatchHandler(dependencies: {
   };
 
   async function handle(batch: readonly Delivery[], current: () => boolean): Promise<BatchVerdict> {
+    if (watch.replaced()) throw new Abandoned();
     const deliveries: Delivery[] = [];
     const envelopes: SendEnvelope[] = [];
     const refusals: Refusal[] = [];
@@ -81,6 +84,7 @@ export function createBatchHandler(dependencies: {
       { stores, maxRetries: config.maxRetries, log, leaving, current },
       envelopes,
     );
+    if (outcomes.some(isMissing)) await assertSameDatabase();
     const tellsAll = log.isLevelEnabled('debug');
     const notifications: Notification[] = [];
     const conflicts: Notification[] = [];
@@ -113,6 +117,15 @@ export function createBatchHandler(dependencies: {
       'batch',
     );
     return verdict;
+  }
+
+  /** What is not there may be on its way: a database that is being restored is empty at first. */
+  async function assertSameDatabase(): Promise<void> {
+    const same = await watch.isSame().catch((error: unknown) => {
+      log.warn({ err: error }, 'the database is away; the batch waits for it');
+      return false;
+    });
+    if (!same) throw new Abandoned();
   }
 
   /** However long the database is away: the batch could not be stored without it either. */
@@ -148,6 +161,9 @@ export function createBatchHandler(dependencies: {
     if (key) await announcer.announce([failedNotification(key, code)]);
   }
 }
+
+const isMissing = ({ outcome }: BatchOutcome): boolean =>
+  outcome === 'chat_not_found' || outcome === 'not_participant';
 
 /** What a line of the log says of a message; the request's id is the one in the api's log. */
 const namesOf = ({ requestId, chatId, brokerMessageId }: SendKey) => ({ requestId, chatId, brokerMessageId });

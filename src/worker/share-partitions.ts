@@ -12,7 +12,7 @@ import { partitionsOf } from './partitions-of.ts';
 export async function sharePartitions(dependencies: {
   membership: Membership;
   partitionCount: number;
-  /** @param leaving aborted when the partition is given up: a batch that cannot be stored now is another's */
+  /** @param leaving aborted when the partition is to be another's: a batch that cannot be stored now is its */
   consume: (partition: number, leaving: AbortSignal) => Promise<Consumer>;
   /** With every beat, when it is shared. */
   onBeat?: () => void;
@@ -25,15 +25,14 @@ export async function sharePartitions(dependencies: {
   /** Openings and closings under way: a batch may take its time to finish, and the beat does not wait for it. */
   const changing = new Map<number, Promise<void>>();
   const leaving = new AbortController();
-  /** From one giving up to the next. */
-  let tenure = new AbortController();
+  /** Of each partition from its opening to its closing, whatever it closes for. */
+  const tenures = new Map<number, AbortController>();
   let seenAt = performance.now();
   let shared = false;
 
   function share(live: readonly LiveProcess[], beganAt: number): void {
     seenAt = beganAt;
     if (leaving.signal.aborted) return;
-    if (tenure.signal.aborted) tenure = new AbortController();
     const workerIds = live.filter(({ roles }) => roles.includes('worker')).map(({ id }) => id);
     const own = partitionsOf(membership.id, workerIds, partitionCount);
     const settled = (partition: number) => !changing.has(partition);
@@ -47,7 +46,7 @@ export async function sharePartitions(dependencies: {
   }
 
   function giveUp(): void {
-    tenure.abort();
+    for (const tenure of tenures.values()) tenure.abort();
     shared = false;
     const given = [...consumers.keys()].filter((partition) => !changing.has(partition));
     for (const partition of given) change(partition, close);
@@ -63,14 +62,20 @@ export async function sharePartitions(dependencies: {
   }
 
   async function open(partition: number): Promise<void> {
+    const tenure = new AbortController();
+    tenures.set(partition, tenure);
     try {
-      consumers.set(partition, await consume(partition, tenure.signal));
+      const consumer = await consume(partition, tenure.signal);
+      consumers.set(partition, consumer);
+      // Given up meanwhile: whoever is asked to consume now would leave every batch at the first hiccup.
+      if (tenure.signal.aborted) await close(partition);
     } catch (error) {
       log.warn({ err: error, partition }, 'a partition could not be opened; tried again with the next beat');
     }
   }
 
   async function close(partition: number): Promise<void> {
+    tenures.get(partition)?.abort();
     try {
       await consumers.get(partition)?.close();
     } catch (error) {
@@ -90,7 +95,7 @@ export async function sharePartitions(dependencies: {
     ready: () => shared && !leaving.signal.aborted,
     async stop() {
       leaving.abort();
-      tenure.abort();
+      for (const tenure of tenures.values()) tenure.abort();
       // The others may line up behind it at once: a partition has one active consumer.
       const left = seat.leave();
       await Promise.all(changing.values());

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
-import { storeMessages } from '../db/queries/store-messages.ts';
+import { watchDatabase } from '../db/identity.ts';
+import { isStoring, storeMessages } from '../db/queries/store-messages.ts';
 import type { Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
@@ -38,13 +39,27 @@ export async function startWorker(dependencies: {
   const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
   const { config, log, quietMs } = dependencies;
   const announcer = createAnnouncer({ notifier, log });
-  const stores = gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log);
+  const stores = {
+    ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
+    work: () => isStoring(database),
+  };
+  const watch = await watchDatabase(database, log);
   const unsigned = createUnsignedRule({
     ...{ database, waiting: partitionSource.waiting, log },
     ...(quietMs === undefined ? {} : { quietMs }),
   });
   const { databaseTime } = membership;
-  const handling = { stores, envelopes, unsigned, databaseTime, deadLetterSink, announcer, config, log };
+  const handling = {
+    stores,
+    watch,
+    envelopes,
+    unsigned,
+    databaseTime,
+    deadLetterSink,
+    announcer,
+    config,
+    log,
+  };
   const share = await sharePartitions({
     membership,
     partitionCount: config.partitionCount,
@@ -59,7 +74,7 @@ export async function startWorker(dependencies: {
       await share.stop();
       await announcer.stop();
     },
-    ready: () => share.ready() && partitionSource.ready(),
+    ready: () => share.ready() && partitionSource.ready() && !watch.replaced(),
     problems: partitionSource.problems,
     depth: partitionSource.depth,
   };

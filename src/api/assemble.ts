@@ -33,6 +33,8 @@ export async function assembleApi(
   });
   const { refreshTtlSeconds, issuer, serviceToken } = config.auth;
 
+  // Where the api consumes as well.
+  const consumed = config.worker.enabled ? await adapters.partitionSource() : undefined;
   const { partitionCount } = adapters;
   const envelopes = createEnvelopeCodec(await envelopeKey(database));
   const { envelopeVersion } = membership;
@@ -57,7 +59,10 @@ export async function assembleApi(
     dependencies: readinessOf({
       database,
       // Without the broker nothing can be sent; logging in and reading go on.
-      queue: { required: false, check: sendQueue.ready, problems: sendQueue.problems },
+      queue: {
+        ...{ required: false, check: sendQueue.ready, figures: consumed?.depth },
+        problems: () => [...sendQueue.problems(), ...(consumed?.problems() ?? [])],
+      },
       hints: adapters.hintsReady,
       peers: adapters.peersAgree,
     }),

@@ -64,7 +64,7 @@ export function healthRoutes(dependencies: readonly Dependency[]): Hono<ApiEnv> 
         );
         const down = checked.filter(({ up }) => !up);
         const unavailable = down.some(({ required }) => required);
-        const problems = dependencies.flatMap(({ problems }) => problems?.() ?? []);
+        const problems = [...new Set(dependencies.flatMap(({ problems }) => problems?.() ?? []))];
         const degraded = down.length > 0 || problems.length > 0;
         const status = unavailable ? 'unavailable' : degraded ? 'degraded' : 'ready';
         const named = Object.fromEntries(checked.map(({ name, up }) => [name, up ? 'up' : 'down']));

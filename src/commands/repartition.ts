@@ -4,7 +4,7 @@ import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { parseConfig } from '../shared/config.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
 import { createLog } from '../shared/log.ts';
-import { readDepths } from '../shared/queue/rabbitmq-depths.ts';
+import { assertLeaders, readDepths } from '../shared/queue/rabbitmq-depths.ts';
 import { createLink } from '../shared/queue/rabbitmq-link.ts';
 import { repartition } from './repartition/repartition.ts';
 
@@ -43,6 +43,7 @@ async function main(count: number, waitMs: number): Promise<void> {
     await repartition({
       database,
       depths: (partitionCount) => readDepths(link, config.broker, partitionCount),
+      assertLeaders: (partitionCount) => assertLeaders(link, config.broker, partitionCount),
       ownName: applicationName,
       count,
       waitMs,

@@ -3,6 +3,8 @@ import amqplib from 'amqplib';
 import { type BrokerConfig, parseConfig } from '../../src/shared/config.ts';
 import type { Queue, SendQueue } from '../../src/shared/queue/queue.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import { assertLeaders, readDepths } from '../../src/shared/queue/rabbitmq-depths.ts';
+import { createLink } from '../../src/shared/queue/rabbitmq-link.ts';
 import { StartError } from '../../src/shared/start-error.ts';
 import { numbered } from '../conformance/queue.ts';
 import { brokerConfig } from '../support/broker.ts';
@@ -277,6 +279,35 @@ const endConnections = (name: string) =>
 const permit = (name: string, vhost: string, ...patterns: readonly string[]) =>
   `rabbit_auth_backend_internal:set_permissions(${[name, vhost, ...patterns, 'a test'].map(binary).join(', ')})`;
 const all = ['.*', '.*', '.*'] as const;
+
+describe('what is not answered', () => {
+  test.concurrent('is not taken for empty: partitions that are to be given up, and dead letters', async () => {
+    const { broker, open, suspend, resume, stop, start } = world({ partitionCount: 2 });
+    const queue = open();
+    const send = await queue.sendQueue();
+    await Promise.all([publishAll(send, 0, ['x']), publishAll(send, 1, ['x'])]);
+    const link = createLink({ broker, name: 'test', log: heardLog().log, waitMs: 5_000 });
+    await link.open();
+    await suspend(0);
+    await expect(readDepths(link, broker, 2)).rejects.toThrow('does not answer');
+    await resume(0);
+    expect(await readDepths(link, broker, 2)).toEqual({ messages: 2, consumers: 0 });
+    await assertLeaders(link, broker, 2);
+    await stop(1);
+    await expect(assertLeaders(link, broker, 2)).rejects.toThrow('no leader');
+    await start(1);
+
+    const store = await queue.deadLetterStore();
+    const leader = `'%2F_${broker.deadLetterQueue}'`;
+    await erlang(`sys:suspend(${leader})`);
+    await expect(store.list()).rejects.toThrow('does not answer');
+    await erlang(`sys:resume(${leader})`);
+    expect(await store.list()).toEqual([]);
+    await erlang(`ra:stop_server(quorum_queues, {${leader}, node()})`);
+    await expect(store.list()).rejects.toMatchObject({ code: 'broker_unavailable' });
+    await link.close();
+  }, 30_000);
+});
 
 describe('who we are', () => {
   test.concurrent('names, passwords and virtual hosts are sent to the byte, from the variables and in a URI', async () => {

@@ -8,6 +8,8 @@ import { partitionOf } from '../partition.ts';
 import { deadLetterId } from './dead-letter-id.ts';
 import type { DeadLetter, DeadLetterSink, DeadLetterStore } from './queue.ts';
 import { closeChannel, openChannel } from './rabbitmq-channel.ts';
+import { reasonOf } from './rabbitmq-errors.ts';
+import { askLeader } from './rabbitmq-leader.ts';
 import type { Link } from './rabbitmq-link.ts';
 import type { RawBodies } from './rabbitmq-partitions.ts';
 import type { Outlet, Publisher } from './rabbitmq-publisher.ts';
@@ -69,8 +71,14 @@ export function createRabbitDeadLetterStore(dependencies: {
 }): DeadLetterStore {
   const { link, outletOf, broker, partitionCount } = dependencies;
 
-  const answered = <Result>(asking: Promise<Result>): Promise<Result> =>
-    withDeadline(asking, answerDeadlineMs, () => away(`no answer within ${answerDeadlineMs / 1000} s`));
+  async function answered<Result>(asking: Promise<Result>): Promise<Result> {
+    const late = () => new Error(`no answer within ${answerDeadlineMs / 1000} s`);
+    try {
+      return await withDeadline(asking, answerDeadlineMs, late);
+    } catch (error) {
+      throw away(reasonOf(error));
+    }
+  }
 
   /** @param visit whether the letter may be forgotten */
   async function visitAll(visit: (read: Read) => Promise<boolean>): Promise<void> {
@@ -80,8 +88,10 @@ export function createRabbitDeadLetterStore(dependencies: {
     let kept = 0;
     try {
       // What comes in meanwhile is not looked at: a letter that is replayed and dies again would be met for ever.
-      const { messageCount } = await answered(channel.checkQueue(broker.deadLetterQueue));
-      for (let seen = 0; seen < messageCount; seen += 1) {
+      const leader = await answered(askLeader(channel, broker.deadLetterQueue));
+      if (!leader) throw away(`the queue ${broker.deadLetterQueue} does not answer`);
+      // At least once: of a queue without a leader RabbitMQ says that it is empty, and has no answer for who takes from it.
+      for (let seen = 0; seen < Math.max(1, leader.messages); seen += 1) {
         const message = await answered(channel.get(broker.deadLetterQueue));
         if (!message) break;
         kept += 1;

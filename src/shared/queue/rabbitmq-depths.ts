@@ -2,7 +2,7 @@ import type { ChannelModel } from 'amqplib';
 import type { BrokerConfig } from '../config.ts';
 import { withDeadline } from '../deadline.ts';
 import { StartError } from '../start-error.ts';
-import { codeOf, notFound } from './rabbitmq-errors.ts';
+import { codeOf, notFound, reasonOf } from './rabbitmq-errors.ts';
 import { askLeader, type QueueState } from './rabbitmq-leader.ts';
 import type { Link } from './rabbitmq-link.ts';
 import { inParallel } from './rabbitmq-parallel.ts';
@@ -34,6 +34,33 @@ export async function readDepths(link: Link, broker: BrokerConfig, partitionCoun
     depths.consumers += state.consumers;
   }
   return depths;
+}
+
+/**
+ * Of a queue without a leader RabbitMQ says that it is empty; only who consumes it hears more.
+ * @throws StartError where there is one: it may hold anything
+ */
+export async function assertLeaders(link: Link, broker: BrokerConfig, partitionCount: number): Promise<void> {
+  const connection = link.current();
+  if (!connection) throw new StartError(`There is no connection to RabbitMQ: ${link.problem() ?? 'lost'}.`);
+  const queues = Array.from({ length: partitionCount }, (_, partition) => partitionQueue(broker, partition));
+  const asking = inParallel(
+    connection,
+    queues,
+    async (queue, on) => {
+      // Not cancelled: what came would be passed by what follows. It is back in its place when the channel closes.
+      await on
+        .run((channel) => channel.consume(queue, () => {}))
+        .catch((error: unknown) => {
+          if (codeOf(error) === notFound) return;
+          throw new StartError(
+            `The queue ${queue} can't be consumed, it may have no leader: ${reasonOf(error)}`,
+          );
+        });
+    },
+    mostChannels,
+  );
+  await withDeadline(asking, deadlineMs, () => new StartError('A queue of a partition does not answer.'));
 }
 
 export type QueueReading = QueueState | 'silent' | 'missing';

@@ -5,13 +5,24 @@ const API_BASE_URL = 'http://localhost:3000';
 const SOCKET_BASE_URL = 'http://localhost:3000';
 let tokens = { accessToken: '<JWT_ACCESS_TOKEN>', refreshToken: '<JWT_REFRESH_TOKEN>' };
 
+// The tabs of a browser share the session: what one of them has refreshed, the others find here. Empty it at a log-in.
+const { localStorage: shared } = globalThis as { localStorage?: { tokens?: string } };
+const newest = () => {
+  if (shared?.tokens) tokens = JSON.parse(shared.tokens);
+  return tokens;
+};
+
 // What this client knows: of each chat the highest eventSequence it has seen. Keep it with the messages it belongs to.
 const cursors: Record<string, number> = {};
+let tried = '';
 
 export const chatSocket = io(`${SOCKET_BASE_URL}/chat`, {
   transports: ['websocket'],
   // Called before every connect, so that each one goes on where the last one ended.
-  auth: (give) => give({ token: tokens.accessToken, cursors }),
+  auth: (give) => {
+    tried = newest().accessToken;
+    give({ token: tried, cursors });
+  },
 });
 
 chatSocket.onAny((event, { chatId, chat, participant, eventSequence }) => {
@@ -27,15 +38,39 @@ chatSocket.on('chat.sync.reset', ({ chatId }) => {
   console.log('Read again', chatId ?? 'all chats');
 });
 
-chatSocket.on('connect_error', async (error: Error & { data?: { code: string } }) => {
-  if (error.data?.code === 'session_revoked') return console.log('Sign in again');
-  if (error.data?.code !== 'token_expired') return; // The network: the client tries again by itself.
-  const response = await fetch(`${API_BASE_URL}/auth/refresh`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ refreshToken: tokens.refreshToken }),
-  }).catch(() => undefined);
-  if (response?.status === 401) return console.log('Sign in again');
-  if (response?.ok) tokens = (await response.json()) as typeof tokens;
-  setTimeout(() => chatSocket.connect(), response?.ok ? 0 : 1_000);
+// Of connects that were refused, since the last one that was not.
+let refusals = 0;
+let refreshed = false;
+chatSocket.on('connect', () => {
+  refusals = 0;
+  refreshed = false;
 });
+
+chatSocket.on('connect_error', async (error: Error & { data?: { code: string } }) => {
+  const code = error.data?.code;
+  if (!code) return; // The network: the client tries again by itself.
+  // The server may have another secret than yesterday: then one refresh makes the token valid, or nothing does.
+  const mayRefresh = code === 'token_expired' || (code === 'token_invalid' && !refreshed);
+  if (!mayRefresh) return console.log(/^(token|session)/.test(code) ? 'Sign in again' : error.message);
+  // At once; the next time after 1 to 2 s, then 2 to 4 s, and so on to a minute.
+  await seconds(refusals && Math.min(30, 2 ** (refusals - 1)) * (1 + Math.random()));
+  refusals += 1;
+  if (newest().accessToken === tried) {
+    const response = await fetch(`${API_BASE_URL}/auth/refresh`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ refreshToken: tokens.refreshToken }),
+    }).catch(() => undefined);
+    if (response?.status === 401) return console.log('Sign in again');
+    if (response?.ok) {
+      tokens = (await response.json()) as typeof tokens;
+      if (shared) shared.tokens = JSON.stringify(tokens);
+      refreshed = true;
+    } else await seconds(Number(response?.headers.get('Retry-After') ?? 0));
+  }
+  chatSocket.connect();
+});
+
+function seconds(wait: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1_000 * wait));
+}

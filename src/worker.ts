@@ -8,7 +8,9 @@ import { runProcess } from './shared/run-process.ts';
 import { StartError } from './shared/start-error.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
-await runProcess('worker', { secret: 'none' }, async (parts) => {
+const servers = ['postgres', 'redis', 'rabbitmq'] as const;
+
+await runProcess('worker', { secret: 'none', servers }, async (parts) => {
   const { config, log, lifecycle } = parts;
   if (!config.worker.enabled) {
     throw new StartError(
@@ -19,10 +21,13 @@ await runProcess('worker', { secret: 'none' }, async (parts) => {
   const database = await adapters.database();
   const worker = await assembleWorker(parts, adapters);
 
-  const queue = { required: true, check: worker.ready, problems: worker.problems, figures: worker.depth };
+  const queue = { own: true, check: worker.ready, problems: worker.problems, figures: worker.depth };
   const { hintsReady: hints, peersAgree: peers } = adapters;
-  const health = createHealthApp(readinessOf({ database, queue, hints, peers }), log);
-  const http = listen({ port: config.workerPort, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
+  const { leaving } = lifecycle;
+  const health = createHealthApp(readinessOf({ database, queue, hints, peers, leaving }), log);
+  const { host, workerPort: port } = config;
+  const http = listen({ host, port, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
+  // Nobody is led here: its partitions are given up at once.
   lifecycle.defer('the http server', http.stop);
-  log.info(`consuming; health on http://localhost:${http.port}`);
+  log.info(`consuming; health on ${http.place}`);
 });

@@ -1,7 +1,7 @@
 import type { Hono } from 'hono';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
-import { envelopeKey } from '../db/settings.ts';
+import { accountKey, envelopeKey } from '../db/settings.ts';
 import type { Adapters } from '../shared/adapters.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
@@ -31,7 +31,7 @@ export async function assembleApi(
     facts,
     log,
   });
-  const { refreshTtlSeconds, issuer, serviceToken } = config.auth;
+  const { issuer, serviceToken } = config.auth;
 
   // Where the api consumes as well.
   const consumed = config.worker.enabled ? await adapters.partitionSource() : undefined;
@@ -52,19 +52,24 @@ export async function assembleApi(
     admit,
     accounts:
       ownTokens &&
-      createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log }),
+      createAccounts({
+        ...{ ownTokens, database, facts, notifier, rateLimits, log },
+        accountKey: await accountKey(database),
+        config: config.auth,
+        limits: config.rateLimits,
+      }),
     chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
     sendMessage,
     allowedOrigin: createAllowedOrigin(config),
-    dependencies: readinessOf({
+    readiness: readinessOf({
       database,
-      // Without the broker nothing can be sent; logging in and reading go on.
       queue: {
-        ...{ required: false, check: sendQueue.ready, figures: consumed?.depth },
+        ...{ own: false, check: sendQueue.ready, figures: consumed?.depth },
         problems: () => [...sendQueue.problems(), ...(consumed?.problems() ?? [])],
       },
       hints: adapters.hintsReady,
       peers: adapters.peersAgree,
+      leaving: lifecycle.leaving,
     }),
     log,
   });

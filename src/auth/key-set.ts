@@ -1,4 +1,5 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
+import { isStrongJwk } from '../shared/key-strength.ts';
 
 /** Asymmetric ones alone: a public key taken for an HMAC secret would let anybody sign. */
 export const outsideAlgorithms = ['EdDSA', 'RS256', 'ES256'] as const;
@@ -46,7 +47,7 @@ async function toKeySet(text: string): Promise<KeySet> {
   let keys: KeySet;
   try {
     set = JSON.parse(text);
-    keys = createLocalJWKSet(set);
+    keys = createLocalJWKSet({ keys: set.keys.filter(isStrongJwk) });
   } catch (cause) {
     throw new Error('its answer is no set of keys', { cause });
   }

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, envelopeKey } from '../db/settings.ts';
 import { createAdapters, type Ground } from '../shared/adapters.ts';
-import { type Config, parseConfig } from '../shared/config.ts';
+import type { Config } from '../shared/config.ts';
 import { openDataFolder } from '../shared/data-folder.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
+import { loadConfig } from '../shared/load-config.ts';
 import { createLog, type Logger } from '../shared/log.ts';
 import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
 import { StartError } from '../shared/start-error.ts';
@@ -18,7 +19,7 @@ const waitMs = 10_000;
 const applicationName = 'confab dlq';
 
 async function main(command: DlqCommand): Promise<number> {
-  const config = parseConfig(process.env, { needsSecret: false });
+  const config = loadConfig({ needsSecret: false });
   const log = createLog({ logLevel: 'error' }, 'dlq');
   const lifecycle = createLifecycle(log);
   try {

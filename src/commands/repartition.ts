@@ -1,8 +1,8 @@
 /** `bun run repartition <count>`: another number of partitions, once the old ones are empty. */
 import { parseArgs } from 'node:util';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
-import { parseConfig } from '../shared/config.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
+import { loadConfig } from '../shared/load-config.ts';
 import { createLog } from '../shared/log.ts';
 import { assertLeaders, readDepths } from '../shared/queue/rabbitmq-depths.ts';
 import { createLink } from '../shared/queue/rabbitmq-link.ts';
@@ -20,7 +20,7 @@ const applicationName = 'confab repartition';
 const serversWaitMs = 10_000;
 
 async function main(count: number, waitMs: number): Promise<void> {
-  const config = parseConfig(process.env, { needsSecret: false });
+  const config = loadConfig({ needsSecret: false });
   const log = createLog({ logLevel: 'error' }, 'repartition');
   const lifecycle = createLifecycle(log);
   try {

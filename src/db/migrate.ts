@@ -40,7 +40,7 @@ interface Applied {
  */
 export async function migrate(database: Database, options: MigrateOptions = {}): Promise<string[]> {
   const { log, folder } = options;
-  const known = await readMigrations(folder);
+  const known = readMigrations(folder);
   if ((await missingOf(database, known)).length === 0) return [];
 
   const onWait = () => log?.info('another process brings the schema up to date; waiting for it');
@@ -72,7 +72,7 @@ export async function assertMigrated(
   database: Database,
   { folder }: Pick<MigrateOptions, 'folder'> = {},
 ): Promise<void> {
-  const missing = await missingOf(database, await readMigrations(folder));
+  const missing = await missingOf(database, readMigrations(folder));
   if (missing.length > 0) {
     const names = missing.map(({ name }) => name).join(', ');
     throw new SchemaError(`The database's schema is behind (${names}): run \`bun run migrate\`.`);

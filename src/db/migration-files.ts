@@ -1,9 +1,6 @@
-import { fileURLToPath } from 'node:url';
-import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { SchemaError } from './schema-error.ts';
-
-// Not the URL's pathname: that keeps a space as %20, and puts a slash before a drive.
-const ownFolder = fileURLToPath(new URL('../../drizzle', import.meta.url));
+import { createHash } from 'node:crypto';
+import { readMigrationFolder as readOwnFolder } from './migration-folder.ts' with { type: 'macro' };
+import { type MigrationFile, readMigrationFolder } from './migration-folder.ts';
 
 export interface Migration {
   name: string;
@@ -18,29 +15,32 @@ export interface Migration {
   inOneTransaction: boolean;
 }
 
-/** In their order. @throws SchemaError when the journal names a file that is not there */
-export async function readMigrations(migrationsFolder: string = ownFolder): Promise<Migration[]> {
-  const journal: { entries: { tag: string }[] } = await Bun.file(
-    `${migrationsFolder}/meta/_journal.json`,
-  ).json();
-  const files = readMigrationFiles({ migrationsFolder });
-  return journal.entries.map(({ tag }, at) => {
-    const file = files[at];
-    if (!file) throw new SchemaError(`drizzle/${tag}.sql is missing.`);
-    const lines = headerOf(file.sql[0] ?? '');
-    return {
-      name: tag,
-      hash: file.hash,
-      // drizzle-kit names the schema in references; which one it is the connection's search_path says.
-      statements: file.sql.map((statement) => statement.replaceAll('"public".', '')),
-      compatibleSince:
-        lines
-          .find((line) => line.startsWith(sinceMark))
-          ?.slice(sinceMark.length)
-          .trim() ?? tag,
-      inOneTransaction: !lines.includes('-- no transaction'),
-    };
-  });
+const own: readonly MigrationFile[] = readOwnFolder();
+
+/**
+ * In their order.
+ * @param folder `drizzle/` as it was when the program was made, where none is given
+ * @throws SchemaError when its journal names a file that is not there
+ */
+export function readMigrations(folder?: string): Migration[] {
+  return (folder === undefined ? own : readMigrationFolder(folder)).map(migrationOf);
+}
+
+function migrationOf({ name, text }: MigrationFile): Migration {
+  const statements = text.split('--> statement-breakpoint');
+  const lines = headerOf(statements[0] ?? '');
+  return {
+    name,
+    hash: createHash('sha256').update(text).digest('hex'),
+    // drizzle-kit names the schema in references; which one it is the connection's search_path says.
+    statements: statements.map((statement) => statement.replaceAll('"public".', '')),
+    compatibleSince:
+      lines
+        .find((line) => line.startsWith(sinceMark))
+        ?.slice(sinceMark.length)
+        .trim() ?? name,
+    inOneTransaction: !lines.includes('-- no transaction'),
+  };
 }
 
 const sinceMark = '-- compatible since:';

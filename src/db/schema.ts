@@ -30,6 +30,8 @@ export const users = pgTable(
     issuer: text(),
     externalId: text('external_id'),
     displayName: text('display_name').notNull(),
+    /** Said by the user's provider or the host itself; else a name that equals the external id is not shown. */
+    displayNameGiven: boolean('display_name_given').notNull().default(false),
     createdAt: instant('created_at').notNull().defaultNow(),
     /** Another one whenever the user enters or leaves a chat, whoever writes that: a trigger on `chat_participants`. */
     membershipVersion: counter('membership_version').notNull().default(0),
@@ -42,7 +44,7 @@ export const users = pgTable(
   ],
 );
 
-/** One login: a family of refresh tokens that dies as a whole. */
+/** One login. Its refresh tokens die with it, all of them. */
 export const sessions = pgTable(
   'sessions',
   {
@@ -53,21 +55,30 @@ export const sessions = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     expiresAt: instant('expires_at').notNull(),
     revokedAt: instant('revoked_at'),
+    /** Keyed hash of the address that it was opened from: there its user is known. */
+    addressHash: text('address_hash'),
   },
   (table) => [index('sessions_user').on(table.userId), index('sessions_expiry').on(table.expiresAt)],
 );
 
+/**
+ * One row a line of tokens: a login opens one, and each exchange moves it on. Rows without a `counter` are of the tokens that
+ * were made before there were counters, one row a token: the first exchange of such a token opens a line.
+ */
 export const refreshTokens = pgTable(
   'refresh_tokens',
   {
-    /** SHA-256 of the opaque token, base64url. */
+    /** SHA-256 of the line's newest token, base64url. */
     tokenHash: text('token_hash').primaryKey(),
     sessionId: uuid('session_id')
       .notNull()
       .references(() => sessions.id, { onDelete: 'cascade' }),
+    /** When the line's newest token was made. */
     createdAt: instant('created_at').notNull().defaultNow(),
-    /** When it was first exchanged; later than 10 s after that it revokes the session. */
+    /** Of a token without a counter: when it was first exchanged. Of a line: when a process of before exchanged its newest. */
     usedAt: instant('used_at'),
+    /** Of the line's newest token. */
+    counter: integer(),
   },
   (table) => [index('refresh_tokens_session').on(table.sessionId)],
 );

@@ -54,8 +54,7 @@ const keepKeySql = `INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLIC
 const readKeySql = `SELECT value FROM settings WHERE key = $1`;
 
 /**
- * The key that notifications are signed with: made by whichever process is the first to ask, the same for all. Kept where
- * the truth is: who can write there needs to forge nothing.
+ * The key that notifications are signed with. Kept where the truth is: who can write there needs to forge nothing.
  */
 export const notificationKey = (database: Pick<Database, 'query'>): Promise<string> =>
   keptKey(database, 'notification_key');
@@ -63,6 +62,13 @@ export const notificationKey = (database: Pick<Database, 'query'>): Promise<stri
 /** The key that envelopes are signed with. Another one: a notification is no envelope, whatever it says. */
 export const envelopeKey = (database: Pick<Database, 'query'>): Promise<string> =>
   keptKey(database, 'envelope_key');
+
+/**
+ * The key of refresh tokens, and of what is kept of addresses. Not made of `JWT_SECRET`: who is signed in stays so when that
+ * is another. It makes no token of a session without one of that session's own.
+ */
+export const accountKey = (database: Pick<Database, 'query'>): Promise<string> =>
+  keptKey(database, 'account_key');
 
 async function keptKey(database: Pick<Database, 'query'>, name: string): Promise<string> {
   await database.query(keepKeySql, [name, randomBytes(32).toString('base64url')]);

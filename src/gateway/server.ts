@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { addressOf } from '../shared/client-address.ts';
+import { createForwardedWarning } from '../shared/forwarded-warning.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
 import type { Presence } from '../shared/presence/presence.ts';
@@ -74,10 +75,13 @@ const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { database, subscriber, allowedOrigin, trustProxy, log } = options;
+  const warnOfForwarded = createForwardedWarning({ trustProxy, log });
   let draining = false;
-  /** Who carries the sockets; known from the first request on. */
-  let bun: Bun.Server<never> | undefined;
-  const publish: Publish = (topic, frame) => bun?.publish(topic, frame);
+  /** Who carries the sockets; known from the first request on. One for each address that is listened at. */
+  const carriers = new Set<Bun.Server<never>>();
+  const publish: Publish = (topic, frame) => {
+    for (const carrier of carriers) carrier.publish(topic, frame);
+  };
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
   const users = createUsers({ subscriber, presence, log });
@@ -154,6 +158,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     server: Bun.Server<never>,
     overWebSocket: boolean,
   ): Response | Promise<Response> {
+    warnOfForwarded(request);
     const address = addressOf(request, server, trustProxy);
     if (draining || !connections.mayBegin(address)) {
       return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
@@ -167,7 +172,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     handles: (pathname) => pathname === '/socket.io' || pathname.startsWith(socketPath),
 
     fetch(request, server) {
-      bun = server;
+      carriers.add(server);
       if (isPlainHandshake(request)) return handshake(request, server, true);
       const url = new URL(request.url);
       if (url.pathname !== socketPath) return new Response(null, { status: 404 });

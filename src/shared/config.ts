@@ -1,13 +1,19 @@
 import ms from 'ms';
 import * as v from 'valibot';
+import { AddressProblem, parseBrokerHosts, parseBrokerUri } from './broker-address.ts';
+import { brokerAddressOf, brokerProblems } from './broker-environment.ts';
+import { publicKeyProblem } from './key-strength.ts';
+import { secretWeakness } from './secret-strength.ts';
 import {
-  AddressProblem,
-  type BrokerAddress,
-  parseBrokerHosts,
-  parseBrokerUri,
-  usualPort,
-} from './broker-address.ts';
-import type { TlsFiles } from './tls.ts';
+  defaultCredentials,
+  plainText,
+  postgresAccess,
+  rabbitMqAccess,
+  redisAccess,
+  type ServerAccess,
+  type ServerName,
+  withPostgresPassword,
+} from './server-access.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {
@@ -21,8 +27,8 @@ export class ConfigError extends Error {
 }
 
 const text = v.pipe(v.string(), v.trim());
-/** To the byte: a blank at either end belongs to it. */
-const verbatim = v.string();
+/** To the byte: a space at its end is part of a password. */
+const secretText = v.string();
 /** What `read` makes of it; what it throws is the problem. */
 const parsedBy = <Output>(read: (value: string) => Output) =>
   v.pipe(
@@ -48,8 +54,9 @@ const integer = (lowest: number, highest: number) =>
 const port = integer(0, 65_535);
 const flag = v.pipe(
   text,
-  v.picklist(['true', 'false'], 'must be true or false'),
-  v.transform((value) => value === 'true'),
+  v.toLowerCase(),
+  v.picklist(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'], 'must be true or false'),
+  v.transform((value) => ['true', '1', 'yes', 'on'].includes(value)),
 );
 const name = v.pipe(text, v.regex(/^[A-Za-z0-9._:-]{1,200}$/, 'may hold letters, digits and . _ : - only'));
 const url = (...protocols: string[]) =>
@@ -71,9 +78,29 @@ const duration = v.pipe(
   v.minValue(1, 'must be at least 1s'),
   v.maxValue(longestSeconds, 'must be 3650d at most'),
 );
-const secret = v.pipe(
+/** Milliseconds, from `0`, `500ms`, `5s`. */
+const pause = v.pipe(
   text,
-  v.check((value) => Buffer.byteLength(value) >= 32, 'must have at least 32 bytes'),
+  v.regex(/^(?:0|\d+\s*(?:ms|s))$/, 'must be a time like 0, 500ms or 5s'),
+  v.transform((value) => ms(value as ms.StringValue)),
+  v.maxValue(20_000, 'must be 20s at most'),
+);
+const longEnough = v.check<string, string>(
+  (value) => Buffer.byteLength(value) >= 32,
+  'must have at least 32 bytes',
+);
+const secret = v.pipe(secretText, longEnough);
+/** Travels in a header, which has no more than these, and none of them blank at an end. */
+const headerSecret = v.pipe(
+  text,
+  v.regex(/^[\x20-\x7e]*$/, 'may hold visible ASCII characters and spaces only: it travels in a header'),
+  longEnough,
+);
+/** An address of this machine, or a name of one; brackets around IPv6 are allowed. */
+const ownHost = v.pipe(
+  text,
+  v.transform((value) => value.replace(/^\[(.*)\]$/, '$1')),
+  v.regex(/^[A-Za-z0-9._:%-]+$/, 'must be an address of this machine, like 127.0.0.1, :: or localhost'),
 );
 const perMinute = integer(1, 1_000_000);
 
@@ -82,14 +109,26 @@ const variables = v.object({
   PORT: v.optional(port, '3000'),
   GATEWAY_PORT: v.optional(port, '3001'),
   WORKER_PORT: v.optional(port, '3002'),
+  HOST: v.optional(ownHost),
   NODE_ENV: v.optional(
-    v.picklist(['development', 'production', 'test'], 'must be development, production or test'),
+    v.pipe(
+      text,
+      v.toLowerCase(),
+      v.picklist(
+        ['development', 'production', 'test'],
+        'must be development, production or test; whatever others reach (staging, too) runs as production',
+      ),
+    ),
     'development',
   ),
   LOG_LEVEL: v.optional(
-    v.picklist(
-      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-      'must be trace, debug, info, warn, error, fatal or silent',
+    v.pipe(
+      text,
+      v.toLowerCase(),
+      v.picklist(
+        ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+        'must be trace, debug, info, warn, error, fatal or silent',
+      ),
     ),
     'info',
   ),
@@ -105,23 +144,25 @@ const variables = v.object({
     ),
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
+  SHUTDOWN_DELAY: v.optional(pause),
+  ALLOW_DEFAULT_CREDENTIALS: v.optional(flag, 'false'),
   DATABASE_URL: v.optional(
     url('postgres:', 'postgresql:'),
     'postgres://postgres:postgres@localhost:5432/chat',
   ),
+  DATABASE_PASSWORD: v.optional(secretText),
   REDIS_HOST: v.optional(text, 'localhost'),
   REDIS_PORT: v.optional(port, '6379'),
-  // To the byte: nothing of a password is space around it.
-  REDIS_PASSWORD: v.optional(v.string()),
+  REDIS_PASSWORD: v.optional(secretText),
   REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
   RABBITMQ_URI: v.optional(parsedBy(parseBrokerUri)),
   RABBITMQ_HOST: v.optional(parsedBy(parseBrokerHosts), 'localhost'),
   RABBITMQ_PORT: v.optional(port),
-  RABBITMQ_USERNAME: v.optional(verbatim, 'guest'),
-  RABBITMQ_PASSWORD: v.optional(verbatim, 'guest'),
+  RABBITMQ_USERNAME: v.optional(secretText, 'guest'),
+  RABBITMQ_PASSWORD: v.optional(secretText, 'guest'),
   RABBITMQ_VHOST: v.optional(
     v.pipe(
-      verbatim,
+      secretText,
       v.check((value) => Buffer.byteLength(value) <= 255, 'may have 255 bytes at most'),
     ),
     '/',
@@ -142,19 +183,25 @@ const variables = v.object({
   CHAT_WORKER_ENABLED: v.optional(flag, 'false'),
   CHAT_WORKER_BATCH_SIZE: v.optional(integer(1, 1000), '128'),
   JWT_SECRET: v.optional(secret),
+  JWT_SECRET_PREVIOUS: v.optional(secret),
   JWT_ISSUER: v.optional(text, 'confab'),
   JWT_AUDIENCE: v.optional(text, 'confab'),
   JWT_ACCESS_TTL: v.optional(duration, '15m'),
   JWT_REFRESH_TTL: v.optional(duration, '30d'),
+  SESSION_MAX_TTL: v.optional(duration, '90d'),
   JWT_PUBLIC_KEY: v.optional(
     v.pipe(
       text,
       v.transform((value) => value.replaceAll('\\n', '\n')),
       v.includes('-----BEGIN PUBLIC KEY-----', 'must be a public key in PEM (SPKI)'),
+      v.rawCheck(({ dataset, addIssue }) => {
+        const message = dataset.typed ? publicKeyProblem(dataset.value) : undefined;
+        if (message !== undefined) addIssue({ message });
+      }),
     ),
   ),
   JWT_JWKS_URL: v.optional(url('http:', 'https:')),
-  SERVICE_TOKEN: v.optional(secret),
+  SERVICE_TOKEN: v.optional(headerSecret),
   RATE_LIMIT_ENABLED: v.optional(flag, 'true'),
   RATE_LIMIT_USER: v.optional(perMinute, '600'),
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
@@ -163,25 +210,45 @@ const variables = v.object({
   RATE_LIMIT_INVITE: v.optional(perMinute, '2000'),
 });
 
+export const isVariable = (name: string): boolean => Object.hasOwn(variables.entries, name);
+
+/** What tells of the credentials of the three servers. */
+const serverVariables = v.pick(variables, [
+  'ALLOW_DEFAULT_CREDENTIALS',
+  ...(['DATABASE_URL', 'DATABASE_PASSWORD', 'REDIS_HOST', 'REDIS_PASSWORD'] as const),
+  ...(['RABBITMQ_URI', 'RABBITMQ_HOST', 'RABBITMQ_PORT', 'RABBITMQ_VHOST', 'RABBITMQ_TLS'] as const),
+  ...(['RABBITMQ_USERNAME', 'RABBITMQ_PASSWORD'] as const),
+  ...(['RABBITMQ_TLS_CA', 'RABBITMQ_TLS_CERT', 'RABBITMQ_TLS_KEY'] as const),
+]);
+
+const chooseAnother = 'choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = ReturnType<typeof parseConfig>;
 export type AuthConfig = Config['auth'];
 export type BrokerConfig = Config['broker'];
 export type RedisConfig = Config['redis'];
 
+export interface ConfigOptions {
+  /** False for processes that sign and check no tokens, and where the secret is kept in the data folder. */
+  needsSecret?: boolean;
+  /** The servers that the process signs in to: in production not with credentials that everybody knows. */
+  servers?: readonly ServerName[];
+}
+
 /**
  * Pure: nothing else reads the environment.
- * @param options.needsSecret false for processes that sign and check no tokens, and where one is kept in the data folder
  * @throws ConfigError with every problem
  */
-export function parseConfig(environment: Environment, { needsSecret = true } = {}) {
-  const set = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
-  );
+export function parseConfig(
+  environment: Environment,
+  { needsSecret = true, servers = [] }: ConfigOptions = {},
+) {
+  const { set, links } = given(environment);
   const parsed = v.safeParse(variables, set);
-  const problems = (parsed.issues ?? []).map((issue) => `${v.getDotPath(issue)} ${issue.message}`);
+  const problems = (parsed.issues ?? []).map((issue) => problemOf(issue, set));
 
-  const production = set.NODE_ENV === 'production';
+  const production = set.NODE_ENV?.trim().toLowerCase() === 'production';
   const outside = set.JWT_PUBLIC_KEY !== undefined || set.JWT_JWKS_URL !== undefined;
   if (needsSecret && production && !outside && set.JWT_SECRET === undefined) {
     problems.push('JWT_SECRET is required in production: at least 32 random bytes');
@@ -190,11 +257,28 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
   if (parsed.success) problems.push(...brokerProblems(parsed.output));
+  const warnings = links.map(linkIgnored);
+  (production ? problems : warnings).push(...weakKeys(set));
+  // By themselves: an error elsewhere hides none of these.
+  const reached = production ? v.safeParse(serverVariables, set) : undefined;
+  if (reached?.success) {
+    const accesses = accessesOf(reached.output).filter(({ server }) => servers.includes(server));
+    const open = accesses.map(defaultCredentials).filter((problem) => problem !== undefined);
+    if (reached.output.ALLOW_DEFAULT_CREDENTIALS) warnings.push(...open);
+    else problems.push(...open.map((problem) => `${problem}: ${chooseAnother}`));
+    warnings.push(...accesses.map(plainText).filter((warning) => warning !== undefined));
+  }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
   const env = parsed.output;
   return {
     environment: env.NODE_ENV,
+    /** What works and should not stay so; to be logged. */
+    warnings,
+    /** `localhost`: this machine alone, by both families. `::`: from everywhere, by both. */
+    host: env.HOST ?? (production ? '::' : 'localhost'),
+    /** Between "not ready" and the end of listening, so that balancers have noticed. */
+    shutdownDelayMs: env.SHUTDOWN_DELAY ?? (production ? 5_000 : 0),
     port: env.PORT,
     gatewayPort: env.GATEWAY_PORT,
     workerPort: env.WORKER_PORT,
@@ -203,7 +287,7 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
     /** Undefined: any localhost origin in development, none in production. */
     corsOrigins: env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
-    databaseUrl: env.DATABASE_URL,
+    databaseUrl: databaseUrlOf(env).url,
     redis: {
       host: env.REDIS_HOST,
       port: env.REDIS_PORT,
@@ -211,7 +295,7 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       db: env.REDIS_DB,
     },
     broker: {
-      ...brokerAddress(env),
+      ...brokerAddressOf(env),
       exchange: env.RABBITMQ_CHAT_EXCHANGE,
       deadLetterExchange: env.RABBITMQ_CHAT_DLX_EXCHANGE,
       queuePrefix: env.RABBITMQ_CHAT_QUEUE_PREFIX,
@@ -230,10 +314,13 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
     auth: {
       /** Undefined in development: `tokenSecret()` makes one. */
       secret: env.JWT_SECRET,
+      /** Verifies beside it. */
+      previousSecret: env.JWT_SECRET_PREVIOUS,
       issuer: env.JWT_ISSUER,
       audience: env.JWT_AUDIENCE,
       accessTtlSeconds: env.JWT_ACCESS_TTL,
       refreshTtlSeconds: env.JWT_REFRESH_TTL,
+      sessionMaxTtlSeconds: env.SESSION_MAX_TTL,
       publicKey: env.JWT_PUBLIC_KEY,
       jwksUrl: env.JWT_JWKS_URL,
       serviceToken: env.SERVICE_TOKEN,
@@ -244,47 +331,70 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       user: env.RATE_LIMIT_USER,
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
+      /** In 15 minutes: more than the log-ins that fail from one address can be. */
+      guesses: 2 * env.RATE_LIMIT_LOGIN,
       lookup: env.RATE_LIMIT_LOOKUP,
       invite: env.RATE_LIMIT_INVITE,
     },
   };
 }
 
-function brokerAddress(env: v.InferOutput<typeof variables>): BrokerAddress {
-  const given: TlsFiles = { ca: env.RABBITMQ_TLS_CA, cert: env.RABBITMQ_TLS_CERT, key: env.RABBITMQ_TLS_KEY };
-  if (env.RABBITMQ_URI) return { ...env.RABBITMQ_URI, tls: { ...given, ...env.RABBITMQ_URI.tls } };
-  const encrypted = env.RABBITMQ_TLS ?? Object.values(given).some((value) => value !== undefined);
-  return {
-    hosts: env.RABBITMQ_HOST.map(({ host, port: own }) => ({
-      host,
-      port: own ?? env.RABBITMQ_PORT ?? usualPort(encrypted),
-    })),
-    encrypted,
-    username: env.RABBITMQ_USERNAME,
-    password: env.RABBITMQ_PASSWORD,
-    vhost: env.RABBITMQ_VHOST,
-    mechanism: 'PLAIN',
-    tls: given,
-  };
+/** What production refuses, and development warns of: with any of them somebody else could make tokens. */
+function weakKeys(set: Environment): string[] {
+  const weak: string[] = [];
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+    const weakness = secretWeakness(set[name]?.trim() ?? '');
+    if (set[name] !== undefined && weakness !== undefined) {
+      weak.push(`${name} ${weakness}: take random bytes, as \`openssl rand -base64 32\` prints them`);
+    }
+  }
+  if (set.JWT_JWKS_URL?.trim().toLowerCase().startsWith('http:')) {
+    weak.push('JWT_JWKS_URL must begin with https://: who is in between could put in keys of their own');
+  }
+  return weak;
 }
 
-function brokerProblems(env: v.InferOutput<typeof variables>): string[] {
-  const { encrypted, mechanism, tls } = brokerAddress(env);
-  const problems: string[] = [];
-  if (!encrypted && (tls.ca ?? tls.cert ?? tls.key) !== undefined) {
-    problems.push(
-      env.RABBITMQ_URI
-        ? 'RABBITMQ_URI must begin with amqps:// where certificates are given'
-        : 'RABBITMQ_TLS is false, and certificates are given: set it to true, or unset them',
-    );
+/** Of an environment what is set, and not for somebody else. Empty means unset. */
+function given(environment: Environment) {
+  const set: Record<string, string> = {};
+  const links: { name: string; value: string }[] = [];
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined || (isSecret(name) ? value : value.trim()) === '') continue;
+    if (isServiceLink(name, value)) links.push({ name, value });
+    else set[name] = value;
   }
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    problems.push('RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY belong together: set both');
-  }
-  if (mechanism === 'EXTERNAL' && tls.cert === undefined) {
-    problems.push(
-      'RABBITMQ_URI asks for auth_mechanism=EXTERNAL: set RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY too',
-    );
-  }
-  return problems;
+  return { set, links };
+}
+
+const isSecret = (name: string): boolean => /PASSWORD|SECRET/.test(name);
+
+/** Kubernetes sets `REDIS_PORT=tcp://10.43.1.1:6379` in every pod beside a service that is called `redis`. */
+const isServiceLink = (name: string, value: string): boolean =>
+  /^(?:(?:GATEWAY|WORKER|REDIS|RABBITMQ)_)?PORT$/.test(name) && /^(?:tcp|udp|sctp):\/\//.test(value);
+
+const linkIgnored = ({ name, value }: { name: string; value: string }): string =>
+  `${name}=${value} is no port but Kubernetes' link to a service of that name, and ignored: ` +
+  'enableServiceLinks: false in the pod keeps it out';
+
+function problemOf(issue: v.InferIssue<typeof variables>, set: Record<string, string>): string {
+  const name = v.getDotPath(issue)?.split('.')[0] ?? '';
+  const shown = name === 'NODE_ENV' ? `=${set[name]}` : '';
+  return `${name}${shown} ${issue.message}`;
+}
+
+function accessesOf(env: v.InferOutput<typeof serverVariables>): ServerAccess[] {
+  const { url, variable } = databaseUrlOf(env);
+  return [
+    { ...postgresAccess(url), variable },
+    redisAccess({ host: env.REDIS_HOST, password: env.REDIS_PASSWORD }),
+    rabbitMqAccess(brokerAddressOf(env), env.RABBITMQ_URI ? 'RABBITMQ_URI' : 'RABBITMQ_PASSWORD'),
+  ];
+}
+
+/** `DATABASE_PASSWORD` needs no escapes, as in a URL. */
+function databaseUrlOf(env: Pick<v.InferOutput<typeof variables>, 'DATABASE_URL' | 'DATABASE_PASSWORD'>) {
+  const { DATABASE_URL: url, DATABASE_PASSWORD: password } = env;
+  return password === undefined
+    ? { url, variable: 'DATABASE_URL' }
+    : { url: withPostgresPassword(url, password), variable: 'DATABASE_PASSWORD' };
 }

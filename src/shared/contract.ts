@@ -4,6 +4,7 @@
  */
 
 export type ErrorCode =
+  | 'malformed_request'
   | 'malformed_json'
   | 'token_missing'
   | 'token_invalid'
@@ -17,6 +18,7 @@ export type ErrorCode =
   | 'message_not_found'
   | 'user_not_found'
   | 'route_not_found'
+  | 'method_not_allowed'
   | 'email_taken'
   | 'chat_is_direct'
   | 'recently_left'

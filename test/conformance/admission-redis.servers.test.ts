@@ -187,6 +187,11 @@ describe('Redis away', () => {
       code: 'rate_limited',
     });
 
+    const guess = { limit: 'guesses', key: 'ann@example.com', points: 3 } as const;
+    expect(await limits.count(guess)).toBe(3);
+    await limits.giveBack([guess]);
+    expect(await limits.count(guess)).toBe(3);
+
     await redis.restart();
     await eventually('it can be filled again', async () => {
       await facts.fill([fact]);

@@ -34,9 +34,7 @@ afterAll(async () => {
   await queue.close();
 });
 
-const dependencies = [
-  { name: 'postgres', required: true, up: true, check: () => dependencies[0]?.up ?? false },
-];
+const dependencies = [{ name: 'postgres', own: true, up: true, check: () => dependencies[0]?.up ?? false }];
 const sendMessage = createSendMessage({
   ...base,
   sendQueue: await queue.sendQueue(),
@@ -47,7 +45,7 @@ const sendMessage = createSendMessage({
 const { api, call, signUp } = await createTestApi({
   ...base,
   environment: { SERVICE_TOKEN: serviceToken },
-  dependencies,
+  readiness: { dependencies, leaving: () => false },
   chatRoutes: createChatRoutes({
     ...base,
     rateLimits: unlimited,

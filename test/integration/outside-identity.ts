@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type JWK, SignJWT } from 'jose';
 import pino from 'pino';
 import { createJwksFinder } from '../../src/auth/outside-keys.ts';
@@ -79,16 +79,58 @@ export function outsideIdentitySuite(name: string, base: ObservedBase): void {
         Array.from({ length: 20 }, async (_, at) => userOf(await processes[at % 2]!.get('/auth/me', token))),
       );
       expect(new Set(users.map(({ id }) => id)).size).toBe(1);
-      expect(users[0]).toMatchObject({ externalId: sub, displayName: sub });
+      const { id, externalId, displayName } = users[0]!;
+      expect([externalId, displayName]).toEqual([sub, `User ${id.slice(-6)}`]);
     });
 
     test('a name that is none, too long or no text is no reason to refuse', async () => {
       const nameFor = async (name: unknown) =>
         (await userOf(await me(await tokenOf(ada, { sub: subject(), name })))).displayName;
       expect(await nameFor('x'.repeat(300))).toBe('x'.repeat(100));
-      expect(await nameFor('  ')).toStartWith('ext|');
-      expect(await nameFor({ first: 'Ada' })).toStartWith('ext|');
-      expect(await nameFor('a\0b')).toStartWith('ext|');
+      expect(await nameFor('  ')).toMatch(/^User [0-9a-f]{6}$/);
+      expect(await nameFor({ first: 'Ada' })).toMatch(/^User [0-9a-f]{6}$/);
+      expect(await nameFor('\u200b\u3164')).toMatch(/^User [0-9a-f]{6}$/);
+      expect(await nameFor('\u202eAda\0\n Lovelace\u001b')).toBe('Ada Lovelace');
+    });
+
+    test('the provider’s id of a user is shown to the user, and to the operator’s backend', async () => {
+      const [sub, other] = [subject(), subject()];
+      const mine = await tokenOf(ada, { sub });
+      const user = await userOf(await me(mine));
+      expect(user).toMatchObject({ externalId: sub, displayName: `User ${user.id.slice(-6)}` });
+      const own = await userOf(await api.get(`/users/${user.id}`, mine));
+      expect(own).toEqual(user);
+      const email = `${crypto.randomUUID()}@example.com`;
+      const put = await api.call(
+        'PUT',
+        `/users/external/${encodeURIComponent(sub)}`,
+        { email },
+        { token: serviceToken },
+      );
+      expect(await userOf(put)).toEqual({ ...user, email });
+      const theirs = await tokenOf(ada, { sub: other });
+      const shown = { id: user.id, displayName: user.displayName, createdAt: user.createdAt };
+      expect(await userOf(await api.get(`/users/${user.id}`, theirs))).toEqual(shown);
+      expect(await (await api.get(`/users?email=${email}`, theirs)).json()).toEqual({ data: [shown] });
+    });
+
+    test('a name that is the provider’s id by chance was given, and is shown', async () => {
+      const sub = `ada-${crypto.randomUUID()}`;
+      const put = (body: object) => api.call('PUT', `/users/external/${sub}`, body, { token: serviceToken });
+      expect((await userOf(await put({}))).displayName).toMatch(/^User /);
+      expect((await userOf(await put({ displayName: sub }))).displayName).toBe(sub);
+      expect((await userOf(await put({ email: `${sub}@example.com` }))).displayName).toBe(sub);
+      const claimed = subject();
+      expect((await userOf(await me(await tokenOf(ada, { sub: claimed, name: claimed })))).displayName).toBe(
+        claimed,
+      );
+    });
+
+    test('a provider’s clock that is ahead of ours, and what it says of when a token was issued', async () => {
+      const seconds = Math.floor(Date.now() / 1000);
+      for (const times of [{ iat: seconds + 15 }, { iat: seconds + 3_600 }, { nbf: seconds + 120 }]) {
+        expect((await me(await tokenOf(ada, times))).status).toBe(200);
+      }
     });
 
     test('an audience of several and the type of RFC 9068 are taken', async () => {
@@ -135,7 +177,7 @@ export function outsideIdentitySuite(name: string, base: ObservedBase): void {
 
     test('a key that cannot be used refuses to start', async () => {
       const { publicKey } = generateKeyPairSync('x25519');
-      await expect(open({ JWT_PUBLIC_KEY: pemOf(publicKey) })).rejects.toThrow(/Ed25519 or RSA/);
+      await expect(open({ JWT_PUBLIC_KEY: pemOf(publicKey) })).rejects.toThrow(/must be Ed25519 or RSA/);
     });
 
     test('the operator’s backend makes a user ahead, brings it up to date, and its first token finds it', async () => {
@@ -165,6 +207,14 @@ async function hmac(secret: string): Promise<string> {
   return new SignJWT({ iss: issuer, aud: audience, sub: 'ext|ada', exp: now + 60 })
     .setProtectedHeader({ alg: 'HS256' })
     .sign(new TextEncoder().encode(secret));
+}
+
+/** As `tokenOf`, by keys that jose refuses. */
+function signedBy(key: KeyObject, kid: string, alg: string): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { iss: issuer, aud: audience, sub: 'ext|ada', exp: Math.floor(Date.now() / 1000) + 60 };
+  const signed = `${part({ alg, kid })}.${part(claims)}`;
+  return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
 }
 
 /** The provider's key set over HTTP; needs no database of a kind. */
@@ -221,6 +271,37 @@ export function jwksSuite(base: ObservedBase): void {
       ]) {
         expect((await api.get('/auth/me', await tokenOf(signer))).status).toBe(401);
       }
+    });
+
+    test('a weak key of the set opens nothing: somebody else may have signed', async () => {
+      reset();
+      const weak = [
+        { pair: generateKeyPairSync('rsa', { modulusLength: 1024 }), alg: 'RS256', kid: 'short' },
+        {
+          pair: generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }),
+          alg: 'RS256',
+          kid: 'three',
+        },
+      ];
+      keys.push(...weak.map(({ pair, kid, alg }) => jwk(pair, kid, alg)));
+      // Of order 1: by it the signature of all zeros and a one is that of everything.
+      const anybodys = Buffer.from(`01${'00'.repeat(31)}`, 'hex');
+      keys.push({
+        kty: 'OKP',
+        crv: 'Ed25519',
+        x: anybodys.toString('base64url'),
+        kid: 'anybody',
+        alg: 'EdDSA',
+      });
+      const api = await open();
+      for (const { pair, alg, kid } of weak) {
+        // jose itself signs with no such key.
+        expect((await api.get('/auth/me', signedBy(pair.privateKey, kid, alg))).status).toBe(401);
+      }
+      const [head, body] = (await tokenOf({ ...one, kid: 'anybody' })).split('.');
+      const signature = Buffer.concat([anybodys, Buffer.alloc(32)]).toString('base64url');
+      expect((await api.get('/auth/me', `${head}.${body}.${signature}`)).status).toBe(401);
+      expect((await api.get('/auth/me', await tokenOf(two))).status).toBe(200);
     });
 
     /** A finder with its log, once it has read or tried to. */

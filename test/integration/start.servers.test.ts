@@ -82,7 +82,7 @@ describe('production', () => {
   }, 30_000);
 
   test('a schema that is behind is refused until `bun run migrate` has run', async () => {
-    const env = await environment({ NODE_ENV: 'production', JWT_SECRET: secret });
+    const env = await environment({ NODE_ENV: 'production', JWT_SECRET: secret, SHUTDOWN_DELAY: '0' });
     for (const entry of entries) {
       const line = await refusal(entry, env);
       expect(line.split('\n')).toHaveLength(1);

@@ -133,7 +133,7 @@ export async function openChatApi(parts: {
     }),
     sendMessage,
     allowedOrigin: () => true,
-    dependencies: [],
+    readiness: { dependencies: [], leaving: () => false },
     log,
     ...(parts.deadlineMs === undefined ? {} : { deadlineMs: parts.deadlineMs }),
   });

@@ -1,9 +1,14 @@
-import { expect, test } from 'bun:test';
-import { type BrokerConfig, ConfigError, parseConfig } from '../../src/shared/config.ts';
+import { describe, expect, test } from 'bun:test';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { type BrokerConfig, ConfigError, type ConfigOptions, parseConfig } from '../../src/shared/config.ts';
+import { defaultCredentials, plainText, postgresAccess } from '../../src/shared/server-access.ts';
 
-function problemsOf(environment: Record<string, string>): readonly string[] {
+const good = 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k';
+const pemOf = (key: KeyObject) => String(key.export({ type: 'spki', format: 'pem' }));
+
+function problemsOf(environment: Record<string, string>, options?: ConfigOptions): readonly string[] {
   try {
-    parseConfig(environment);
+    parseConfig(environment, options);
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
@@ -33,7 +38,109 @@ test('.env.example as it stands is the defaults', async () => {
 });
 
 test('empty means unset', () => {
-  expect(parseConfig({ RABBITMQ_URI: '', PORT: '', JWT_SECRET: ' ' })).toEqual(parseConfig({}));
+  expect(parseConfig({ RABBITMQ_URI: '', PORT: ' ', JWT_SECRET: '' })).toEqual(parseConfig({}));
+});
+
+test('secrets are taken to the byte, other values without the space around them', () => {
+  const spaced = ' lead and trail ';
+  const secret = ` a secret with a space at both ends ${spaced}`;
+  const config = parseConfig({
+    JWT_SECRET: secret,
+    REDIS_PASSWORD: spaced,
+    RABBITMQ_PASSWORD: spaced,
+    DATABASE_PASSWORD: spaced,
+    DATABASE_URL: 'postgres://confab@db/chat',
+    REDIS_HOST: ' redis ',
+    PORT: ' 8080 ',
+  });
+  expect(config.auth.secret).toBe(secret);
+  expect(config.redis).toMatchObject({ host: 'redis', password: spaced });
+  expect(config.broker.password).toBe(spaced);
+  expect(decodeURIComponent(new URL(config.databaseUrl).password)).toBe(spaced);
+  expect(config.port).toBe(8080);
+  expect(parseConfig({ REDIS_PASSWORD: '   ' }).redis.password).toBe('   ');
+});
+
+test.each(['p@ss/word#1', 'a:b', '100%', 'ü 🧭', '\'"`$HOME\\', '%41', '?host=evil', 'postgres://x:y@z/'])(
+  'DATABASE_PASSWORD %p comes to the server as it is, whatever the URL holds',
+  (password) => {
+    for (const url of [
+      'postgres://confab@db:5433/chat?sslmode=require',
+      'postgresql://confab:other@db:5433/chat',
+      'postgres://db:5433/chat',
+    ]) {
+      const parsed = new URL(parseConfig({ DATABASE_URL: url, DATABASE_PASSWORD: password }).databaseUrl);
+      expect([parsed.host, decodeURIComponent(parsed.password)]).toEqual(['db:5433', password]);
+    }
+  },
+);
+
+test('a service token that no header can carry is refused', () => {
+  const token = 'a service token that is long enough for it';
+  expect(parseConfig({ SERVICE_TOKEN: `  ${token}\n` }).auth.serviceToken).toBe(token);
+  for (const bad of [`${token}ü`, `${token}\nX: y`, `${token}\u0000`]) {
+    expect(problemsOf({ SERVICE_TOKEN: bad })).toEqual([
+      'SERVICE_TOKEN may hold visible ASCII characters and spaces only: it travels in a header',
+    ]);
+  }
+});
+
+test('words mean the same in any case', () => {
+  const config = parseConfig({ LOG_LEVEL: 'INFO', NODE_ENV: 'Test', TRUST_PROXY: 'TRUE' });
+  expect(config).toMatchObject({ logLevel: 'info', environment: 'test', trustProxy: true });
+  for (const yes of ['true', 'True', '1', 'yes', 'ON']) {
+    expect(parseConfig({ TRUST_PROXY: yes }).trustProxy).toBe(true);
+  }
+  for (const no of ['false', 'FALSE', '0', 'no', 'off']) {
+    expect(parseConfig({ RATE_LIMIT_ENABLED: no }).rateLimits.enabled).toBe(false);
+  }
+  expect(problemsOf({ NODE_ENV: 'PRODUCTION' })).toEqual([
+    'JWT_SECRET is required in production: at least 32 random bytes',
+  ]);
+});
+
+test.each(['prod', 'staging', 'Live'])('NODE_ENV=%s is named, with what to set', (name) => {
+  expect(problemsOf({ NODE_ENV: name })).toEqual([
+    `NODE_ENV=${name} must be development, production or test; whatever others reach (staging, too) runs as production`,
+  ]);
+});
+
+test('what Kubernetes says of services that are called like our variables is no port', () => {
+  const links = {
+    PORT: 'tcp://10.43.1.1:80',
+    GATEWAY_PORT: 'tcp://10.43.1.2:3001',
+    WORKER_PORT: 'udp://10.43.1.3:3002',
+    REDIS_PORT: 'tcp://10.43.1.4:6380',
+    RABBITMQ_PORT: 'tcp://[fd00::5]:5672',
+    REDIS_PORT_6379_TCP: 'tcp://10.43.1.4:6379',
+    REDIS_SERVICE_HOST: '10.43.1.4',
+  };
+  const { warnings, ...config } = parseConfig(links);
+  expect(parseConfig({})).toEqual({ ...config, warnings: [] });
+  expect(warnings.map((warning) => warning.split('=')[0])).toEqual([
+    ...['PORT', 'GATEWAY_PORT', 'WORKER_PORT', 'REDIS_PORT', 'RABBITMQ_PORT'],
+  ]);
+  expect(problemsOf({ REDIS_HOST: 'redis', REDIS_PORT: 'http://10.43.1.4:6379' })).toHaveLength(1);
+});
+
+test('it listens for this machine alone in development, for all in production, else where HOST says', () => {
+  const production = { NODE_ENV: 'production', JWT_SECRET: good };
+  expect(parseConfig({}).host).toBe('localhost');
+  expect(parseConfig(production).host).toBe('::');
+  expect(parseConfig({ ...production, HOST: '10.0.0.7' }).host).toBe('10.0.0.7');
+  expect(parseConfig({ HOST: '[::1]' }).host).toBe('::1');
+  expect(problemsOf({ HOST: 'http://localhost' })).toHaveLength(1);
+});
+
+test('the pause before the end is 5 s in production, none in development, and never longer than the end may take', () => {
+  const production = { NODE_ENV: 'production', JWT_SECRET: good };
+  expect(parseConfig({}).shutdownDelayMs).toBe(0);
+  expect(parseConfig(production).shutdownDelayMs).toBe(5_000);
+  expect(parseConfig({ ...production, SHUTDOWN_DELAY: '0' }).shutdownDelayMs).toBe(0);
+  expect(parseConfig({ SHUTDOWN_DELAY: '1500ms' }).shutdownDelayMs).toBe(1_500);
+  for (const bad of ['21s', '5', '-1s', 'soon']) {
+    expect(problemsOf({ SHUTDOWN_DELAY: bad }), bad).toHaveLength(1);
+  }
 });
 
 test('RABBITMQ_URI wins over the single variables', () => {
@@ -137,10 +244,10 @@ test('all errors are shown at once, each naming its variable', () => {
     JWT_ACCESS_TTL: 'soon',
     JWT_SECRET: 'short',
     CORS_ORIGINS: 'https://a.example, not-an-origin',
-    RATE_LIMIT_ENABLED: 'yes',
+    RATE_LIMIT_ENABLED: 'maybe',
     CHAT_WORKER_BATCH_SIZE: '-1',
   });
-  const named = problems.map((problem) => problem.split(' ')[0]?.split('.')[0]);
+  const named = problems.map((problem) => problem.split(/[ =]/)[0]);
   expect(named.toSorted()).toEqual([
     'CHAT_WORKER_BATCH_SIZE',
     'CORS_ORIGINS',
@@ -164,15 +271,195 @@ test('production without a secret, or with a short one, refuses', () => {
   expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
     'JWT_SECRET is required in production: at least 32 random bytes',
   ]);
-  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(31) })).toHaveLength(1);
-  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
+  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: good.slice(1) })).toEqual([
+    'JWT_SECRET must have at least 32 bytes',
+  ]);
+  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: good })).toEqual([]);
 });
 
 test('production with outside identity needs no secret', () => {
   expect(problemsOf({ NODE_ENV: 'production', JWT_JWKS_URL: 'https://id.example/jwks' })).toEqual([]);
 });
 
+describe('credentials in production', () => {
+  const servers = ['postgres', 'redis', 'rabbitmq'] as const;
+  const own = {
+    NODE_ENV: 'production',
+    JWT_SECRET: good,
+    DATABASE_URL: 'postgres://confab:aeGh1eiquohT@db/chat',
+    REDIS_PASSWORD: 'Ooth7aephohs',
+    RABBITMQ_USERNAME: 'confab',
+    RABBITMQ_PASSWORD: 'eeNg3aiThoo0',
+  };
+  const choose = ': choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
+
+  test('the defaults are refused, each by its name, beside all else that is wrong', () => {
+    const defaults = { NODE_ENV: 'production', JWT_SECRET: good, PORT: 'http' };
+    expect(problemsOf(defaults, { servers })).toEqual([
+      'PORT must be a whole number',
+      `DATABASE_URL holds a password of PostgreSQL's user postgres that everybody knows${choose}`,
+      `REDIS_PASSWORD is not set: Redis lets in whoever reaches it${choose}`,
+      `RABBITMQ_PASSWORD holds a password of RabbitMQ's user guest that everybody knows${choose}`,
+    ]);
+  });
+
+  test('one’s own are taken without a word', () => {
+    expect(parseConfig(own, { servers }).warnings).toEqual([]);
+  });
+
+  test.each([
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://confab:confab@db/chat' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://db/chat?user=me&password=me' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgresql://me:p%6Fstgres@db/chat' }],
+    ['DATABASE_PASSWORD', { DATABASE_URL: 'postgres://confab@db/chat', DATABASE_PASSWORD: 'changeme' }],
+    ['REDIS_PASSWORD', { REDIS_PASSWORD: 'Redis' }],
+    ['RABBITMQ_PASSWORD', { RABBITMQ_USERNAME: 'chatty', RABBITMQ_PASSWORD: 'chatty' }],
+    ['RABBITMQ_URI', { RABBITMQ_URI: 'amqps://broker' }],
+    ['RABBITMQ_URI', { RABBITMQ_URI: 'amqp://confab:rabbitmq@broker/v' }],
+  ])('refused, and %s named: %o', (variable, given) => {
+    const problems = problemsOf({ ...own, ...given }, { servers });
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([variable]);
+    const allowed = { ...own, ...given, ALLOW_DEFAULT_CREDENTIALS: 'true' };
+    expect(parseConfig(allowed, { servers }).warnings).toEqual([String(problems[0]).replace(choose, '')]);
+  });
+
+  test('a PostgreSQL without a password may know its clients by a certificate or a socket', () => {
+    expect(problemsOf({ ...own, DATABASE_URL: 'postgres://confab@db/chat' }, { servers })).toEqual([]);
+    expect(defaultCredentials(postgresAccess('postgres:///chat?host=/run'))).toBeUndefined();
+  });
+
+  test('matter for the servers that the process uses, and in production alone', () => {
+    const { RABBITMQ_PASSWORD: _, ...gateway } = own;
+    expect(problemsOf(gateway, { servers: ['postgres', 'redis'] })).toEqual([]);
+    expect(problemsOf({ NODE_ENV: 'production' }, { needsSecret: false, servers: [] })).toEqual([]);
+    expect(parseConfig({}, { servers }).warnings).toEqual([]);
+  });
+});
+
+test('a server that is reached in plain text, and not by a private network, is warned of', () => {
+  const warned = (given: Record<string, string>) =>
+    parseConfig(
+      { NODE_ENV: 'production', ALLOW_DEFAULT_CREDENTIALS: 'true', ...given },
+      { needsSecret: false, servers: ['postgres', 'redis', 'rabbitmq'] },
+    ).warnings.filter((warning) => warning.includes('without TLS'));
+  const database = (host: string, query = '') => ({ DATABASE_URL: `postgres://u:p1@${host}/chat${query}` });
+
+  for (const host of [
+    ...[
+      'localhost',
+      '127.0.0.1',
+      '[::1]',
+      '10.1.2.3',
+      '172.20.0.5',
+      '192.168.1.9',
+      '100.64.0.1',
+      '[fd00::7]',
+    ],
+    ...['postgres', 'postgres.chat.svc', 'pg.chat.svc.cluster.local', 'db.internal'],
+  ]) {
+    expect(warned(database(host)), host).toEqual([]);
+  }
+  for (const host of [
+    'db.example.com',
+    '203.0.113.7',
+    '172.32.0.1',
+    '[2001:db8::1]',
+    '10.1.2.3.example.com',
+  ]) {
+    expect(warned(database(host)), host).toHaveLength(1);
+    expect(warned(database(host, '?sslmode=verify-full')), host).toEqual([]);
+    expect(warned(database(host, '?sslmode=prefer')), host).toHaveLength(1);
+  }
+  const many = 'postgres://u@10.0.0.1:5432,[fd00::7]:5432,db.example.com:5432/chat';
+  expect(plainText(postgresAccess(many))).toContain('PostgreSQL at db.example.com is');
+  expect(plainText(postgresAccess('postgres:///chat?host=/run/postgresql'))).toBeUndefined();
+  expect(warned({ REDIS_HOST: 'cache.example.com' })[0]).toContain('Redis at cache.example.com');
+  expect(warned({ RABBITMQ_URI: 'amqp://broker.example.com' })[0]).toContain('RabbitMQ');
+  expect(warned({ RABBITMQ_URI: 'amqps://broker.example.com' })).toEqual([]);
+});
+
 test('a public key and a JWKS URL exclude each other', () => {
-  const key = '-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----';
-  expect(problemsOf({ JWT_PUBLIC_KEY: key, JWT_JWKS_URL: 'https://id.example/jwks' })).toHaveLength(1);
+  const { publicKey } = generateKeyPairSync('ed25519');
+  const given = { JWT_PUBLIC_KEY: pemOf(publicKey), JWT_JWKS_URL: 'https://id.example/jwks' };
+  expect(problemsOf(given)).toEqual(['JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one']);
+});
+
+describe('keys that somebody else could have', () => {
+  test.each([
+    'a'.repeat(32),
+    'abcd'.repeat(8),
+    'changeme'.repeat(4),
+    '01234567890123456789012345678901',
+    'abcdefghijklmnopqrstuvwxyz012345',
+    'zyxwvutsrqponmlkjihgfedcba987654',
+    'aaaaaaaabbbbbbbbccccccccdddddddd',
+    'your-256-bit-secret-your-256-bit-secret',
+    'a-string-secret-at-least-256-bits-long',
+    'your-super-secret-jwt-key-change-this-in-production',
+    'CHANGE_ME: this is not a secure secret!',
+    'put JWT_SECRET here, put JWT_SECRET here',
+    'qwertyuiopasdfghjklzxcvbnm123456',
+  ])('%s is refused in production, and warned of elsewhere', (secret) => {
+    for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+      const given = { JWT_SECRET: good, [name]: secret };
+      expect(problemsOf({ NODE_ENV: 'production', ...given })).toEqual([
+        expect.stringMatching(new RegExp(`^${name} `)),
+      ]);
+      expect(parseConfig(given).warnings).toEqual([expect.stringMatching(new RegExp(`^${name} `))]);
+    }
+  });
+
+  test('random ones are taken, of every spelling', () => {
+    for (let time = 0; time < 500; time += 1) {
+      const spellings = [
+        randomBytes(16).toString('hex'),
+        randomBytes(24).toString('base64'),
+        randomBytes(32).toString('base64url'),
+        Array.from(randomBytes(32), (byte) => byte % 10).join(''),
+      ];
+      for (const JWT_SECRET of spellings) {
+        expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET })).toEqual([]);
+        expect(parseConfig({ JWT_SECRET }).warnings).toEqual([]);
+      }
+    }
+    const phrase = 'сорок тысяч обезьян в зелёных шляпах';
+    expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: phrase })).toEqual([]);
+  });
+
+  test('keys that came over a line that anybody can listen in on', () => {
+    const given = { JWT_JWKS_URL: 'http://id.example/jwks' };
+    const problem = expect.stringMatching(/^JWT_JWKS_URL must begin with https/);
+    expect(problemsOf({ NODE_ENV: 'production', ...given })).toEqual([problem]);
+    expect(parseConfig(given).warnings).toEqual([problem]);
+  });
+
+  const rsa = (modulusLength: number, publicExponent = 65_537) =>
+    pemOf(generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey);
+  const ed25519 = (hex: string) => {
+    const der = Buffer.from(`302a300506032b6570032100${hex}`, 'hex');
+    return `-----BEGIN PUBLIC KEY-----\n${der.toString('base64')}\n-----END PUBLIC KEY-----`;
+  };
+
+  test.each<[string, string, RegExp]>([
+    ['RSA of 512 bits', rsa(512), /512 bits/],
+    ['RSA of 1024 bits', rsa(1024), /1024 bits/],
+    ['RSA with the exponent 3', rsa(2048, 3), /exponent 3/],
+    ['an Ed25519 key by which everybody can sign', ed25519(`01${'00'.repeat(31)}`), /small order/],
+    ['the same with its sign', ed25519(`01${'00'.repeat(30)}80`), /small order/],
+    [
+      'a curve that is not supported',
+      pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey),
+      /type ec/,
+    ],
+    ['a key for agreement', pemOf(generateKeyPairSync('x25519').publicKey), /type x25519/],
+    ['no key', '-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----', /cannot be read/],
+  ])('%s is refused everywhere', (_, JWT_PUBLIC_KEY, reason) => {
+    expect(problemsOf({ JWT_PUBLIC_KEY })).toEqual([expect.stringMatching(reason)]);
+  });
+
+  test('RSA of 2048 bits and Ed25519 are taken', () => {
+    expect(problemsOf({ NODE_ENV: 'production', JWT_PUBLIC_KEY: rsa(2048) })).toEqual([]);
+    const { publicKey } = generateKeyPairSync('ed25519');
+    expect(problemsOf({ NODE_ENV: 'production', JWT_PUBLIC_KEY: pemOf(publicKey) })).toEqual([]);
+  });
 });

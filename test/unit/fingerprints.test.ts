@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test';
+import { generateKeyPairSync } from 'node:crypto';
 import { parseConfig } from '../../src/shared/config.ts';
 import { createFingerprints } from '../../src/shared/registry/fingerprints.ts';
 import type { Role } from '../../src/shared/registry/registry.ts';
@@ -46,7 +47,11 @@ test('they are short, and nothing without the key', async () => {
   }
 });
 
-const pem = (eol: string) => ['-----BEGIN PUBLIC KEY-----', 'AAAA', '-----END PUBLIC KEY-----'].join(eol);
+const { publicKey } = generateKeyPairSync('ed25519');
+const pem = (eol: string) =>
+  String(publicKey.export({ type: 'spki', format: 'pem' }))
+    .trim()
+    .replaceAll('\n', eol);
 
 test.each([
   [{ CHAT_NOTIFICATION_CHANNEL: 'another' }, ['notifications']],

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { readMigrations } from '../../src/db/migration-files.ts';
 
-const migrations = await readMigrations();
+const migrations = readMigrations();
 /** Those before say nothing: the versions that made them asked for the very same schema. */
 const named = migrations.slice(3);
 

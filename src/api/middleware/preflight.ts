@@ -1,19 +1,24 @@
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { exposedHeaders } from '../answer.ts';
 import type { ApiEnv } from '../env.ts';
 
+/** A browser's question whether a page may ask; any other OPTIONS asks for the methods of a route. */
+export const isPreflight = (c: Context<ApiEnv>): boolean =>
+  c.req.method === 'OPTIONS' &&
+  c.req.header('origin') !== undefined &&
+  c.req.header('access-control-request-method') !== undefined;
+
 /**
- * Answers a browser's question whether it may ask. Tokens travel in a header, never in a cookie: no credentials, and a
- * foreign origin merely gets no answer to read.
+ * Answers a preflight. Tokens travel in a header, never in a cookie: no credentials, and a foreign origin merely gets no
+ * answer to read. So a page may send whatever headers its libraries add.
  */
 export function preflight(allowedOrigin: (origin: string) => boolean): MiddlewareHandler<ApiEnv> {
   const answer = cors({
     origin: (origin) => (origin !== '' && allowedOrigin(origin) ? origin : null),
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    allowHeaders: ['Authorization', 'Content-Type', 'X-Request-Id'],
     exposeHeaders: exposedHeaders.split(','),
     maxAge: 600,
   });
-  return (c, next) => (c.req.method === 'OPTIONS' ? answer(c, next) : next());
+  return (c, next) => (isPreflight(c) ? answer(c, next) : next());
 }

@@ -3,6 +3,7 @@ import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
 import { messageColumns } from './message-columns.ts';
 import { joinUser, participantOrder, present, type StoredParticipant } from './participant-columns.ts';
+import { shownName } from './shown-name.ts';
 
 export type StoredChat = Omit<Chat, 'participants'> & { participants: StoredParticipant[] };
 
@@ -22,7 +23,7 @@ const joinMembers = `CROSS JOIN LATERAL (
       SELECT count(*)::int FROM chat_participants p WHERE p.chat_id = c.id AND ${present('p')}
     ) AS total,
     coalesce(json_agg(json_build_object(
-      'userId', f.user_id, 'displayName', u.display_name, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
+      'userId', f.user_id, 'displayName', ${shownName('u')}, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
     ) ORDER BY ${participantOrder('f')}), '[]'::json) AS shown
   FROM (
     SELECT p.*

@@ -1,12 +1,13 @@
 import type { Participant } from '../../shared/contract.ts';
 import { iso } from '../database.ts';
+import { shownName } from './shown-name.ts';
 
 /** A participant as PostgreSQL knows it; who is online only presence knows. */
 export type StoredParticipant = Omit<Participant, 'online'>;
 
 /** Columns of `chat_participants` and `users` under the names of the contract's `Participant`. */
 export const participantColumns = (participants: string, users: string): string =>
-  `${participants}.user_id AS "userId", ${users}.display_name AS "displayName", ${participants}.role,
+  `${participants}.user_id AS "userId", ${shownName(users)} AS "displayName", ${participants}.role,
   ${iso(`${participants}.joined_at`)} AS "joinedAt"`;
 
 /**

@@ -78,6 +78,7 @@ interface InFlight {
 
 interface Line {
   readonly channel: ConfirmChannel;
+  readonly shared: boolean;
   closed: boolean;
 }
 
@@ -264,17 +265,20 @@ export function createPublisher({
     rejectAll(lane, `${to.label} ${why}`);
     lane.line = undefined;
     lane.unconfirmed = new Set();
-    if (line && line === attached.shared) {
-      // The others leave it too: what is never confirmed on it would be kept in mind for ever.
-      attached.shared = undefined;
-      leave(attached, line);
-      void openOwn(lane);
-    } else {
-      void openOwn(lane, line);
-    }
+    if (line?.shared) abandon(attached, line);
+    void openOwn(lane, line?.shared ? undefined : line);
   }
 
-  /** Closes a channel that was shared when its last lane has left it. */
+  /** The others leave the channel too: what is never confirmed on it would be kept in mind for ever. */
+  function abandon(attached: Attached, line: Line): void {
+    if (attached.shared === line) attached.shared = undefined;
+    for (const lane of attached.lanes) {
+      if (lane.line === line && lane.unconfirmed.size === 0) lane.line = undefined;
+    }
+    leave(attached, line);
+  }
+
+  /** Closes a channel when its last lane has left it. */
   function leave({ lanes }: Attached, line: Line): void {
     for (const lane of lanes) if (lane.line === line) return;
     void closeChannel(line.channel);
@@ -318,7 +322,7 @@ export function createPublisher({
   }
 
   function share(attached: Attached): Promise<Line> {
-    attached.sharing ??= openLine(attached)
+    attached.sharing ??= openLine(attached, true)
       .then((line) => {
         attached.shared = line;
         return line;
@@ -338,9 +342,10 @@ export function createPublisher({
     if (lane.opening) return;
     lane.opening = true;
     try {
-      const line = await openLine(lane.attached, reopenDeadlineMs);
+      const line = await openLine(lane.attached, false, reopenDeadlineMs);
       await left?.channel.close().catch(() => {});
-      if (lane.attached !== current || line.closed) return;
+      if (lane.attached !== current) return;
+      if (line.closed) throw new Error('the channel was closed');
       if (lane.silentSince === undefined) void closeChannel(line.channel);
       else lane.line = line;
     } catch (error) {
@@ -350,9 +355,9 @@ export function createPublisher({
     }
   }
 
-  async function openLine(attached: Attached, deadlineMs?: number): Promise<Line> {
+  async function openLine(attached: Attached, shared: boolean, deadlineMs?: number): Promise<Line> {
     const channel = await openChannel(() => attached.connection.createConfirmChannel(), deadlineMs);
-    const line: Line = { channel, closed: false };
+    const line: Line = { channel, shared, closed: false };
     let error: unknown;
     channel.on('error', (reason) => (error = reason));
     // Of one id several may be under way, and which one came back is not told: none of them is taken for routed.
@@ -401,6 +406,8 @@ export function createPublisher({
     const until = performance.now() + (failures === 0 ? 0 : fullJitterMs(failures, 50));
     lane.refusal = { reason, code: codeOf(error), until };
     lane.failures += 1;
+    // That is an answer.
+    lane.silentSince = undefined;
   }
 
   /** It has confirmed: it is well again. */

@@ -2,6 +2,7 @@
 FROM oven/bun:1.4.5-slim AS dependencies
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
+COPY patches ./patches
 # Without peers: one of them is a TypeScript compiler, which Bun does not need (48 of 125 MB).
 RUN bun install --frozen-lockfile --production --omit=peer --ignore-scripts
 

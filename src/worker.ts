@@ -21,7 +21,7 @@ await runProcess('worker', { secret: 'none', servers }, async (parts) => {
   const database = await adapters.database();
   const worker = await assembleWorker(parts, adapters);
 
-  const queue = { own: true, check: worker.ready };
+  const queue = { own: true, check: worker.ready, problems: worker.problems, figures: worker.depth };
   const { hintsReady: hints, peersAgree: peers } = adapters;
   const { leaving } = lifecycle;
   const health = createHealthApp(readinessOf({ database, queue, hints, peers, leaving }), log);

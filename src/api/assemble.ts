@@ -33,6 +33,8 @@ export async function assembleApi(
   });
   const { issuer, serviceToken } = config.auth;
 
+  // Where the api consumes as well.
+  const consumed = config.worker.enabled ? await adapters.partitionSource() : undefined;
   const { partitionCount } = adapters;
   const envelopes = createEnvelopeCodec(await envelopeKey(database));
   const { envelopeVersion } = membership;
@@ -61,7 +63,10 @@ export async function assembleApi(
     allowedOrigin: createAllowedOrigin(config),
     readiness: readinessOf({
       database,
-      queue: { own: false, check: () => sendQueue.ready() },
+      queue: {
+        ...{ own: false, check: sendQueue.ready, figures: consumed?.depth },
+        problems: () => [...sendQueue.problems(), ...(consumed?.problems() ?? [])],
+      },
       hints: adapters.hintsReady,
       peers: adapters.peersAgree,
       leaving: lifecycle.leaving,

@@ -3,7 +3,7 @@ import type { Dependency } from './routes/health.ts';
 
 export interface ReadinessParts {
   database: Database;
-  queue?: Pick<Dependency, 'own' | 'check'>;
+  queue?: Omit<Dependency, 'name'>;
   /** Undefined where nothing outside the process keeps them. */
   hints: Dependency['check'] | undefined;
   /** Whether the other processes are set up as this one; undefined where there are none. */

@@ -4,7 +4,7 @@ import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
 import { loadConfig } from '../shared/load-config.ts';
 import { createLog } from '../shared/log.ts';
-import { readDepths } from '../shared/queue/rabbitmq-depths.ts';
+import { assertLeaders, readDepths } from '../shared/queue/rabbitmq-depths.ts';
 import { createLink } from '../shared/queue/rabbitmq-link.ts';
 import { repartition } from './repartition/repartition.ts';
 
@@ -34,17 +34,17 @@ async function main(count: number, waitMs: number): Promise<void> {
     });
     lifecycle.defer('PostgreSQL', () => database.close());
     const link = createLink({
-      url: config.broker.url,
+      broker: config.broker,
       name: applicationName,
       log,
       waitMs: serversWaitMs,
-      setup: async () => {},
     });
     lifecycle.defer('RabbitMQ', () => link.close());
     await link.open();
     await repartition({
       database,
       depths: (partitionCount) => readDepths(link, config.broker, partitionCount),
+      assertLeaders: (partitionCount) => assertLeaders(link, config.broker, partitionCount),
       ownName: applicationName,
       count,
       waitMs,

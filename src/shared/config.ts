@@ -5,6 +5,8 @@ import {
   type DatabaseSecrets,
   parseConnectionString,
 } from '../db/connection-string.ts';
+import { AddressProblem, parseBrokerHosts, parseBrokerUri } from './broker-address.ts';
+import { brokerAddressOf, brokerProblems } from './broker-environment.ts';
 import { publicKeyProblem } from './key-strength.ts';
 import { secretWeakness } from './secret-strength.ts';
 import {
@@ -12,7 +14,6 @@ import {
   plainText,
   postgresAccess,
   rabbitMqAccess,
-  rabbitMqUriAccess,
   redisAccess,
   type ServerAccess,
   type ServerName,
@@ -32,6 +33,20 @@ export class ConfigError extends Error {
 const text = v.pipe(v.string(), v.trim());
 /** To the byte: a space at its end is part of a password. */
 const secretText = v.string();
+/** What `read` makes of it; what it throws is the problem. */
+const parsedBy = <Output>(read: (value: string) => Output) =>
+  v.pipe(
+    text,
+    v.rawTransform<string, Output>(({ dataset, addIssue, NEVER }) => {
+      try {
+        return read(dataset.value);
+      } catch (error) {
+        if (!(error instanceof AddressProblem)) throw error;
+        addIssue({ message: error.message });
+        return NEVER;
+      }
+    }),
+  );
 const integer = (lowest: number, highest: number) =>
   v.pipe(
     text,
@@ -150,17 +165,28 @@ const variables = v.object({
   REDIS_PORT: v.optional(port, '6379'),
   REDIS_PASSWORD: v.optional(secretText),
   REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
-  RABBITMQ_URI: v.optional(url('amqp:', 'amqps:')),
-  RABBITMQ_HOST: v.optional(text, 'localhost'),
-  RABBITMQ_PORT: v.optional(port, '5672'),
-  RABBITMQ_USERNAME: v.optional(text, 'guest'),
+  RABBITMQ_URI: v.optional(parsedBy(parseBrokerUri)),
+  RABBITMQ_HOST: v.optional(parsedBy(parseBrokerHosts), 'localhost'),
+  RABBITMQ_PORT: v.optional(port),
+  RABBITMQ_USERNAME: v.optional(secretText, 'guest'),
   RABBITMQ_PASSWORD: v.optional(secretText, 'guest'),
-  RABBITMQ_VHOST: v.optional(text, '/'),
+  RABBITMQ_VHOST: v.optional(
+    v.pipe(
+      secretText,
+      v.check((value) => Buffer.byteLength(value) <= 255, 'may have 255 bytes at most'),
+    ),
+    '/',
+  ),
+  RABBITMQ_TLS: v.optional(flag),
+  RABBITMQ_TLS_CA: v.optional(text),
+  RABBITMQ_TLS_CERT: v.optional(text),
+  RABBITMQ_TLS_KEY: v.optional(text),
   RABBITMQ_CHAT_EXCHANGE: v.optional(name, 'chat.events'),
   RABBITMQ_CHAT_DLX_EXCHANGE: v.optional(name, 'chat.dlx'),
   RABBITMQ_CHAT_QUEUE_PREFIX: v.optional(name, 'chat.message.send'),
   RABBITMQ_CHAT_DLQ_NAME: v.optional(name, 'chat.message.send.dlq'),
   RABBITMQ_CHAT_PARTITION_COUNT: v.optional(integer(1, 1024), '8'),
+  RABBITMQ_CHAT_QUEUE_MAX_BYTES: v.optional(integer(1_048_576, 2 ** 50)),
   RABBITMQ_CHAT_MAX_RETRIES: v.optional(integer(0, 100), '5'),
   RABBITMQ_CHAT_CONSUMER_PREFETCH: v.optional(integer(1, 100), '1'),
   CHAT_NOTIFICATION_CHANNEL: v.optional(name, 'chat.notifications'),
@@ -206,7 +232,9 @@ const serverVariables = v.pick(variables, [
     'DATABASE_TLS_KEY',
   ] as const),
   ...(['REDIS_HOST', 'REDIS_PASSWORD'] as const),
-  ...(['RABBITMQ_URI', 'RABBITMQ_HOST', 'RABBITMQ_USERNAME', 'RABBITMQ_PASSWORD'] as const),
+  ...(['RABBITMQ_URI', 'RABBITMQ_HOST', 'RABBITMQ_PORT', 'RABBITMQ_VHOST', 'RABBITMQ_TLS'] as const),
+  ...(['RABBITMQ_USERNAME', 'RABBITMQ_PASSWORD'] as const),
+  ...(['RABBITMQ_TLS_CA', 'RABBITMQ_TLS_CERT', 'RABBITMQ_TLS_KEY'] as const),
 ]);
 
 type ServerVariables = v.InferOutput<typeof serverVariables>;
@@ -246,6 +274,7 @@ export function parseConfig(
   if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
+  if (parsed.success) problems.push(...brokerProblems(parsed.output));
   const warnings = links.map(linkIgnored);
   (production ? problems : warnings).push(...weakKeys(set));
   // By themselves: an error elsewhere hides none of these.
@@ -290,11 +319,13 @@ export function parseConfig(
       db: env.REDIS_DB,
     },
     broker: {
-      url: env.RABBITMQ_URI ?? brokerUrl(env),
+      ...brokerAddressOf(env),
       exchange: env.RABBITMQ_CHAT_EXCHANGE,
       deadLetterExchange: env.RABBITMQ_CHAT_DLX_EXCHANGE,
       queuePrefix: env.RABBITMQ_CHAT_QUEUE_PREFIX,
       deadLetterQueue: env.RABBITMQ_CHAT_DLQ_NAME,
+      /** Of one partition; undefined: no bound. */
+      queueMaxBytes: env.RABBITMQ_CHAT_QUEUE_MAX_BYTES,
     },
     partitionCount: env.RABBITMQ_CHAT_PARTITION_COUNT,
     worker: {
@@ -379,13 +410,7 @@ function accessesOf(env: ServerVariables): ServerAccess[] {
   return [
     ...postgresAccessOf(env),
     redisAccess({ host: env.REDIS_HOST, password: env.REDIS_PASSWORD }),
-    env.RABBITMQ_URI === undefined
-      ? rabbitMqAccess({
-          host: env.RABBITMQ_HOST,
-          user: env.RABBITMQ_USERNAME,
-          password: env.RABBITMQ_PASSWORD,
-        })
-      : rabbitMqUriAccess(env.RABBITMQ_URI),
+    rabbitMqAccess(brokerAddressOf(env), env.RABBITMQ_URI ? 'RABBITMQ_URI' : 'RABBITMQ_PASSWORD'),
   ];
 }
 
@@ -415,9 +440,4 @@ function connectionProblem(env: ServerVariables): string | undefined {
     if (error instanceof ConnectionStringError) return `DATABASE_URL ${error.message}`;
     throw error;
   }
-}
-
-function brokerUrl(env: v.InferOutput<typeof variables>): string {
-  const credentials = `${encodeURIComponent(env.RABBITMQ_USERNAME)}:${encodeURIComponent(env.RABBITMQ_PASSWORD)}`;
-  return `amqp://${credentials}@${env.RABBITMQ_HOST}:${env.RABBITMQ_PORT}/${encodeURIComponent(env.RABBITMQ_VHOST)}`;
 }

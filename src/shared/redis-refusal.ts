@@ -1,6 +1,6 @@
 import { connect as connectTcp } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import type { RedisConfig } from './config.ts';
+import { speaksTls } from './tls.ts';
 
 /** What no waiting mends: how it is said, by Redis or by what is there instead, and what mends it. */
 const refusals: readonly (readonly [pattern: RegExp, mend: string])[] = [
@@ -45,20 +45,6 @@ function firstLine(host: string, port: number): Promise<string | undefined> {
     function end(line: string | undefined): void {
       socket.destroy();
       resolve(line);
-    }
-  });
-}
-
-/** Whose certificate it is makes no difference: nothing is sent. */
-function speaksTls(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connectTls({ host, port, rejectUnauthorized: false });
-    socket.setTimeout(lookMs);
-    socket.once('secureConnect', () => end(true));
-    for (const event of ['error', 'close', 'timeout']) socket.once(event, () => end(false));
-    function end(spoken: boolean): void {
-      socket.destroy();
-      resolve(spoken);
     }
   });
 }

@@ -1,4 +1,5 @@
 import { type DatabaseSecrets, parseConnectionString } from '../db/connection-string.ts';
+import type { BrokerAddress } from './broker-address.ts';
 
 /**
  * What the environment says of the way to a server: enough to tell whether it could be anybody's. The drivers read the
@@ -86,31 +87,14 @@ export const redisAccess = (given: { host: string; password: string | undefined 
   encrypted: false,
 });
 
-export const rabbitMqAccess = (given: { host: string; user: string; password: string }): ServerAccess => ({
+export const rabbitMqAccess = (address: BrokerAddress, variable: string): ServerAccess => ({
   server: 'rabbitmq',
   label: 'RabbitMQ',
-  hosts: [given.host],
-  user: given.user,
-  password: given.password,
+  hosts: address.hosts.map(({ host }) => host),
+  user: address.username,
+  // The certificate is the password.
+  password: address.mechanism === 'EXTERNAL' ? undefined : address.password,
   openWithoutPassword: false,
-  variable: 'RABBITMQ_PASSWORD',
-  encrypted: false,
+  variable,
+  encrypted: address.encrypted,
 });
-
-/** @param uri `amqp://` or `amqps://`, which without credentials means guest's */
-export function rabbitMqUriAccess(uri: string): ServerAccess {
-  const { protocol, hostname, username, password } = new URL(uri);
-  const [user, secret] = username === '' ? ['guest', 'guest'] : [decoded(username), decoded(password)];
-  const access = rabbitMqAccess({ host: withoutPort(hostname), user, password: secret });
-  return { ...access, variable: 'RABBITMQ_URI', encrypted: protocol === 'amqps:' };
-}
-
-const withoutPort = (host: string): string => host.trim().replace(/^\[([^\]]*)\].*$|:\d*$/, '$1');
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}

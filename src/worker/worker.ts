@@ -5,7 +5,7 @@ import type { Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
 import type { EnvelopeCodec } from '../shared/queue/envelope-codec.ts';
-import type { DeadLetterSink, PartitionSource } from '../shared/queue/queue.ts';
+import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/queue/queue.ts';
 import type { Membership } from '../shared/registry/membership.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createBatchHandler } from './batch.ts';
@@ -18,6 +18,10 @@ export interface Worker {
   stop(): Promise<void>;
   /** Whether it takes its part of the partitions now. */
   ready(): boolean;
+  /** What is wrong with partitions, its own or not. */
+  problems(): readonly string[];
+  /** How much waits in all of them. */
+  depth(): QueueDepth | undefined;
 }
 
 export async function startWorker(dependencies: {
@@ -71,5 +75,7 @@ export async function startWorker(dependencies: {
       await announcer.stop();
     },
     ready: () => share.ready() && partitionSource.ready() && !watch.replaced(),
+    problems: partitionSource.problems,
+    depth: partitionSource.depth,
   };
 }

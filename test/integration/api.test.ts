@@ -430,6 +430,19 @@ describe('readiness', () => {
     expect(looks).toBe(2);
   });
 
+  test('200 degraded: everything is up, and something is wrong with it all the same; figures are no problem', async () => {
+    const figures = () => ({ waiting: 12 });
+    expect(await readiness({ name: 'queue', own: true, ...up, problems: () => [], figures })).toEqual([
+      200,
+      { status: 'ready', dependencies: { queue: 'up' }, figures: { queue: { waiting: 12 } } },
+    ]);
+    const problems = () => ['partition 3: no confirms'];
+    expect(await readiness({ name: 'queue', own: true, ...up, problems })).toEqual([
+      200,
+      { status: 'degraded', dependencies: { queue: 'up' }, problems: ['partition 3: no confirms'] },
+    ]);
+  });
+
   test('503 unavailable: it can’t do its job where another could', async () => {
     expect(
       await readiness({ name: 'postgres', own: false, ...up }, { name: 'gateway', own: true, ...down }),

@@ -135,7 +135,7 @@ for (const [name, all, volumes] of [
         const config = containerConfig(all, service, volumes);
         expect(config.database.url).toBe('postgres://postgres@postgres:5432/chat');
         expect(config.redis).toMatchObject({ host: 'redis', port: 6379 });
-        expect(new URL(config.broker.url)).toMatchObject({ host: 'rabbitmq:5672', pathname: '/%2F' });
+        expect(config.broker).toMatchObject({ hosts: [{ host: 'rabbitmq', port: 5672 }], vhost: '/' });
         expect(JSON.stringify(all[service]?.environment)).not.toMatch(/localhost|127\.0\.0\.1/);
       }
     });
@@ -158,7 +158,7 @@ for (const [name, all, volumes] of [
       expect({ ...database, url: '', password: '' }).toEqual({ ...defaults.database, url: '', password: '' });
       expect({ ...auth, secret: '' }).toEqual({ ...defaults.auth, secret: '' });
       expect({ ...worker, enabled: false }).toEqual(defaults.worker);
-      expect({ ...broker, url: '' }).toEqual({ ...defaults.broker, url: '' });
+      expect({ ...broker, hosts: [], password: '' }).toEqual({ ...defaults.broker, hosts: [], password: '' });
     });
 
     test('publishes Kong on 3000 and the servers to this machine alone', () => {
@@ -176,7 +176,7 @@ test('without a .env every server has a password of its own, and nobody warns', 
   const secrets = [
     config.database.password,
     config.redis.password,
-    config.broker.url,
+    config.broker.password,
     config.auth.secret,
   ].map(secretOf);
   expect(new Set(secrets).size).toBe(4);
@@ -187,7 +187,7 @@ test('without a .env every server has a password of its own, and nobody warns', 
 
 test('with .env.example as .env the servers have what it says, and each process warns', () => {
   const config = containerConfig(example, 'api', exampleVolumes);
-  expect([config.database.password, config.broker.url].map(secretOf)).toEqual(['postgres', 'guest']);
+  expect([config.database.password, config.broker.password].map(secretOf)).toEqual(['postgres', 'guest']);
   expect(config.redis.password).toBeUndefined();
   expect(config.warnings.map((warning) => warning.split(' ')[0])).toEqual([
     'DATABASE_PASSWORD',
@@ -219,7 +219,7 @@ test('each server is given the password that the others have', async () => {
   const { database, redis, broker } = containerConfig(plain, 'worker', plainVolumes);
   expect(await seen('postgres', 'postgres', 'echo "$POSTGRES_PASSWORD"')).toBe(database.password ?? '');
   expect(await seen('rabbitmq', 'rabbitmq-server', 'echo "$RABBITMQ_DEFAULT_PASS"')).toBe(
-    secretOf(broker.url) ?? '',
+    secretOf(broker.password) ?? '',
   );
   expect(await seen('redis', 'redis-server', 'echo "$*"')).toBe(
     `redis-server --save  --appendonly no --requirepass ${redis.password}`,
@@ -230,7 +230,7 @@ test('each server is given the password that the others have', async () => {
 describe('the passwords', () => {
   const passwords = (all: Services, root: string) => {
     const { database, redis, broker } = containerConfig(all, 'worker', root);
-    return [database.password, secretOf(broker.url), redis.password];
+    return [database.password, secretOf(broker.password), redis.password];
   };
 
   test('stay, with a .env and without one, in whatever order', async () => {
@@ -326,7 +326,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
       password: (await Bun.file(join(root, 'passwords/postgres')).text()).replace('\n', ''),
     },
     redis: { host: 'redis', port: 6379, password: 'own' },
-    broker: { url: 'amqp://guest:own@rabbitmq:5672/%2F' },
+    broker: { hosts: [{ host: 'rabbitmq', port: 5672 }], username: 'guest', password: 'own' },
     worker: { enabled: false },
     corsOrigins: ['https://app.example.com'],
     auth: { secret: 'an own secret of more than thirty-two bytes', accessTtlSeconds: 300 },
@@ -340,7 +340,10 @@ test('no variable is forgotten: each is set, or handed on from .env', async () =
     fromFiles.includes(name) ? `${name}_FILE` : name,
   );
   // The data folder is the single process's; one URI in place of the parts would be an address.
-  const notForContainers = ['DATA_DIR', 'RABBITMQ_URI'];
+  const notForContainers = [
+    ...['DATA_DIR', 'RABBITMQ_URI'],
+    ...['RABBITMQ_TLS', 'RABBITMQ_TLS_CA', 'RABBITMQ_TLS_CERT', 'RABBITMQ_TLS_KEY'],
+  ];
   for (const service of ours) {
     const checksTokens = service === 'api' || service === 'gateway';
     const left = [...notForContainers, ...(checksTokens ? [] : ['JWT_SECRET', 'JWT_SECRET_PREVIOUS'])];
@@ -397,6 +400,8 @@ test('the image is not run as root and takes in nothing but the program', async 
   const dockerfile = await readText('Dockerfile');
   expect(dockerfile.match(/^USER (.+)$/m)?.[1]).toBe('1000:1000');
   expect(dockerfile).toContain('ENV HOST=::');
+  // `bun install` fails without the patches that package.json names.
+  expect(dockerfile).toContain('COPY patches ./patches');
   const ignored = (await readText('.dockerignore'))
     .split('\n')
     .filter((line) => line && !line.startsWith('#'));
@@ -405,6 +410,7 @@ test('the image is not run as root and takes in nothing but the program', async 
     '!bun.lock',
     '!bunfig.toml',
     '!package.json',
+    '!patches',
     '!tsconfig.json',
     '!drizzle',
     '!src',

@@ -3,6 +3,7 @@ import amqplib from 'amqplib';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import { brokerConfig } from '../support/broker.ts';
 import { realServers } from '../support/servers.ts';
 import { forgedEnvelopes, partitionCount } from './forged-envelopes.ts';
 
@@ -14,13 +15,7 @@ forgedEnvelopes('RabbitMQ', async () => {
   const names = servers.createBrokerNames();
   const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
   const queue = openRabbitMq({
-    broker: {
-      url: servers.rabbitmqUrl,
-      exchange: names.RABBITMQ_CHAT_EXCHANGE,
-      deadLetterExchange: names.RABBITMQ_CHAT_DLX_EXCHANGE,
-      queuePrefix: names.RABBITMQ_CHAT_QUEUE_PREFIX,
-      deadLetterQueue: names.RABBITMQ_CHAT_DLQ_NAME,
-    },
+    broker: brokerConfig(servers.rabbitmqUrl, names),
     partitionCount,
     log: createLog({ logLevel: 'silent' }, 'test'),
     waitMs: 20_000,

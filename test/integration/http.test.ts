@@ -19,7 +19,7 @@ const base = await embeddedBase();
 const log = createLog({ logLevel: 'silent' }, 'test');
 const sendMessage = createSendMessage({
   ...base,
-  sendQueue: { publish: async () => {}, ready: () => true },
+  sendQueue: { publish: async () => {}, ready: () => true, problems: () => [] },
   envelopes: testEnvelopes,
   envelopeVersion: () => 1,
   partitionCount: 2,

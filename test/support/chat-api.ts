@@ -86,6 +86,7 @@ export async function openChatApi(parts: {
   };
   const sendQueue: SendQueue = {
     ready: () => embeddedSends.ready(),
+    problems: () => embeddedSends.problems(),
     async publish(message) {
       if (faults.sendQueue === 'silent') return new Promise(() => {});
       if (faults.sendQueue) throw faults.sendQueue;

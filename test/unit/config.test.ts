@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { parseConnectionString } from '../../src/db/connection-string.ts';
-import { ConfigError, type ConfigOptions, parseConfig } from '../../src/shared/config.ts';
+import { type BrokerConfig, ConfigError, type ConfigOptions, parseConfig } from '../../src/shared/config.ts';
 import { defaultCredentials, plainText, postgresAccess } from '../../src/shared/server-access.ts';
 
 const good = 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k';
@@ -20,7 +20,10 @@ function problemsOf(environment: Record<string, string>, options?: ConfigOptions
 test('an empty environment gives the defaults', () => {
   const config = parseConfig({});
   expect(config.port).toBe(3000);
-  expect(config.broker.url).toBe('amqp://guest:guest@localhost:5672/%2F');
+  expect(config.broker).toMatchObject({
+    ...{ hosts: [{ host: 'localhost', port: 5672 }], encrypted: false, tls: {} },
+    ...{ username: 'guest', password: 'guest', vhost: '/', queueMaxBytes: undefined },
+  });
   expect(config.auth.accessTtlSeconds).toBe(900);
   expect(config.auth.refreshTtlSeconds).toBe(30 * 86_400);
   expect(config.corsOrigins).toBeUndefined();
@@ -53,7 +56,7 @@ test('secrets are taken to the byte, other values without the space around them'
   });
   expect(config.auth.secret).toBe(secret);
   expect(config.redis).toMatchObject({ host: 'redis', password: spaced });
-  expect(decodeURIComponent(new URL(config.broker.url).password)).toBe(spaced);
+  expect(config.broker.password).toBe(spaced);
   expect(config.database.password).toBe(spaced);
   expect(config.port).toBe(8080);
   expect(parseConfig({ REDIS_PASSWORD: '   ' }).redis.password).toBe('   ');
@@ -181,12 +184,94 @@ test('a DATABASE_URL that cannot be used is refused with what is wrong about it'
 
 test('RABBITMQ_URI wins over the single variables', () => {
   const config = parseConfig({ RABBITMQ_URI: 'amqps://u:p@broker/v', RABBITMQ_HOST: 'other' });
-  expect(config.broker.url).toBe('amqps://u:p@broker/v');
+  expect(config.broker).toMatchObject({
+    ...{ hosts: [{ host: 'broker', port: 5671 }], encrypted: true, username: 'u', password: 'p', vhost: 'v' },
+  });
 });
 
-test('credentials and the virtual host are encoded into the broker URL', () => {
-  const config = parseConfig({ RABBITMQ_PASSWORD: 'p@ss/word', RABBITMQ_VHOST: 'a/b' });
-  expect(config.broker.url).toBe('amqp://guest:p%40ss%2Fword@localhost:5672/a%2Fb');
+const node = (host: string, port = 5672) => ({ host, port });
+
+test.each([
+  ['::1', [node('::1')]],
+  ['[::1]', [node('::1')]],
+  ['[::1]:5673', [node('::1', 5673)]],
+  ['fe80::1%eth0', [node('fe80::1%eth0')]],
+  ['[fe80::1%eth0]:7', [node('fe80::1%eth0', 7)]],
+  ['10.0.0.1:5673', [node('10.0.0.1', 5673)]],
+  ['rabbit_1', [node('rabbit_1')]],
+  [' a, b:1 ,[::2]:3,', [node('a'), node('b', 1), node('::2', 3)]],
+])('RABBITMQ_HOST=%s is understood', (RABBITMQ_HOST, hosts) => {
+  expect(parseConfig({ RABBITMQ_HOST }).broker.hosts).toEqual(hosts);
+  const authority = RABBITMQ_HOST.split(',').map((host) => host.trim());
+  // In a URI an IPv6 address has brackets.
+  if (/^[^[]*:.*:/.test(RABBITMQ_HOST)) return;
+  expect(parseConfig({ RABBITMQ_URI: `amqp://${authority.join(',')}` }).broker.hosts).toEqual(hosts);
+});
+
+test('RABBITMQ_PORT is for hosts without one; with TLS the usual one is another', () => {
+  const hostsOf = (environment: Record<string, string>) => parseConfig(environment).broker.hosts;
+  expect(hostsOf({ RABBITMQ_HOST: 'a,b:1', RABBITMQ_PORT: '7' })).toEqual([node('a', 7), node('b', 1)]);
+  expect(hostsOf({ RABBITMQ_HOST: 'a', RABBITMQ_TLS: 'true' })).toEqual([node('a', 5671)]);
+  expect(hostsOf({ RABBITMQ_HOST: 'a', RABBITMQ_TLS_CA: '/ca.pem' })).toEqual([node('a', 5671)]);
+  expect(hostsOf({ RABBITMQ_URI: 'amqps://a,b:1' })).toEqual([node('a', 5671), node('b', 1)]);
+});
+
+test('user, password and virtual host are taken to the byte', () => {
+  const odd = ' lead %41@:/?#[]\\é😀 trail ';
+  const [RABBITMQ_USERNAME, RABBITMQ_PASSWORD, RABBITMQ_VHOST] = [`${odd}1`, `${odd}2`, `${odd}3`];
+  const plain = { username: RABBITMQ_USERNAME, password: RABBITMQ_PASSWORD, vhost: RABBITMQ_VHOST };
+  expect(parseConfig({ RABBITMQ_USERNAME, RABBITMQ_PASSWORD, RABBITMQ_VHOST }).broker).toMatchObject(plain);
+  const [user, password, vhost] = Object.values(plain).map(encodeURIComponent);
+  const uri = parseConfig({ RABBITMQ_URI: `amqp://${user}:${password}@host/${vhost}` });
+  expect(uri.broker).toMatchObject(plain);
+});
+
+test.each<[string, Partial<BrokerConfig>]>([
+  ['amqp://', { username: 'guest', password: 'guest', vhost: '/' }],
+  ['amqp://h/', { vhost: '/' }],
+  ['amqp://h/%2F', { vhost: '/' }],
+  ['amqp://h/..', { vhost: '..' }],
+  ['amqp://h/a/b', { vhost: 'a/b' }],
+  ['amqp://u@h', { username: 'u', password: '' }],
+  ['amqp://u:p@ss@h', { username: 'u', password: 'p@ss' }],
+  ['amqp://u:100%@h', { password: '100%' }],
+  ['AMQP://u:p@h', { username: 'u' }],
+  ['amqp://u:p@a/v,amqp://u:p@b:1/v', { hosts: [node('a'), node('b', 1)], vhost: 'v' }],
+  ['amqp://h?heartbeat=7&channel_max=9&frame_max=8192&locale=x', { heartbeatSeconds: 7, channelMax: 9 }],
+  ['amqps://h?server_name_indication=n&verify=verify_peer', { serverName: 'n', encrypted: true }],
+  ['amqps://h?cacertfile=/ca&certfile=/c&keyfile=%2Fk', { tls: { ca: '/ca', cert: '/c', key: '/k' } }],
+  ['amqps://h?auth_mechanism=external&certfile=/c&keyfile=/k', { mechanism: 'EXTERNAL' }],
+])('RABBITMQ_URI=%s is understood', (RABBITMQ_URI, broker) => {
+  expect(parseConfig({ RABBITMQ_URI }).broker).toMatchObject(broker);
+});
+
+test.each<[Record<string, string>, RegExp]>([
+  [{ RABBITMQ_HOST: 'amqp://h' }, /^RABBITMQ_HOST must be a host, not a URL: RABBITMQ_URI/],
+  [{ RABBITMQ_HOST: 'a b' }, /^RABBITMQ_HOST must be hosts like/],
+  [{ RABBITMQ_HOST: 'a:0' }, /^RABBITMQ_HOST has the port 0/],
+  [{ RABBITMQ_HOST: ',' }, /^RABBITMQ_HOST must name a host/],
+  [{ RABBITMQ_URI: 'http://h' }, /^RABBITMQ_URI must be a URI like amqp:/],
+  [{ RABBITMQ_URI: 'amqp://u:sec/ret@h' }, /^RABBITMQ_URI must be a URI like amqp:/],
+  [{ RABBITMQ_URI: 'amqp://u:sec#ret@h' }, /^RABBITMQ_URI must be a URI like amqp:/],
+  [{ RABBITMQ_URI: 'amqp://u:sec%E9ret@h' }, /^RABBITMQ_URI holds percent escapes that are no UTF-8/],
+  [{ RABBITMQ_URI: 'amqp://u:secret@a,u:secret@b' }, /^RABBITMQ_URI must name the user once/],
+  [{ RABBITMQ_URI: 'amqp://u:secret@a,amqp://u:other@b' }, /^RABBITMQ_URI must hold URIs that differ in/],
+  [{ RABBITMQ_URI: 'amqp://h?connection_timeout=3' }, /^RABBITMQ_URI has the parameter connection_timeout, /],
+  [{ RABBITMQ_URI: 'amqps://h?ssl_options=x' }, /ssl_options, .*RABBITMQ_TLS_CA/],
+  [{ RABBITMQ_URI: 'amqps://h?verify=verify_none' }, /verify=verify_none: .*RABBITMQ_TLS_CA/],
+  [{ RABBITMQ_URI: 'amqp://h?heartbeat=soon' }, /heartbeat=soon: it must be a whole number/],
+  [{ RABBITMQ_URI: 'amqp://h?heartbeat=1&heartbeat=2' }, /heartbeat twice/],
+  [{ RABBITMQ_URI: 'amqp://h?auth_mechanism=EXTERNAL' }, /needs amqps:/],
+  [{ RABBITMQ_URI: 'amqps://h?auth_mechanism=EXTERNAL' }, /set RABBITMQ_TLS_CERT/],
+  [{ RABBITMQ_URI: 'amqp://h', RABBITMQ_TLS_CA: '/ca' }, /^RABBITMQ_URI must begin with amqps:/],
+  [{ RABBITMQ_TLS: 'false', RABBITMQ_TLS_CA: '/ca' }, /^RABBITMQ_TLS is false, and/],
+  [{ RABBITMQ_TLS_CERT: '/c' }, /^RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY belong together/],
+  [{ RABBITMQ_VHOST: 'x'.repeat(256) }, /^RABBITMQ_VHOST may have 255 bytes/],
+])('%j is refused with its reason, and no secret in it', (environment, reason) => {
+  const problems = problemsOf(environment);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toMatch(reason);
+  expect(problems[0]).not.toMatch(/sec|ret/);
 });
 
 test('all errors are shown at once, each naming its variable', () => {

@@ -16,6 +16,9 @@ export interface Dependency {
   own: boolean;
   /** False, a rejection, or no answer within a second: it is down. */
   check(): boolean | Promise<boolean>;
+  /** What is wrong with it although it is up, in words for an operator. */
+  problems?: (() => readonly string[]) | undefined;
+  figures?: (() => Readonly<Record<string, number>> | undefined) | undefined;
 }
 
 const answerWithinMs = 1_000;
@@ -26,6 +29,8 @@ const aliveSchema = v.strictObject({ status: v.literal('ok') });
 const readySchema = v.strictObject({
   status: v.picklist(['ready', 'degraded', 'unavailable']),
   dependencies: v.record(v.string(), v.picklist(['up', 'down'])),
+  problems: v.optional(v.array(v.string())),
+  figures: v.optional(v.record(v.string(), v.record(v.string(), v.number()))),
 });
 
 /** The same two routes in every process: alive is being able to answer, ready is being no worse than the others of its kind. */
@@ -51,7 +56,10 @@ export function healthRoutes({ dependencies, leaving }: Readiness): Hono<ApiEnv>
         tag: 'operation',
         security: 'none',
         responses: {
-          200: jsonResponse('They should; `degraded` when something is down that all stand on', readySchema),
+          200: jsonResponse(
+            'They should; `degraded` when something is down that all stand on, or has problems',
+            readySchema,
+          ),
           503: jsonResponse(
             'They should not: it is leaving, or can’t do its job where another could',
             readySchema,
@@ -64,9 +72,23 @@ export function healthRoutes({ dependencies, leaving }: Readiness): Hono<ApiEnv>
         );
         const down = checked.filter(({ up }) => !up);
         const unavailable = leaving() || down.some(({ own }) => own);
-        const status = unavailable ? 'unavailable' : down.length > 0 ? 'degraded' : 'ready';
+        const problems = [...new Set(dependencies.flatMap(({ problems }) => problems?.() ?? []))];
+        const degraded = down.length > 0 || problems.length > 0;
+        const status = unavailable ? 'unavailable' : degraded ? 'degraded' : 'ready';
         const named = Object.fromEntries(checked.map(({ name, up }) => [name, up ? 'up' : 'down']));
-        return c.json({ status, dependencies: named }, unavailable ? 503 : 200);
+        const figures = dependencies.flatMap(({ name, figures }) => {
+          const known = figures?.();
+          return known ? [[name, known] as const] : [];
+        });
+        return c.json(
+          {
+            status,
+            dependencies: named,
+            ...(problems.length > 0 ? { problems } : {}),
+            ...(figures.length > 0 ? { figures: Object.fromEntries(figures) } : {}),
+          },
+          unavailable ? 503 : 200,
+        );
       },
     );
 }

@@ -93,6 +93,8 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
       return row?.waiting ?? 0;
     },
     ready: () => !closed,
+    problems: () => [],
+    depth: () => undefined,
   };
 
   return {

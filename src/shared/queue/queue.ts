@@ -19,6 +19,11 @@ export interface SendQueue {
   publish(message: QueuedMessage): Promise<void>;
   /** Whether a publish would be tried now; for readiness. */
   ready(): boolean;
+  /**
+   * What is wrong now, in words that anybody may read: a partition that does not confirm, say. Empty when all is well; the log
+   * has the reasons.
+   */
+  problems(): readonly string[];
 }
 
 export interface Delivery {
@@ -52,6 +57,9 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
+/** As last looked at: what waits in all partitions, and the dead letters. */
+export type QueueDepth = Record<'waiting' | 'deadLetters', number>;
+
 export interface PartitionSource {
   /**
    * Hands over what has arrived, in order, one batch at a time: the first message never waits for more. A batch whose
@@ -62,6 +70,10 @@ export interface PartitionSource {
   /** Messages in all partitions that no consumer has in hand. */
   waiting(): Promise<number>;
   ready(): boolean;
+  /** As {@link SendQueue.problems}. */
+  problems(): readonly string[];
+  /** Undefined where nobody has looked. */
+  depth(): QueueDepth | undefined;
 }
 
 export interface DeadLetter {

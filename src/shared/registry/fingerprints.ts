@@ -40,11 +40,11 @@ export function createFingerprints(dependencies: {
   };
 }
 
-/** The default virtual host is written in three ways. */
-const namesOf = ({ broker: { url, ...names } }: Pick<Config, 'broker'>) => [
-  decodeURIComponent(new URL(url).pathname.slice(1)) || '/',
-  names,
-];
+/** By what it is reached, and as whom, may differ. */
+function namesOf({ broker }: Pick<Config, 'broker'>) {
+  const { vhost, exchange, deadLetterExchange, queuePrefix, deadLetterQueue } = broker;
+  return [vhost, { exchange, deadLetterExchange, queuePrefix, deadLetterQueue }];
+}
 
 /** In the order in which `createAuthentication` asks. */
 const keyOf = ({ publicKey, jwksUrl, secret }: AuthConfig): string | undefined =>

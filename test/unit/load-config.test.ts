@@ -53,7 +53,7 @@ test('a .env is read as people write it: with a BOM, CRLF, `export`, quotes', as
     port: 4000,
     logLevel: 'warn',
     redis: { host: 'cache', password: ' lead and trail ' },
-    broker: { url: 'amqp://guest:p%40ss%2Fword%231@localhost:5672/%2F' },
+    broker: { username: 'guest', password: 'p@ss/word#1' },
     database: { url: 'postgres://postgres:postgres@localhost:5432/chat', password: 'a$b' },
   });
 });

@@ -19,8 +19,8 @@ const connectionCode = /^(CONNECTION_|CONNECT_TIMEOUT$|E(?!RR_)[A-Z_]{4,}$)/;
 /** SQLSTATE classes 08 (connection), 53 (resources), 57 (operator intervention, statement timeout), 58 (system). */
 const passingClasses: ReadonlySet<string> = new Set(['08', '53', '57', '58']);
 
-/** Serialization failure, deadlock, lock timeout, idle-in-transaction timeout, read-only (a standby after fail-over). */
-const passingStates: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '25P03', '25006']);
+/** Serialization failure, deadlock, lock timeout, timeouts of a transaction, read-only (a standby after fail-over). */
+const passingStates: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '25P03', '25P04', '25006']);
 
 const readOnlyState = '25006';
 
@@ -115,9 +115,12 @@ export const isUniqueViolation = (error: unknown): boolean => databaseErrorCode(
  */
 export function toCaller(error: unknown): unknown {
   if (error instanceof ChatError) return error;
-  if (!isDatabaseUnavailable(error) && !isInstallationError(error)) return error;
-  return databaseUnavailable(new Error(reasonOf(error), { cause: error }));
+  return isDatabaseUnavailable(error) || isInstallationError(error) ? unavailableBecauseOf(error) : error;
 }
+
+/** Of whatever was in the way, with its reason. */
+export const unavailableBecauseOf = (error: unknown): ChatError =>
+  databaseUnavailable(new Error(reasonOf(error), { cause: error }));
 
 /** The server's or the operating system's own words, below the wrappers of drivers. */
 export const innermostReason = (error: unknown): string => {

@@ -1,6 +1,6 @@
 import { fullJitterMs } from '../shared/backoff.ts';
 import { ChatError } from '../shared/errors.ts';
-import { ConnectionLost, databaseUnavailable, spoilsConnection } from './errors.ts';
+import { ConnectionLost, databaseUnavailable, spoilsConnection, unavailableBecauseOf } from './errors.ts';
 
 /** What a pool needs of a connection. */
 export interface Pooled {
@@ -19,7 +19,7 @@ export interface Job<Item> {
   readonly shares: boolean;
   begin(item: Item): PromiseLike<unknown>;
   resolve(result: never): void;
-  /** With ChatError `server_busy` where too many wait, `database_unavailable` after the wait; with what `open` threw. */
+  /** With ChatError `server_busy` where too many wait, `database_unavailable` where there was no connection; else with what `begin` threw. */
   reject(error: unknown): void;
 }
 
@@ -95,7 +95,7 @@ export function createPool<Item extends Pooled>({
   let away = false;
   let pause: ReturnType<typeof setTimeout> | undefined;
   let look: ReturnType<typeof setTimeout> | undefined;
-  let onAllIdle = () => {};
+  let onEmpty = () => {};
 
   function run(job: Job<Item>): void {
     const one: Underway<Item> = { job, askedAt: performance.now(), over: false };
@@ -153,7 +153,6 @@ export function createPool<Item extends Pooled>({
     else if (slot.underway.length > 0) fill(slot);
     else if (closing.signal.aborted || slot.item.retiresAt <= slot.since) retire(slot);
     else if (!fill(slot)) idle.push(slot);
-    if (closing.signal.aborted && slots.size === 0) onAllIdle();
   }
 
   /** Gives it what waits, in the order of coming. @returns whether it has something to do */
@@ -186,6 +185,7 @@ export function createPool<Item extends Pooled>({
     const at = idle.indexOf(slot);
     if (at >= 0) idle.splice(at, 1);
     openMore();
+    if (slots.size === 0) onEmpty();
   }
 
   function retire(slot: Slot<Item>): void {
@@ -227,11 +227,13 @@ export function createPool<Item extends Pooled>({
   function notOpened(error: unknown): void {
     opening -= 1;
     if (closing.signal.aborted) return;
-    // With others in use, whoever waits gets one of them: the server only takes no more.
-    if (slots.size === 0) {
+    // Whoever waits gets another that is in use, or about to be opened: the server only takes no more.
+    if (slots.size + opening === 0) {
       if (!away) onAway(error);
       away = true;
-      failWaiting(error);
+      // Whatever the reason is: it is none of what waits here. Taken for an answer to it, a torn certificate file made the
+      // worker give up messages.
+      failWaiting(unavailableBecauseOf(error));
     }
     pause ??= setTimeout(
       () => {
@@ -295,11 +297,11 @@ export function createPool<Item extends Pooled>({
     });
     await new Promise<void>((resolve) => {
       const late = setTimeout(resolve, closeWithinMs);
-      onAllIdle = () => {
+      onEmpty = () => {
         clearTimeout(late);
         resolve();
       };
-      if (slots.size === 0) onAllIdle();
+      if (slots.size === 0) onEmpty();
     });
     clearTimeout(look);
     for (const { item } of slots) item.destroy();

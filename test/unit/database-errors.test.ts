@@ -15,7 +15,7 @@ test.each([
     'ENOTFOUND',
     'EAI_AGAIN',
   ],
-  ...['08006', '53300', '57P01', '57014', '58030', '40P01', '55P03', '25006'],
+  ...['08006', '53300', '57P01', '57014', '58030', '40P01', '55P03', '25P04', '25006'],
 ])('%s passes: whoever asked may wait', (code) => {
   expect(isDatabaseUnavailable(withCode(code))).toBe(true);
   expect(isDatabaseUnavailable(new Error('Failed query', { cause: withCode(code) }))).toBe(true);

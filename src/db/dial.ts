@@ -11,6 +11,7 @@ export type Encryption = 'never' | 'ifOffered' | 'always';
 const sslRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 const offered = 'S'.charCodeAt(0);
 const notOffered = 'N'.charCodeAt(0);
+const failed = 'E'.charCodeAt(0);
 
 /**
  * A socket to PostgreSQL, secured, on which nothing has been said yet. TLS is made here and not by the driver, which sends no
@@ -53,6 +54,8 @@ async function secured(
   if (answer.length === 1 && answer[0] === notOffered) {
     throw new PostgresRefusal(`the server has no TLS, and sslmode=${tls.mode} wants it`);
   }
+  // Its words are not passed on: whoever stands in between may have written them (CVE-2024-10977).
+  if (answer[0] === failed) throw new ConnectionLost('the server has no room for another connection');
   if (answer.length !== 1 || answer[0] !== offered) {
     throw new PostgresRefusal('the answer to the request for TLS is not that of a PostgreSQL');
   }

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type ListenOptions, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type ListenOptions, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
@@ -127,6 +127,18 @@ describe('what waiting cannot mend ends at once, in the words of the server', ()
     );
     await other.stop(true);
   });
+});
+
+test('a server that has no room for another session, as it says to who asks for TLS, is waited for', async () => {
+  const full = createServer((socket) =>
+    socket.on('error', () => {}).once('data', () => socket.end('Ecould not fork new process for connection\n\0')),
+  );
+  await new Promise<void>((resolve) => full.listen(0, '127.0.0.1', resolve));
+  const { port } = full.address() as AddressInfo;
+  expect(await refusal({ url: `postgres://u@127.0.0.1:${port}/chat` }, 500)).toBe(
+    `PostgreSQL at 127.0.0.1:${port} was not there within 0.5 s: the server has no room for another connection`,
+  );
+  full.close();
 });
 
 test('a server that falls silent in the middle of a start is given up', async () => {

@@ -70,7 +70,8 @@ function readUri(text: string): Parameters {
   if (`${authority}${path}`.includes('@')) refuse(`has more than one @: ${howToWriteSecrets}`);
   readHosts(authority, given);
   if (path !== '') given.set('dbname', decode(path));
-  for (const pair of query === '' ? [] : query.split('&')) {
+  // One at the end says nothing.
+  for (const pair of query === '' ? [] : query.replace(/&$/, '').split('&')) {
     const [key = '', value] = splitAt(pair, '=');
     if (value === undefined) refuse('has a parameter without a value: & is written %26');
     // As JDBC writes it; libpq knows it too.
@@ -87,7 +88,7 @@ function readHosts(authority: string, given: Parameters): void {
   if (authority === '') return;
   const hosts = authority.split(',').map((each) => {
     const [, bracketed, plain = '', port] =
-      /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d*|%.*))?$/s.exec(each) ??
+      /^(?:\[([^\]]+)\]|([^:[\]]*))(?::(\d*|%.*))?$/s.exec(each) ??
       refuse(`has a host or a port that is none: an IPv6 address is in brackets, and ${howToWriteSecrets}`);
     return { name: decode(bracketed ?? plain), port: decode(port ?? '') };
   });
@@ -95,10 +96,10 @@ function readHosts(authority: string, given: Parameters): void {
   if (hosts.some(({ port }) => port !== '')) given.set('port', hosts.map(({ port }) => port).join(','));
 }
 
-/** `host=… dbname='…'`: a quote or a backslash in a value has a backslash before it. */
+/** `host=… dbname='…'`: a backslash in a value, and a quote in one that is quoted, has a backslash before it. */
 function readPairs(text: string): Parameters {
   const given: Parameters = new Map();
-  const pair = /\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)*))(?=\s|$)/sy;
+  const pair = /\s*(\w+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|(?!')((?:[^\s\\]|\\.)*))(?=\s|$)/sy;
   const end = text.trimEnd().length;
   while (pair.lastIndex < end) {
     const from = pair.lastIndex;

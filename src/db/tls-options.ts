@@ -92,7 +92,7 @@ function versionOf(
   const said = given.get(key);
   if (said === undefined || said === '') return undefined;
   return (
-    versions.find((each) => each === said) ??
+    versions.find((each) => each.toLowerCase() === said.toLowerCase()) ??
     refuse(`says ${key}=${said}: it is one of ${versions.join(', ')}`)
   );
 }

@@ -56,7 +56,9 @@ describe('who, where and what', () => {
     ['postgres://h/chat?user=u&password=p%26p', 'u:p&p@h|5432/chat'],
     ["host=h dbname='my chat' user=u password='p\\'a\\\\ss w=ord'", "u:p'a\\ss w=ord@h|5432/my chat"],
     ['host = h  dbname = chat user=u password=p\\ w', 'u:p w@h|5432/chat'],
+    ["host=h dbname=chat user=u password=p'w'", "u:p'w'@h|5432/chat"],
     ['postgres://u:p@h/my%20chat', 'u:p@h|5432/my chat'],
+    ['postgres://u:p@h/chat?sslmode=require&', 'u:p@h|5432/chat'],
   ])('%s', (text, expected) => expect(short(text)).toBe(expected));
 
   test.each(['p@ss/word#1', ' lead and trail ', '100%', 'p%40', "q'uote\\", ''])(
@@ -108,7 +110,7 @@ describe('what else can be said', () => {
   });
 
   test('a client certificate, the versions, and no name', () => {
-    const said = 'sslcert=/c.pem&sslkey=/k.pem&sslpassword=s&ssl_min_protocol_version=TLSv1.3&sslsni=0';
+    const said = 'sslcert=/c.pem&sslkey=/k.pem&sslpassword=s&ssl_min_protocol_version=tlsv1.3&sslsni=0';
     expect(parseConnectionString(`postgres://u@h/chat?${said}`).tls).toMatchObject({
       ...{ cert: '/c.pem', key: '/k.pem', keyPassword: 's', minVersion: 'TLSv1.3', sendsName: false },
     });
@@ -128,6 +130,7 @@ describe('refused at once, with the reason', () => {
     ['postgres://u:%ff@h/chat', 'UTF-8'],
     ['postgres://u:%00@h/chat', '%00'],
     ['postgres://u:p@::1/chat', 'an IPv6 address is in brackets'],
+    ['postgres://u:p@[]/chat', 'a host or a port that is none'],
     ['postgres://u:p@h:0/chat', 'between 1 and 65535'],
     ['postgres://u:p@h:65536/chat', 'between 1 and 65535'],
     ['postgres://u:p@h1,h2/chat?port=1,2,3', '2 hosts and 3 ports'],

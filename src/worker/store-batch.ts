@@ -37,7 +37,7 @@ const mostTimeoutsOfMessage = 3;
 /**
  * Stores a batch, in its order, however long PostgreSQL is away. If the values of one message are at fault (SQLSTATE 22,
  * 23), or an error that nobody foresaw outlasts `maxRetries`, the batch is stored one by one; if it takes too long where
- * others do not, in halves. Whichever fails is given back with the reason.
+ * others do not, in halves. Whichever fails is given back with the reason; the order is kept within each chat.
  * @throws Abandoned when `leaving` is aborted while the database is away, and when the batch is no longer `current`
  */
 export async function storeBatch(
@@ -45,27 +45,39 @@ export async function storeBatch(
   batch: readonly MessageToStore[],
 ): Promise<BatchOutcome[]> {
   const { current, stores } = dependencies;
-  /** Chats of which a message was set aside: somebody may hold one for hours, and each further message is tried once. */
+  /** Chats of which a message was set aside: somebody may hold one for hours. What else is of them is tried once, together. */
   const stuck = new Set<string>();
 
   async function storePart(part: readonly MessageToStore[], store: Stores['alone']): Promise<BatchOutcome[]> {
     const [first] = part;
     if (!first) return [];
-    const whole = await attempt(dependencies, part, store, mostTimeoutsOf(part, first));
-    if ('outcomes' in whole) return whole.outcomes;
-    if (part.length === 1) {
-      if (whole.timedOut) stuck.add(first.chatId);
-      return [whole.failed];
+    const hangs = part.map(({ chatId }) => stuck.has(chatId));
+    const allHang = !hangs.includes(false);
+    if (hangs.includes(true) && !allHang) {
+      const others = await storePart(
+        part.filter((_, at) => !hangs[at]),
+        stores.alone,
+      );
+      const hanging = await storePart(
+        part.filter((_, at) => hangs[at]),
+        stores.alone,
+      );
+      return hangs.flatMap((hung) => (hung ? hanging : others).shift() ?? []);
     }
+    const mostTimeouts = allHang ? 1 : mostTimeoutsOf(part.length);
+    const whole = await attempt(dependencies, part, store, mostTimeouts);
+    if ('outcomes' in whole) return whole.outcomes;
+    if (part.length === 1 && whole.timedOut) stuck.add(first.chatId);
+    if (part.length === 1 || (allHang && whole.timedOut)) return part.map(() => whole.failed);
     const outcomes: BatchOutcome[] = [];
     for (const smaller of whole.timedOut ? halves(part) : part.map((message) => [message]))
       outcomes.push(...(await storePart(smaller, stores.alone)));
     return outcomes;
   }
 
-  function mostTimeoutsOf(part: readonly MessageToStore[], { chatId }: MessageToStore): number {
-    if (part.length === 1) return stuck.has(chatId) ? 1 : mostTimeoutsOfMessage;
-    return part.length === batch.length ? mostTimeoutsOfBatch : 1;
+  function mostTimeoutsOf(size: number): number {
+    if (size === 1) return mostTimeoutsOfMessage;
+    return size === batch.length ? mostTimeoutsOfBatch : 1;
   }
 
   return storePart(batch, (given) => stores.gather(given, current));

@@ -52,6 +52,11 @@ export async function recordIdentity(
   );
 }
 
+/** For whoever can start it again. */
+export const wasReplaced =
+  'the database was replaced under this process: nothing more is stored or refused until it is started again ' +
+  '(docs/operations.md)';
+
 /** Whether the database is still the one that a process began with. */
 export interface DatabaseWatch {
   /** Looks. @throws what the database throws */
@@ -73,11 +78,7 @@ export async function watchDatabase(
       const now = await readIdentity(database);
       if (now && now.place !== first.place) {
         replaced = true;
-        log.error(
-          { before: first.place, now: now.place },
-          'the database was replaced under this process: nothing more is stored or refused until it is started again ' +
-            '(docs/operations.md)',
-        );
+        log.error({ before: first.place, now: now.place }, wasReplaced);
       }
       return !replaced;
     },

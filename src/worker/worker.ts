@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { watchDatabase } from '../db/identity.ts';
+import { wasReplaced, watchDatabase } from '../db/identity.ts';
 import { isStoring, storeMessages } from '../db/queries/store-messages.ts';
 import type { Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
@@ -18,7 +18,7 @@ export interface Worker {
   stop(): Promise<void>;
   /** Whether it takes its part of the partitions now. */
   ready(): boolean;
-  /** What is wrong with partitions, its own or not. */
+  /** What is wrong with partitions, its own or not, and why it stores nothing. */
   problems(): readonly string[];
   /** How much waits in all of them. */
   depth(): QueueDepth | undefined;
@@ -75,7 +75,7 @@ export async function startWorker(dependencies: {
       await announcer.stop();
     },
     ready: () => share.ready() && partitionSource.ready() && !watch.replaced(),
-    problems: partitionSource.problems,
+    problems: () => [...partitionSource.problems(), ...(watch.replaced() ? [wasReplaced] : [])],
     depth: partitionSource.depth,
   };
 }

@@ -80,6 +80,9 @@ test('a database that is replaced under a running worker loses it nothing: it st
   await eve.send(old.id, 'accepted too');
   await untilSays(worker.process, 'the database was replaced under this process');
   await eventually('it is not ready', async () => (await fetch(`${worker.url}/readyz`)).status === 503);
+  expect(await (await fetch(`${worker.url}/readyz`)).json()).toMatchObject({
+    problems: [expect.stringContaining('the database was replaced under this process')],
+  });
   expect(await deadLetters()).toEqual([]);
 }, 60_000);
 

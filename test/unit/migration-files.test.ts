@@ -29,3 +29,20 @@ test('what is made concurrently is outside a transaction, where each statement c
       expect(statement).toMatch(/\bIF (NOT )?EXISTS\b|\bCREATE OR REPLACE\b|\bCONCURRENTLY\b/);
   }
 });
+
+test('none holds the lock of one table while it waits for that of another', () => {
+  const namesIn = (statements: readonly string[], pattern: RegExp) =>
+    new Set(statements.flatMap((statement) => pattern.exec(statement)?.[1] ?? []));
+  for (const { name, statements, inOneTransaction } of named) {
+    if (!inOneTransaction) continue;
+    const altered = namesIn(statements, /^ALTER TABLE "?(\w+)/m);
+    const tables = altered.difference(namesIn(statements, /\bRENAME TO "?(\w+)/));
+    expect({ name, tables: [...tables].slice(1) }).toEqual({ name, tables: [] });
+  }
+});
+
+test('whoever upgrades finds each in the table of the docs', async () => {
+  const text = await Bun.file(`${import.meta.dir}/../../docs/upgrading.md`).text();
+  for (const { name, compatibleSince } of named)
+    expect(text).toContain(`| \`${name}\` | \`${compatibleSince}\` |`);
+});

@@ -165,8 +165,8 @@ async function apply(patient: Database, migration: Migration, options: MigrateOp
     return;
   }
   for (const statement of statements) {
-    if (!isConcurrent(statement)) await inTransaction((tx) => tx.execute(sql.raw(statement)));
-    else if (!(await isMade(patient, statement))) await unlimited(patient, statement);
+    if (isConcurrent(statement)) await besideAllWork(patient, migration.name, statement, options);
+    else await inTransaction((tx) => tx.execute(sql.raw(statement)));
   }
   await record(patient.orm, migration);
 }
@@ -211,6 +211,21 @@ const lockCodes: ReadonlySet<string> = new Set(['55P03', '40P01']);
 
 const isConcurrent = (statement: string): boolean =>
   /^\s*(CREATE (UNIQUE )?|DROP |RE)INDEX CONCURRENTLY /im.test(statement);
+
+async function besideAllWork(
+  patient: Database,
+  name: string,
+  statement: string,
+  { log, lockTimeoutMs: ms = lockTimeoutMs }: MigrateOptions,
+): Promise<void> {
+  const what = 'an index is made beside all work; it waits for every transaction that is older than it';
+  const slow = setTimeout(() => log?.info({ migration: name }, what), ms);
+  try {
+    if (!(await isMade(patient, statement))) await unlimited(patient, statement);
+  } finally {
+    clearTimeout(slow);
+  }
+}
 
 /**
  * Waits for others as long as they are there, and nobody waits for it. All of it is one connection: of the two, the other

@@ -114,13 +114,17 @@ test('a migration takes longer than any other statement may', async () => {
       '0001_index': '-- no transaction\nCREATE INDEX CONCURRENTLY first_a ON first (a)',
     });
     const reader = session(url, 'a long reader');
+    const { log, lines } = listening();
     let migrating: Promise<string[]> | undefined;
     await reader.begin('isolation level repeatable read', async (sql) => {
       await sql`SELECT 1`;
-      migrating = migrate(open(url), { folder });
+      migrating = migrate(open(url), { folder, log });
       migrating.catch(() => {});
       await sql`SELECT pg_sleep(5)`;
     });
+    expect(lines).toMatchObject([
+      { migration: '0001_index', msg: expect.stringContaining('waits for every transaction that is older') },
+    ]);
     return migrating;
   };
   expect(await Promise.all([sleeping(), waiting()])).toEqual([

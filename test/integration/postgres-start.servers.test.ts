@@ -131,7 +131,9 @@ describe('what waiting cannot mend ends at once, in the words of the server', ()
 
 test('a server that has no room for another session, as it says to who asks for TLS, is waited for', async () => {
   const full = createServer((socket) =>
-    socket.on('error', () => {}).once('data', () => socket.end('Ecould not fork new process for connection\n\0')),
+    socket
+      .on('error', () => {})
+      .once('data', () => socket.end('Ecould not fork new process for connection\n\0')),
   );
   await new Promise<void>((resolve) => full.listen(0, '127.0.0.1', resolve));
   const { port } = full.address() as AddressInfo;

@@ -157,7 +157,8 @@ async function unlimited({ orm }: Database, statement: string): Promise<void> {
  * every write maintains: it is dropped.
  */
 async function isMade(patient: Database, statement: string): Promise<boolean> {
-  const [, name] = /^\s*CREATE (?:UNIQUE )?INDEX CONCURRENTLY ("[^"]+"|\w+)/im.exec(statement) ?? [];
+  const [, name] =
+    /^\s*CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?:IF NOT EXISTS )?("[^"]+"|\w+)/im.exec(statement) ?? [];
   if (name === undefined) return false;
   const [index] = await patient.query<{ valid: boolean }>(
     'SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1::text)',

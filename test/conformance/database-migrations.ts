@@ -111,27 +111,37 @@ export function migrationsConformance(name: string, open: () => Promise<Database
       await assertMigrated(database, { folder: mended });
     });
 
-    test('an index that an interrupted run left invalid is dropped and made again', async () => {
-      const folder = await versions({
-        ...second,
-        '0002_outside': '-- no transaction\nSELECT 1',
-        '0003_unique':
-          '-- no transaction\nCREATE UNIQUE INDEX CONCURRENTLY "kept_unique" ON kept USING btree (a)',
-      });
-      await database.query(`DELETE FROM recorded_migrations WHERE name = '0002_outside'`, []);
-      // Two rows of the same value: the index cannot be finished, and stays as it is.
-      await database.query('INSERT INTO kept VALUES (7), (7)', []);
-      await expect(migrate(database, { folder })).rejects.toThrow(
-        /0003_unique\.sql failed: could not create/,
-      );
-      const left = await index('kept_unique');
-      expect(left?.valid).toBe(false);
-      await database.query('TRUNCATE kept', []);
-      expect(await migrate(database, { folder })).toEqual(['0003_unique']);
-      const made = await index('kept_unique');
-      expect(made?.valid).toBe(true);
-      expect(made?.oid).not.toBe(left!.oid);
-    });
+    test.each([
+      '',
+      // By itself PostgreSQL takes the invalid one for the wanted one.
+      'IF NOT EXISTS ',
+    ])(
+      'an index that an interrupted run left invalid is dropped and made again: CREATE INDEX %s',
+      async (ifNotExists) => {
+        const folder = await versions({
+          ...second,
+          '0002_outside': '-- no transaction\nSELECT 1',
+          '0003_unique': `-- no transaction\nCREATE UNIQUE INDEX CONCURRENTLY ${ifNotExists}"kept_unique" ON kept USING btree (a)`,
+        });
+        await database.query('DROP INDEX IF EXISTS kept_unique', []);
+        await database.query(
+          `DELETE FROM recorded_migrations WHERE name IN ('0002_outside', '0003_unique')`,
+          [],
+        );
+        // Two rows of the same value: the index cannot be finished, and stays as it is.
+        await database.query('INSERT INTO kept VALUES (7), (7)', []);
+        await expect(migrate(database, { folder })).rejects.toThrow(
+          /0003_unique\.sql failed: could not create/,
+        );
+        const left = await index('kept_unique');
+        expect(left?.valid).toBe(false);
+        await database.query('TRUNCATE kept', []);
+        expect(await migrate(database, { folder })).toEqual(['0003_unique']);
+        const made = await index('kept_unique');
+        expect(made?.valid).toBe(true);
+        expect(made?.oid).not.toBe(left!.oid);
+      },
+    );
 
     test('an edited file is refused', async () => {
       const folder = await versions({ '0000_first': 'CREATE TABLE first (b int)' });

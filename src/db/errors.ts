@@ -83,6 +83,9 @@ export function spoilsConnection(error: unknown): boolean {
   return code === readOnlyState || /^(08...|57P..)$/.test(code) || connectionCode.test(code);
 }
 
+/** Whether an attempt to connect came to nothing for want of room (SQLSTATE class 53): others may have had it. */
+export const takesNoMore = (error: unknown): boolean => databaseErrorCode(error)?.startsWith('53') ?? false;
+
 /**
  * SQLSTATE classes of an installation that somebody has to mend: 0A and 26 (a plan or prepared statement that a migration
  * or a pooler took away), 28 (password), 3D and 3F (no such database or schema), 42 (permission, function, column).

@@ -1,6 +1,12 @@
 import { fullJitterMs } from '../shared/backoff.ts';
 import { ChatError } from '../shared/errors.ts';
-import { ConnectionLost, databaseUnavailable, spoilsConnection, unavailableBecauseOf } from './errors.ts';
+import {
+  ConnectionLost,
+  databaseUnavailable,
+  spoilsConnection,
+  takesNoMore,
+  unavailableBecauseOf,
+} from './errors.ts';
 
 /** What a pool needs of a connection. */
 export interface Pooled {
@@ -227,8 +233,9 @@ export function createPool<Item extends Pooled>({
   function notOpened(error: unknown): void {
     opening -= 1;
     if (closing.signal.aborted) return;
-    // Whoever waits gets another that is in use, or about to be opened: the server only takes no more.
-    if (slots.size + opening === 0) {
+    // Where the server only takes no more, whoever waits gets another that is in use or about to be opened.
+    const others = slots.size + (takesNoMore(error) ? opening : 0);
+    if (others === 0) {
       if (!away) onAway(error);
       away = true;
       // Whatever the reason is: it is none of what waits here. Taken for an answer to it, a torn certificate file made the

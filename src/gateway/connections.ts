@@ -1,5 +1,7 @@
 import type { Logger } from '../shared/log.ts';
+import { createHandshakes, type Handshake, type HandshakeLimits } from './handshakes.ts';
 import {
+  firstPacketMs,
   fullPacketBudget,
   joinDeadlineMs,
   type PacketBudget,
@@ -22,7 +24,7 @@ export abstract class Connection implements PacketBudget {
   pingedAt = 0;
   closed = false;
   /** Until it has joined `/chat`. */
-  handshake: { address: string; beganAt: number } | undefined;
+  handshake: Handshake | undefined;
   #member: Member | undefined = undefined;
   #depart: ((member: Member) => void) | undefined = undefined;
 
@@ -51,6 +53,11 @@ export abstract class Connection implements PacketBudget {
     return true;
   }
 
+  /** Not a packet has come yet. */
+  get silent(): boolean {
+    return this.budget === fullPacketBudget;
+  }
+
   /** To be called once. */
   leave(): void {
     this.closed = true;
@@ -72,18 +79,12 @@ export interface PingTimes {
 
 const defaultTimes: PingTimes = { intervalMs: pingIntervalMs, timeoutMs: pingTimeoutMs, sweepMs: 1_000 };
 
-/** How many connections may be there that have not joined `/chat`. */
-export interface HandshakeLimits {
-  /** Of all clients. */
-  most: number;
-  /** Of one address. */
-  mostOfAddress: number;
-}
-
 export interface Connections {
-  /** Whether there is room for one more handshake from this address. */
+  /** Makes room for one more handshake from this address. @returns false when there is none */
   mayBegin(address: string): boolean;
   add(connection: Connection): void;
+  /** Whether its CONNECT is being looked at: it is not closed to make room then. */
+  setBusy(connection: Connection, busy: boolean): void;
   /** It is in `/chat`: no handshake any more. */
   joined(connection: Connection): void;
   /** It is closed; its member departs. */
@@ -108,24 +109,18 @@ export function createConnections(deps: {
 }): Connections {
   const { limits, log, times = defaultTimes } = deps;
   const connections = new Set<Connection>();
-  let handshakes = 0;
-  /** Only of addresses with a handshake under way. */
-  const handshakesOf = new Map<string, number>();
-
-  function endHandshake(connection: Connection): void {
-    const { handshake } = connection;
-    if (!handshake) return;
-    connection.handshake = undefined;
-    const { address } = handshake;
-    handshakes -= 1;
-    const left = (handshakesOf.get(address) ?? 0) - 1;
-    if (left > 0) handshakesOf.set(address, left);
-    else handshakesOf.delete(address);
-  }
+  // One line for each a sweep: a line for each connection would be as many as an attacker likes.
+  const crowdedOut = createTally((found) => {
+    log.warn(found, 'connections that waited for their clients were closed to make room');
+  });
+  const flooding = createTally((found) => log.info(found, 'connections sent too much and were closed'));
+  const handshakes = createHandshakes(limits, crowdedOut.add);
 
   function sweep(): void {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
+    crowdedOut.tell();
+    flooding.tell();
     for (const connection of connections) {
       try {
         lookAfter(connection, now, epochSeconds);
@@ -136,11 +131,12 @@ export function createConnections(deps: {
   }
 
   function lookAfter(connection: Connection, now: number, epochSeconds: number): void {
-    const { handshake } = connection;
-    const ended =
-      connection.expired(epochSeconds) || (handshake && now - handshake.beganAt >= joinDeadlineMs);
-    if (ended) connection.close();
+    if (connection.expired(epochSeconds) || isLate(connection, now)) connection.close();
     else pingIfDue(connection, now);
+  }
+
+  function isLate({ handshake, silent }: Connection, now: number): boolean {
+    return handshake !== undefined && now - handshake.beganAt >= (silent ? firstPacketMs : joinDeadlineMs);
   }
 
   function pingIfDue(connection: Connection, now: number): void {
@@ -155,29 +151,33 @@ export function createConnections(deps: {
   const timer = setInterval(sweep, times.sweepMs);
 
   return {
-    mayBegin: (address) =>
-      handshakes < limits.most && (handshakesOf.get(address) ?? 0) < limits.mostOfAddress,
+    mayBegin(address) {
+      try {
+        return handshakes.makeRoom(address);
+      } catch (error) {
+        log.error({ err: error }, 'a connection could not be closed to make room');
+        return false;
+      }
+    },
 
     add(connection) {
       connections.add(connection);
       connection.pingAt = connection.countedAt + times.intervalMs;
-      const { handshake } = connection;
-      if (!handshake) return;
-      handshakes += 1;
-      handshakesOf.set(handshake.address, (handshakesOf.get(handshake.address) ?? 0) + 1);
+      handshakes.add(connection);
     },
 
-    joined: endHandshake,
+    setBusy: handshakes.setBusy,
+    joined: handshakes.delete,
 
     remove(connection) {
       if (!connections.delete(connection)) return;
-      endHandshake(connection);
+      handshakes.delete(connection);
       connection.leave();
     },
 
     mayReceive(connection) {
       if (takePacket(connection, performance.now())) return true;
-      log.info('a connection sends too much and is closed');
+      flooding.add(connection.handshake?.address);
       connection.close();
       return false;
     },
@@ -190,5 +190,27 @@ export function createConnections(deps: {
 
     all: () => connections,
     stop: () => clearInterval(timer),
+  };
+}
+
+interface Tally {
+  add(address: string | undefined): void;
+  tell(): void;
+}
+
+/** How many since it was told last, and the address of one of them. */
+function createTally(log: (found: { connections: number; address: string | undefined }) => void): Tally {
+  let connections = 0;
+  let address: string | undefined;
+  return {
+    add(of) {
+      connections += 1;
+      address = of ?? address;
+    },
+    tell() {
+      if (connections > 0) log({ connections, address });
+      connections = 0;
+      address = undefined;
+    },
   };
 }

@@ -5,6 +5,7 @@ import type { NativeSocket } from './native-room.ts';
 export interface DirectSocket extends NativeSocket {
   cork<Result>(work: () => Result): Result;
   close(): void;
+  terminate(): void;
 }
 
 /** A connection that is a WebSocket from the beginning, and that neither Socket.IO nor its engine knows of. */

@@ -58,6 +58,7 @@ export function createDirect(deps: {
 
   async function join(connection: DirectConnection, auth: Record<string, unknown>): Promise<void> {
     connection.stage = 'joining';
+    connections.setBusy(connection, true);
     const id = crypto.randomUUID();
     try {
       const { authorization } = connection;
@@ -82,6 +83,7 @@ export function createDirect(deps: {
         return connection.close();
       }
       connection.stage = 'new';
+      connections.setBusy(connection, false);
       connection.send(`44/chat,${JSON.stringify({ message: refused.message, data: refused.data })}`);
     }
   }

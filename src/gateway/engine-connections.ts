@@ -3,6 +3,7 @@ import type { Logger } from '../shared/log.ts';
 import { Connection, type Connections } from './connections.ts';
 import type { NativeSocket } from './native-room.ts';
 import { nativeSocketOf } from './native-socket.ts';
+import type { EngineSocketData } from './probe.ts';
 import { createSlimming } from './slim.ts';
 
 export type EngineConn = Socket['conn'];
@@ -138,6 +139,9 @@ export function createEngineConnections(deps: {
   }
 
   function onUpgrade(this: EngineSocket): void {
+    const { data } = nativeSocketOf(this as unknown as EngineConn) as unknown as { data: EngineSocketData };
+    if (data.probe) connections.remove(data.probe);
+    data.probe = undefined;
     const socket = states.get(this as unknown as EngineConn)?.socket;
     if (socket) slim(socket, onClose);
   }
@@ -150,7 +154,7 @@ export function createEngineConnections(deps: {
       // The engine's own listener, alone so far, holds the request; `onClose` does its work.
       raw.off('close');
       raw.on('close', onClose);
-      if (conn.transport.name === 'polling') raw.on('upgrade', onUpgrade);
+      raw.on('upgrade', onUpgrade);
       raw.onPacket = onPacket;
       const connection = new EngineConnection(conn, address);
       states.set(conn, connection);

@@ -2,6 +2,7 @@ import { errorTable } from '../shared/errors.ts';
 import { maxFrameBytes } from './limits.ts';
 
 /** Codes of the Engine.IO protocol. */
+export const unknownSid = 1;
 export const badRequest = 3;
 export const forbidden = 4;
 
@@ -30,13 +31,14 @@ export function refuseRequest(request: Request, url: URL): Response | undefined 
   return undefined;
 }
 
-/** A connect over WebSocket alone, as most are. */
-export function isWebSocketHandshake(request: Request, { searchParams }: URL): boolean {
+/** Of a session that is to begin; an empty `sid` is none, to the engine too. */
+export function isHandshake({ method }: Request, { searchParams }: URL): boolean {
+  const transport = searchParams.get('transport');
   return (
-    request.method === 'GET' &&
-    searchParams.get('transport') === 'websocket' &&
+    method === 'GET' &&
+    (transport === 'polling' || transport === 'websocket') &&
     searchParams.get('EIO') === '4' &&
-    !searchParams.has('sid')
+    !searchParams.get('sid')
   );
 }
 

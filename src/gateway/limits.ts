@@ -1,14 +1,17 @@
 /** Clients only listen: the largest honest frame is a CONNECT with a token and a thousand cursors (some 60 KB). */
 export const maxFrameBytes = 64 * 1024;
+/** A connection of which nothing has come by then is closed: an honest client speaks at once. */
+export const firstPacketMs = 2_000;
 /** A connection that has not joined `/chat` by then is closed. */
 export const joinDeadlineMs = 10_000;
-/** Connections that have not joined `/chat`, of all clients: beyond that new ones are sent away for a second. */
+/** Connections that have not joined `/chat`, of all clients: beyond that one that waits for its client is closed for each new one. */
 export const mostHandshakes = 2_000;
+/** The same of one network, a /48 of IPv6, of which anybody may have one. */
+export const mostHandshakesOfNetwork = 1_000;
 /**
- * The same of one address, so that one cannot keep all others out by opening connections and saying nothing. A quarter:
- * behind one address there may be an office, or every client where a proxy is not trusted with their addresses. A connect
- * takes a fraction of a second, so even then a thousand who come back at once are all in after the second or two that plain
- * clients wait before they try again.
+ * The same of one address. A quarter: behind one address there may be an office, or every client where a proxy is not trusted with
+ * their addresses. A connect takes a fraction of a second, so even then a thousand who come back at once are all in after the
+ * second or two that plain clients wait before they try again.
  */
 export const mostHandshakesOfAddress = 500;
 export const pingIntervalMs = 25_000;

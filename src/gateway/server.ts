@@ -7,22 +7,30 @@ import { createReadPage } from './change.ts';
 import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { createConnecting, type VerifySocketToken } from './connect.ts';
-import { createConnections, type HandshakeLimits, type PingTimes } from './connections.ts';
+import { createConnections, type PingTimes } from './connections.ts';
 import { createDirect } from './direct.ts';
 import { closeInSlices } from './drain.ts';
 import { backlogLimitBytes } from './engine-connections.ts';
 import { createFanOut } from './fan-out.ts';
+import type { HandshakeLimits } from './handshakes.ts';
 import {
   badRequest,
   forbidden,
+  isHandshake,
   isPlainHandshake,
-  isWebSocketHandshake,
   preflight,
   refusal,
   refuseRequest,
   socketPath,
+  unknownSid,
 } from './http.ts';
-import { maxFrameBytes, mostHandshakes, mostHandshakesOfAddress, pingIntervalMs } from './limits.ts';
+import {
+  maxFrameBytes,
+  mostHandshakes,
+  mostHandshakesOfAddress,
+  mostHandshakesOfNetwork,
+  pingIntervalMs,
+} from './limits.ts';
 import { createMembershipWatch } from './membership-watch.ts';
 import type { Publish } from './native-room.ts';
 import { createNotificationRoutes } from './notification-routes.ts';
@@ -44,7 +52,7 @@ export interface GatewayOptions {
   log: Logger;
   /** Whether the last entry of X-Forwarded-For is the client's address, because a proxy of ours wrote it. */
   trustProxy: boolean;
-  /** Connections that have not joined `/chat` yet; beyond that new ones are sent away for a second. */
+  /** Connections that have not joined `/chat` yet. */
   handshakeLimits?: HandshakeLimits;
   /** The longest time between two comparisons of what is local with PostgreSQL, in milliseconds. */
   comparisonMs?: number;
@@ -133,7 +141,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     return origin === null || allowedOrigin(origin);
   };
   const connections = createConnections({
-    limits: options.handshakeLimits ?? { most: mostHandshakes, mostOfAddress: mostHandshakesOfAddress },
+    limits: options.handshakeLimits ?? {
+      most: mostHandshakes,
+      mostOfNetwork: mostHandshakesOfNetwork,
+      mostOfAddress: mostHandshakesOfAddress,
+    },
     log,
     times: options.pingTimes,
   });
@@ -143,22 +155,22 @@ export function createGateway(options: GatewayOptions): Gateway {
     publish,
     mayConnect,
     allowedOrigin,
-    addressOf: (request, server) => addressOf(request, server, trustProxy),
     draining: () => draining,
     log,
   });
   const direct = createDirect({ io: socketIo.io, connections, connecting, log });
 
-  function handshake(
+  /** A session, or the WebSocket that a session on long polling goes over to. */
+  function begin(
     request: Request,
     server: Bun.Server<never>,
-    overWebSocket: boolean,
+    directly: boolean,
   ): Response | Promise<Response> {
     const address = addressOf(request, server, trustProxy);
     if (draining || !connections.mayBegin(address)) {
       return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
     }
-    if (!overWebSocket || !mayConnect(request)) return socketIo.fetch(request, server);
+    if (!directly) return socketIo.fetch(request, server, address);
     // An upgrade that Bun does not take, for want of a key, say.
     return direct.upgrade(request, server, address) ? upgraded : refusal(400, badRequest, 'Bad request');
   }
@@ -168,17 +180,27 @@ export function createGateway(options: GatewayOptions): Gateway {
 
     fetch(request, server) {
       bun = server;
-      if (isPlainHandshake(request)) return handshake(request, server, true);
+      if (isPlainHandshake(request) && mayConnect(request)) return begin(request, server, true);
       const url = new URL(request.url);
       if (url.pathname !== socketPath) return new Response(null, { status: 404 });
       if (request.method === 'OPTIONS') return preflight(request, allowedOrigin);
       const refused = refuseRequest(request, url);
       if (refused) return refused;
-      if (url.searchParams.has('sid')) return socketIo.fetch(request, server);
-      return handshake(request, server, isWebSocketHandshake(request, url));
+      const sid = url.searchParams.get('sid');
+      if (sid && !socketIo.knows(sid)) return refusal(400, unknownSid, 'Session ID unknown');
+      const overWebSocket = url.searchParams.get('transport') === 'websocket';
+      const begins = sid ? overWebSocket : isHandshake(request, url);
+      // What begins nothing is a session's own, or refused by the engine.
+      if (!begins || !mayConnect(request)) return socketIo.fetch(request, server);
+      return begin(request, server, overWebSocket && !sid);
     },
 
-    websocket: guardWebSocket(socketIo.websocket, direct, { backlogLimitBytes, maxFrameBytes, log }),
+    websocket: guardWebSocket(socketIo.websocket, direct, {
+      connections,
+      backlogLimitBytes,
+      maxFrameBytes,
+      log,
+    }),
     idleTimeout: Math.ceil((2 * pingIntervalMs) / 1000),
 
     async drain(overMs = drainMs) {

@@ -8,6 +8,7 @@ import { addCorsHeaders, forbidden, refusal, socketPath } from './http.ts';
 import { joinDeadlineMs, maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
 import { nativeAdapter } from './native-adapter.ts';
 import type { Publish } from './native-room.ts';
+import { Probe } from './probe.ts';
 import { connectRefusal } from './refuse.ts';
 
 /** Private to the engine. */
@@ -17,7 +18,10 @@ interface EngineInternals {
 
 export interface SocketIo {
   io: SocketServer;
-  fetch(request: Request, server: Bun.Server<never>): Promise<Response>;
+  /** Whether this session is there, on long polling or a WebSocket that has taken its place. */
+  knows(sid: string): boolean;
+  /** @param address of one that begins something: a session, or a WebSocket */
+  fetch(request: Request, server: Bun.Server<never>, address?: string): Promise<Response>;
   websocket: ReturnType<Engine['handler']>['websocket'];
 }
 
@@ -28,7 +32,6 @@ export function createSocketIo(deps: {
   publish: Publish;
   mayConnect: (request: Request) => boolean;
   allowedOrigin: (origin: string) => boolean;
-  addressOf: (request: Request, server: Bun.Server<never>) => string;
   draining: () => boolean;
   log: Logger;
 }): SocketIo {
@@ -43,11 +46,13 @@ export function createSocketIo(deps: {
       mayConnect(request) ? Promise.resolve() : Promise.reject('origin_not_allowed'),
     editResponseHeaders: (headers, request) => addCorsHeaders(headers, request, allowedOrigin),
   });
+  /** Of the requests that the engine has in hand. */
+  const addresses = new WeakMap<Request, string>();
   const { clients } = engine as unknown as EngineInternals;
   const engineConnections = createEngineConnections({ connections, clients, log });
   // Before Socket.IO's own listener: the guard is there for the first packet.
-  engine.on('connection', (conn, request, server) => {
-    const address = deps.addressOf(request, server as never);
+  engine.on('connection', (conn, request) => {
+    const address = addresses.get(request) ?? 'unknown';
     const connection = engineConnections.take(conn as unknown as EngineConn, address);
     if (deps.draining()) connection.close();
   });
@@ -75,6 +80,7 @@ export function createSocketIo(deps: {
     };
     if (!connection || joining.has(connection)) return turnAway();
     joining.add(connection);
+    connections.setBusy(connection, true);
     connecting.admit({ id: socket.id, connection, handshake: socket.handshake }).then(
       (admission) => {
         admitted.set(socket, admission);
@@ -82,6 +88,7 @@ export function createSocketIo(deps: {
       },
       (error) => {
         joining.delete(connection);
+        connections.setBusy(connection, false);
         const refused = connectRefusal(error);
         if (refused) return next(refused);
         log.warn({ err: error }, 'a socket could not be admitted; it is closed and comes back');
@@ -113,9 +120,17 @@ export function createSocketIo(deps: {
 
   return {
     io,
-    async fetch(request, server) {
+    knows: (sid) => clients.has(sid),
+    async fetch(request, server, address = 'unknown') {
+      addresses.set(request, address);
+      // All of the engine's WebSockets begin as probes: what is one from its beginning is served without it.
+      const upgrade = (probing: Request, options: { data?: object }) =>
+        server.upgrade(probing, {
+          ...options,
+          data: { ...options.data, probe: new Probe(connections, address) } as never,
+        });
       try {
-        return await engine.handleRequest(request, server as never);
+        return await engine.handleRequest(request, { upgrade } as never);
       } catch (error) {
         log.warn({ err: error }, 'a request could not be handled');
         return refusal(400, forbidden, 'Bad request');

@@ -80,11 +80,16 @@ describe('gateway: hostile and unlucky clients', () => {
     return socket;
   }
 
+  async function openPolling(): Promise<string> {
+    const opening = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
+    return JSON.parse((await opening.text()).slice(1)).sid;
+  }
+
+  const probe = (sid: string): Promise<RawSocket> => raw(`EIO=4&transport=websocket&sid=${sid}`);
+
   /** One that begins with long polling, as a client with the default transports does. */
   async function rawUpgraded(): Promise<RawSocket> {
-    const opening = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
-    const { sid } = JSON.parse((await opening.text()).slice(1));
-    const socket = await raw(`EIO=4&transport=websocket&sid=${sid}`);
+    const socket = await probe(await openPolling());
     socket.ws.send('2probe');
     await eventually('the probe is answered', () => socket.frames.includes('3probe'));
     socket.ws.send('5');
@@ -359,66 +364,122 @@ describe('gateway: hostile and unlucky clients', () => {
     expect(polled.status).toBe(400);
   });
 
-  test('a connection that never joins /chat is closed', async () => {
-    const socket = await raw();
+  test('a connection that says nothing is closed soon, one that never joins /chat later', async () => {
     const began = performance.now();
-    await eventually('it is closed', () => socket.closed, 15_000);
-    expect(performance.now() - began).toBeGreaterThan(8_000);
+    const lived = async (socket: RawSocket) => {
+      await eventually('it is closed', () => socket.closed, 15_000);
+      return performance.now() - began;
+    };
+    const silent = raw().then(lived);
+    const probing = openPolling().then(probe).then(lived);
+    const refused = raw().then((socket) => {
+      socket.ws.send('40/chat,{}');
+      return lived(socket);
+    });
+    expect(await silent).toBeWithin(1_500, 5_000);
+    expect(await probing).toBeWithin(1_500, 5_000);
+    expect(await refused).toBeWithin(8_000, 14_000);
   }, 20_000);
 });
 
 describe('gateway: its limits', () => {
-  test('beyond so many handshakes new ones are sent away, and let in when there is room', async () => {
-    const running = await startTestGateway({
-      ...base,
-      presence,
-      handshakeLimits: { most: 5, mostOfAddress: 5 },
-    });
-    const url = `ws://localhost:${running.port}/socket.io/?EIO=4&transport=websocket`;
-    const idle = Array.from({ length: 5 }, () => new WebSocket(url));
-    await Promise.all(idle.map((ws) => new Promise((resolve) => ws.addEventListener('message', resolve))));
-    const refused = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
-    expect(refused.status).toBe(503);
-    expect(refused.headers.get('retry-after')).toBe('1');
+  /** A WebSocket that says nothing, once it is open. */
+  async function openSilent(port: number, address?: string): Promise<WebSocket> {
+    const headers = address === undefined ? {} : { 'x-forwarded-for': address };
+    const url = `ws://localhost:${port}/socket.io/?EIO=4&transport=websocket`;
+    const ws = new WebSocket(url, { headers });
+    await new Promise((resolve) => ws.addEventListener('message', resolve));
+    return ws;
+  }
+  const isClosed = (ws: WebSocket) => ws.readyState === WebSocket.CLOSED;
+  const polling = 'EIO=4&transport=polling';
 
-    const world = await createWorld(base);
-    const [ada] = await world.newUsers(1);
-    const client = openClient(running.url, ada!.token);
-    for (const ws of idle) ws.close();
-    await eventually('there is room', () => client.ready > 0);
+  test('beyond so many handshakes the oldest that says nothing is closed for a new one', async () => {
+    const limits = { most: 5, mostOfNetwork: 5, mostOfAddress: 5 };
+    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
+    const silent: WebSocket[] = [];
+    for (let at = 0; at < 8; at += 1) silent.push(await openSilent(running.port));
+    await eventually('three are closed', () => silent.filter(isClosed).length === 3);
+    expect(silent.map(isClosed)).toEqual([true, true, true, false, false, false, false, false]);
+    const [ada] = await (await createWorld(base)).newUsers(1);
+    const client = await connectClient(running.url, ada!);
+    expect(client.errors).toEqual([]);
     client.close();
+    for (const ws of silent) ws.close();
     await running.stop();
   });
 
-  test('one address cannot take all the room: others are let in beside it', async () => {
-    const limits = { most: 10, mostOfAddress: 3 };
+  test.each([
+    ['nothing', polling],
+    ['an empty sid', `${polling}&sid=`],
+    ['two empty sids', `${polling}&sid=&sid=x`],
+    ['an empty sid, over WebSocket', 'EIO=4&transport=websocket&sid='],
+    ['an sid without a value, over WebSocket', 'sid&EIO=4&transport=websocket'],
+  ])('a handshake with %s is counted', async (_, query) => {
+    const limits = { most: 3, mostOfNetwork: 3, mostOfAddress: 3 };
+    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
+    const others = await Promise.all([1, 2, 3].map(() => openSilent(running.port)));
+    for (let at = 0; at < 3; at += 1) {
+      if (query.includes('polling')) {
+        const opened = await fetch(`${running.url}/socket.io/?${query}`);
+        expect([opened.status, await opened.text()]).toEqual([200, expect.stringMatching(/^0{"sid"/)]);
+      } else {
+        const ws = new WebSocket(`ws://localhost:${running.port}/socket.io/?${query}`);
+        await new Promise((resolve) => ws.addEventListener('message', resolve));
+        others.push(ws);
+      }
+    }
+    await eventually('the three before are closed', () => others.slice(0, 3).every(isClosed));
+    for (const ws of others) ws.close();
+    await running.stop();
+  });
+
+  test('what begins nothing closes nobody', async () => {
+    const limits = { most: 2, mostOfNetwork: 2, mostOfAddress: 2 };
+    const running = await startTestGateway({
+      ...base,
+      presence,
+      handshakeLimits: limits,
+      allowedOrigin: () => false,
+    });
+    const silent = await Promise.all([1, 2].map(() => openSilent(running.port)));
+    const at = (query: string, init?: RequestInit) => fetch(`${running.url}/socket.io/?${query}`, init);
+    const upgrade = {
+      upgrade: 'websocket',
+      connection: 'upgrade',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    };
+    const foreign = { origin: 'https://evil.example' };
+    expect((await at(`${polling}&sid=nobody`)).status).toBe(400);
+    expect((await at('EIO=4&transport=websocket&sid=nobody', { headers: upgrade })).status).toBe(400);
+    expect((await at('EIO=3&transport=polling')).status).toBe(400);
+    expect((await at(polling, { method: 'POST', body: '40' })).status).toBe(400);
+    expect((await at(polling, { headers: foreign })).status).toBe(403);
+    expect((await at('EIO=4&transport=websocket', { headers: { ...upgrade, ...foreign } })).status).toBe(403);
+    expect(silent.map(isClosed)).toEqual([false, false]);
+    for (const ws of silent) ws.close();
+    await running.stop();
+  });
+
+  test('one address cannot take all the room: it closes its own, others are let in beside it', async () => {
+    const limits = { most: 10, mostOfNetwork: 6, mostOfAddress: 3 };
     const running = await startTestGateway({ ...base, presence, handshakeLimits: limits, trustProxy: true });
-    const from = (...addresses: string[]) => ({ headers: { 'x-forwarded-for': addresses.join(', ') } });
-    const open = (address: string) =>
-      new WebSocket(`ws://localhost:${running.port}/socket.io/?EIO=4&transport=websocket`, from(address));
-    const poll = async (...addresses: string[]) =>
-      fetch(`${running.url}/socket.io/?EIO=4&transport=polling`, from(...addresses));
-
-    const idle = Array.from({ length: 3 }, () => open('192.0.2.1'));
-    await Promise.all(idle.map((ws) => new Promise((resolve) => ws.addEventListener('message', resolve))));
-    const refused = await poll('192.0.2.1');
-    expect(refused.status).toBe(503);
-    expect(refused.headers.get('retry-after')).toBe('1');
-    expect(await refused.json()).toEqual({ code: 4, message: 'server_busy' });
+    const other = await openSilent(running.port, '192.0.2.2');
     // What stands before the proxy's own entry is the client's word.
-    expect((await poll('192.0.2.2', '192.0.2.1')).status).toBe(503);
-    const turnedAway = open('192.0.2.1');
-    await new Promise((resolve) => turnedAway.addEventListener('close', resolve));
-
-    expect((await poll('192.0.2.2')).status).toBe(200);
-    idle[0]?.close();
-    await eventually('there is room again', async () => (await poll('192.0.2.1')).status === 200);
-    for (const ws of idle) ws.close();
+    const flood: WebSocket[] = [];
+    for (let at = 0; at < 20; at += 1) flood.push(await openSilent(running.port, `192.0.2.${at}, 192.0.2.1`));
+    await eventually('it has three', () => flood.filter(isClosed).length === 17);
+    // A whole /48, each /64 once.
+    for (let at = 0; at < 20; at += 1) flood.push(await openSilent(running.port, `2001:db8:1:${at}00::1`));
+    await eventually('it has six', () => flood.filter(isClosed).length === 31);
+    expect(isClosed(other)).toBe(false);
+    expect(isClosed(await openSilent(running.port, '192.0.2.3'))).toBe(false);
     await running.stop();
   });
 
   test('who has joined takes no room, on either transport', async () => {
-    const limits = { most: 10, mostOfAddress: 1 };
+    const limits = { most: 10, mostOfNetwork: 10, mostOfAddress: 1 };
     const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
     const users = await (await createWorld(base)).newUsers(4);
     const clients: TestClient[] = [];

@@ -197,6 +197,8 @@ export function counted(database: Database): { database: Database; queries: () =
 
 export interface RunningGateway {
   gateway: Gateway;
+  /** It knows how many sockets and requests there are. */
+  server: Bun.Server<never>;
   port: number;
   url: string;
   stop(): Promise<void>;
@@ -218,15 +220,16 @@ export async function startTestGateway(
     log,
     ...parts,
   });
-  const server = Bun.serve({
+  const server: Bun.Server<never> = Bun.serve({
     port: 0,
     fetch: (request, bun) => gateway.fetch(request, bun),
-    websocket: gateway.websocket,
+    websocket: gateway.websocket as Bun.WebSocketHandler<never>,
     idleTimeout: gateway.idleTimeout,
   });
   const port = server.port ?? 0;
   return {
     gateway,
+    server,
     port,
     url: `http://localhost:${port}`,
     async stop() {

@@ -25,7 +25,7 @@ class UnclosableConnection extends TestConnection {
 
 test('a connection that throws whenever it is looked after takes the pings of no other', async () => {
   const connections = createConnections({
-    limits: { most: 10, mostOfAddress: 10 },
+    limits: { most: 10, mostOfNetwork: 10, mostOfAddress: 10 },
     log: createLog({ logLevel: 'silent' }, 'test'),
     times: { intervalMs: 5, timeoutMs: 60_000, sweepMs: 1 },
   });

@@ -37,7 +37,7 @@ export async function assembleApi(
     accounts:
       ownTokens &&
       createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log }),
-    chatRoutes: createChatRoutes({ database, facts, presence, notifier, sendMessage, log }),
+    chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
     sendMessage,
     allowedOrigin: createAllowedOrigin(config),
     dependencies: readinessOf({

@@ -11,7 +11,7 @@ import { createListParticipants } from '../chat/list-participants.ts';
 import { createRemoveParticipant } from '../chat/remove-participant.ts';
 import type { SendMessage } from '../chat/send-message.ts';
 import type { Database } from '../db/database.ts';
-import type { Facts } from '../shared/admission/admission.ts';
+import type { Facts, RateLimits } from '../shared/admission/admission.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
 import type { Presence } from '../shared/presence/presence.ts';
@@ -25,6 +25,7 @@ import { participantRoutes } from './routes/participants.ts';
 export interface ChatRoutesDependencies {
   database: Database;
   facts: Facts;
+  rateLimits: RateLimits;
   presence: Presence;
   notifier: Notifier;
   sendMessage: SendMessage;
@@ -35,7 +36,7 @@ export interface ChatRoutesDependencies {
 export function createChatRoutes(
   deps: ChatRoutesDependencies,
 ): (requireIdentity: RequireIdentity) => Hono<ApiEnv> {
-  const { database, facts, presence, notifier, sendMessage, log } = deps;
+  const { database, facts, rateLimits, presence, notifier, sendMessage, log } = deps;
   const announce = createAnnounce(notifier, log);
   const getChat = createGetChat({ database, presence });
   const chatVerbs = {
@@ -58,8 +59,8 @@ export function createChatRoutes(
 
   return (requireIdentity) =>
     new Hono<ApiEnv>()
-      .route('/', chatRoutes(requireIdentity, chatVerbs))
-      .route('/', participantRoutes(requireIdentity, participantVerbs))
+      .route('/', chatRoutes(requireIdentity, rateLimits, chatVerbs))
+      .route('/', participantRoutes(requireIdentity, rateLimits, participantVerbs))
       .route('/', messageRoutes(requireIdentity, messageVerbs))
       .route('/', changeRoutes(requireIdentity, getChanges));
 }

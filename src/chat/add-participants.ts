@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Database, Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
 import { chatParticipants } from '../db/schema.ts';
@@ -31,9 +31,16 @@ export interface AddParticipantsDependencies {
   announce: Announce;
 }
 
+/** So many share a number, and so an event: one for each would be as many frames to everybody in the chat. */
+const mostTogether = 100;
+
+/** Who has left by themselves is not put back by whoever had put them in, for as long as this. */
+const restAfterLeaving = '1 day';
+
 /**
- * Each one added takes a number of the chat's; who takes part already takes none.
- * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `database_unavailable`
+ * Those who are added share a number of the chat's, 100 at most one; who takes part already takes none.
+ * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `recently_left`,
+ * `database_unavailable`
  */
 export function createAddParticipants(deps: AddParticipantsDependencies): AddParticipants {
   const { database, facts, presence, announce } = deps;
@@ -47,18 +54,22 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
 
       const present = new Set((await readParticipants(tx, chatId, userIds)).map(({ userId }) => userId));
       const absent = userIds.filter((userId) => !present.has(userId));
-      const numbers = new Map(absent.map((userId, at) => [userId, chat.eventSequence + 1 + at]));
+      await assertNotJustLeft(tx, { chatId, actorId, userIds: absent });
+      const numberOf = (at: number) => chat.eventSequence + 1 + Math.floor(at / mostTogether);
+      const numbers = new Map(absent.map((userId, at) => [userId, numberOf(at)]));
       if (numbers.size > 0) {
-        await insertParticipants(tx, chatId, numbers);
-        await advanceEventSequence(tx, chatId, chat.eventSequence + numbers.size);
+        await insertParticipants(tx, { chatId, actorId, numbers });
+        await advanceEventSequence(tx, chatId, numberOf(absent.length - 1));
       }
       return { stored: await readParticipants(tx, chatId, userIds), numbers };
     });
 
-    const added = [...numbers].flatMap(([userId, number]) => [
-      participantHint('participant.added', chatId, userId, number),
-      membershipHint(chatId, userId, number),
-    ]);
+    const firsts = new Map<number, string>();
+    for (const [userId, number] of numbers) if (!firsts.has(number)) firsts.set(number, userId);
+    const added = [
+      ...[...firsts].map(([number, userId]) => participantHint('participant.added', chatId, userId, number)),
+      ...[...numbers].map(([userId, number]) => membershipHint(chatId, userId, number)),
+    ];
     const [participants] = await Promise.all([
       withOnline(presence, inOrder(stored, userIds)),
       // A user who left less than 30 s ago has a revoked fact.
@@ -76,8 +87,7 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
  */
 async function insertParticipants(
   tx: Orm,
-  chatId: string,
-  numbers: ReadonlyMap<string, number>,
+  { chatId, actorId, numbers }: { chatId: string; actorId: string; numbers: ReadonlyMap<string, number> },
 ): Promise<void> {
   await tx
     .insert(chatParticipants)
@@ -90,6 +100,7 @@ async function insertParticipants(
         joinedAt: sql`statement_timestamp()`,
         createdEventSequence: number,
         changedEventSequence: number,
+        addedBy: actorId,
       })),
     )
     .onConflictDoUpdate({
@@ -98,9 +109,34 @@ async function insertParticipants(
         role: sql`excluded.role`,
         joinedAt: sql`excluded.joined_at`,
         leftAt: null,
+        addedBy: sql`excluded.added_by`,
+        removedBy: null,
         changedEventSequence: sql`excluded.changed_event_sequence`,
       },
     });
+}
+
+/** @throws ChatError `recently_left`, naming the first */
+async function assertNotJustLeft(
+  tx: Orm,
+  { chatId, actorId, userIds }: { chatId: string; actorId: string; userIds: readonly string[] },
+): Promise<void> {
+  if (userIds.length === 0) return;
+  const [left] = await tx
+    .select({ userId: chatParticipants.userId })
+    .from(chatParticipants)
+    .where(
+      and(
+        eq(chatParticipants.chatId, chatId),
+        inArray(chatParticipants.userId, [...userIds]),
+        eq(chatParticipants.addedBy, actorId),
+        eq(chatParticipants.removedBy, chatParticipants.userId),
+        sql`${chatParticipants.leftAt} > now() - ${restAfterLeaving}::interval`,
+      ),
+    )
+    .limit(1);
+  if (left)
+    throw new ChatError('recently_left', `The user ${left.userId} has left this chat within the last day.`);
 }
 
 function inOrder(stored: readonly StoredParticipant[], userIds: readonly string[]): StoredParticipant[] {

@@ -45,7 +45,7 @@ export function createCreateChat({ database, getChat, announce }: CreateChatDepe
     const directKey = isGroup ? null : userIds.toSorted().join(':');
     const { chatId, created } = await inTransaction(database, async (tx) => {
       await assertUsersExist(tx, userIds);
-      return insertChat(tx, { userIds, name, isGroup, directKey });
+      return insertChat(tx, { creatorId, userIds, name, isGroup, directKey });
     });
 
     if (created) {
@@ -69,6 +69,7 @@ function assertSensible(participantCount: number, name: string | null, isGroup: 
 }
 
 interface NewChat {
+  creatorId: string;
   userIds: readonly string[];
   name: string | null;
   isGroup: boolean;
@@ -77,7 +78,7 @@ interface NewChat {
 
 async function insertChat(
   tx: Orm,
-  { userIds, name, isGroup, directKey }: NewChat,
+  { creatorId, userIds, name, isGroup, directKey }: NewChat,
 ): Promise<{ chatId: string; created: boolean }> {
   const chatId = newId();
   // Where another transaction has just made the pair's chat, this waits for its end; then the first one is found below.
@@ -99,6 +100,7 @@ async function insertChat(
       joinedAt: sql`statement_timestamp()`,
       createdEventSequence: at + 1,
       changedEventSequence: at + 1,
+      addedBy: creatorId,
     })),
   );
   return { chatId, created: true };

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ChatError } from '../shared/errors.ts';
+import { uuidPattern } from '../shared/ids.ts';
 
 /** Where a list page ended, for a client to hand back: not for it to read, and not believed until checked. */
 export function encodeCursor(position: readonly (string | number)[]): string {
@@ -35,5 +36,7 @@ export const instantPart = v.pipe(
   v.maxValue(Date.parse('9999-12-31T23:59:59.999Z')),
   v.transform((ms) => new Date(ms).toISOString()),
 );
+
+export const idPart = v.pipe(v.string(), v.regex(uuidPattern));
 
 export const counterPart = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

@@ -1,10 +1,10 @@
 import type { Database } from '../db/database.ts';
-import { type ChangedRow, readChanges } from '../db/queries/changes.ts';
+import { readChanges } from '../db/queries/changes.ts';
 import type { ChangesPage, ChatChange } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import { mostChangeBytes, mostChanges } from './change-limits.ts';
-import { changeFor, concernedBy } from './change-payload.ts';
+import { changeFor, concernedBy, type ToldChange, toldChanges } from './change-payload.ts';
 
 export type GetChanges = (input: { chatId: string; userId: string; after: number }) => Promise<ChangesPage>;
 
@@ -34,13 +34,13 @@ export function createGetChanges({
       if (through > page.head) return resetTo(chatId, page.head);
 
       const online = await presence.online(concernedBy(page.rows));
-      for (const rows of byNumber(page.rows)) {
-        const changes = rows.map((row) => changeFor(userId, chatId, row, online));
+      for (const told of byNumber(toldChanges(page.rows))) {
+        const changes = told.map((one) => changeFor(userId, chatId, one, online));
         bytes += Buffer.byteLength(JSON.stringify(changes));
         const full = bytes > mostChangeBytes || data.length + changes.length > mostChanges;
         if (full && data.length > 0) return { data, eventSequence: through };
         data.push(...changes);
-        through = rows[0]?.eventSequence ?? through;
+        through = told[0]?.eventSequence ?? through;
       }
       through = page.through;
       if (through >= page.head) return { data, eventSequence: through };
@@ -53,5 +53,5 @@ const resetTo = (chatId: string, eventSequence: number): ChangesPage => ({
   eventSequence,
 });
 
-const byNumber = (rows: readonly ChangedRow[]): Iterable<ChangedRow[]> =>
-  Map.groupBy(rows, ({ eventSequence }) => eventSequence).values();
+const byNumber = (told: readonly ToldChange[]): Iterable<ToldChange[]> =>
+  Map.groupBy(told, ({ eventSequence }) => eventSequence).values();

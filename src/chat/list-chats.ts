@@ -2,9 +2,8 @@ import * as v from 'valibot';
 import type { Database } from '../db/database.ts';
 import { chatListStart, listChats } from '../db/queries/chats.ts';
 import type { Chat, Page } from '../shared/contract.ts';
-import { uuidPattern } from '../shared/ids.ts';
 import type { Presence } from '../shared/presence/presence.ts';
-import { decodeCursor, encodeCursor, instantPart } from './cursor.ts';
+import { decodeCursor, encodeCursor, idPart, instantPart } from './cursor.ts';
 import { chatsWithOnline } from './online.ts';
 
 export type ListChats = (input: {
@@ -14,7 +13,7 @@ export type ListChats = (input: {
 }) => Promise<Page<Chat>>;
 
 const position = v.pipe(
-  v.strictTuple([instantPart, v.pipe(v.string(), v.regex(uuidPattern))]),
+  v.strictTuple([instantPart, idPart]),
   v.transform(([lastActivityAt, id]) => ({ lastActivityAt, id })),
 );
 

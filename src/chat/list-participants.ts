@@ -4,7 +4,7 @@ import { listParticipants, participantsStart } from '../db/queries/participants.
 import type { Page, Participant } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/presence/presence.ts';
-import { counterPart, decodeCursor, encodeCursor, instantPart } from './cursor.ts';
+import { counterPart, decodeCursor, encodeCursor, idPart, instantPart } from './cursor.ts';
 import { withOnline } from './online.ts';
 
 export type ListParticipants = (input: {
@@ -15,8 +15,8 @@ export type ListParticipants = (input: {
 }) => Promise<Page<Participant>>;
 
 const position = v.pipe(
-  v.strictTuple([instantPart, counterPart]),
-  v.transform(([joinedAt, createdEventSequence]) => ({ joinedAt, createdEventSequence })),
+  v.strictTuple([instantPart, counterPart, idPart]),
+  v.transform(([joinedAt, createdEventSequence, userId]) => ({ joinedAt, createdEventSequence, userId })),
 );
 
 /**
@@ -34,7 +34,7 @@ export function createListParticipants(deps: { database: Database; presence: Pre
       data: await withOnline(deps.presence, page),
       nextCursor:
         last && found.length > limit
-          ? encodeCursor([Date.parse(last.joinedAt), last.createdEventSequence])
+          ? encodeCursor([Date.parse(last.joinedAt), last.createdEventSequence, last.userId])
           : null,
     };
   };

@@ -35,7 +35,7 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
       const number = chat.eventSequence + 1;
       await tx
         .update(chatParticipants)
-        .set({ leftAt: sql`statement_timestamp()`, changedEventSequence: number })
+        .set({ leftAt: sql`statement_timestamp()`, removedBy: actorId, changedEventSequence: number })
         .where(participant(chatId, userId));
       const heirId = removed.role === 'owner' ? await passOnOwnership(tx, chatId, number + 1) : undefined;
       await advanceEventSequence(tx, chatId, heirId ? number + 1 : number);

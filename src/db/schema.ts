@@ -110,6 +110,10 @@ export const chatParticipants = pgTable(
     leftAt: instant('left_at'),
     createdEventSequence: counter('created_event_sequence').notNull(),
     changedEventSequence: counter('changed_event_sequence').notNull(),
+    /** Whoever put the user into the chat, the last time. Null in rows that are older than the column. */
+    addedBy: uuid('added_by'),
+    /** Of one who takes part no more: the user, if they left by themselves. */
+    removedBy: uuid('removed_by'),
   },
   (table) => [
     primaryKey({ name: 'chat_participants_pkey', columns: [table.chatId, table.userId] }),

@@ -1,6 +1,6 @@
-import { changePayload, concernedBy } from '../chat/change-payload.ts';
+import { changePayload, concernedBy, type ToldChange, toldChanges } from '../chat/change-payload.ts';
 import type { Database } from '../db/database.ts';
-import type { ChangedRow, ChangesWanted } from '../db/queries/changes.ts';
+import type { ChangesWanted } from '../db/queries/changes.ts';
 import { readChanges } from '../db/queries/changes.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import { createBatcher } from './batch.ts';
@@ -8,7 +8,7 @@ import { createBatcher } from './batch.ts';
 /** One durable change of a chat, as sockets are told of it; `body` is the JSON text of the event's payload. */
 export type Change =
   | { kind: 'message'; eventSequence: number; senderId: string; body: string }
-  | { kind: 'participant'; eventSequence: number; userId: string; present: boolean; body: string };
+  | { kind: 'participants'; eventSequence: number; userIds: string[]; present: boolean; body: string };
 
 /** All changes in `(after, through]`, ascending; the chat's last number was `head`. */
 export interface Page {
@@ -48,7 +48,7 @@ export function createReadPage({ database, presence }: { database: Database; pre
     const byStart = new Map(
       distinct.map((start, at) => {
         const page = pages[at];
-        const changes = page?.rows.map((row) => toChange(start.chatId, row, online));
+        const changes = page && toldChanges(page.rows).map((told) => toChange(start.chatId, told, online));
         return [start, page && changes && { ...start, through: page.through, head: page.head, changes }];
       }),
     );
@@ -77,9 +77,11 @@ function shareStarts(ofChat: readonly Wanted[], starts: Map<Wanted, ChangesWante
   }
 }
 
-function toChange(chatId: string, row: ChangedRow, online: ReadonlySet<string>): Change {
-  const { eventSequence } = row;
-  const body = JSON.stringify(changePayload(chatId, row, online));
-  if (row.kind === 'message') return { kind: 'message', eventSequence, senderId: row.message.senderId, body };
-  return { kind: 'participant', eventSequence, userId: row.participant.userId, present: row.present, body };
+function toChange(chatId: string, told: ToldChange, online: ReadonlySet<string>): Change {
+  const { eventSequence } = told;
+  const body = JSON.stringify(changePayload(chatId, told, online));
+  if (told.kind === 'message')
+    return { kind: 'message', eventSequence, senderId: told.message.senderId, body };
+  const userIds = told.participants.map(({ userId }) => userId);
+  return { kind: 'participants', eventSequence, userIds, present: told.present, body };
 }

@@ -14,7 +14,7 @@ export function frameOf(event: keyof ServerToClientEvents, body: string): string
 
 /** The change as this one socket is told of it: senders see their own messages as saved. */
 export function frameFor(member: Member, change: Change): string {
-  if (change.kind === 'participant') return frameOf(participantEvent(change.present), change.body);
+  if (change.kind === 'participants') return frameOf(participantEvent(change.present), change.body);
   return frameOf(change.senderId === member.userId ? 'chat.message.saved' : 'chat.message.new', change.body);
 }
 
@@ -49,7 +49,7 @@ export function createFanOut(deps: {
     room: (chatId) => new NativeRoom(`chat:${chatId}`, publish),
 
     tell(room, change) {
-      if (change.kind === 'participant') {
+      if (change.kind === 'participants') {
         const frame = frameOf(participantEvent(change.present), change.body);
         if (room.isTopic) tellBig(room, frame, []);
         else for (const member of room) member.send(frame);

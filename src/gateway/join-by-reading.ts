@@ -66,11 +66,12 @@ export function createJoinByReading(deps: {
 
     /** @returns false once the member has been told of its own removal */
     function tell(change: Change): boolean {
-      const leaves = change.kind === 'participant' && !change.present && change.userId === member.userId;
+      const leaves =
+        change.kind === 'participants' && !change.present && change.userIds.includes(member.userId);
       if (toIntroduce) {
         // Participants are in the introduction; messages are told after it, which takes a number just before the first.
         const inside = change.eventSequence <= toIntroduce.through;
-        if (inside && change.kind === 'participant' && !leaves) return true;
+        if (inside && change.kind === 'participants' && !leaves) return true;
         introduce(inside && !leaves ? change.eventSequence - 1 : toIntroduce.through);
       }
       const frame = frameFor(member, change);

@@ -106,13 +106,13 @@ export function createSequencer(deps: {
     fanOut.tell(chat.room, change);
     chat.delivered = change.eventSequence;
     if (chat.joining > 0) keepInTail(chat, change);
-    if (change.kind !== 'participant') return;
+    if (change.kind !== 'participants') return;
     if (change.present) {
-      onAdded(change.userId, chat.id);
+      for (const userId of change.userIds) onAdded(userId, chat.id);
       return;
     }
     for (const member of [...chat.room]) {
-      if (member.userId === change.userId) leave(member, chat.id);
+      if (change.userIds.includes(member.userId)) leave(member, chat.id);
     }
   }
 

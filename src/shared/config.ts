@@ -124,6 +124,7 @@ const variables = v.object({
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
+  RATE_LIMIT_INVITE: v.optional(perMinute, '2000'),
 });
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -205,6 +206,7 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
       lookup: env.RATE_LIMIT_LOOKUP,
+      invite: env.RATE_LIMIT_INVITE,
     },
   };
 }

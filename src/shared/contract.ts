@@ -19,6 +19,7 @@ export type ErrorCode =
   | 'route_not_found'
   | 'email_taken'
   | 'chat_is_direct'
+  | 'recently_left'
   | 'idempotency_conflict'
   | 'body_too_large'
   | 'unsupported_media_type'
@@ -136,6 +137,8 @@ export interface MessageFailedEvent {
 export interface ParticipantEvent {
   chatId: string;
   participant: Participant;
+  /** Where one request added several: all of them, up to 100, the first of whom is `participant`. */
+  participants?: Participant[];
   eventSequence: number;
 }
 

@@ -17,6 +17,7 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   route_not_found: { status: 404, title: 'No such route' },
   email_taken: { status: 409, title: 'The email is taken' },
   chat_is_direct: { status: 409, title: 'A direct chat keeps its two participants' },
+  recently_left: { status: 409, title: 'Somebody has left this chat within the last day' },
   idempotency_conflict: { status: 409, title: 'The clientMessageId was used for another message' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },

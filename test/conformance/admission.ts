@@ -10,6 +10,7 @@ export const generous: Config['rateLimits'] = {
   address: 1_000,
   login: 1_000,
   lookup: 1_000,
+  invite: 1_000,
 };
 
 export const newFact = (): Fact => `participant:${crypto.randomUUID()}:${crypto.randomUUID()}`;

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import type { Chat, Message, Participant } from '../../src/shared/contract.ts';
+import type { Chat, Message, Participant, ParticipantEvent } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
 import type { ChatApi, TestUser } from '../support/chat-api.ts';
 
 const nobody = '0198c0de-0000-7000-8000-000000000000';
-const ids = (participants: readonly Participant[]) => participants.map(({ userId }) => userId);
+const ids = (participants: readonly Pick<Participant, 'userId'>[]) =>
+  participants.map(({ userId }) => userId);
 
 /** The routes below `/chats`, over whichever adapters; the caller opens them and closes what it opened. */
 export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
@@ -181,7 +182,7 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
     });
 
     describe('participants', () => {
-      test('200: added in the order they were named in, each with a number and an announcement of its own', async () => {
+      test('200: added together, with one number and one announcement to the chat', async () => {
         const chat = await api.newGroup(ann!, bob!);
         api.announced.length = 0;
         const { status, body } = await add(ann!, chat.id, dee, cy, bob, dee);
@@ -190,19 +191,86 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
           data: [participantOf(dee!, 'member'), participantOf(cy!, 'member'), participantOf(bob!, 'member')],
           nextCursor: null,
         });
-        expect(await getChat(dee!, chat.id)).toMatchObject({ participantCount: 4, eventSequence: 4 });
-        expect(api.announced.splice(0)).toEqual(
-          [
-            [dee!, 3],
-            [cy!, 4],
-          ].flatMap(([user, eventSequence]) => {
-            const head = { version: 1, chatId: chat.id, eventSequence, userId: (user as TestUser).id };
-            return [
-              { topic: `chat:${chat.id}`, head: { ...head, kind: 'participant.added' }, body: '' },
-              { topic: `user:${(user as TestUser).id}`, head: { ...head, kind: 'membership' }, body: '' },
-            ];
-          }) as never,
+        expect(await getChat(dee!, chat.id)).toMatchObject({ participantCount: 4, eventSequence: 3 });
+        const head = (user: TestUser) => ({ version: 1, chatId: chat.id, eventSequence: 3, userId: user.id });
+        expect(api.announced.splice(0)).toEqual([
+          { topic: `chat:${chat.id}`, head: { ...head(dee!), kind: 'participant.added' }, body: '' },
+          { topic: `user:${dee!.id}`, head: { ...head(dee!), kind: 'membership' }, body: '' },
+          { topic: `user:${cy!.id}`, head: { ...head(cy!), kind: 'membership' }, body: '' },
+        ] as never);
+      });
+
+      test('250 who are added at once are three numbers, three events and two pages and a half, nobody twice', async () => {
+        const crowd = await api.newUsers(250);
+        const chat = await api.newGroup(ann!, bob!);
+        api.announced.length = 0;
+        const { status, body } = await add(ann!, chat.id, ...crowd);
+        expect([status, ids(body.data)]).toEqual([200, ids(crowd.map(({ id }) => ({ userId: id })))]);
+        expect(await getChat(ann!, chat.id)).toMatchObject({ participantCount: 252, eventSequence: 5 });
+        const told = api.announced.splice(0).filter(({ topic }) => topic === `chat:${chat.id}`);
+        expect(told.map(({ head }) => (head as { eventSequence: number }).eventSequence)).toEqual([3, 4, 5]);
+
+        const changes = await api.call(ann!, 'GET', `/chats/${chat.id}/changes?after=2`);
+        expect(changes.body.eventSequence).toBe(5);
+        const events: { event: string; payload: ParticipantEvent }[] = changes.body.data;
+        expect(events.map(({ event, payload }) => [event, payload.eventSequence])).toEqual(
+          [3, 4, 5].map((number) => ['chat.participant.added', number]),
         );
+        const inEvents = events.flatMap(({ payload }) => payload.participants ?? []);
+        expect(events.map(({ payload }) => payload.participants?.length)).toEqual([100, 100, 50]);
+        expect(events.map(({ payload }) => payload.participants?.[0])).toEqual(
+          events.map(({ payload }) => payload.participant),
+        );
+        expect(ids(inEvents).sort()).toEqual(crowd.map(({ id }) => id).sort());
+
+        const listed: Participant[] = [];
+        for (let cursor: string | null = ''; cursor !== null; ) {
+          const page = await api.call(
+            ann!,
+            'GET',
+            `/chats/${chat.id}/participants?limit=100${cursor && `&cursor=${cursor}`}`,
+          );
+          listed.push(...page.body.data);
+          cursor = page.body.nextCursor;
+        }
+        expect(listed.length).toBe(252);
+        expect(new Set(ids(listed)).size).toBe(252);
+      });
+
+      test('409: who has left by themselves is not put back by whoever had added them', async () => {
+        const chat = await api.newGroup(ann!, bob!, cy!);
+        await add(ann!, chat.id, dee);
+        await remove(bob!, chat.id, bob!);
+        await remove(dee!, chat.id, dee!);
+        for (const [left, others] of [
+          [bob!, []],
+          [dee!, await api.newUsers(1)],
+        ] as const) {
+          const { status, body } = await add(ann!, chat.id, ...others, left);
+          expect([status, body.code]).toEqual([409, 'recently_left']);
+          expect(body.detail).toContain(left.id);
+        }
+        expect(await getChat(ann!, chat.id)).toMatchObject({ participantCount: 2 });
+      });
+
+      test('200: they come back by another owner, after a day, or if it was the owner who had removed them', async () => {
+        const chat = await api.newGroup(ann!, bob!, cy!);
+        await api.database.query(
+          `UPDATE chat_participants SET role = 'owner' WHERE chat_id = $1::uuid AND user_id = $2::uuid`,
+          [chat.id, cy!.id],
+        );
+        await remove(bob!, chat.id, bob!);
+        expect((await add(cy!, chat.id, bob)).status).toBe(200);
+        await remove(bob!, chat.id, bob!);
+        expect((await add(cy!, chat.id, bob)).body.code).toBe('recently_left');
+        await api.database.query(
+          `UPDATE chat_participants SET left_at = now() - interval '25 hours'
+          WHERE chat_id = $1::uuid AND user_id = $2::uuid`,
+          [chat.id, bob!.id],
+        );
+        expect((await add(cy!, chat.id, bob)).status).toBe(200);
+        await remove(cy!, chat.id, bob!);
+        expect((await add(cy!, chat.id, bob)).status).toBe(200);
       });
 
       test('adding who is there already changes nothing and tells nobody', async () => {
@@ -250,7 +318,7 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
 
       test('who comes back is a member again, sends at once, and keeps the number of the first coming', async () => {
         const chat = await api.newGroup(ann!, bob!, cy!);
-        await remove(bob!, chat.id, bob!);
+        await remove(ann!, chat.id, bob!);
         const { body } = await add(ann!, chat.id, bob);
         expect(body.data).toEqual([participantOf(bob!, 'member')]);
         expect((await api.send(bob!, chat.id, 'back')).status).toBe(202);
@@ -514,11 +582,10 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
 
       test('200: goes on where it ended, 500 events or 256 KiB at a time', async () => {
         const chat = await api.newGroup(ann!);
-        const users = await api.newUsers(620);
-        await add(ann!, chat.id, ...users);
+        await Promise.all(Array.from({ length: 620 }, (_, at) => api.send(ann!, chat.id, `short ${at}`)));
         const long = 'x'.repeat(8_000);
         for (let at = 0; at < 40; at += 1) await api.send(ann!, chat.id, long);
-        await api.stored(chat.id, 40);
+        await api.stored(chat.id, 660);
         const pages = [];
         for (let after = 0; ; ) {
           const page = await changes(ann!, chat.id, after);

@@ -317,6 +317,7 @@ export function gatewayResumeSuite(
       const chat = await world.newGroup(ada!, bob!);
       await world.send(ada!, chat.id, 'before');
       const sockets = await Promise.all(added.map((user) => resume(user, {})));
+      const adas = await resume(ada!, { [chat.id]: chat.eventSequence + 1 });
       const before = queries();
       await world.add(ada!, chat.id, ...added);
       await world.send(ada!, chat.id, 'after');
@@ -326,6 +327,9 @@ export function gatewayResumeSuite(
         30_000,
       );
       expect(queries() - before).toBeLessThan(gateways.length * 50);
+      await eventually('ada is told', () => adas.contents().includes('after'));
+      const events = adas.seen.filter(({ event }) => event === 'chat.participant.added');
+      expect(events.map(({ payload }) => payload.participants.length)).toEqual([100, 100, 100]);
       for (const each of sockets) {
         expect(each.contents()).toEqual(['after']);
         expect(each.seen[0]?.event).toBe('chat.created');

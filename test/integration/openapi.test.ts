@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
@@ -42,6 +43,7 @@ const { api, call, signUp } = await createTestApi({
   dependencies,
   chatRoutes: createChatRoutes({
     ...base,
+    rateLimits: unlimited,
     presence: createEmbeddedPresence(),
     sendMessage,
     log,

@@ -7,7 +7,7 @@ import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
-import type { Facts } from '../../src/shared/admission/admission.ts';
+import type { Facts, RateLimits } from '../../src/shared/admission/admission.ts';
 import { unlimited } from '../../src/shared/admission/limits.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
@@ -66,6 +66,8 @@ export async function openChatApi(parts: {
   /** For the api alone: a database that fails. */
   apiDatabase?: Database;
   deadlineMs?: number;
+  /** For what is asked of the chats' own routes. */
+  rateLimits?: RateLimits;
 }): Promise<ChatApi> {
   const { database, facts, apiDatabase = database } = parts;
   const log = createLog({ logLevel: 'silent' }, 'test');
@@ -117,6 +119,7 @@ export async function openChatApi(parts: {
     chatRoutes: createChatRoutes({
       database: apiDatabase,
       facts,
+      rateLimits: parts.rateLimits ?? unlimited,
       presence,
       notifier,
       sendMessage,

@@ -71,7 +71,7 @@ function fakeRedis(kept: Record<string, string> = {}) {
   return { client, state };
 }
 
-const limits = { enabled: true, user: 3, address: 100, login: 100, lookup: 100 };
+const limits = { enabled: true, user: 3, address: 100, login: 100, lookup: 100, invite: 100 };
 const send = [
   { limit: 'user', key: 'ann' },
   { limit: 'address', key: '192.0.2.1' },
@@ -111,6 +111,14 @@ test('requests of one turn count as if each had come by itself: the first ones a
     'PEXPIRE c:limit:address:192.0.2.1 60000',
     'PEXPIRE c:limit:user:bob 60000',
   ]);
+});
+
+test('what takes many points is refused whole, where fewer would still be let in', async () => {
+  const { client, state } = fakeRedis({ 'c:limit:invite:ann': '60' });
+  const { consume } = createRedisRateLimits(client, 'c', limits);
+  const invite = (points: number) => consume([{ limit: 'invite', key: 'ann', points }]);
+  expect(await outcomesOf([invite(30), invite(10), invite(1)])).toEqual(['in', 'in', ['rate_limited', 42]]);
+  expect(state.commands[0]).toBe('INCRBY c:limit:invite:ann 41');
 });
 
 test('who is over a limit costs Redis nothing more, and nobody else', async () => {

@@ -149,6 +149,7 @@ describe('the contract', () => {
       chatRoutes: createChatRoutes({
         database: never,
         facts: never,
+        rateLimits: never,
         presence: never,
         notifier: never,
         sendMessage: never,

@@ -67,11 +67,19 @@ function fakeDatabase(options: { pageRows: number; delay: () => Promise<void>; f
         .sort((a, b) => a - b),
     message: (senderId: string) =>
       put(`m${head + 1}`, (eventSequence, body) => ({ kind: 'message', eventSequence, senderId, body })),
+    participants: (userIds: string[], present: boolean) =>
+      put(`p${userIds}`, (eventSequence, body) => ({
+        kind: 'participants',
+        eventSequence,
+        userIds,
+        present,
+        body,
+      })),
     participant: (userId: string, present: boolean) =>
       put(`p${userId}`, (eventSequence, body) => ({
-        kind: 'participant',
+        kind: 'participants',
         eventSequence,
-        userId,
+        userIds: [userId],
         present,
         body,
       })),
@@ -219,8 +227,30 @@ describe('sequencer', () => {
     expect(eve.chats.size).toBe(0);
   });
 
-  const opened = (database: ReturnType<typeof fakeDatabase>) =>
-    createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });
+  const opened = (database: ReturnType<typeof fakeDatabase>, onAdded: (userId: string) => void = () => {}) =>
+    createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded });
+
+  test('of several who go together each gets the one event, and nothing after it; the others go on', async () => {
+    const added: string[] = [];
+    const database = fakeDatabase({ pageRows: 3, delay: () => Bun.sleep(1) });
+    const sequencer = opened(database, (userId) => added.push(userId));
+    const [ada, bob, eve] = [member('ada'), member('bob'), member('eve')];
+    for (const who of [ada, bob, eve]) {
+      await sequencer.hold(who, [chatId], 0);
+      sequencer.enter(who, chatId, 0);
+    }
+    database.message('ada');
+    database.participants(['bob', 'eve'], false);
+    database.participants(['cem', 'dee'], true);
+    sequencer.hint(chatId, database.message('ada').eventSequence);
+    await eventually('ada has everything', () => ada.numbers.length === 4);
+    expect([ada, bob, eve].map((who) => who.numbers)).toEqual([
+      [1, 2, 3, 4],
+      [1, 2],
+      [1, 2],
+    ]);
+    expect(added).toEqual(['cem', 'dee']);
+  });
 
   test('a chat is introduced with the number before the first message that follows, else with its own', async () => {
     const database = fakeDatabase({ pageRows: 3, delay: () => Bun.sleep(1) });

@@ -42,6 +42,8 @@ describe('makeSchedule', () => {
         waves.flatMap(({ faults }) => faults.flatMap((f) => ('link' in f ? [f.link] : []))),
       );
       expect([...touched].sort()).toEqual([...links].sort());
+      const stranded = waves.flatMap(({ faults }) => faults.filter(({ kind }) => kind === 'strand'));
+      expect(stranded.filter((fault) => nameOf(fault).includes('clients-'))).toEqual([]);
       const frozen = waves.flatMap(({ faults }) => faults).filter(({ kind }) => kind === 'freeze');
       expect(new Set(frozen.map(({ durationMs }) => durationMs))).toEqual(new Set([5_000, 30_000]));
     });
@@ -65,8 +67,9 @@ describe('makeSchedule', () => {
     for (const seed of seeds) {
       for (const { faults } of makeSchedule({ seed, minutes: 10 })) {
         const names = faults.map(nameOf);
-        const down = names.some((name) => /^(kill|freeze) rabbitmq/.test(name));
-        if (down) expect(names.filter((name) => /^(disk-alarm|confirm-lost|poison)/.test(name))).toEqual([]);
+        const down = names.some((name) => /^(kill|freeze|stall) rabbitmq/.test(name));
+        const needing = /^(disk-alarm|confirm-lost|poison|silent-queue)/;
+        if (down) expect(names.filter((name) => needing.test(name))).toEqual([]);
       }
     }
   });

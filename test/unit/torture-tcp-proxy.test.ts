@@ -194,6 +194,28 @@ test('while a link holds, the death of one side stays hidden from the other', as
   expect(link.connections).toBe(0);
 });
 
+test('a stranded connection is silent for good, whatever the link does; new ones work, and its end reaches the server', async () => {
+  const { port, sockets } = await echo();
+  const { proxy, link } = proxyTo(port);
+  const stranded = dial(proxy.port);
+  stranded.socket.write('a');
+  await stranded.until(() => stranded.received() === 'a');
+  link.strand();
+  expect(link.connections).toBe(0);
+  stranded.socket.write('b');
+  link.cut();
+  link.flow({ toServer: { kind: 'pass' }, toClient: { kind: 'pass' } });
+  const fresh = dial(proxy.port);
+  fresh.socket.write('x');
+  await fresh.until(() => fresh.received() === 'x');
+  expect(stranded.received()).toBe('a');
+  expect(stranded.socket.destroyed).toBe(false);
+  const served = sockets[0];
+  expect(served?.destroyed).toBe(false);
+  stranded.socket.destroy();
+  while (served?.destroyed === false) await new Promise((resolve) => setImmediate(resolve));
+});
+
 test('connections made while a link holds wait', async () => {
   const { port } = await echo();
   const { proxy, link } = proxyTo(port);

@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import type { CreateChat } from '../../chat/create-chat.ts';
 import type { GetChat } from '../../chat/get-chat.ts';
 import type { ListChats } from '../../chat/list-chats.ts';
+import type { RateLimits } from '../../shared/admission/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
@@ -16,7 +17,11 @@ export interface ChatVerbs {
   getChat: GetChat;
 }
 
-export function chatRoutes(requireIdentity: RequireIdentity, verbs: ChatVerbs): Hono<ApiEnv> {
+export function chatRoutes(
+  requireIdentity: RequireIdentity,
+  rateLimits: RateLimits,
+  verbs: ChatVerbs,
+): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     .post(
       '/chats',
@@ -38,10 +43,11 @@ export function chatRoutes(requireIdentity: RequireIdentity, verbs: ChatVerbs): 
       requireIdentity(),
       jsonBody(createChatBody),
       async (c) => {
-        const { chat, created } = await verbs.createChat({
-          creatorId: c.get('identity').userId,
-          ...c.req.valid('json'),
-        });
+        const creatorId = c.get('identity').userId;
+        const body = c.req.valid('json');
+        const points = Math.max(1, body.participantUserIds.length);
+        await rateLimits.consume([{ limit: 'invite', key: creatorId, points }]);
+        const { chat, created } = await verbs.createChat({ creatorId, ...body });
         return c.json(chat, created ? 201 : 200);
       },
     )

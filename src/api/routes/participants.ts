@@ -2,6 +2,7 @@ import { Hono } from 'hono';
 import type { AddParticipants } from '../../chat/add-participants.ts';
 import type { ListParticipants } from '../../chat/list-participants.ts';
 import type { RemoveParticipant } from '../../chat/remove-participant.ts';
+import type { RateLimits } from '../../shared/admission/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
@@ -17,7 +18,11 @@ export interface ParticipantVerbs {
   removeParticipant: RemoveParticipant;
 }
 
-export function participantRoutes(requireIdentity: RequireIdentity, verbs: ParticipantVerbs): Hono<ApiEnv> {
+export function participantRoutes(
+  requireIdentity: RequireIdentity,
+  rateLimits: RateLimits,
+  verbs: ParticipantVerbs,
+): Hono<ApiEnv> {
   return new Hono<ApiEnv>()
     .get(
       '/chats/:chatId/participants',
@@ -44,12 +49,14 @@ export function participantRoutes(requireIdentity: RequireIdentity, verbs: Parti
       describe({
         operationId: 'addParticipants',
         summary: 'Add participants to a group',
-        description: 'For owners. Who takes part already stays as they are.',
+        description:
+          'For owners. Who takes part already stays as they are. Who has left by themselves is not put back within a day ' +
+          'by the owner who had added them.',
         tag: 'participants',
         security: 'accessToken',
         body: true,
         responses: { 200: jsonResponse('The named users as participants.', participantPageSchema) },
-        problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct'],
+        problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct', 'recently_left'],
       }),
       requireIdentity(),
       params(chatParams),
@@ -57,7 +64,9 @@ export function participantRoutes(requireIdentity: RequireIdentity, verbs: Parti
       async (c) => {
         const { chatId } = c.req.valid('param');
         const { userIds } = c.req.valid('json');
-        const data = await verbs.addParticipants({ chatId, actorId: c.get('identity').userId, userIds });
+        const actorId = c.get('identity').userId;
+        await rateLimits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
+        const data = await verbs.addParticipants({ chatId, actorId, userIds });
         return c.json({ data, nextCursor: null });
       },
     )

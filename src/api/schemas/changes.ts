@@ -26,7 +26,12 @@ const messageEvent: v.GenericSchema<MessageEvent> = v.pipe(
   v.metadata({ ref: 'MessageEvent' }),
 );
 const participantEvent: v.GenericSchema<ParticipantEvent> = v.pipe(
-  v.object({ chatId, participant: participantSchema, eventSequence: counter }),
+  v.object({
+    chatId,
+    participant: participantSchema,
+    participants: v.exactOptional(v.array(participantSchema)),
+    eventSequence: counter,
+  }),
   v.metadata({ ref: 'ParticipantEvent' }),
 );
 const syncResetEvent: v.GenericSchema<SyncResetEvent> = v.pipe(

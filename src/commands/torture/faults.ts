@@ -1,4 +1,5 @@
 import amqplib from 'amqplib';
+import postgres from 'postgres';
 import { answers } from '../servers/ready.ts';
 import { now } from './clock.ts';
 import type { Deployment } from './deployment.ts';
@@ -63,6 +64,16 @@ async function perform(fault: Fault, helpers: FaultHelpers): Promise<void> {
       const flow = { kind: 'delay', ms: fault.delayMs } as const;
       return await withFlow(some(deployment.links[fault.link], fault.which), flow, lasts);
     }
+    case 'strand': {
+      for (const link of some(deployment.links[fault.link], fault.which)) link.strand();
+      return await lasts();
+    }
+    case 'stall':
+      return await onServer(fault, helpers);
+    case 'silent-queue':
+      return await silenceQueue(helpers, `chat.message.send.p${fault.partition}`, lasts);
+    case 'overload':
+      return await overload(deployment.servers.postgres.url, fault.durationMs);
     case 'redis-flush':
       if (!(await answers(deployment.servers.redis.port, 'FLUSHALL\r\n', '+OK'))) {
         throw new Error('Redis did not take FLUSHALL');
@@ -124,16 +135,54 @@ async function onOwn(fault: Fault & { kind: 'kill' | 'freeze' }, processes: read
   await back(processes);
 }
 
-async function onServer(fault: Fault & { kind: 'kill' | 'freeze' }, helpers: FaultHelpers): Promise<void> {
+async function onServer(
+  fault: Fault & { kind: 'kill' | 'freeze' | 'stall' },
+  helpers: FaultHelpers,
+): Promise<void> {
   if (fault.process === 'api' || fault.process === 'worker' || fault.process === 'gateway') return;
   const server = helpers.deployment.servers[fault.process];
-  if (fault.kind === 'freeze') await server.pause();
-  else await server.kill();
+  if (fault.kind === 'kill') await server.kill();
+  else await server.pause();
   const from = now();
   await Bun.sleep(fault.durationMs);
   if (fault.process === 'rabbitmq') helpers.recorder.brokerSilent.push({ from, to: now() });
-  if (fault.kind === 'freeze') await server.resume();
-  else await server.restart();
+  if (fault.kind === 'kill') await server.restart();
+  else await server.resume();
+}
+
+/** The queue's own process in the broker stands still: it takes messages and confirms none. */
+async function silenceQueue(
+  { deployment }: FaultHelpers,
+  queue: string,
+  lasts: () => Promise<void>,
+): Promise<void> {
+  const { rabbitmq } = deployment.servers;
+  const say = (what: 'suspend' | 'resume') => rabbitmq.ctl('eval', `sys:${what}('%2F_${queue}').`);
+  await say('suspend');
+  try {
+    await lasts();
+  } finally {
+    await say('resume');
+  }
+}
+
+/** Statements beside Confab's, on as many connections as there are cores here, four fifths of the time. */
+async function overload(url: string, durationMs: number): Promise<void> {
+  const sql = postgres(url, { max: 2, onnotice: () => {}, connect_timeout: 3 });
+  const end = now() + durationMs;
+  const work = async () => {
+    while (now() < end) {
+      const began = now();
+      // It may be killed meanwhile.
+      await Promise.race([
+        sql`SELECT sum(i) FROM generate_series(1, 200000) i`,
+        Bun.sleep(end - began),
+      ]).catch(() => Bun.sleep(200));
+      await Bun.sleep((now() - began) / 4);
+    }
+  };
+  await Promise.all([work(), work()]);
+  await sql.end({ timeout: 1 });
 }
 
 async function withFlow(

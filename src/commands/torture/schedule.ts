@@ -19,6 +19,9 @@ export const links = [
   'gateway-redis',
 ] as const;
 export type LinkName = (typeof links)[number];
+/** Those on which the processes are the clients. */
+export type ServerLink = Exclude<LinkName, `clients-${string}`>;
+const serverLinks = links.filter((link): link is ServerLink => !link.startsWith('clients-'));
 
 /** Of a kind there are two processes: the first, the second, or both at once. */
 export type Which = 0 | 1 | 'both';
@@ -31,6 +34,14 @@ type Doing =
   | { kind: 'cut'; link: LinkName; which: Which }
   | { kind: 'black-hole'; link: LinkName; which: Which }
   | { kind: 'delay'; link: LinkName; which: Which; delayMs: number }
+  /** The connections there are never say a word again; new ones work. */
+  | { kind: 'strand'; link: ServerLink; which: Which }
+  /** Frozen for less than it takes most to notice. */
+  | { kind: 'stall'; process: ServerKind }
+  /** One partition's queue answers nobody; the broker is well. */
+  | { kind: 'silent-queue'; partition: number }
+  /** Others take four fifths of PostgreSQL's processors. */
+  | { kind: 'overload' }
   | { kind: 'redis-flush' }
   | { kind: 'confirm-lost' }
   | { kind: 'disk-alarm' }
@@ -46,6 +57,10 @@ export const faultKinds = [
   'cut',
   'black-hole',
   'delay',
+  'strand',
+  'stall',
+  'silent-queue',
+  'overload',
   'redis-flush',
   'confirm-lost',
   'disk-alarm',
@@ -86,7 +101,7 @@ const quietLastMs = 8_000;
 const longRunMinutes = 4;
 
 /** Draws of one seed; the first that has enough of every kind is taken, else the best of them. */
-const mostDraws = 40;
+const mostDraws = 200;
 /** What a run of this length should have of each kind of fault, and of each process killed and frozen. */
 const enough = (minutes: number): number => (minutes >= 10 ? 5 : 1);
 
@@ -110,6 +125,7 @@ function drawWaves(random: Random, minutes: number, kinds: readonly FaultKind[])
     servers(random.fork('servers'), long),
     own(random.fork('own'), long),
     wires(random.fork('wires')),
+    halfDead(random.fork('half dead')),
     instant(random.fork('instant')),
   ].map((lane) => pickingFrom(lane, new Set(kinds)));
 
@@ -147,28 +163,30 @@ function leastOf(waves: readonly Wave[], kinds: readonly FaultKind[], long: bool
 export const nameOf = (fault: Fault): string => {
   const which = 'which' in fault ? ` ${fault.which === 'both' ? 'both' : fault.which + 1}` : '';
   if ('process' in fault) {
-    const seconds = fault.kind === 'freeze' ? ` ${fault.durationMs / 1000}s` : '';
+    const seconds = fault.kind === 'kill' ? '' : ` ${fault.durationMs / 1000}s`;
     return `${fault.kind} ${fault.process}${which}${seconds}`;
   }
+  if (fault.kind === 'silent-queue') return `${fault.kind} p${fault.partition}`;
   return 'link' in fault ? `${fault.kind} ${fault.link}${which}` : `${fault.kind}${which}`;
 };
 
-/** The server a fault needs to be in health, or takes from it. */
-function touches(fault: Fault): readonly string[] {
+/** What a fault takes from everybody. */
+function takes(fault: Fault): readonly string[] {
   switch (fault.kind) {
     case 'kill':
     case 'freeze':
+    case 'stall':
       return [fault.process];
     case 'cut':
     case 'black-hole':
     case 'delay':
-      return fault.link.startsWith('api-rabbitmq') ? ['api-rabbitmq'] : [];
+    case 'strand':
+      return fault.link === 'api-rabbitmq' ? [fault.link] : [];
     case 'redis-flush':
       return ['redis'];
     case 'confirm-lost':
-      return ['rabbitmq', 'api-rabbitmq'];
+      return ['api-rabbitmq'];
     case 'disk-alarm':
-    case 'poison':
       return ['rabbitmq'];
     case 'crash-loop':
       return ['worker'];
@@ -179,10 +197,13 @@ function touches(fault: Fault): readonly string[] {
   }
 }
 
-const meet = (one: Fault, other: Fault): boolean => {
-  const touched = new Set(touches(one));
-  return touches(other).some((each) => touched.has(each));
-};
+/** What has to be in health for a fault to be carried out. */
+const needs = ({ kind }: Fault): readonly string[] =>
+  kind === 'confirm-lost' || kind === 'poison' || kind === 'silent-queue' ? ['rabbitmq'] : [];
+
+const meet = (one: Fault, other: Fault): boolean =>
+  takes(one).some((each) => takes(other).includes(each) || needs(other).includes(each)) ||
+  takes(other).some((each) => needs(one).includes(each));
 
 type Lane = Generator<Fault, never>;
 
@@ -268,6 +289,28 @@ function wires(random: Random): Lane {
       { kind: 'disk-alarm', durationMs: random.integer(3_000, 5_000) },
     ];
   });
+}
+
+/** Who is neither there nor gone. */
+function halfDead(random: Random): Lane {
+  const order = random.shuffle(serverLinks);
+  const kinds = random.shuffle(['postgres', 'redis', 'rabbitmq'] as const);
+  return rounds(random, (count) => [
+    // Most have found another way by then; what is left of 10 s counts as recovery.
+    {
+      kind: 'strand',
+      link: order[count % order.length] ?? 'api-postgres',
+      which: which(random),
+      durationMs: 5_000,
+    },
+    {
+      kind: 'stall',
+      process: kinds[count % kinds.length] ?? 'rabbitmq',
+      durationMs: random.integer(3_000, 8_000),
+    },
+    { kind: 'silent-queue', partition: random.integer(0, 7), durationMs: random.integer(3_000, 6_000) },
+    { kind: 'overload', durationMs: random.integer(4_000, 7_000) },
+  ]);
 }
 
 function lasting(random: Random): Lane {

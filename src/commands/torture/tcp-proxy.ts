@@ -14,6 +14,8 @@ export interface Link {
   flow(change: Partial<Record<Direction, Flow>>): void;
   /** Ends every connection with a reset, on both sides. */
   cut(): void;
+  /** Of the connections there are, nothing gets through ever again, and neither side is told; new ones are not touched. */
+  strand(): void;
   /** New connections are reset at once, until it is taken back. */
   refuse(on: boolean): void;
   readonly connections: number;
@@ -56,6 +58,10 @@ export function createLink(port: number): Link {
     cut() {
       for (const pair of [...pairs]) pair.reset();
     },
+    strand() {
+      for (const pair of [...pairs]) pair.strand();
+      pairs.clear();
+    },
     refuse(on) {
       refusing = on;
     },
@@ -81,7 +87,7 @@ export function createTcpProxy(choose: () => readonly Link[], port = 0): TcpProx
       },
       data: (client, bytes) => client.data.toServer.push(bytes),
       drain: (client) => client.data.toClient.flush(),
-      end: (client) => client.data.toServer.finish(),
+      end: (client) => client.data.finished('client'),
       close: (client, error) => client.data.closed('client', error),
       error: (client, error) => client.data.closed('client', error),
     },
@@ -99,7 +105,11 @@ interface Pair {
   readonly toServer: Pipe;
   readonly toClient: Pipe;
   flowChanged(): void;
+  /** No byte passes any more. When the client has gone the server is told: by its own keep-alive it would notice, later. */
+  strand(): void;
   reset(): void;
+  /** A side has sent all it will. */
+  finished(side: 'client' | 'server'): void;
   closed(side: 'client' | 'server', error: Error | undefined): void;
 }
 
@@ -109,6 +119,7 @@ function createPair(client: Socket<Pair>, links: readonly LinkState[], onEnd: ()
   let ended = false;
   /** A side that vanished while the link held: the other side hears of it when the link passes again. */
   let vanished = false;
+  let stranded = false;
 
   /** The side that is gone in good order. */
   let closed: 'client' | 'server' | undefined;
@@ -128,7 +139,8 @@ function createPair(client: Socket<Pair>, links: readonly LinkState[], onEnd: ()
     client.end();
     server?.end();
   };
-  const flowOf = (direction: Direction): Flow => link?.flows[direction] ?? pass;
+  const flowOf = (direction: Direction): Flow =>
+    stranded ? { kind: 'drop' } : (link?.flows[direction] ?? pass);
   const pair: Pair = {
     toServer: createPipe({
       source: () => client,
@@ -147,6 +159,14 @@ function createPair(client: Socket<Pair>, links: readonly LinkState[], onEnd: ()
       pair.toServer.flowChanged();
       pair.toClient.flowChanged();
     },
+    strand() {
+      stranded = true;
+      pair.flowChanged();
+    },
+    finished(side) {
+      if (!stranded) (side === 'client' ? pair.toServer : pair.toClient).finish();
+      else if (side === 'client') pair.reset();
+    },
     reset() {
       if (ended) return;
       forget();
@@ -155,7 +175,9 @@ function createPair(client: Socket<Pair>, links: readonly LinkState[], onEnd: ()
     },
     closed(side, error) {
       if (ended) return;
-      if (holds()) {
+      if (stranded) {
+        if (side === 'client') pair.reset();
+      } else if (holds()) {
         vanished = true;
       } else if (error) {
         pair.reset();
@@ -180,7 +202,7 @@ function createPair(client: Socket<Pair>, links: readonly LinkState[], onEnd: ()
           socket: {
             data: (_, bytes) => pair.toClient.push(bytes),
             drain: () => pair.toServer.flush(),
-            end: () => pair.toClient.finish(),
+            end: () => pair.finished('server'),
             close: (_, error) => pair.closed('server', error),
             error: (_, error) => pair.closed('server', error),
           },

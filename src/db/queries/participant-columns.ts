@@ -9,6 +9,9 @@ export const participantColumns = (participants: string, users: string): string 
   `${participants}.user_id AS "userId", ${users}.display_name AS "displayName", ${participants}.role,
   ${iso(`${participants}.joined_at`)} AS "joinedAt"`;
 
-/** Longest members first. Both numbers never change while a user takes part, so this is a stable order for pages too. */
+/**
+ * Longest members first. None of it changes while a user takes part, so this is a stable order for pages too; who were added
+ * together share time and number.
+ */
 export const participantOrder = (participants: string): string =>
-  `${participants}.joined_at, ${participants}.created_event_sequence`;
+  `${participants}.joined_at, ${participants}.created_event_sequence, ${participants}.user_id`;

@@ -15,7 +15,7 @@ LEFT JOIN LATERAL (
   FROM chat_participants p
   JOIN users u ON u.id = p.user_id
   WHERE p.chat_id = me.chat_id AND p.left_at IS NULL
-    AND (${participantOrder('p')}) > ($3::text::timestamptz, $4::bigint)
+    AND (${participantOrder('p')}) > ($3::text::timestamptz, $4::bigint, $6::uuid)
   ORDER BY ${participantOrder('p')}
   LIMIT $5::int
 ) page ON true
@@ -26,9 +26,14 @@ export interface ParticipantPosition {
   /** ISO 8601, or `-infinity` for the very beginning. */
   joinedAt: string;
   createdEventSequence: number;
+  userId: string;
 }
 
-export const participantsStart: ParticipantPosition = { joinedAt: '-infinity', createdEventSequence: 0 };
+export const participantsStart: ParticipantPosition = {
+  joinedAt: '-infinity',
+  createdEventSequence: 0,
+  userId: '00000000-0000-0000-0000-000000000000',
+};
 
 export type ListedParticipant = StoredParticipant & ParticipantPosition;
 
@@ -40,7 +45,7 @@ export async function listParticipants(
   after: ParticipantPosition,
   limit: number,
 ): Promise<ListedParticipant[] | undefined> {
-  const parameters = [chatId, userId, after.joinedAt, after.createdEventSequence, limit];
+  const parameters = [chatId, userId, after.joinedAt, after.createdEventSequence, limit, after.userId];
   const rows = await database.query<ListedParticipant>(listParticipantsSql, parameters);
   // The membership alone, with no participant beside it, is a page past the end.
   return rows.length === 0 ? undefined : rows.filter((row) => row.userId !== null);

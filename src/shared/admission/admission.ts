@@ -26,12 +26,19 @@ export interface Facts {
   restore(facts: readonly Fact[]): Promise<void>;
 }
 
-export type LimitName = 'user' | 'address' | 'login' | 'lookup';
+export type LimitName = 'user' | 'address' | 'login' | 'lookup' | 'invite';
+
+export interface Take {
+  limit: LimitName;
+  key: string;
+  /** 1 where it is not given. */
+  points?: number;
+}
 
 export interface RateLimits {
   /**
-   * Takes one point of each; with the store away, counts in this process.
+   * Takes the points of each; with the store away, counts in this process.
    * @throws ChatError `rate_limited` with the seconds to wait
    */
-  consume(takes: readonly { limit: LimitName; key: string }[]): Promise<void>;
+  consume(takes: readonly Take[]): Promise<void>;
 }

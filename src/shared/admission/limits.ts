@@ -1,7 +1,7 @@
 import { ChatError } from '../errors.ts';
-import type { LimitName, RateLimits } from './admission.ts';
+import type { LimitName, RateLimits, Take } from './admission.ts';
 
-export const limitNames: readonly LimitName[] = ['user', 'address', 'login', 'lookup'];
+export const limitNames: readonly LimitName[] = ['user', 'address', 'login', 'lookup', 'invite'];
 
 /** The window in which the points count. */
 export const limitSeconds = 60;
@@ -15,19 +15,13 @@ export function rateLimited(waitMs: number): ChatError {
   });
 }
 
-export interface CountedTake {
-  limit: LimitName;
-  key: string;
-  points: number;
-}
-
-/** The same take named twice is one take of two points. */
-export function countTakes(takes: readonly { limit: LimitName; key: string }[]): CountedTake[] {
-  const counted: CountedTake[] = [];
-  for (const { limit, key } of takes) {
+/** The same take named twice is one take of both points. */
+export function countTakes(takes: readonly Take[]): Required<Take>[] {
+  const counted: Required<Take>[] = [];
+  for (const { limit, key, points = 1 } of takes) {
     const same = counted.find((take) => take.limit === limit && take.key === key);
-    if (same) same.points += 1;
-    else counted.push({ limit, key, points: 1 });
+    if (same) same.points += points;
+    else counted.push({ limit, key, points });
   }
   return counted;
 }

@@ -73,13 +73,17 @@ export function createRedisRateLimits(
 
   return {
     async consume(takes) {
-      const named = takes.map(({ limit, key }) => ({ limit, name: `${prefix}:limit:${limit}:${key}` }));
+      const named = takes.map(({ limit, key, points = 1 }) => ({
+        limit,
+        points,
+        name: `${prefix}:limit:${limit}:${key}`,
+      }));
       if (refused.size > 0) refuse(named.map(({ name }) => refusedFor(name)));
       const { questions, answered } = turnNow();
-      const taken = named.map(({ limit, name }) => {
+      const taken = named.map(({ limit, name, points }) => {
         const count = questions.counts.get(name) ?? { limit, points: 0, before: 0, waitMs: 0 };
         questions.counts.set(name, count);
-        count.points += 1;
+        count.points += points;
         return { count, place: count.points };
       });
       await answered;

@@ -12,7 +12,7 @@ await runProcess('api', { secret: 'required' }, async (parts) => {
   if (config.worker.enabled) await assembleWorker(parts, adapters);
 
   const http = listen(
-    { port: config.port, fetch: (request, server) => api.fetch(request, { server }) },
+    { port: config.port, log, fetch: (request, server) => api.fetch(request, { server }) },
     'PORT',
   );
   lifecycle.defer('the http server', http.stop);

@@ -21,6 +21,7 @@ await runProcess('gateway', { secret: 'required' }, async (parts) => {
     port: config.gatewayPort,
     variable: 'GATEWAY_PORT',
     lifecycle,
+    log,
   });
   log.info(`listening on http://localhost:${port}/chat`);
 });

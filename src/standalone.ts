@@ -11,7 +11,7 @@ import { welcome } from './welcome.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
 await runProcess('confab', { secret: 'kept', graceMs: 5_000 }, async (parts) => {
-  const { config, lifecycle } = parts;
+  const { config, log, lifecycle } = parts;
   endWithLauncher(process.env);
   const folder = await openDataFolder(config.dataDir);
   lifecycle.defer('the data folder', folder.close);
@@ -26,6 +26,7 @@ await runProcess('confab', { secret: 'kept', graceMs: 5_000 }, async (parts) => 
     port: config.port,
     variable: 'PORT',
     lifecycle,
+    log,
     drainMs: 200,
   });
   console.log(welcome({ port, folder: config.dataDir, runner: runnerOf(process.env) }));

@@ -21,7 +21,10 @@ await runProcess('worker', { secret: 'none' }, async (parts) => {
 
   const queue = { required: true, check: worker.ready };
   const health = createHealthApp(readinessOf({ database, queue, hints: adapters.hintsReady }), log);
-  const http = listen({ port: config.workerPort, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
+  const http = listen(
+    { port: config.workerPort, log, fetch: (request) => health.fetch(request) },
+    'WORKER_PORT',
+  );
   lifecycle.defer('the http server', http.stop);
   log.info(`consuming; health on http://localhost:${http.port}`);
 });

@@ -3,22 +3,8 @@ import type { Logger } from '../shared/log.ts';
 
 /** What every answer has, whichever way it was made. */
 
-/** Nothing of ours is a page, but for the documentation, which sets its own policy. */
-export const contentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
-
 /** What a page of an allowed origin may read of an answer's headers. */
 export const exposedHeaders = 'Retry-After,X-Request-Id';
-
-/**
- * For answers that no browser is to show or frame; HSTS is set by whoever ends TLS. The rest of hono/secure-headers is
- * about pages.
- */
-export const securityHeaders: Readonly<Record<string, string>> = {
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Referrer-Policy': 'no-referrer',
-  'X-Content-Type-Options': 'nosniff',
-  'X-Frame-Options': 'DENY',
-};
 
 /** The caller's own where it is sane. */
 export function requestIdOf(given: string | null | undefined): string {

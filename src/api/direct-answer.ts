@@ -5,13 +5,9 @@ import { addressOf } from '../shared/client-address.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import { createDeadline } from '../shared/deadline.ts';
 import type { Logger } from '../shared/log.ts';
-import {
-  contentSecurityPolicy,
-  createRequestLog,
-  exposedHeaders,
-  requestIdOf,
-  securityHeaders,
-} from './answer.ts';
+import type { AllowedOrigin } from '../shared/origins.ts';
+import { contentSecurityPolicy, securityHeaders } from '../shared/security-headers.ts';
+import { createRequestLog, exposedHeaders, requestIdOf } from './answer.ts';
 import { noAnswer } from './middleware/deadline.ts';
 import { bearerToken, createEntry, type EntryDependencies } from './middleware/require-identity.ts';
 import { problemOf } from './problem.ts';
@@ -20,7 +16,7 @@ import { problemOf } from './problem.ts';
 export type Direct = (request: Request, server: Server<unknown> | undefined) => Promise<Response> | undefined;
 
 export interface DirectDependencies extends EntryDependencies {
-  allowedOrigin(origin: string): boolean;
+  allowedOrigin: AllowedOrigin;
   trustProxy: boolean;
   deadlineMs: number;
   log: Logger;
@@ -89,7 +85,7 @@ export function createAnswerDirectly(deps: DirectDependencies): AnswerDirectly {
     const { status } = response;
     response.headers.set('X-Request-Id', requestId);
     const origin = headers.get('origin');
-    if (origin && allowedOrigin(origin)) response.headers.set('Access-Control-Allow-Origin', origin);
+    if (origin && allowedOrigin(origin, request)) response.headers.set('Access-Control-Allow-Origin', origin);
     logRequest(status, () => ({
       ...{ requestId, method: request.method, route, chatId, userId: identity?.userId, status, startedAt },
     }));

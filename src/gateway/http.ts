@@ -1,4 +1,6 @@
 import { errorTable } from '../shared/errors.ts';
+import type { AllowedOrigin } from '../shared/origins.ts';
+import { bareHeaders } from '../shared/security-headers.ts';
 import { maxFrameBytes } from './limits.ts';
 
 /** Codes of the Engine.IO protocol. */
@@ -43,6 +45,8 @@ export function isHandshake({ method }: Request, { searchParams }: URL): boolean
 }
 
 export const socketPath = '/socket.io/';
+/** Of all that is the gateway's on a port that it shares. */
+export const socketUrl = /^https?:\/\/[^/?#]*\/socket\.io(?:[/?#]|$)/;
 const plainHandshake = `${socketPath}?EIO=4&transport=websocket`;
 
 /** The same as plain clients write it, to the letter: it needs no parsing, which would be 6 µs of a connect's hundred. */
@@ -56,25 +60,30 @@ export function isPlainHandshake({ method, headers, url }: Request): boolean {
   );
 }
 
-/** Long polling from a page of another origin needs these; without an allowed origin there are none. */
-export function addCorsHeaders(
-  headers: Headers,
-  request: Request,
-  allowedOrigin: (origin: string) => boolean,
-): void {
+/**
+ * What every answer has. Long polling from a page of another origin needs the latter part of it; without an allowed origin there
+ * is none.
+ */
+export function addHeaders(headers: Headers, request: Request, allowedOrigin: AllowedOrigin): void {
+  for (const [name, value] of Object.entries(bareHeaders)) headers.set(name, value);
   headers.append('Vary', 'Origin');
   const origin = request.headers.get('origin');
-  if (origin === null || !allowedOrigin(origin)) return;
+  if (origin === null || !allowedOrigin(origin, request)) return;
   headers.set('Access-Control-Allow-Origin', origin);
   headers.set('Access-Control-Allow-Credentials', 'true');
 }
 
-export function preflight(request: Request, allowedOrigin: (origin: string) => boolean): Response {
+/** Names of headers, with commas between them. */
+const headerNames = /^[\w!#$%&'*+.^`|~, -]{1,2000}$/;
+
+/** Pages send what they like: `extraHeaders` of a client, those of a tracer. */
+export function preflight(request: Request): Response {
+  const wanted = request.headers.get('access-control-request-headers') ?? '';
   const headers = new Headers({
     'Access-Control-Allow-Methods': 'GET, POST',
-    'Access-Control-Allow-Headers': 'Authorization, Content-Type',
+    'Access-Control-Allow-Headers': headerNames.test(wanted) ? wanted : 'Authorization, Content-Type',
     'Access-Control-Max-Age': '600',
+    Vary: 'Access-Control-Request-Headers',
   });
-  addCorsHeaders(headers, request, allowedOrigin);
   return new Response(null, { status: 204, headers });
 }

@@ -1,5 +1,6 @@
 import { listen } from '../shared/http-server.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
+import type { Logger } from '../shared/log.ts';
 import type { Gateway } from './server.ts';
 
 /**
@@ -14,17 +15,17 @@ export function serveGateway(options: {
   port: number;
   variable: 'PORT' | 'GATEWAY_PORT';
   lifecycle: Lifecycle;
+  log: Logger;
   /** Over how long the sockets are closed. */
   drainMs?: number;
 }): number {
-  const { gateway, others, port, variable, lifecycle, drainMs } = options;
+  const { gateway, others, port, variable, lifecycle, log, drainMs } = options;
   const http = listen<never>(
     {
       port,
+      log,
       fetch: (request, server) =>
-        gateway.handles(new URL(request.url).pathname)
-          ? gateway.fetch(request, server)
-          : others(request, server),
+        gateway.handles(request.url) ? gateway.fetch(request, server) : others(request, server),
       websocket: gateway.websocket as Bun.WebSocketHandler<never>,
       idleTimeout: gateway.idleTimeout,
     },

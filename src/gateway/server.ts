@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts';
 import { addressOf } from '../shared/client-address.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
+import type { AllowedOrigin } from '../shared/origins.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import { createReadPage } from './change.ts';
 import { createChatOf } from './chats.ts';
@@ -14,6 +15,7 @@ import { backlogLimitBytes } from './engine-connections.ts';
 import { createFanOut } from './fan-out.ts';
 import type { HandshakeLimits } from './handshakes.ts';
 import {
+  addHeaders,
   badRequest,
   forbidden,
   isHandshake,
@@ -22,6 +24,7 @@ import {
   refusal,
   refuseRequest,
   socketPath,
+  socketUrl,
   unknownSid,
 } from './http.ts';
 import {
@@ -48,7 +51,7 @@ export interface GatewayOptions {
   subscriber: Subscriber;
   presence: Presence;
   /** Whether pages of this origin may connect; a request without Origin always may. */
-  allowedOrigin: (origin: string) => boolean;
+  allowedOrigin: AllowedOrigin;
   log: Logger;
   /** Whether the last entry of X-Forwarded-For is the client's address, because a proxy of ours wrote it. */
   trustProxy: boolean;
@@ -62,7 +65,7 @@ export interface GatewayOptions {
 
 /** What `Bun.serve` needs, alone or beside the api's app on one port. */
 export interface Gateway {
-  handles(path: string): boolean;
+  handles(url: string): boolean;
   /** An upgrade is answered by Bun: what is returned then is not looked at. */
   fetch(request: Request, server: Bun.Server<never>): Response | Promise<Response>;
   websocket: GuardedWebSocketHandler;
@@ -138,7 +141,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const mayConnect = (request: Request): boolean => {
     const origin = request.headers.get('origin');
-    return origin === null || allowedOrigin(origin);
+    return origin === null || allowedOrigin(origin, request);
   };
   const connections = createConnections({
     limits: options.handshakeLimits ?? {
@@ -154,7 +157,6 @@ export function createGateway(options: GatewayOptions): Gateway {
     connecting,
     publish,
     mayConnect,
-    allowedOrigin,
     draining: () => draining,
     log,
   });
@@ -175,24 +177,36 @@ export function createGateway(options: GatewayOptions): Gateway {
     return direct.upgrade(request, server, address) ? upgraded : refusal(400, badRequest, 'Bad request');
   }
 
+  function answer(request: Request, server: Bun.Server<never>): Response | Promise<Response> {
+    const url = new URL(request.url);
+    if (url.pathname !== socketPath) return new Response(null, { status: 404 });
+    if (request.method === 'OPTIONS') return preflight(request);
+    const refused = refuseRequest(request, url);
+    if (refused) return refused;
+    const sid = url.searchParams.get('sid');
+    if (sid && !socketIo.knows(sid)) return refusal(400, unknownSid, 'Session ID unknown');
+    const overWebSocket = url.searchParams.get('transport') === 'websocket';
+    const begins = sid ? overWebSocket : isHandshake(request, url);
+    // What begins nothing is a session's own, or refused by the engine.
+    if (!begins || !mayConnect(request)) return socketIo.fetch(request, server);
+    return begin(request, server, overWebSocket && !sid);
+  }
+
+  /** An answer to a request that has become a WebSocket is looked at by nobody. */
+  async function withHeaders(request: Request, answering: Response | Promise<Response>): Promise<Response> {
+    const answered = await answering;
+    if (answered !== upgraded) addHeaders(answered.headers, request, allowedOrigin);
+    return answered;
+  }
+
   return {
-    handles: (pathname) => pathname === '/socket.io' || pathname.startsWith(socketPath),
+    handles: (url) => socketUrl.test(url),
 
     fetch(request, server) {
       bun = server;
-      if (isPlainHandshake(request) && mayConnect(request)) return begin(request, server, true);
-      const url = new URL(request.url);
-      if (url.pathname !== socketPath) return new Response(null, { status: 404 });
-      if (request.method === 'OPTIONS') return preflight(request, allowedOrigin);
-      const refused = refuseRequest(request, url);
-      if (refused) return refused;
-      const sid = url.searchParams.get('sid');
-      if (sid && !socketIo.knows(sid)) return refusal(400, unknownSid, 'Session ID unknown');
-      const overWebSocket = url.searchParams.get('transport') === 'websocket';
-      const begins = sid ? overWebSocket : isHandshake(request, url);
-      // What begins nothing is a session's own, or refused by the engine.
-      if (!begins || !mayConnect(request)) return socketIo.fetch(request, server);
-      return begin(request, server, overWebSocket && !sid);
+      const plain = isPlainHandshake(request) && mayConnect(request);
+      const answering = plain ? begin(request, server, true) : answer(request, server);
+      return answering === upgraded ? answering : withHeaders(request, answering);
     },
 
     websocket: guardWebSocket(socketIo.websocket, direct, {

@@ -4,7 +4,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Admitted, Connecting } from './connect.ts';
 import type { Connection, Connections } from './connections.ts';
 import { createEngineConnections, type EngineConn } from './engine-connections.ts';
-import { addCorsHeaders, forbidden, refusal, socketPath } from './http.ts';
+import { forbidden, refusal, socketPath } from './http.ts';
 import { joinDeadlineMs, maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
 import { nativeAdapter } from './native-adapter.ts';
 import type { Publish } from './native-room.ts';
@@ -31,11 +31,10 @@ export function createSocketIo(deps: {
   connecting: Connecting;
   publish: Publish;
   mayConnect: (request: Request) => boolean;
-  allowedOrigin: (origin: string) => boolean;
   draining: () => boolean;
   log: Logger;
 }): SocketIo {
-  const { connections, connecting, mayConnect, allowedOrigin, log } = deps;
+  const { connections, connecting, mayConnect, log } = deps;
   const engine = new Engine({
     path: socketPath,
     pingInterval: pingIntervalMs,
@@ -44,7 +43,6 @@ export function createSocketIo(deps: {
     // The engine puts the reason into its answer: an Error would become {}.
     allowRequest: (request) =>
       mayConnect(request) ? Promise.resolve() : Promise.reject('origin_not_allowed'),
-    editResponseHeaders: (headers, request) => addCorsHeaders(headers, request, allowedOrigin),
   });
   /** Of the requests that the engine has in hand. */
   const addresses = new WeakMap<Request, string>();

@@ -1,5 +1,6 @@
 import ms from 'ms';
 import * as v from 'valibot';
+import { listedOrigin } from './origins.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {
@@ -73,11 +74,12 @@ const variables = v.object({
   CORS_ORIGINS: v.optional(
     v.pipe(
       text,
-      v.transform((value) => value.split(',').map((origin) => origin.trim().replace(/\/$/, ''))),
-      v.everyItem(
-        (origin) => URL.canParse(origin) && new URL(origin).origin === origin,
-        'must be origins like https://app.example.com, separated by commas',
-      ),
+      v.rawTransform(({ dataset, addIssue, NEVER }) => {
+        const entries = dataset.value.split(',').map(listedOrigin);
+        for (const entry of entries) if ('problem' in entry) addIssue({ message: entry.problem });
+        const origins = entries.flatMap((entry) => ('origin' in entry ? entry.origin : []));
+        return origins.length === entries.length ? origins : NEVER;
+      }),
     ),
   ),
   TRUST_PROXY: v.optional(flag, 'false'),

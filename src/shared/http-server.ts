@@ -1,7 +1,19 @@
+import { answerable, unexpected } from './answerable.ts';
+import type { Logger } from './log.ts';
 import { StartError } from './start-error.ts';
 
 /** How long requests in hand may take to finish once the server is told to stop. */
 const drainMs = 5_000;
+
+export interface ListenOptions<Data> {
+  port: number;
+  /** Is given no request whose URL cannot be parsed. */
+  fetch(request: Request, server: Bun.Server<Data>): Response | Promise<Response>;
+  websocket?: Bun.WebSocketHandler<Data>;
+  idleTimeout?: number;
+  /** For what nobody caught. */
+  log?: Logger;
+}
 
 export interface HttpServer<Data> {
   readonly port: number;
@@ -16,7 +28,7 @@ export interface HttpServer<Data> {
  * @throws StartError when the port is taken or not allowed
  */
 export function listen<Data = undefined>(
-  options: Bun.Serve.Options<Data> & { port: number },
+  options: ListenOptions<Data>,
   variable: 'PORT' | 'GATEWAY_PORT' | 'WORKER_PORT',
 ): HttpServer<Data> {
   const server = serve(options, variable);
@@ -39,12 +51,14 @@ export async function assertPortFree(port: number, variable: 'PORT'): Promise<vo
   await listen({ port, fetch: () => new Response() }, variable).server.stop(true);
 }
 
-function serve<Data>(
-  options: Bun.Serve.Options<Data> & { port: number },
-  variable: string,
-): Bun.Server<Data> {
+function serve<Data>({ log, ...options }: ListenOptions<Data>, variable: string): Bun.Server<Data> {
   try {
-    return Bun.serve<Data>(options);
+    return Bun.serve<Data>({
+      ...options,
+      fetch: answerable(options.fetch),
+      development: false,
+      error: (error) => unexpected(error, log),
+    } as Bun.Serve.Options<Data>);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EADDRINUSE') {

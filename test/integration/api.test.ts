@@ -45,15 +45,36 @@ describe('every answer', () => {
   test('may be read by the origins of the list, with what they need to see, and by no other', async () => {
     const { call } = await open({ environment: { CORS_ORIGINS: 'https://app.example.com' } });
     const from = (Origin: string, method = 'GET') =>
-      call(method, '/auth/me', undefined, { headers: { Origin, 'Access-Control-Request-Method': 'GET' } });
+      call(method, '/auth/me', undefined, {
+        headers: {
+          Origin,
+          'Access-Control-Request-Method': 'GET',
+          'Access-Control-Request-Headers': 'authorization,traceparent',
+        },
+      });
     const own = await from('https://app.example.com');
     expect(own.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
     expect(own.headers.get('access-control-expose-headers')).toBe('Retry-After,X-Request-Id');
     expect((await from('https://evil.example.com')).headers.has('access-control-allow-origin')).toBe(false);
     const preflight = await from('https://app.example.com', 'OPTIONS');
     expect(preflight.status).toBe(204);
-    expect(preflight.headers.get('access-control-allow-headers')).toContain('Authorization');
+    expect(preflight.headers.get('access-control-allow-headers')).toBe('authorization,traceparent');
     expect(preflight.headers.get('access-control-allow-methods')).toContain('DELETE');
+  });
+
+  test('may be read by a page that came from the host it calls, which in production is all without a list', async () => {
+    const { call } = await open({ environment: { NODE_ENV: 'production' } });
+    const path = `/chats/${crypto.randomUUID()}/messages`;
+    for (const method of ['GET', 'OPTIONS', 'PUT']) {
+      for (const [origin, host] of [
+        ['https://chat.example', 'chat.example'],
+        ['https://evil.example', 'chat.example'],
+      ] as const) {
+        const { headers } = await call(method, path, undefined, { headers: { Origin: origin, Host: host } });
+        const allowed = headers.get('access-control-allow-origin');
+        expect([method, origin, allowed]).toEqual([method, origin, origin.includes(host) ? origin : null]);
+      }
+    }
   });
 });
 
@@ -307,7 +328,7 @@ describe('on a port', () => {
     };
     const { url } = serve(await open({ environment, rateLimits }));
     await (await fetch(new URL('/auth/me', url))).text();
-    expect(['127.0.0.1', '0:0:0:0::/64']).toContain(String(taken[0]));
+    expect(['127.0.0.1', '0:0:0:0::/56']).toContain(String(taken[0]));
   });
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { request as httpRequest } from 'node:http';
+import { createAllowedOrigin } from '../../src/shared/origins.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -186,6 +187,74 @@ describe('gateway: hostile and unlucky clients', () => {
       expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
       const client = open(ada!.token, { extraHeaders: { origin: 'https://app.example.com' } });
       await eventually('it is ready', () => client.ready > 0);
+    });
+
+    test('a page that came from where it asks is let in, and python-socketio, which says so of itself', async () => {
+      const production = await startTestGateway({
+        ...base,
+        presence,
+        allowedOrigin: createAllowedOrigin({
+          corsOrigins: undefined,
+          environment: 'production',
+          trustProxy: false,
+        }),
+      });
+      const [ada] = await world.newUsers(1);
+      for (const transports of [['websocket'], ['polling', 'websocket']]) {
+        const own = { transports, extraHeaders: { origin: `http://localhost:${production.port}` } };
+        (await connectClient(production.url, ada!, own)).close();
+      }
+      const url = `${production.url}/socket.io/?EIO=4&transport=polling`;
+      const own = await fetch(url, { headers: { origin: production.url } });
+      expect([own.status, own.headers.get('access-control-allow-origin')]).toEqual([200, production.url]);
+      expect((await fetch(url, { headers: { origin: 'http://localhost:1' } })).status).toBe(403);
+      await production.stop();
+    });
+
+    test('every answer has the headers that keep it from being shown, framed or kept', async () => {
+      const at = (query: string, init?: RequestInit) => fetch(`${running.url}/socket.io/${query}`, init);
+      const polling = '?EIO=4&transport=polling';
+      const opened = await at(polling);
+      const { sid } = JSON.parse((await opened.text()).slice(1));
+      const answers = [
+        opened,
+        await at(`${polling}&sid=${sid}`, { method: 'POST', body: '40' }),
+        await at(`${polling}&sid=${sid}`),
+        await at(`${polling}&sid=nobody`),
+        await at('?EIO=4&transport=websocket'),
+        await at('?EIO=3&transport=polling'),
+        await at(polling, { headers: { origin: 'https://evil.example.com' } }),
+        await at(polling, { method: 'OPTIONS' }),
+        await at('socket.io.js'),
+      ];
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 400, 400, 400, 403, 204, 404]);
+      for (const { headers } of answers) {
+        expect(headers.get('cache-control')).toBe('no-store');
+        expect(headers.get('x-content-type-options')).toBe('nosniff');
+        expect(headers.get('x-frame-options')).toBe('DENY');
+        expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+        expect(headers.get('vary')).toContain('Origin');
+      }
+    });
+
+    test('a page of an allowed origin may send the headers that it asks for', async () => {
+      const ask = (origin: string, headers: string) =>
+        fetch(`${running.url}/socket.io/?EIO=4&transport=polling`, {
+          method: 'OPTIONS',
+          headers: {
+            origin,
+            'access-control-request-method': 'POST',
+            'access-control-request-headers': headers,
+          },
+        });
+      const wanted = 'authorization,x-my-header,sentry-trace';
+      const asked = await ask('https://app.example.com', wanted);
+      expect(asked.headers.get('access-control-allow-headers')).toBe(wanted);
+      expect(asked.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+      const foreign = await ask('https://evil.example.com', wanted);
+      expect(foreign.headers.get('access-control-allow-origin')).toBe(null);
+      const strange = await ask('https://app.example.com', `x:${'y'.repeat(5_000)}`);
+      expect(strange.headers.get('access-control-allow-headers')).toBe('Authorization, Content-Type');
     });
 
     test('requests that the engine would mishandle are answered', async () => {

@@ -10,8 +10,9 @@ export async function assembleGateway(
   adapters: Adapters,
 ): Promise<Gateway> {
   const database = await adapters.database();
-  const [facts, presence, subscriber] = await Promise.all([
+  const [facts, rateLimits, presence, subscriber] = await Promise.all([
     adapters.facts(),
+    adapters.rateLimits(),
     adapters.presence(),
     adapters.subscriber(),
   ]);
@@ -21,6 +22,8 @@ export async function assembleGateway(
     database,
     subscriber,
     presence,
+    rateLimits,
+    maxSocketsPerUser: config.maxSocketsPerUser,
     allowedOrigin: createAllowedOrigin(config),
     trustProxy: config.trustProxy,
     log,

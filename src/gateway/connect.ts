@@ -4,6 +4,7 @@ import { readMemberships } from '../db/queries/memberships.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
+import type { ConnectLimits } from './connect-limits.ts';
 import type { Connection } from './connections.ts';
 import { type Cursors, takeCursors } from './cursors.ts';
 import { frameOf } from './fan-out.ts';
@@ -58,13 +59,14 @@ export function createConnecting(deps: {
   verifyToken: VerifySocketToken;
   database: Database;
   users: Users;
+  limits: ConnectLimits;
   sessions: Sessions;
   sequencer: Sequencer;
   resume: Resume;
   watchMembership: (userId: string, chatId: string) => void;
   log: Logger;
 }): Connecting {
-  const { verifyToken, users, sessions, sequencer, resume, log } = deps;
+  const { verifyToken, users, limits, sessions, sequencer, resume, log } = deps;
   const membershipsOf = createBatcher<string, Membership[]>({
     load: async (userIds) => {
       const byUser = Map.groupBy(await readMemberships(deps.database, userIds), ({ userId }) => userId);
@@ -118,14 +120,14 @@ export function createConnecting(deps: {
   return {
     async admit({ id, connection, handshake }) {
       const identity = await verifyToken(tokenOf(handshake));
-      const cursors = takeCursors(handshake);
+      limits.assertRoom(identity.userId);
       const member = createMember(connection, id, identity);
       const subscribed = users.add(member);
       // Closed while the token was being checked: the event is over.
       if (!connection.carry(member, depart)) depart(member);
       try {
-        await subscribed;
-        return await settle(member, cursors);
+        await Promise.all([subscribed, limits.take(member.userId)]);
+        return await settle(member, takeCursors(handshake));
       } catch (error) {
         depart(member);
         throw error;

@@ -1,4 +1,6 @@
+import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
+import { reasonOf } from '../shared/loggable.ts';
 import { createHandshakes, type Handshake, type HandshakeLimits } from './handshakes.ts';
 import {
   firstPacketMs,
@@ -11,6 +13,8 @@ import {
 } from './limits.ts';
 import type { Member } from './member.ts';
 import type { NativeSocket } from './native-room.ts';
+import { type ConnectRefusal, connectRefusal } from './refuse.ts';
+import { createTally } from './tally.ts';
 
 /**
  * One client's transport, whether the engine serves it or nobody but us, with what it has used up; times are of
@@ -91,6 +95,11 @@ export interface Connections {
   remove(connection: Connection): void;
   /** @returns false when the client sends too much: the connection is closed */
   mayReceive(connection: Connection): boolean;
+  /**
+   * Its CONNECT has failed.
+   * @returns what to answer, if it is about the client itself; undefined once the connection is closed, and comes back
+   */
+  turnAway(connection: Connection, error: unknown): ConnectRefusal | undefined;
   /** The answer to a ping; one that nobody asked for is dropped, as the engine would start a timer for it. */
   onPong(connection: Connection): void;
   all(): ReadonlySet<Connection>;
@@ -109,18 +118,19 @@ export function createConnections(deps: {
 }): Connections {
   const { limits, log, times = defaultTimes } = deps;
   const connections = new Set<Connection>();
-  // One line for each a sweep: a line for each connection would be as many as an attacker likes.
-  const crowdedOut = createTally((found) => {
-    log.warn(found, 'connections that waited for their clients were closed to make room');
+  const tally = createTally(log);
+  const handshakes = createHandshakes(limits, (address) => {
+    tally.add({
+      level: 'warn',
+      message: 'connections that waited for their clients were closed to make room',
+      address,
+    });
   });
-  const flooding = createTally((found) => log.info(found, 'connections sent too much and were closed'));
-  const handshakes = createHandshakes(limits, crowdedOut.add);
 
   function sweep(): void {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
-    crowdedOut.tell();
-    flooding.tell();
+    tally.tell();
     for (const connection of connections) {
       try {
         lookAfter(connection, now, epochSeconds);
@@ -177,9 +187,28 @@ export function createConnections(deps: {
 
     mayReceive(connection) {
       if (takePacket(connection, performance.now())) return true;
-      flooding.add(connection.handshake?.address);
+      const address = connection.handshake?.address;
+      tally.add({ level: 'info', message: 'connections sent too much and were closed', address });
       connection.close();
       return false;
+    },
+
+    turnAway(connection, error) {
+      const address = connection.handshake?.address;
+      const refusal = connectRefusal(error);
+      if (refusal) {
+        tally.add({ level: 'info', message: 'sockets were refused', address, code: refusal.data.code });
+        return refusal;
+      }
+      const message = 'sockets could not be admitted; they are closed and come back';
+      if (error instanceof ChatError) {
+        const reason = error.cause === undefined ? undefined : reasonOf(error.cause);
+        tally.add({ level: 'warn', message, address, code: error.code, reason });
+      } else {
+        log.warn({ err: error }, message);
+      }
+      connection.close();
+      return undefined;
     },
 
     onPong(connection) {
@@ -190,27 +219,5 @@ export function createConnections(deps: {
 
     all: () => connections,
     stop: () => clearInterval(timer),
-  };
-}
-
-interface Tally {
-  add(address: string | undefined): void;
-  tell(): void;
-}
-
-/** How many since it was told last, and the address of one of them. */
-function createTally(log: (found: { connections: number; address: string | undefined }) => void): Tally {
-  let connections = 0;
-  let address: string | undefined;
-  return {
-    add(of) {
-      connections += 1;
-      address = of ?? address;
-    },
-    tell() {
-      if (connections > 0) log({ connections, address });
-      connections = 0;
-      address = undefined;
-    },
   };
 }

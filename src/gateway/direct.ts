@@ -4,7 +4,6 @@ import type { Connecting } from './connect.ts';
 import type { Connections } from './connections.ts';
 import { DirectConnection, type DirectSocket } from './direct-connection.ts';
 import { maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
-import { connectRefusal } from './refuse.ts';
 
 /** Socket.IO protocol 5. */
 const connect = 0;
@@ -77,11 +76,12 @@ export function createDirect(deps: {
       });
     } catch (error) {
       if (connection.closed) return;
-      const refused = connection.stage === 'joining' ? connectRefusal(error) : undefined;
-      if (!refused) {
-        log.warn({ err: error }, 'a socket could not be admitted; it is closed and comes back');
+      if (connection.stage !== 'joining') {
+        log.warn({ err: error }, 'a socket could not go live and is closed');
         return connection.close();
       }
+      const refused = connections.turnAway(connection, error);
+      if (!refused) return;
       connection.stage = 'new';
       connections.setBusy(connection, false);
       connection.send(`44/chat,${JSON.stringify({ message: refused.message, data: refused.data })}`);

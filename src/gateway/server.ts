@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import type { RateLimits } from '../shared/admission/admission.ts';
 import { addressOf } from '../shared/client-address.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
@@ -8,6 +9,7 @@ import { createReadPage } from './change.ts';
 import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { createConnecting, type VerifySocketToken } from './connect.ts';
+import { createConnectLimits } from './connect-limits.ts';
 import { createConnections, type PingTimes } from './connections.ts';
 import { createDirect } from './direct.ts';
 import { closeInSlices } from './drain.ts';
@@ -50,6 +52,8 @@ export interface GatewayOptions {
   database: Database;
   subscriber: Subscriber;
   presence: Presence;
+  rateLimits: RateLimits;
+  maxSocketsPerUser: number;
   /** Whether pages of this origin may connect; a request without Origin always may. */
   allowedOrigin: AllowedOrigin;
   log: Logger;
@@ -92,6 +96,12 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
   const users = createUsers({ subscriber, presence, log });
+  const limits = createConnectLimits({
+    rateLimits: options.rateLimits,
+    presence: options.presence,
+    users,
+    maxSocketsPerUser: options.maxSocketsPerUser,
+  });
   const sessions = createSessions({ database, users, log });
   const chatOf = createChatOf({ database, presence: options.presence });
   const watchMembership = createMembershipWatch({
@@ -112,6 +122,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     verifyToken: options.verifyToken,
     database,
     users,
+    limits,
     sessions,
     sequencer,
     resume: createResume({ database, sequencer, chatOf }),
@@ -169,6 +180,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     directly: boolean,
   ): Response | Promise<Response> {
     const address = addressOf(request, server, trustProxy);
+    const waitMs = limits.begin(address);
+    if (waitMs > 0) {
+      return refusal(429, forbidden, 'rate_limited', { 'Retry-After': `${Math.ceil(waitMs / 1000)}` });
+    }
     if (draining || !connections.mayBegin(address)) {
       return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
     }

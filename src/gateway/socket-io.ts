@@ -9,7 +9,6 @@ import { joinDeadlineMs, maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './
 import { nativeAdapter } from './native-adapter.ts';
 import type { Publish } from './native-room.ts';
 import { Probe } from './probe.ts';
-import { connectRefusal } from './refuse.ts';
 
 /** Private to the engine. */
 interface EngineInternals {
@@ -87,10 +86,8 @@ export function createSocketIo(deps: {
       (error) => {
         joining.delete(connection);
         connections.setBusy(connection, false);
-        const refused = connectRefusal(error);
-        if (refused) return next(refused);
-        log.warn({ err: error }, 'a socket could not be admitted; it is closed and comes back');
-        turnAway();
+        // Answered even if it is closed, as above.
+        next(connections.turnAway(connection, error) ?? new Error('closed'));
       },
     );
   });

@@ -127,6 +127,7 @@ const variables = v.object({
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
   RATE_LIMIT_INVITE: v.optional(perMinute, '2000'),
+  MAX_SOCKETS_PER_USER: v.optional(integer(1, 1_000_000), '20'),
 });
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -190,6 +191,7 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       maxRetries: env.RABBITMQ_CHAT_MAX_RETRIES,
     },
     notificationChannel: env.CHAT_NOTIFICATION_CHANNEL,
+    maxSocketsPerUser: env.MAX_SOCKETS_PER_USER,
     auth: {
       /** Undefined in development: `tokenSecret()` makes one. */
       secret: env.JWT_SECRET,

@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'email_taken'
   | 'chat_is_direct'
   | 'recently_left'
+  | 'too_many_sockets'
   | 'idempotency_conflict'
   | 'body_too_large'
   | 'unsupported_media_type'

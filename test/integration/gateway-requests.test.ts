@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { createHealthApp } from '../../src/api/health-app.ts';
 import { serveGateway } from '../../src/gateway/serve.ts';
 import { createGateway, type Gateway } from '../../src/gateway/server.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
 import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
@@ -25,6 +26,8 @@ describe('gateway: requests as they come', () => {
       verifyToken: () => Promise.reject(new Error('not asked')),
       allowedOrigin: () => true,
       trustProxy: false,
+      rateLimits: unlimited,
+      maxSocketsPerUser: 20,
       log,
     });
     const health = createHealthApp([], log);

@@ -10,6 +10,7 @@ import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
 import type { Facts } from '../../src/shared/admission/admission.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
 import type { Chat, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -64,6 +65,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     heartbeat: async () => {},
     update: async () => {},
     online: async () => new Set(),
+    elsewhere: async (userIds) => userIds.map(() => 0),
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);
@@ -208,7 +210,14 @@ export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
     Pick<
       GatewayOptions,
-      'allowedOrigin' | 'trustProxy' | 'handshakeLimits' | 'verifyToken' | 'comparisonMs' | 'pingTimes'
+      | 'allowedOrigin'
+      | 'trustProxy'
+      | 'rateLimits'
+      | 'maxSocketsPerUser'
+      | 'handshakeLimits'
+      | 'verifyToken'
+      | 'comparisonMs'
+      | 'pingTimes'
     >
   >,
 ): Promise<RunningGateway> {
@@ -217,6 +226,8 @@ export async function startTestGateway(
     verifyToken: verify,
     allowedOrigin: () => true,
     trustProxy: false,
+    rateLimits: unlimited,
+    maxSocketsPerUser: 1_000,
     log,
     ...parts,
   });

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { createBreaker } from '../admission/breaker.ts';
 import { newId } from '../ids.ts';
 import type { Presence } from './presence.ts';
 
@@ -11,6 +12,8 @@ const presenceTtlMs = 25_000;
 const listedMs = 10 * 60_000;
 /** Fields of one command. */
 const mostFields = 1_000;
+/** How long the list of the other gateways is good for who asks what is there. */
+const othersMs = 1_000;
 /** Users of one command. */
 const mostUsers = 500;
 
@@ -26,6 +29,10 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
   const ownKey = socketsKey(life);
   /** As last read: asked in the same round trip as the list itself. */
   let knownGateways: string[] = [];
+
+  const breaker = createBreaker();
+  /** The gateways but this one. */
+  let others = { names: [] as string[], readAt: Number.NEGATIVE_INFINITY };
 
   const seen = () => client.zadd(gatewaysKey, Date.now(), life);
 
@@ -58,6 +65,21 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
         }),
       ),
     );
+  }
+
+  async function otherGateways(): Promise<string[]> {
+    const now = performance.now();
+    if (now - others.readAt >= othersMs) {
+      const names = await client.zrange(gatewaysKey, '0', '-1');
+      others = { names: names.filter((gateway) => gateway !== life), readAt: now };
+    }
+    return others.names;
+  }
+
+  /** How many sockets each of the users has there. */
+  async function socketsAt(gateway: string, userIds: readonly string[]): Promise<number[]> {
+    const values = await client.hmget(socketsKey(gateway), ...userIds);
+    return values.map((ids) => (ids === null ? 0 : JSON.parse(ids).length));
   }
 
   return {
@@ -99,6 +121,19 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
       } catch {
         return new Set();
       }
+    },
+
+    async elsewhere(userIds) {
+      const counts = userIds.map(() => 0);
+      await breaker.ask(async () => {
+        for (const gateway of await otherGateways()) {
+          const sockets = await socketsAt(gateway, userIds);
+          sockets.forEach((ids, at) => {
+            counts[at] = (counts[at] ?? 0) + ids;
+          });
+        }
+      });
+      return counts;
     },
 
     async leave() {

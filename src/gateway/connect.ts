@@ -35,7 +35,7 @@ export interface Admitted {
   member: Member;
   memberships: readonly Membership[];
   /** Where the client gave cursors. */
-  resume: { cursors: Cursors; left: readonly Left[] } | undefined;
+  resume: { cursors: Cursors; left: Left } | undefined;
 }
 
 export interface Connecting {
@@ -95,12 +95,12 @@ export function createConnecting(deps: {
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
       const known = await sequencer.hold(member, [...chatIds], readAt);
-      const left = cursors ? await resume.leftOf(member, cursors, memberships) : [];
+      const left = cursors && (await resume.leftOf(member, cursors, memberships));
       if (member.refused) throw member.refused;
       // Somebody added the user again since the memberships were read.
-      const cameBack = left.some(({ participation }) => participation?.present);
+      const cameBack = left?.participations.values().some(({ present }) => present);
       if (member.closed || (known && !member.stale && !cameBack)) {
-        return { member, memberships, resume: cursors && { cursors, left } };
+        return { member, memberships, resume: cursors && left && { cursors, left } };
       }
     }
     throw new ChatError('server_busy');

@@ -5,6 +5,7 @@ import { createHandshakes, type Handshake, type HandshakeLimits } from './handsh
 import {
   firstPacketMs,
   fullPacketBudget,
+  isLarge,
   joinDeadlineMs,
   type PacketBudget,
   pingIntervalMs,
@@ -93,8 +94,8 @@ export interface Connections {
   joined(connection: Connection): void;
   /** It is closed; its member departs. */
   remove(connection: Connection): void;
-  /** @returns false when the client sends too much: the connection is closed */
-  mayReceive(connection: Connection): boolean;
+  /** @returns false when the client sends too much, or too large a frame: the connection is closed */
+  mayReceive(connection: Connection, frame: unknown): boolean;
   /**
    * Its CONNECT has failed.
    * @returns what to answer, if it is about the client itself; undefined once the connection is closed, and comes back
@@ -146,7 +147,8 @@ export function createConnections(deps: {
   }
 
   function isLate({ handshake, silent }: Connection, now: number): boolean {
-    return handshake !== undefined && now - handshake.beganAt >= (silent ? firstPacketMs : joinDeadlineMs);
+    if (!handshake) return false;
+    return now - handshake.beganAt >= (silent && !handshake.upgrades ? firstPacketMs : joinDeadlineMs);
   }
 
   function pingIfDue(connection: Connection, now: number): void {
@@ -185,8 +187,9 @@ export function createConnections(deps: {
       connection.leave();
     },
 
-    mayReceive(connection) {
-      if (takePacket(connection, performance.now())) return true;
+    mayReceive(connection, frame) {
+      const fits = connection.silent || !isLarge(frame);
+      if (fits && takePacket(connection, performance.now())) return true;
       const address = connection.handshake?.address;
       tally.add({ level: 'info', message: 'connections sent too much and were closed', address });
       connection.close();

@@ -3,7 +3,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Connecting } from './connect.ts';
 import type { Connections } from './connections.ts';
 import { DirectConnection, type DirectSocket } from './direct-connection.ts';
-import { maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
+import { maxFirstFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
 
 /** Socket.IO protocol 5. */
 const connect = 0;
@@ -25,7 +25,7 @@ const opening = JSON.stringify({
   upgrades: [],
   pingInterval: pingIntervalMs,
   pingTimeout: pingTimeoutMs,
-  maxPayload: maxFrameBytes,
+  maxPayload: maxFirstFrameBytes,
 }).slice(1);
 
 /** `2` CONNECT 0, DISCONNECT 1, EVENT 2, ACK 3, and CONNECT_ERROR 4: those with attachments have no use here. */
@@ -113,7 +113,7 @@ export function createDirect(deps: {
     },
 
     message(connection, message) {
-      if (connection.closed || !connections.mayReceive(connection)) return;
+      if (connection.closed || !connections.mayReceive(connection, message)) return;
       if (typeof message === 'string' && message[0] === '3') return connections.onPong(connection);
       if (typeof message !== 'string' || message[0] !== '4' || message.length === 1 || isBinary(message)) {
         return connection.close();

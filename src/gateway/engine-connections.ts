@@ -1,6 +1,7 @@
 import type { Socket } from 'socket.io';
 import type { Logger } from '../shared/log.ts';
 import { Connection, type Connections } from './connections.ts';
+import { backlogLimitBytes } from './limits.ts';
 import type { NativeSocket } from './native-room.ts';
 import { nativeSocketOf } from './native-socket.ts';
 import type { EngineSocketData } from './probe.ts';
@@ -28,9 +29,6 @@ interface EngineSocket {
 /** `2` CONNECT 0, DISCONNECT 1, EVENT 2, ACK 3, and CONNECT_ERROR 4: those with attachments have no use here. */
 const binaryPacket = /^[56]/;
 const isTextPacket = (data: unknown): boolean => typeof data === 'string' && !binaryPacket.test(data);
-
-/** A client on long polling that fetches nothing is closed at as much as a WebSocket is. */
-export const backlogLimitBytes = 1024 * 1024;
 
 /** A connection that began with long polling; it may be a WebSocket by now. */
 class EngineConnection extends Connection {
@@ -115,7 +113,7 @@ export function createEngineConnections(deps: {
   function onPacket(this: EngineSocket, packet: Packet): void {
     const conn = this as unknown as EngineConn;
     const connection = states.get(conn);
-    if (!connection || this.readyState !== 'open' || !connections.mayReceive(connection)) return;
+    if (!connection || this.readyState !== 'open' || !connections.mayReceive(connection, packet.data)) return;
     if (packet.type === 'pong') {
       connections.onPong(connection);
       return;

@@ -15,6 +15,8 @@ export interface HandshakeLimits {
 export interface Handshake {
   readonly address: string;
   readonly beganAt: number;
+  /** A WebSocket asks to take the place of its long polling: some clients say nothing before that. */
+  upgrades?: true;
   /** Where it is counted, from the whole to its address. */
   places?: readonly [Place, Place, Place];
 }

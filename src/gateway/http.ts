@@ -1,7 +1,7 @@
 import { errorTable } from '../shared/errors.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
 import { bareHeaders } from '../shared/security-headers.ts';
-import { maxFrameBytes } from './limits.ts';
+import { maxFirstFrameBytes } from './limits.ts';
 
 /** Codes of the Engine.IO protocol. */
 export const unknownSid = 1;
@@ -29,7 +29,8 @@ export function refuseRequest(request: Request, url: URL): Response | undefined 
   // The engine reads a body whole before it looks at its size.
   const length = request.headers.get('content-length');
   if (length === null) return refusal(411, badRequest, 'a body needs a Content-Length');
-  if (!(Number(length) <= maxFrameBytes)) return refusal(413, badRequest, errorTable.body_too_large.title);
+  if (!(Number(length) <= maxFirstFrameBytes))
+    return refusal(413, badRequest, errorTable.body_too_large.title);
   return undefined;
 }
 

@@ -1,4 +1,6 @@
-/** Clients only listen: the largest honest frame is a CONNECT with a token and a thousand cursors (some 60 KB). */
+/** Of the first frame, the CONNECT: five thousand cursors are some 245 KB, although no more than a thousand are taken. */
+export const maxFirstFrameBytes = 256 * 1024;
+/** Of every other: clients only listen. */
 export const maxFrameBytes = 64 * 1024;
 /** A connection of which nothing has come by then is closed: an honest client speaks at once. */
 export const firstPacketMs = 2_000;
@@ -14,6 +16,8 @@ export const mostHandshakesOfNetwork = 1_000;
  * second or two that plain clients wait before they try again.
  */
 export const mostHandshakesOfAddress = 500;
+/** What a client has not fetched: beyond that it is closed, over WebSocket and on long polling. */
+export const backlogLimitBytes = 1024 * 1024;
 export const pingIntervalMs = 25_000;
 export const pingTimeoutMs = 20_000;
 
@@ -35,4 +39,11 @@ export function takePacket(left: PacketBudget, now: number): boolean {
   left.budget = Math.min(burstPackets, left.budget + earned) - 1;
   left.countedAt = now;
   return left.budget >= 0;
+}
+
+/** Too large for any frame but the first. */
+export function isLarge(frame: unknown): boolean {
+  if (typeof frame !== 'string') return frame instanceof Uint8Array && frame.byteLength > maxFrameBytes;
+  // A character has three bytes at most.
+  return frame.length * 3 > maxFrameBytes && Buffer.byteLength(frame) > maxFrameBytes;
 }

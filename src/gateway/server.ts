@@ -13,7 +13,6 @@ import { createConnectLimits } from './connect-limits.ts';
 import { createConnections, type PingTimes } from './connections.ts';
 import { createDirect } from './direct.ts';
 import { closeInSlices } from './drain.ts';
-import { backlogLimitBytes } from './engine-connections.ts';
 import { createFanOut } from './fan-out.ts';
 import type { HandshakeLimits } from './handshakes.ts';
 import {
@@ -30,7 +29,6 @@ import {
   unknownSid,
 } from './http.ts';
 import {
-  maxFrameBytes,
   mostHandshakes,
   mostHandshakesOfAddress,
   mostHandshakesOfNetwork,
@@ -199,8 +197,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     const refused = refuseRequest(request, url);
     if (refused) return refused;
     const sid = url.searchParams.get('sid');
-    if (sid && !socketIo.knows(sid)) return refusal(400, unknownSid, 'Session ID unknown');
+    const session = sid ? socketIo.session(sid) : undefined;
+    if (sid && !session) return refusal(400, unknownSid, 'Session ID unknown');
     const overWebSocket = url.searchParams.get('transport') === 'websocket';
+    if (session?.handshake && overWebSocket) session.handshake.upgrades = true;
     const begins = sid ? overWebSocket : isHandshake(request, url);
     // What begins nothing is a session's own, or refused by the engine.
     if (!begins || !mayConnect(request)) return socketIo.fetch(request, server);
@@ -224,12 +224,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       return answering === upgraded ? answering : withHeaders(request, answering);
     },
 
-    websocket: guardWebSocket(socketIo.websocket, direct, {
-      connections,
-      backlogLimitBytes,
-      maxFrameBytes,
-      log,
-    }),
+    websocket: guardWebSocket(socketIo.websocket, direct, { connections, log }),
     idleTimeout: Math.ceil((2 * pingIntervalMs) / 1000),
 
     async drain(overMs = drainMs) {

@@ -5,20 +5,20 @@ import type { Admitted, Connecting } from './connect.ts';
 import type { Connection, Connections } from './connections.ts';
 import { createEngineConnections, type EngineConn } from './engine-connections.ts';
 import { forbidden, refusal, socketPath } from './http.ts';
-import { joinDeadlineMs, maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
+import { joinDeadlineMs, maxFirstFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
 import { nativeAdapter } from './native-adapter.ts';
 import type { Publish } from './native-room.ts';
 import { Probe } from './probe.ts';
 
 /** Private to the engine. */
 interface EngineInternals {
-  clients: Map<string, unknown>;
+  clients: Map<string, EngineConn>;
 }
 
 export interface SocketIo {
   io: SocketServer;
-  /** Whether this session is there, on long polling or a WebSocket that has taken its place. */
-  knows(sid: string): boolean;
+  /** On long polling, or on a WebSocket that has taken its place; undefined for one that is not there. */
+  session(sid: string): Connection | undefined;
   /** @param address of one that begins something: a session, or a WebSocket */
   fetch(request: Request, server: Bun.Server<never>, address?: string): Promise<Response>;
   websocket: ReturnType<Engine['handler']>['websocket'];
@@ -38,7 +38,7 @@ export function createSocketIo(deps: {
     path: socketPath,
     pingInterval: pingIntervalMs,
     pingTimeout: pingTimeoutMs,
-    maxHttpBufferSize: maxFrameBytes,
+    maxHttpBufferSize: maxFirstFrameBytes,
     // The engine puts the reason into its answer: an Error would become {}.
     allowRequest: (request) =>
       mayConnect(request) ? Promise.resolve() : Promise.reject('origin_not_allowed'),
@@ -115,7 +115,10 @@ export function createSocketIo(deps: {
 
   return {
     io,
-    knows: (sid) => clients.has(sid),
+    session(sid) {
+      const conn = clients.get(sid);
+      return conn && engineConnections.of(conn);
+    },
     async fetch(request, server, address = 'unknown') {
       addresses.set(request, address);
       // All of the engine's WebSockets begin as probes: what is one from its beginning is served without it.

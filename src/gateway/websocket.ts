@@ -2,6 +2,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Connections } from './connections.ts';
 import type { Direct } from './direct.ts';
 import { DirectConnection, type DirectSocket } from './direct-connection.ts';
+import { backlogLimitBytes, maxFirstFrameBytes } from './limits.ts';
 import { Probe } from './probe.ts';
 
 type EngineHandler = ReturnType<import('@socket.io/bun-engine').Server['handler']>['websocket'];
@@ -20,7 +21,7 @@ type Socket = DirectSocket & { data: unknown };
 export function guardWebSocket(
   engine: EngineHandler,
   direct: Direct,
-  options: { connections: Connections; backlogLimitBytes: number; maxFrameBytes: number; log: Logger },
+  options: { connections: Connections; log: Logger },
 ): GuardedWebSocketHandler {
   const { connections } = options;
   const guarded = (ws: Socket, work: () => void): void => {
@@ -48,7 +49,7 @@ export function guardWebSocket(
         const connection = directOf(ws);
         if (connection) return direct.message(connection, message);
         const probe = probeOf(ws);
-        if (!probe || (!probe.closed && connections.mayReceive(probe))) engine.message(ws, message);
+        if (!probe || (!probe.closed && connections.mayReceive(probe, message))) engine.message(ws, message);
       }),
     close: (ws, code, reason) =>
       guarded(ws, () => {
@@ -58,8 +59,8 @@ export function guardWebSocket(
         if (probe) connections.remove(probe);
         engine.close(ws, code, reason);
       }),
-    maxPayloadLength: options.maxFrameBytes,
-    backpressureLimit: options.backlogLimitBytes,
+    maxPayloadLength: maxFirstFrameBytes,
+    backpressureLimit: backlogLimitBytes,
     closeOnBackpressureLimit: true,
   };
 }

@@ -167,7 +167,7 @@ export interface ChangesPage {
 /** What a socket gives as `auth`. With `cursors` it is told what it missed since; without, only what is new. */
 export interface SocketAuth {
   token: string;
-  /** The highest `eventSequence` seen of each chat, of 1,000 chats at most. */
+  /** The highest `eventSequence` seen of each chat; of more than 1,000 the last ones are taken. */
   cursors?: Record<string, number>;
 }
 

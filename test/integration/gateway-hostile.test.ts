@@ -266,7 +266,7 @@ describe('gateway: hostile and unlucky clients', () => {
       expect((await at('?EIO=4&transport=polling', { method: 'POST', body: '40' })).status).toBe(400);
       expect((await at('?EIO=4&transport=polling', { method: 'DELETE' })).status).toBe(400);
       expect((await at('socket.io.js')).status).toBe(404);
-      const large = { method: 'POST', body: 'x'.repeat(100_000) };
+      const large = { method: 'POST', body: 'x'.repeat(300_000) };
       expect((await at('?EIO=4&transport=polling&sid=nobody', large)).status).toBe(413);
       expect(await postChunked(`${running.url}/socket.io/?EIO=4&transport=polling&sid=nobody`)).toBe(411);
     });
@@ -294,6 +294,8 @@ describe('gateway: hostile and unlucky clients', () => {
 
   const floods: [string, (socket: RawSocket) => void][] = [
     ['a 1 MB frame', ({ ws }) => ws.send(`42/chat,["x","${'x'.repeat(1_000_000)}"]`)],
+    ['a 70 KB frame that is not its first', ({ ws }) => ws.send(`42/chat,["x","${'x'.repeat(70_000)}"]`)],
+    ['the same of fewer characters', ({ ws }) => ws.send(`42/chat,["x","${'é'.repeat(35_000)}"]`)],
     ['a binary frame', ({ ws }) => ws.send(new Uint8Array(100))],
     [
       'a packet that promises attachments',
@@ -427,7 +429,7 @@ describe('gateway: hostile and unlucky clients', () => {
       upgrades: [],
       pingInterval: 25_000,
       pingTimeout: 20_000,
-      maxPayload: 65_536,
+      maxPayload: 262_144,
     });
     const polled = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling&sid=${opening.sid}`);
     expect(polled.status).toBe(400);

@@ -7,6 +7,7 @@ import {
   fullPacketBudget,
   isLarge,
   joinDeadlineMs,
+  mostBacklogBytes,
   type PacketBudget,
   pingIntervalMs,
   pingTimeoutMs,
@@ -44,6 +45,8 @@ export abstract class Connection implements PacketBudget {
   abstract ping(): void;
   /** Calls back when there is a native socket, before anything is sent over it. */
   abstract onNative(callback: (ws: NativeSocket | undefined) => void): void;
+  /** Bytes that are held for a client that does not fetch them. */
+  abstract readonly backlog: number;
   /**
    * Closes the transport at once, not the namespace: a plain client comes back by itself. What was not written is
    * dropped.
@@ -101,6 +104,8 @@ export interface Connections {
    * @returns what to answer, if it is about the client itself; undefined once the connection is closed, and comes back
    */
   turnAway(connection: Connection, error: unknown): ConnectRefusal | undefined;
+  /** Clients only listen: what a program emits by mistake ends here. Told in the log, for its author to find. */
+  ignoreBinary(connection: Connection): void;
   /** The answer to a ping; one that nobody asked for is dropped, as the engine would start a timer for it. */
   onPong(connection: Connection): void;
   all(): ReadonlySet<Connection>;
@@ -116,8 +121,10 @@ export function createConnections(deps: {
   limits: HandshakeLimits;
   log: Logger;
   times?: PingTimes | undefined;
+  /** Bytes that may be held for all clients together. */
+  mostBacklog?: number;
 }): Connections {
-  const { limits, log, times = defaultTimes } = deps;
+  const { limits, log, times = defaultTimes, mostBacklog = mostBacklogBytes } = deps;
   const connections = new Set<Connection>();
   const tally = createTally(log);
   const handshakes = createHandshakes(limits, (address) => {
@@ -132,12 +139,36 @@ export function createConnections(deps: {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
     tally.tell();
+    try {
+      dropBacklog();
+    } catch (error) {
+      log.error({ err: error }, 'what is held for clients could not be dropped');
+    }
     for (const connection of connections) {
       try {
         lookAfter(connection, now, epochSeconds);
       } catch (error) {
         log.error({ err: error }, 'a connection could not be looked after');
       }
+    }
+  }
+
+  /** At 10,000 sockets it takes a millisecond to ask them. */
+  function dropBacklog(): void {
+    let held = 0;
+    for (const { backlog } of connections) held += backlog;
+    if (held <= mostBacklog) return;
+    const fullest = [...connections]
+      .map((connection) => ({ connection, backlog: connection.backlog }))
+      .sort((a, b) => b.backlog - a.backlog);
+    for (const { connection, backlog } of fullest) {
+      if (held <= mostBacklog) return;
+      held -= backlog;
+      tally.add({
+        level: 'warn',
+        message: 'connections that do not read were closed: too much is held for all',
+      });
+      connection.close();
     }
   }
 
@@ -212,6 +243,10 @@ export function createConnections(deps: {
       }
       connection.close();
       return undefined;
+    },
+
+    ignoreBinary() {
+      tally.add({ level: 'info', message: 'connections sent binary packets, to which nobody listens' });
     },
 
     onPong(connection) {

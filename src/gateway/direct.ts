@@ -28,8 +28,11 @@ const opening = JSON.stringify({
   maxPayload: maxFirstFrameBytes,
 }).slice(1);
 
-/** `2` CONNECT 0, DISCONNECT 1, EVENT 2, ACK 3, and CONNECT_ERROR 4: those with attachments have no use here. */
-const isBinary = (text: string): boolean => text[1] === '5' || text[1] === '6';
+/** An attachment, as it is or in base64, or a packet of Socket.IO that promises some: they have no use here. */
+const isBinary = (message: string | Uint8Array): boolean =>
+  typeof message !== 'string' ||
+  message[0] === 'b' ||
+  (message[0] === '4' && (message[1] === '5' || message[1] === '6'));
 
 export interface Direct {
   /** For a WebSocket handshake that may begin. @returns whether it is one: then the request has been answered */
@@ -115,9 +118,10 @@ export function createDirect(deps: {
     message(connection, message) {
       if (connection.closed || !connections.mayReceive(connection, message)) return;
       if (typeof message === 'string' && message[0] === '3') return connections.onPong(connection);
-      if (typeof message !== 'string' || message[0] !== '4' || message.length === 1 || isBinary(message)) {
-        return connection.close();
+      if (typeof message !== 'string' || isBinary(message)) {
+        return connection.stage === 'joined' ? connections.ignoreBinary(connection) : connection.close();
       }
+      if (message[0] !== '4' || message.length === 1) return connection.close();
       let packet: Packet;
       try {
         packet = decoder.decodeString(message.slice(1));

@@ -16,8 +16,15 @@ export const mostHandshakesOfNetwork = 1_000;
  * second or two that plain clients wait before they try again.
  */
 export const mostHandshakesOfAddress = 500;
-/** What a client has not fetched: beyond that it is closed, over WebSocket and on long polling. */
-export const backlogLimitBytes = 1024 * 1024;
+/**
+ * What a client has not fetched: beyond that it is closed, over WebSocket and on long polling. Twice what a resume may tell, so
+ * that no client is closed for having been told it.
+ */
+export const backlogLimitBytes = 512 * 1024;
+/** The same of all clients: when some thousand stop reading at once, those with the most are closed. */
+export const mostBacklogBytes = 256 * 1024 * 1024;
+/** A poll waits as long as a ping's interval, and proxies keep a connection for 60 s, in which it must not end while they use it. */
+export const idleSeconds = 75;
 export const pingIntervalMs = 25_000;
 export const pingTimeoutMs = 20_000;
 

@@ -14,6 +14,10 @@ export class Probe extends Connection {
     this.#connections = connections;
   }
 
+  get backlog(): number {
+    return 0;
+  }
+
   onNative(): void {}
   send(): void {}
   ping(): void {}

@@ -28,12 +28,7 @@ import {
   socketUrl,
   unknownSid,
 } from './http.ts';
-import {
-  mostHandshakes,
-  mostHandshakesOfAddress,
-  mostHandshakesOfNetwork,
-  pingIntervalMs,
-} from './limits.ts';
+import { idleSeconds, mostHandshakes, mostHandshakesOfAddress, mostHandshakesOfNetwork } from './limits.ts';
 import { createMembershipWatch } from './membership-watch.ts';
 import type { Publish } from './native-room.ts';
 import { createNotificationRoutes } from './notification-routes.ts';
@@ -71,7 +66,7 @@ export interface Gateway {
   /** An upgrade is answered by Bun: what is returned then is not looked at. */
   fetch(request: Request, server: Bun.Server<never>): Response | Promise<Response>;
   websocket: GuardedWebSocketHandler;
-  /** Seconds; for `Bun.serve`, above the ping interval so that a poll may last. */
+  /** Seconds, for `Bun.serve`. */
   idleTimeout: number;
   /**
    * Takes no new connections and closes the others' transports, spread over the time given, so that they do not all
@@ -225,7 +220,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
 
     websocket: guardWebSocket(socketIo.websocket, direct, { connections, log }),
-    idleTimeout: Math.ceil((2 * pingIntervalMs) / 1000),
+    idleTimeout: idleSeconds,
 
     async drain(overMs = drainMs) {
       draining = true;

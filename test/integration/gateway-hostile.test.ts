@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { request as httpRequest } from 'node:http';
+import { createLog } from '../../src/shared/log.ts';
 import { createAllowedOrigin } from '../../src/shared/origins.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { embeddedBase } from '../support/api-bases.ts';
@@ -292,21 +293,39 @@ describe('gateway: hostile and unlucky clients', () => {
     },
   );
 
+  test.each([[['polling']], [['polling', 'websocket']], [['websocket']]])(
+    'a program that emits binary events stays connected over %p, and the log says so once',
+    async (transports) => {
+      const lines: string[] = [];
+      const log = createLog({ logLevel: 'info' }, 'test', { write: (line: string) => void lines.push(line) });
+      const told = await startTestGateway({ ...base, presence, log });
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const client = openClient(told.url, bob!.token, { transports });
+      clients.push(client);
+      client.socket.on('connect', () => {
+        for (let at = 0; at < 5; at += 1)
+          client.socket.emit('typing', new Uint8Array(100), { also: Buffer.from('x') });
+      });
+      await eventually('it is ready', () => client.ready > 0);
+      await eventually('the log says so', () => lines.some((line) => line.includes('binary')));
+      await world.send(ada!, chat.id, 'after it');
+      await eventually('it goes on', () => client.contents().includes('after it'));
+      expect([client.disconnects, client.ready]).toEqual([[], 1]);
+      expect(lines.filter((line) => line.includes('binary')).length).toBeLessThan(3);
+      await told.stop();
+    },
+  );
+
   const floods: [string, (socket: RawSocket) => void][] = [
     ['a 1 MB frame', ({ ws }) => ws.send(`42/chat,["x","${'x'.repeat(1_000_000)}"]`)],
     ['a 70 KB frame that is not its first', ({ ws }) => ws.send(`42/chat,["x","${'x'.repeat(70_000)}"]`)],
     ['the same of fewer characters', ({ ws }) => ws.send(`42/chat,["x","${'é'.repeat(35_000)}"]`)],
-    ['a binary frame', ({ ws }) => ws.send(new Uint8Array(100))],
-    [
-      'a packet that promises attachments',
-      ({ ws }) => ws.send('4510-/chat,["x",{"_placeholder":true,"num":0}]'),
-    ],
     ['an unknown packet', ({ ws }) => ws.send('9')],
     ['an empty frame', ({ ws }) => ws.send('')],
     ['a message of nothing', ({ ws }) => ws.send('4')],
     ['the end of the connection', ({ ws }) => ws.send('1')],
     ['a ping of its own', ({ ws }) => ws.send('2')],
-    ['base64', ({ ws }) => ws.send('bAAAA')],
     ['a broken Socket.IO packet', ({ ws }) => ws.send('42/chat,[')],
     ['a packet that is not an event', ({ ws }) => ws.send('42/chat,{"a":1}')],
     ['a reserved event', ({ ws }) => ws.send('42/chat,["disconnect"]')],
@@ -328,12 +347,17 @@ describe('gateway: hostile and unlucky clients', () => {
       },
     ],
   ];
-  const tolerated: [string, string][] = [
+  const tolerated: [string, ...(string | Uint8Array)[]][] = [
     ['an event', '42/chat,["chat.message.new",{"forged":true}]'],
     ['an event that asks for an answer', '42/chat,7["x"]'],
     ['an answer to nothing', '43/chat,7[]'],
     ['a well-formed event nested a thousand deep', `42/chat,["x",${'['.repeat(1_000)}${']'.repeat(1_000)}]`],
     ['an error event', '42/chat,["error","x"]'],
+    ['an event with an attachment', '451-/chat,["x",{"_placeholder":true,"num":0}]', new Uint8Array(100)],
+    ['an answer with an attachment', '461-/chat,7[{"_placeholder":true,"num":0}]', new Uint8Array(100)],
+    ['a packet that promises attachments', '4510-/chat,["x",{"_placeholder":true,"num":0}]'],
+    ['an attachment to nothing', new Uint8Array(60_000)],
+    ['an attachment in base64', 'bAAAA'],
   ];
   describe.each([
     ['that is a WebSocket from the beginning', raw],
@@ -347,7 +371,7 @@ describe('gateway: hostile and unlucky clients', () => {
       await works();
     });
 
-    const tooEarly = ['41/chat,', '42/chat,["x"]', '43/chat,7[]', '44/chat,{}'];
+    const tooEarly = ['41/chat,', '42/chat,["x"]', '43/chat,7[]', '44/chat,{}', '451-/chat,["x"]', 'bAAAA'];
     test.each(tooEarly)('%s before CONNECT closes it', async (frame) => {
       const socket = await begin();
       socket.ws.send(frame);
@@ -373,11 +397,11 @@ describe('gateway: hostile and unlucky clients', () => {
       expect(socket.frames.at(-2)).toMatch(/^40\/chat,{"sid":"[\w-]{20,}"}$/);
     });
 
-    test.each(tolerated)('%s from a client is ignored', async (__, frame) => {
+    test.each(tolerated)('%s from a client is ignored', async (__, ...sent) => {
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);
       const socket = await rawInChat(ada!.token, begin);
-      socket.ws.send(frame);
+      for (const frame of sent) socket.ws.send(frame);
       await world.send(bob!, chat.id, 'after it');
       await eventually('it goes on', () => socket.frames.some((one) => one.includes('after it')));
       expect(socket.closed).toBe(false);

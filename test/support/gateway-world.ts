@@ -212,6 +212,7 @@ export async function startTestGateway(
       GatewayOptions,
       | 'allowedOrigin'
       | 'trustProxy'
+      | 'log'
       | 'rateLimits'
       | 'maxSocketsPerUser'
       | 'handshakeLimits'

@@ -5,10 +5,14 @@ import { eventually } from '../support/eventually.ts';
 
 class TestConnection extends Connection {
   readonly ws = undefined;
+  backlog = 0;
+  ended = 0;
   pings = 0;
   send(): void {}
   onNative(): void {}
-  close(): void {}
+  close(): void {
+    this.ended += 1;
+  }
   ping(): void {
     this.pings += 1;
   }
@@ -35,4 +39,34 @@ test('a connection that throws whenever it is looked after takes the pings of no
   await eventually('the other is pinged', () => other.pings > 0);
   connections.stop();
   expect(other.pings).toBe(1);
+});
+
+test('where too much is held for all clients together, those are closed that have the most', async () => {
+  const connections = createConnections({
+    limits: { most: 10, mostOfNetwork: 10, mostOfAddress: 10 },
+    log: createLog({ logLevel: 'silent' }, 'test'),
+    times: { intervalMs: 60_000, timeoutMs: 60_000, sweepMs: 1 },
+    mostBacklog: 100,
+  });
+  const held = [10, 40, 30, 20].map((backlog) => {
+    const connection = new TestConnection('192.0.2.1');
+    connection.backlog = backlog;
+    connections.add(connection);
+    return connection;
+  });
+  const small = new TestConnection('192.0.2.1');
+  connections.add(small);
+  // At the limit nobody is closed, which two further sweeps would have done.
+  let sweeps = 0;
+  small.expired = () => {
+    sweeps += 1;
+    return false;
+  };
+  await eventually('it has been looked at', () => sweeps > 2);
+  expect(held.map(({ ended }) => ended)).toEqual([0, 0, 0, 0]);
+  small.backlog = 35;
+  await eventually('one is closed', () => held.some(({ ended }) => ended > 0));
+  connections.stop();
+  expect(held.map(({ ended }) => ended > 0)).toEqual([false, true, false, false]);
+  expect(small.ended).toBe(0);
 });

@@ -4,6 +4,7 @@ import { createHandshakes, type HandshakeLimits, type Handshakes } from '../../s
 
 class TestConnection extends Connection {
   readonly ws = undefined;
+  readonly backlog = 0;
   readonly handshakes: Handshakes;
   constructor(handshakes: Handshakes, address: string) {
     super(address);

@@ -221,6 +221,7 @@ export async function startTestGateway(
       | 'pingTimes'
     >
   >,
+  at: { port: number } = { port: 0 },
 ): Promise<RunningGateway> {
   const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });
   const gateway = createGateway({
@@ -233,7 +234,7 @@ export async function startTestGateway(
     ...parts,
   });
   const server: Bun.Server<never> = Bun.serve({
-    port: 0,
+    port: at.port,
     fetch: (request, bun) => gateway.fetch(request, bun),
     websocket: gateway.websocket as Bun.WebSocketHandler<never>,
     idleTimeout: gateway.idleTimeout,

@@ -126,7 +126,10 @@ export function createConnecting(deps: {
       // Closed while the token was being checked: the event is over.
       if (!connection.carry(member, depart)) depart(member);
       try {
-        await Promise.all([subscribed, limits.take(member.userId)]);
+        const taken = limits.take(member.userId);
+        const everywhere = limits.assertRoomEverywhere(member.userId);
+        if (taken || everywhere) await Promise.all([subscribed, taken, everywhere]);
+        else await subscribed;
         return await settle(member, takeCursors(handshake));
       } catch (error) {
         depart(member);

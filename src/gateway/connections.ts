@@ -35,7 +35,7 @@ export abstract class Connection implements PacketBudget {
   #depart: ((member: Member) => void) | undefined = undefined;
 
   constructor(address: string) {
-    this.handshake = { address, beganAt: this.countedAt };
+    this.handshake = { address, beganAt: this.countedAt, upgrades: false, busy: false, places: undefined };
   }
 
   /** Bun's own socket; undefined while the connection is on long polling, or on its way to WebSocket. */
@@ -209,7 +209,9 @@ export function createConnections(deps: {
       handshakes.add(connection);
     },
 
-    setBusy: handshakes.setBusy,
+    setBusy({ handshake }, busy) {
+      if (handshake) handshake.busy = busy;
+    },
     joined: handshakes.delete,
 
     remove(connection) {

@@ -16,9 +16,11 @@ export interface Handshake {
   readonly address: string;
   readonly beganAt: number;
   /** A WebSocket asks to take the place of its long polling: some clients say nothing before that. */
-  upgrades?: true;
+  upgrades: boolean;
+  /** Its CONNECT is being looked at, which is not thrown away to make room. */
+  busy: boolean;
   /** Where it is counted, from the whole to its address. */
-  places?: readonly [Place, Place, Place];
+  places: readonly [Place, Place, Place] | undefined;
 }
 
 export interface Handshakes {
@@ -28,19 +30,15 @@ export interface Handshakes {
    */
   makeRoom(address: string): boolean;
   add(connection: Connection): void;
-  /** Whether something is being done for it, which is not thrown away to make room. */
-  setBusy(connection: Connection, busy: boolean): void;
   delete(connection: Connection): void;
 }
 
 /** The handshakes of everybody, of a network, or of an address. */
 class Place {
   count = 0;
-  /** Those that wait for their clients. */
-  idle = 0;
   readonly within = new Map<string, Place>();
-  /** Of an address, the oldest first. */
-  readonly idlers = new Set<Connection>();
+  /** Those of an address, the oldest first. */
+  readonly connections = new Set<Connection>();
 
   enter(key: string): Place {
     let place = this.within.get(key);
@@ -72,76 +70,59 @@ export function createHandshakes(limits: HandshakeLimits, onClosed: (address: st
 
   /** @param keys of the newcomer, from the place inwards */
   function victimIn(place: Place, keys: readonly string[]): Connection | undefined {
-    if (place.idle === 0) return undefined;
     const [key, ...inner] = keys;
     if (key === undefined) {
-      const [oldest] = place.idlers;
-      return oldest;
+      for (const connection of place.connections) if (!connection.handshake?.busy) return connection;
+      return undefined;
     }
     // Who floods has more than its share, which saves looking for who has the most: some 10 µs for 2,000 places.
     const own = place.within.get(key);
-    const floods = own !== undefined && own.idle > 0 && own.idle >= place.idle / place.within.size;
-    return victimIn(floods ? own : fullest(place), inner);
+    if (own && own.count >= place.count / place.within.size) {
+      const victim = victimIn(own, inner);
+      if (victim) return victim;
+    }
+    for (const other of [...place.within.values()].sort((a, b) => b.count - a.count)) {
+      const victim = victimIn(other, inner);
+      if (victim) return victim;
+    }
+    return undefined;
+  }
+
+  function closeOne(place: Place, keys: readonly string[]): boolean {
+    const victim = victimIn(place, keys);
+    if (!victim) return false;
+    onClosed(victim.handshake?.address ?? 'unknown');
+    victim.close();
+    return true;
   }
 
   return {
     makeRoom(address) {
       const network = networkOf(address);
       const ofNetwork = everybody.within.get(network);
-      const full: [Place | undefined, number, string[]][] = [
-        [ofNetwork?.within.get(address), limits.mostOfAddress, []],
-        [ofNetwork, limits.mostOfNetwork, [address]],
-        [everybody, limits.most, [network, address]],
-      ];
-      for (const [place, most, keys] of full) {
-        if (!place || place.count < most) continue;
-        const victim = victimIn(place, keys);
-        if (!victim) return false;
-        onClosed(victim.handshake?.address ?? address);
-        victim.close();
-      }
-      return true;
+      const ofAddress = ofNetwork?.within.get(address);
+      if (ofAddress && ofAddress.count >= limits.mostOfAddress && !closeOne(ofAddress, [])) return false;
+      if (ofNetwork && ofNetwork.count >= limits.mostOfNetwork && !closeOne(ofNetwork, [address]))
+        return false;
+      return everybody.count < limits.most || closeOne(everybody, [network, address]);
     },
 
     add(connection) {
       const { handshake } = connection;
       if (!handshake) return;
       handshake.places = placesOf(handshake.address);
-      for (const place of handshake.places) {
-        place.count += 1;
-        place.idle += 1;
-      }
-      handshake.places[2].idlers.add(connection);
-    },
-
-    setBusy(connection, busy) {
-      const places = connection.handshake?.places;
-      if (!places) return;
-      const { idlers } = places[2];
-      if (idlers.has(connection) !== busy) return;
-      for (const place of places) place.idle += busy ? -1 : 1;
-      if (busy) idlers.delete(connection);
-      else idlers.add(connection);
+      for (const place of handshake.places) place.count += 1;
+      handshake.places[2].connections.add(connection);
     },
 
     delete(connection) {
       const { handshake } = connection;
       connection.handshake = undefined;
       if (!handshake?.places) return;
-      const { places } = handshake;
-      const idle = places[2].idlers.delete(connection);
-      for (const place of places) {
-        place.count -= 1;
-        if (idle) place.idle -= 1;
-      }
-      if (places[2].count === 0) forget(handshake.address, places);
+      const { address, places } = handshake;
+      places[2].connections.delete(connection);
+      for (const place of places) place.count -= 1;
+      if (places[2].count === 0) forget(address, places);
     },
   };
-}
-
-/** The one that has the most who wait. */
-function fullest({ within }: Place): Place {
-  let most = new Place();
-  for (const place of within.values()) if (place.idle > most.idle) most = place;
-  return most;
 }

@@ -65,6 +65,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     heartbeat: async () => {},
     update: async () => {},
     online: async () => new Set(),
+    isAlone: () => true,
     elsewhere: async (userIds) => userIds.map(() => 0),
     leave: async () => {},
   };

@@ -65,14 +65,14 @@ test('who floods from a whole /48 crowds out nobody elsewhere, whose connect las
 });
 
 test('one that is being let in is not closed; where all are, the newcomer is refused', () => {
-  const { open, handshakes } = world({ most: 2 });
+  const { open } = world({ most: 2 });
   const [one, two] = [open('192.0.2.1'), open('192.0.2.2')];
-  handshakes.setBusy(one!, true);
+  one!.handshake!.busy = true;
   const three = open('192.0.2.3');
   expect([one!.closed, two!.closed, three!.closed]).toEqual([false, true, false]);
-  handshakes.setBusy(three!, true);
+  three!.handshake!.busy = true;
   expect(open('192.0.2.4')).toBeUndefined();
-  handshakes.setBusy(one!, false);
+  one!.handshake!.busy = false;
   expect(open('192.0.2.4')).toBeDefined();
   expect(one!.closed).toBe(true);
 });
@@ -81,11 +81,8 @@ test('what has joined or is closed is counted no more, whatever was said of it',
   const { open, handshakes, closed } = world({ most: 3, mostOfNetwork: 3, mostOfAddress: 3 });
   for (let at = 0; at < 1_000; at += 1) {
     const one = open(ofSite(at))!;
-    if (at % 2) handshakes.setBusy(one, true);
-    if (at % 3 === 0) handshakes.setBusy(one, true);
-    if (at % 5 === 0) handshakes.setBusy(one, false);
+    one.handshake!.busy = at % 2 === 0;
     handshakes.delete(one);
-    handshakes.setBusy(one, false);
     handshakes.delete(one);
   }
   for (let at = 0; at < 3; at += 1) open(ofSite(at));

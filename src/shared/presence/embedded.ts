@@ -17,6 +17,7 @@ export function createEmbeddedPresence(): Presence {
       return new Set(userIds.filter((userId) => sockets.has(userId)));
     },
     // There is one gateway in a process.
+    isAlone: () => true,
     elsewhere: async (userIds) => userIds.map(() => 0),
     async leave() {
       sockets.clear();

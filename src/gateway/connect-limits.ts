@@ -1,5 +1,6 @@
 import type { LimitName, RateLimits } from '../shared/admission/admission.ts';
 import { rateLimited } from '../shared/admission/limits.ts';
+import { networkOf } from '../shared/client-address.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import type { Users } from './users.ts';
@@ -39,6 +40,8 @@ export function createConnectLimits(deps: {
   const { rateLimits, presence, users, maxSocketsPerUser } = deps;
   const ofUsers = createCounting({ rateLimits, limit: 'user', atOnce: 5 });
   const ofAddresses = createCounting({ rateLimits, limit: 'address', atOnce: 20 });
+  // A whole /48 of IPv6, of which anybody may have one, has as much as four of its addresses.
+  const ofNetworks = createCounting({ rateLimits, limit: 'address', atOnce: 80, points: 20 });
   /** Users of this turn. */
   let asked: { userIds: string[]; answer: Promise<Map<string, number>> } | undefined;
 
@@ -59,9 +62,12 @@ export function createConnectLimits(deps: {
 
   return {
     begin(address) {
-      const waitMs = ofAddresses.waitMs(address);
-      if (waitMs === 0) ofAddresses.take(address)?.catch(() => {});
-      return waitMs;
+      const network = networkOf(address);
+      const waitMs = Math.max(ofAddresses.waitMs(address), ofNetworks.waitMs(network));
+      if (waitMs > 0) return waitMs;
+      ofAddresses.take(address)?.catch(() => {});
+      if (network !== address) ofNetworks.take(network)?.catch(() => {});
+      return 0;
     },
 
     assertRoom(userId) {
@@ -98,14 +104,21 @@ interface Counting {
  * Takes a point for each connect, several at once: to ask for each would be a fifth of a connect (measured), and a storm of those who
  * come back once asks nobody. Who shares a place with somebody may be the one to take the points of both.
  */
-function createCounting(deps: { rateLimits: RateLimits; limit: LimitName; atOnce: number }): Counting {
-  const { rateLimits, limit, atOnce } = deps;
+function createCounting(deps: {
+  rateLimits: RateLimits;
+  limit: LimitName;
+  /** So many connects are taken at once. */
+  atOnce: number;
+  /** For these points, where a connect is not one. */
+  points?: number;
+}): Counting {
+  const { rateLimits, limit, atOnce, points = atOnce } = deps;
   const counts = new Uint8Array(places);
   const refusedUntil = new Map<string, number>();
 
   async function takeAll(key: string): Promise<void> {
     try {
-      await rateLimits.consume([{ limit, key, points: atOnce }]);
+      await rateLimits.consume([{ limit, key, points }]);
     } catch (error) {
       if (error instanceof ChatError && error.retryAfterSeconds !== undefined) {
         if (refusedUntil.size >= mostRefused) refusedUntil.clear();

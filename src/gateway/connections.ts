@@ -222,7 +222,7 @@ export function createConnections(deps: {
 
     mayReceive(connection, frame) {
       const fits = connection.silent || !isLarge(frame);
-      if (fits && takePacket(connection, performance.now())) return true;
+      if (fits && takePacket(connection, frame, performance.now())) return true;
       const address = connection.handshake?.address;
       tally.add({ level: 'info', message: 'connections sent too much and were closed', address });
       connection.close();

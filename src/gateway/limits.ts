@@ -40,10 +40,16 @@ export interface PacketBudget {
 
 export const fullPacketBudget = burstPackets;
 
-/** Takes one packet from the budget. @returns false when there is none left */
-export function takePacket(left: PacketBudget, now: number): boolean {
+/** Of a large frame so much counts as a packet, as it takes longer to be read; the largest counts as no more than so many. */
+const bytesAPacket = 4096;
+const mostPackets = 20;
+
+/** Takes one frame from the budget. @returns false when there is not so much left */
+export function takePacket(left: PacketBudget, frame: unknown, now: number): boolean {
   const earned = ((now - left.countedAt) / 1000) * packetsASecond;
-  left.budget = Math.min(burstPackets, left.budget + earned) - 1;
+  const { length } = frame as { length?: number };
+  const packets = Math.min(mostPackets, 1 + Math.floor((length ?? 0) / bytesAPacket));
+  left.budget = Math.min(burstPackets, left.budget + earned) - packets;
   left.countedAt = now;
   return left.budget >= 0;
 }

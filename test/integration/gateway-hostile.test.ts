@@ -483,7 +483,11 @@ describe('gateway: its limits', () => {
     const headers = address === undefined ? {} : { 'x-forwarded-for': address };
     const url = `ws://localhost:${port}/socket.io/?EIO=4&transport=websocket`;
     const ws = new WebSocket(url, { headers });
-    await new Promise((resolve) => ws.addEventListener('message', resolve));
+    let greeted = false;
+    ws.addEventListener('message', () => {
+      greeted = true;
+    });
+    await eventually('it is greeted or closed', () => greeted || isClosed(ws));
     return ws;
   }
   const isClosed = (ws: WebSocket) => ws.readyState === WebSocket.CLOSED;
@@ -570,6 +574,35 @@ describe('gateway: its limits', () => {
     await eventually('it has six', () => flood.filter(isClosed).length === 31);
     expect(isClosed(other)).toBe(false);
     expect(isClosed(await openSilent(running.port, '192.0.2.3'))).toBe(false);
+    await running.stop();
+  });
+
+  test('whoever opens all that they can, honest users connect at their first attempt', async () => {
+    const limits = { most: 200, mostOfNetwork: 100, mostOfAddress: 50 };
+    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits, trustProxy: true });
+    const users = await (await createWorld(base)).newUsers(40);
+    let flooding = true;
+    let opened = 0;
+    /** As fast as they are closed: from one address, and from all of a /48. */
+    const flood = async (address: () => string) => {
+      while (flooding) {
+        const ws = await openSilent(running.port, address());
+        opened += 1;
+        if (opened % 3 === 0) ws.send('40/chat,{"token":"x"}');
+      }
+    };
+    const ofSite = () => `2001:db8:1:${(Math.floor(Math.random() * 256) << 8).toString(16)}::1`;
+    const floods = Array.from({ length: 8 }, (_, at) => flood(at % 2 ? ofSite : () => '192.0.2.1'));
+    await eventually('there is no room left to them', () => opened > 400);
+    for (const [at, user] of users.entries()) {
+      const extraHeaders = { 'x-forwarded-for': `198.51.100.${at}` };
+      const transports = at % 4 ? ['websocket'] : ['polling', 'websocket'];
+      const client = await connectClient(running.url, user, { extraHeaders, transports });
+      expect([client.errors, client.disconnects]).toEqual([[], []]);
+      client.close();
+    }
+    flooding = false;
+    await Promise.all(floods);
     await running.stop();
   });
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { Connection, createConnections } from '../../src/gateway/connections.ts';
+import { fullPacketBudget, takePacket } from '../../src/gateway/limits.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -69,4 +70,23 @@ test('where too much is held for all clients together, those are closed that hav
   connections.stop();
   expect(held.map(({ ended }) => ended > 0)).toEqual([false, true, false, false]);
   expect(small.ended).toBe(0);
+});
+
+test.each([
+  ['pongs', '3', 50],
+  ['frames of 4 KB', 'x'.repeat(4_095), 50],
+  ['frames of 10 KB', 'x'.repeat(10_000), 16],
+  ['the largest frames', 'x'.repeat(64 * 1024), 2],
+  ['attachments', new Uint8Array(64 * 1024), 2],
+])('a client may send %s only so many at once', (_, frame, most) => {
+  const left = { budget: fullPacketBudget, countedAt: 0 };
+  let taken = 0;
+  while (takePacket(left, frame, 0)) taken += 1;
+  expect(taken).toBe(most);
+});
+
+test('the first frame may be five thousand cursors, and pongs follow it', () => {
+  const left = { budget: fullPacketBudget, countedAt: 0 };
+  expect(takePacket(left, 'x'.repeat(250_000), 0)).toBe(true);
+  for (let at = 1; at <= 100; at += 1) expect(takePacket(left, '3', at * 25_000)).toBe(true);
 });

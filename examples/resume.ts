@@ -5,6 +5,13 @@ const API_BASE_URL = 'http://localhost:3000';
 const SOCKET_BASE_URL = 'http://localhost:3000';
 let tokens = { accessToken: '<JWT_ACCESS_TOKEN>', refreshToken: '<JWT_REFRESH_TOKEN>' };
 
+// The tabs of a browser share the session: what one of them has refreshed, the others find here. Empty it at a log-in.
+const { localStorage: shared } = globalThis as { localStorage?: { tokens?: string } };
+const newest = () => {
+  if (shared?.tokens) tokens = JSON.parse(shared.tokens);
+  return tokens;
+};
+
 // What this client knows: of each chat the highest eventSequence it has seen. Keep it with the messages it belongs to.
 // The chats heard of last are the last in it, and a thousand of them are enough: of the others the list tells.
 const cursors: Record<string, number> = {};
@@ -15,11 +22,15 @@ function seen(chatId: string, eventSequence: number) {
   const [oldest, ...others] = Object.keys(cursors);
   if (oldest && others.length >= mostCursors) delete cursors[oldest];
 }
+let tried = '';
 
 export const chatSocket = io(`${SOCKET_BASE_URL}/chat`, {
   transports: ['websocket'],
   // Called before every connect, so that each one goes on where the last one ended.
-  auth: (give) => give({ token: tokens.accessToken, cursors }),
+  auth: (give) => {
+    tried = newest().accessToken;
+    give({ token: tried, cursors });
+  },
 });
 
 chatSocket.onAny((event, { chatId, chat, participant, eventSequence }) => {
@@ -36,26 +47,44 @@ chatSocket.on('chat.sync.reset', ({ chatId }) => {
   console.log('Read again', chatId ?? 'all chats');
 });
 
-// After a refusal the client does not try again by itself. The pauses grow, so that no mistake becomes a flood.
-let pauseMs = 100;
-chatSocket.on('chat.ready', () => {
-  pauseMs = 100;
+// Of connects that were refused, since the last one that was not.
+let refusals = 0;
+let refreshed = false;
+chatSocket.on('connect', () => {
+  refusals = 0;
+  refreshed = false;
 });
 
 chatSocket.on('connect_error', async (error: Error & { data?: { code: string } }) => {
-  if (chatSocket.active) return; // The network, or a server that is away: the client tries again by itself.
-  const code = error.data?.code ?? '';
-  if (code === 'session_revoked') return console.log('Sign in again');
-  if (code === 'token_expired' || code === 'token_invalid') {
+  const code = error.data?.code;
+  if (!code) return; // The network: the client tries again by itself.
+  if (code === 'too_many_sockets') {
+    // Another tab may be closed by then, and what a lost network left behind is.
+    await seconds(30 * (1 + Math.random()));
+    return chatSocket.connect();
+  }
+  // The server may have another secret than yesterday: then one refresh makes the token valid, or nothing does.
+  const mayRefresh = code === 'token_expired' || (code === 'token_invalid' && !refreshed);
+  if (!mayRefresh) return console.log(/^(token|session)/.test(code) ? 'Sign in again' : error.message);
+  // At once; the next time after 1 to 2 s, then 2 to 4 s, and so on to a minute.
+  await seconds(refusals && Math.min(30, 2 ** (refusals - 1)) * (1 + Math.random()));
+  refusals += 1;
+  if (newest().accessToken === tried) {
     const response = await fetch(`${API_BASE_URL}/auth/refresh`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify({ refreshToken: tokens.refreshToken }),
     }).catch(() => undefined);
     if (response?.status === 401) return console.log('Sign in again');
-    if (response?.ok) tokens = (await response.json()) as typeof tokens;
+    if (response?.ok) {
+      tokens = (await response.json()) as typeof tokens;
+      if (shared) shared.tokens = JSON.stringify(tokens);
+      refreshed = true;
+    } else await seconds(Number(response?.headers.get('Retry-After') ?? 0));
   }
-  // For `too_many_sockets`, too: another tab may be closed by then.
-  setTimeout(() => chatSocket.connect(), pauseMs * (0.5 + Math.random()));
-  pauseMs = Math.min(2 * pauseMs, 60_000);
+  chatSocket.connect();
 });
+
+function seconds(wait: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1_000 * wait));
+}

@@ -20,7 +20,7 @@ chatSocket.on('disconnect', () => {
 });
 
 chatSocket.on('connect_error', (error: Error & { data?: { code: string } }) => {
-  // token_expired: refresh, then chatSocket.connect(). session_revoked: sign in again.
+  // token_expired, and once token_invalid: refresh, then chatSocket.connect(). session_revoked: sign in again.
   console.log('Not connected:', error.data?.code ?? error.message);
 });
 

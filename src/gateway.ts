@@ -7,21 +7,27 @@ import { serveGateway } from './gateway/serve.ts';
 import { createAdapters } from './shared/adapters.ts';
 import { runProcess } from './shared/run-process.ts';
 
-await runProcess('gateway', { secret: 'required' }, async (parts) => {
+await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis'] }, async (parts) => {
   const { config, log, lifecycle } = parts;
-  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab-gateway', ...parts });
+  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab gateway', ...parts });
   const gateway = await assembleGateway(parts, adapters);
 
   const database = await adapters.database();
-  const readiness = readinessOf({ database, hints: adapters.hintsReady, gateway: gateway.ready });
-  const health = createHealthApp(readiness, log);
-  const port = serveGateway({
+  const { hintsReady: hints, peersAgree: peers } = adapters;
+  const { leaving } = lifecycle;
+  const health = createHealthApp(
+    readinessOf({ database, hints, peers, gateway: gateway.ready, leaving }),
+    log,
+  );
+  const { place } = serveGateway({
     gateway,
     others: (request) => health.fetch(request),
+    host: config.host,
     port: config.gatewayPort,
     variable: 'GATEWAY_PORT',
     lifecycle,
     log,
+    shutdownDelayMs: config.shutdownDelayMs,
   });
-  log.info(`listening on http://localhost:${port}/chat`);
+  log.info(`listening on ${place}`);
 });

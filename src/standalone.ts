@@ -10,24 +10,28 @@ import { runProcess } from './shared/run-process.ts';
 import { welcome } from './welcome.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
-await runProcess('confab', { secret: 'kept', graceMs: 5_000 }, async (parts) => {
+await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, async (parts) => {
   const { config, log, lifecycle } = parts;
   endWithLauncher(process.env);
   const folder = await openDataFolder(config.dataDir);
   lifecycle.defer('the data folder', folder.close);
-  await assertPortFree(config.port, 'PORT');
+  const { host, port } = config;
+  await assertPortFree({ host, port }, 'PORT');
   const adapters = await createAdapters({ kind: 'embedded', folder }, { name: 'confab', ...parts });
 
   await assembleWorker(parts, adapters);
   const api = await assembleApi(parts, adapters);
-  const port = serveGateway({
+  const http = serveGateway({
     gateway: await assembleGateway(parts, adapters),
     others: (request, server) => api.fetch(request, { server }),
-    port: config.port,
+    host,
+    port,
     variable: 'PORT',
     lifecycle,
     log,
+    // There is no other process to lead anybody to.
+    shutdownDelayMs: 0,
     drainMs: 200,
   });
-  console.log(welcome({ port, folder: config.dataDir, runner: runnerOf(process.env) }));
+  console.log(welcome({ port: http.port, folder: config.dataDir, runner: runnerOf(process.env) }));
 });

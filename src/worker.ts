@@ -8,23 +8,26 @@ import { runProcess } from './shared/run-process.ts';
 import { StartError } from './shared/start-error.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
-await runProcess('worker', { secret: 'none' }, async (parts) => {
+const servers = ['postgres', 'redis', 'rabbitmq'] as const;
+
+await runProcess('worker', { secret: 'none', servers }, async (parts) => {
   const { config, log, lifecycle } = parts;
   if (!config.worker.enabled) {
     throw new StartError(
       'CHAT_WORKER_ENABLED is false: set it to true here, or use `bun run worker`, which does.',
     );
   }
-  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab-worker', ...parts });
+  const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab worker', ...parts });
   const database = await adapters.database();
   const worker = await assembleWorker(parts, adapters);
 
-  const queue = { required: true, check: worker.ready };
-  const health = createHealthApp(readinessOf({ database, queue, hints: adapters.hintsReady }), log);
-  const http = listen(
-    { port: config.workerPort, log, fetch: (request) => health.fetch(request) },
-    'WORKER_PORT',
-  );
+  const queue = { own: true, check: worker.ready, problems: worker.problems, figures: worker.depth };
+  const { hintsReady: hints, peersAgree: peers } = adapters;
+  const { leaving } = lifecycle;
+  const health = createHealthApp(readinessOf({ database, queue, hints, peers, leaving }), log);
+  const { host, workerPort: port } = config;
+  const http = listen({ host, port, log, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
+  // Nobody is led here: its partitions are given up at once.
   lifecycle.defer('the http server', http.stop);
-  log.info(`consuming; health on http://localhost:${http.port}`);
+  log.info(`consuming; health on ${http.place}`);
 });

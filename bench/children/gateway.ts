@@ -45,6 +45,7 @@ const { verify } = await createAuthentication({
   config: config.auth,
   database,
   facts: await adapters.facts(),
+  log,
 });
 /**
  * In fan-out, whose floor has none of it: 10,000 sockets that connected within two seconds are all asked within two seconds
@@ -73,8 +74,8 @@ const server = Bun.serve<never>({
   idleTimeout: gateway.idleTimeout,
 });
 
-const codec = await announcementCodec(config.databaseUrl);
-const announce = createAnnouncements(config.databaseUrl, codec);
+const codec = await announcementCodec(config.database.url);
+const announce = createAnnouncements(config.database.url, codec);
 let prepared: Announcement[] = [];
 
 serveControl({

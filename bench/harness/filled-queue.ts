@@ -1,9 +1,12 @@
 import amqplib from 'amqplib';
+import { openPostgres } from '../../src/db/postgres.ts';
+import { envelopeKey } from '../../src/db/settings.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
+import { createEnvelopeCodec, type EnvelopeCodec } from '../../src/shared/queue/envelope-codec.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import type { Address } from './addresses.ts';
 import type { Bench } from './bench.ts';
@@ -17,11 +20,22 @@ export const content = 'Shall we meet at the harbour at seven? I will bring the 
 
 const mostUnconfirmed = 2_000;
 
+/** As the processes of the deployment sign and believe them. */
+async function envelopeCodec(url: string): Promise<EnvelopeCodec> {
+  const database = openPostgres({ url, applicationName: 'confab-bench', maxConnections: 1 });
+  try {
+    return createEnvelopeCodec(await envelopeKey(database));
+  } finally {
+    await database.close();
+  }
+}
+
 /** Puts one message for each address into its partition, as the api does. */
 export async function fillQueues(environment: Environment, addresses: readonly Address[]): Promise<void> {
   const config = parseConfig(environment);
   const log = createLog({ logLevel: 'warn' }, 'bench');
   const queue = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs: 10_000 });
+  const { seal } = await envelopeCodec(config.database.url);
   try {
     const { publish } = await queue.sendQueue();
     const unconfirmed = new Set<Promise<void>>();
@@ -37,7 +51,7 @@ export async function fillQueues(environment: Environment, addresses: readonly A
         requestId: id,
       };
       const partition = partitionOf(ids.chatId, partitionCount);
-      const confirmed = publish({ id, partition, body: JSON.stringify(envelope) });
+      const confirmed = publish({ id, partition, body: seal(envelope) });
       unconfirmed.add(confirmed);
       confirmed.finally(() => unconfirmed.delete(confirmed)).catch(() => {});
       if (unconfirmed.size >= mostUnconfirmed) await Promise.race(unconfirmed);

@@ -123,6 +123,8 @@ export function createServers(print: (line: string) => void): BenchServers {
         CHAT_NOTIFICATION_CHANNEL: `${tag}.notifications`,
         JWT_SECRET: 'a secret of the bench, of more than 32 bytes',
         NODE_ENV: 'production',
+        SHUTDOWN_DELAY: '0',
+        ALLOW_DEFAULT_CREDENTIALS: 'true',
         LOG_LEVEL: 'warn',
         // Counted at every request as in production, and never reached.
         RATE_LIMIT_USER: '1000000',

@@ -16,17 +16,23 @@ import { createDirectHistory } from './direct-history.ts';
 import { createDirectSend } from './direct-send.ts';
 import { createDocument } from './document.ts';
 import type { ApiEnv } from './env.ts';
+import { createFailureLog } from './failure-log.ts';
 import { clientAddress } from './middleware/address.ts';
 import { aroundRequest } from './middleware/around-request.ts';
 import { requestDeadline } from './middleware/deadline.ts';
+import { knownQuery } from './middleware/known-query.ts';
 import { preflight } from './middleware/preflight.ts';
+import { readableHost } from './middleware/readable-host.ts';
 import { createRequireIdentity, type RequireIdentity } from './middleware/require-identity.ts';
-import { respondToError, respondToUnknownRoute } from './problem.ts';
+import { respondToError } from './problem.ts';
+import type { Readiness } from './readiness.ts';
+import { requestPath } from './request-path.ts';
 import { authRoutes } from './routes/auth.ts';
 import { documentationRoutes } from './routes/documentation.ts';
-import { type Dependency, healthRoutes } from './routes/health.ts';
+import { healthRoutes } from './routes/health.ts';
 import { outsideUsersRoutes } from './routes/outside-users.ts';
 import { usersRoutes } from './routes/users.ts';
+import { createUnknownRoute } from './unknown-route.ts';
 
 export interface ApiDependencies {
   config: Pick<AuthConfig, 'issuer' | 'serviceToken'> & { trustProxy: boolean };
@@ -41,8 +47,7 @@ export interface ApiDependencies {
   /** The verb of its busiest route, which has a way of its own. */
   sendMessage: SendMessage;
   allowedOrigin: AllowedOrigin;
-  /** What `/readyz` names. */
-  dependencies: readonly Dependency[];
+  readiness: Readiness;
   log: Logger;
   /** No request lasts longer. */
   deadlineMs?: number;
@@ -59,20 +64,31 @@ export function createApi({
   chatRoutes,
   sendMessage,
   allowedOrigin,
-  dependencies,
+  readiness,
   log,
   deadlineMs = 4_800,
 }: ApiDependencies): Hono<ApiEnv> {
-  const api = new Hono<ApiEnv>();
+  const api = new Hono<ApiEnv>({ getPath: requestPath });
+  const logFailure = createFailureLog(log);
   const requireIdentity = createRequireIdentity({ verify, admit, rateLimits });
   const { issuer, serviceToken, trustProxy } = config;
 
   api.onError(respondToError);
-  api.notFound(respondToUnknownRoute);
-  api.use(aroundRequest(log, allowedOrigin));
+  api.notFound(createUnknownRoute(api));
+  api.use(aroundRequest({ log, logFailure, allowedOrigin, trustProxy }));
+  api.use(readableHost);
   api.use(preflight(allowedOrigin));
-  api.use(clientAddress(trustProxy));
+  api.use(clientAddress(trustProxy, log));
   api.use(requestDeadline(deadlineMs));
+
+  api.route('/', healthRoutes(readiness));
+  let document: Promise<object> | undefined;
+  const documentOnce = () => {
+    document ??= createDocument(api);
+    return document;
+  };
+  api.route('/', documentationRoutes({ document: documentOnce, rateLimits }));
+  api.use(knownQuery);
 
   if (accounts) api.route('/', authRoutes({ accounts, rateLimits, requireIdentity }));
   if (serviceToken !== undefined) {
@@ -83,17 +99,9 @@ export function createApi({
   const findUsers = createFindUsers(database);
   api.route('/', usersRoutes({ getUser, findUsers, rateLimits, requireIdentity }));
   api.route('/', chatRoutes(requireIdentity));
-  api.route('/', healthRoutes(dependencies));
-
-  let document: Promise<object> | undefined;
-  const documentOnce = () => {
-    document ??= createDocument(api);
-    return document;
-  };
-  api.route('/', documentationRoutes(documentOnce));
 
   const answer = createAnswerDirectly({
-    ...{ verify, admit, rateLimits, allowedOrigin, trustProxy, deadlineMs, log },
+    ...{ verify, admit, rateLimits, allowedOrigin, trustProxy, deadlineMs, log, logFailure },
   });
   const sendDirectly = createDirectSend({ answer, sendMessage, log });
   const readDirectly = createDirectHistory({ answer, getHistory: createGetHistory({ database }) });

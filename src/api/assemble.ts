@@ -1,32 +1,48 @@
 import type { Hono } from 'hono';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
+import { accountKey, envelopeKey } from '../db/settings.ts';
 import type { Adapters } from '../shared/adapters.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
+import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
 import type { ProcessParts } from '../shared/run-process.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
 import type { ApiEnv } from './env.ts';
 import { readinessOf } from './readiness.ts';
 
-/** The api on these adapters. */
+/** The api on these adapters; registers its end. */
 export async function assembleApi(
-  { config, log }: Pick<ProcessParts, 'config' | 'log'>,
+  { config, log, lifecycle }: ProcessParts,
   adapters: Adapters,
 ): Promise<Hono<ApiEnv>> {
   const database = await adapters.database();
-  const [facts, rateLimits, presence, notifier, sendQueue] = await Promise.all([
+  const [facts, rateLimits, presence, notifier, sendQueue, membership] = await Promise.all([
     adapters.facts(),
     adapters.rateLimits(),
     adapters.presence(),
     adapters.notifier(),
     adapters.sendQueue(),
+    adapters.membership(),
   ]);
-  const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
-  const { refreshTtlSeconds, issuer, serviceToken } = config.auth;
+  const { verify, admit, ownTokens } = await createAuthentication({
+    config: config.auth,
+    database,
+    facts,
+    log,
+  });
+  const { issuer, serviceToken } = config.auth;
 
+  // Where the api consumes as well.
+  const consumed = config.worker.enabled ? await adapters.partitionSource() : undefined;
   const { partitionCount } = adapters;
-  const sendMessage = createSendMessage({ database, facts, sendQueue, partitionCount });
+  const envelopes = createEnvelopeCodec(await envelopeKey(database));
+  const { envelopeVersion } = membership;
+  const sendMessage = createSendMessage({
+    ...{ database, facts, sendQueue, envelopes, envelopeVersion, partitionCount },
+  });
+  const seat = await membership.join('api');
+  lifecycle.defer("the api's place among the processes", seat.leave);
 
   return createApi({
     config: { issuer, serviceToken, trustProxy: config.trustProxy },
@@ -36,15 +52,24 @@ export async function assembleApi(
     admit,
     accounts:
       ownTokens &&
-      createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log }),
+      createAccounts({
+        ...{ ownTokens, database, facts, notifier, rateLimits, log },
+        accountKey: await accountKey(database),
+        config: config.auth,
+        limits: config.rateLimits,
+      }),
     chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
     sendMessage,
     allowedOrigin: createAllowedOrigin(config),
-    dependencies: readinessOf({
+    readiness: readinessOf({
       database,
-      // Without the broker nothing can be sent; logging in and reading go on.
-      queue: { required: false, check: () => sendQueue.ready() },
+      queue: {
+        ...{ own: false, check: sendQueue.ready, figures: consumed?.depth },
+        problems: () => [...sendQueue.problems(), ...(consumed?.problems() ?? [])],
+      },
       hints: adapters.hintsReady,
+      peers: adapters.peersAgree,
+      leaving: lifecycle.leaving,
     }),
     log,
   });

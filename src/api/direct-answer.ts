@@ -6,8 +6,14 @@ import type { ErrorCode } from '../shared/contract.ts';
 import { createDeadline } from '../shared/deadline.ts';
 import type { Logger } from '../shared/log.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
-import { contentSecurityPolicy, securityHeaders } from '../shared/security-headers.ts';
+import {
+  cacheControl,
+  contentSecurityPolicy,
+  securityHeaders,
+  strictTransport,
+} from '../shared/security-headers.ts';
 import { createRequestLog, exposedHeaders, requestIdOf } from './answer.ts';
+import type { LogFailure } from './failure-log.ts';
 import { noAnswer } from './middleware/deadline.ts';
 import { bearerToken, createEntry, type EntryDependencies } from './middleware/require-identity.ts';
 import { problemOf } from './problem.ts';
@@ -20,6 +26,7 @@ export interface DirectDependencies extends EntryDependencies {
   trustProxy: boolean;
   deadlineMs: number;
   log: Logger;
+  logFailure: LogFailure;
 }
 
 /** A request, and what stands for its address in the log. */
@@ -51,7 +58,7 @@ export type AnswerDirectly = (
 ) => Promise<Response>;
 
 export function createAnswerDirectly(deps: DirectDependencies): AnswerDirectly {
-  const { allowedOrigin, trustProxy, deadlineMs, log } = deps;
+  const { allowedOrigin, trustProxy, deadlineMs, log, logFailure } = deps;
   const enter = createEntry(deps);
   const deadline = createDeadline(deadlineMs);
   const within: DirectWork['within'] = (work, code) => deadline(work, () => noAnswer(code(), deadlineMs));
@@ -69,14 +76,14 @@ export function createAnswerDirectly(deps: DirectDependencies): AnswerDirectly {
         requestId,
         within,
         async enter(want) {
-          const address = addressOf(request, server, trustProxy);
+          const address = () => addressOf(request, server, trustProxy);
           const entered = await enter(bearerToken(headers.get('authorization')), address, want);
           identity = entered.identity;
           return entered;
         },
       });
     } catch (error) {
-      const problem = problemOf(error, requestId, log);
+      const problem = problemOf(error, requestId, logFailure);
       response = new Response(problem.body, {
         status: problem.status,
         headers: { ...commonHeaders, ...problem.headers },
@@ -86,6 +93,8 @@ export function createAnswerDirectly(deps: DirectDependencies): AnswerDirectly {
     response.headers.set('X-Request-Id', requestId);
     const origin = headers.get('origin');
     if (origin && allowedOrigin(origin, request)) response.headers.set('Access-Control-Allow-Origin', origin);
+    const strict = strictTransport(headers, trustProxy);
+    if (strict !== undefined) response.headers.set('Strict-Transport-Security', strict);
     logRequest(status, () => ({
       ...{ requestId, method: request.method, route, chatId, userId: identity?.userId, status, startedAt },
     }));
@@ -95,6 +104,7 @@ export function createAnswerDirectly(deps: DirectDependencies): AnswerDirectly {
 
 const commonHeaders = {
   ...securityHeaders,
+  'Cache-Control': cacheControl,
   'Content-Security-Policy': contentSecurityPolicy,
   'Access-Control-Expose-Headers': exposedHeaders,
   Vary: 'Origin',

@@ -40,9 +40,9 @@ export function createDirectHistory({
   };
 }
 
-const plainParameter = /^([a-z]+)=(\d+)$/;
+const plainParameter = /^(limit|before|after)=(\d+)$/;
 
-/** @returns undefined where it has more than numbers, each given once */
+/** @returns undefined where it has more than the parameters that there are, in digits, each given once */
 function plainQuery(search: string | undefined): Record<string, string> | undefined {
   const query: Record<string, string> = {};
   for (const parameter of search?.split('&') ?? []) {

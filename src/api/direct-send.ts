@@ -65,6 +65,7 @@ function hasPlainBody(headers: Headers): boolean {
     digits.test(length) &&
     Number(length) <= maxBodyBytes &&
     jsonMediaType.test(headers.get('content-type') ?? '') &&
-    !headers.has('transfer-encoding')
+    !headers.has('transfer-encoding') &&
+    !headers.has('content-encoding')
   );
 }

@@ -3,6 +3,7 @@ import type { Identity } from '../auth/authenticate.ts';
 import type { FactAnswer } from '../shared/admission/admission.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
+import type { LogFailure } from './failure-log.ts';
 
 /** What every handler finds in its context. */
 export interface ApiEnv {
@@ -12,6 +13,7 @@ export interface ApiEnv {
     requestId: string;
     /** Names no request: say the id with what is told. */
     log: Logger;
+    logFailure: LogFailure;
     /** The client's address, as far as it can be believed. */
     address: string;
     /** Set behind `requireIdentity`. */

@@ -6,8 +6,9 @@ import { problemMediaType } from './problem.ts';
 
 type Responses = NonNullable<DescribeRouteOptions['responses']>;
 
-/** What any route may answer. */
+/** What any route may answer; also to a query that it does not know. */
 const always: readonly ErrorCode[] = [
+  'validation_failed',
   'rate_limited',
   'internal_error',
   'database_unavailable',

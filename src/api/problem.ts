@@ -1,11 +1,10 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import { databaseUnavailable, isDatabaseUnavailable } from '../db/errors.ts';
+import { toCaller } from '../db/errors.ts';
 import type { Problem } from '../shared/contract.ts';
 import { ChatError, errorTable } from '../shared/errors.ts';
-import type { Logger } from '../shared/log.ts';
-import { loggable, reasonOf } from '../shared/loggable.ts';
 import type { ApiEnv } from './env.ts';
+import type { LogFailure } from './failure-log.ts';
 
 export const problemMediaType = 'application/problem+json';
 
@@ -17,29 +16,22 @@ export function respondToError(error: unknown, c: Context<ApiEnv>): Response {
   return respondWith(c, error);
 }
 
-export const respondToUnknownRoute = (c: Context<ApiEnv>): Response =>
-  respondWith(c, new ChatError('route_not_found'));
-
 function respondWith(c: Context<ApiEnv>, error: unknown): Response {
-  const { status, headers, body } = problemOf(error, c.get('requestId'), c.get('log'));
+  const { status, headers, body } = problemOf(error, c.get('requestId'), c.get('logFailure'));
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
   return c.body(body, status as 500);
 }
 
-/** RFC 9457. What is our own fault is logged here, once. */
+/** RFC 9457. What is our own fault is told to the log here. */
 export function problemOf(
   given: unknown,
   requestId: string,
-  log: Logger,
+  logFailure: LogFailure,
 ): { status: number; headers: Record<string, string>; body: string } {
   const error = toChatError(given);
   const { status, title } = errorTable[error.code];
   const { code } = error;
-  if (code === 'internal_error') log.error({ requestId, code, err: loggable(given) }, 'request failed');
-  // While a server is away there are as many of these as requests: no stacks.
-  else if (status >= 500) {
-    log.warn({ requestId, code, reason: reasonOf(error.cause ?? given) }, 'request failed');
-  }
+  logFailure({ requestId, code, error: error.cause ?? given });
   const problem: Problem = {
     type: `urn:confab:error:${code}`,
     title,
@@ -53,6 +45,7 @@ export function problemOf(
     'Content-Type': problemMediaType,
     'Cache-Control': 'no-store',
     ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+    ...error.headers,
   };
   if (status === 429 || status === 503) {
     const seconds = Math.ceil(error.retryAfterSeconds ?? defaultRetryAfterSeconds);
@@ -62,8 +55,8 @@ export function problemOf(
 }
 
 function toChatError(error: unknown): ChatError {
-  if (error instanceof ChatError) return error;
-  if (isDatabaseUnavailable(error)) return databaseUnavailable(error);
+  const known = toCaller(error);
+  if (known instanceof ChatError) return known;
   // The client left in the middle of its body; nobody reads the answer.
   if (error instanceof DOMException && error.name === 'AbortError') return new ChatError('malformed_json');
   // Thrown by Hono itself: its message may quote the request.

@@ -35,26 +35,37 @@ export const uuid = v.pipe(
  */
 export function jsonBody<const S extends Schema>(schema: S): Validates<'json', S> {
   return describe('json', schema, async (c, next) => {
-    assertJson(c.req.header('content-type'));
+    assertJson(c.req.raw.headers);
     c.req.addValidatedData('json', parse(schema, parseJson(await c.req.arrayBuffer())));
     await next();
   });
 }
 
 /**
- * `c.req.valid('query')`: a parameter given twice is an array to the schema, so a plain one refuses it.
+ * `c.req.valid('query')`. What the schema does not name, `knownQuery` has refused before.
  * @throws ChatError `validation_failed`
  */
-export function query<const S extends Schema>(schema: S): Validates<'query', S> {
-  return describe('query', schema, async (c, next) => {
+export function query<const S extends Schema & Entries>(schema: S): Validates<'query', S> {
+  const validating = describe('query', schema, async (c, next) => {
     const given = Object.entries(c.req.queries());
-    const input = Object.fromEntries(
-      given.map(([name, values]) => [name, values.length === 1 ? values[0] : values]),
-    );
-    c.req.addValidatedData('query', parse(schema, input));
+    const repeated = given.filter(([, values]) => values.length > 1);
+    const problems = repeated.map(([path]) => ({ path, message: 'is given more than once' }));
+    const input = Object.fromEntries(given.map(([name, values]) => [name, values[0]]));
+    c.req.addValidatedData('query', parse(schema, input, problems));
     await next();
   });
+  return Object.assign(validating, { [parameters]: Object.keys(schema.entries) });
 }
+
+/** All our queries are objects, whatever is checked of them as a whole. */
+interface Entries {
+  entries: Record<string, unknown>;
+}
+const parameters = Symbol('parameters');
+
+/** The names that a handler takes in a query. */
+export const parametersOf = (handler: object): readonly string[] =>
+  parameters in handler ? (handler[parameters] as readonly string[]) : [];
 
 /**
  * `c.req.valid('param')`.
@@ -76,9 +87,16 @@ function describe<Target extends 'json' | 'query' | 'param', S extends Schema>(
   return Object.assign(middleware, { [uniqueSymbol]: openapi }) as unknown as Validates<Target, S>;
 }
 
-/** @throws ChatError `validation_failed` */
-export function parse<S extends Schema>(schema: S, input: unknown): v.InferOutput<S> {
-  const problems = unstorable(input);
+/**
+ * @param known problems that the schema can't see
+ * @throws ChatError `validation_failed`
+ */
+export function parse<S extends Schema>(
+  schema: S,
+  input: unknown,
+  known: readonly { path: string; message: string }[] = [],
+): v.InferOutput<S> {
+  const problems = [...known, ...unstorable(input)];
   const parsed = v.safeParse(schema, input);
   for (const issue of parsed.issues ?? []) {
     problems.push({ path: v.getDotPath(issue) ?? '', message: issueMessage(issue) });
@@ -108,8 +126,14 @@ const expectedNames: Readonly<Record<string, string>> = {
 };
 
 /** @throws ChatError `unsupported_media_type` */
-function assertJson(contentType: string | undefined): void {
-  const mediaType = contentType?.split(';', 1)[0]?.trim().toLowerCase();
+function assertJson(given: Headers): void {
+  const coding = given.get('content-encoding')?.trim().toLowerCase() ?? '';
+  if (coding !== '' && coding !== 'identity') {
+    // RFC 9110, 12.5.3: so that a client can tell which of the two it is.
+    const headers = { 'Accept-Encoding': 'identity' };
+    throw new ChatError('unsupported_media_type', 'Send the body without a Content-Encoding.', { headers });
+  }
+  const mediaType = given.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
   if (mediaType !== 'application/json') {
     throw new ChatError('unsupported_media_type', 'Send the body as Content-Type: application/json.');
   }

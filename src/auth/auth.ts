@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { Facts, RateLimits } from '../shared/admission/admission.ts';
-import type { AuthConfig } from '../shared/config.ts';
+import { createPrivateName } from '../shared/admission/private-name.ts';
+import type { AuthConfig, Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
 import { createAnnounceRevoked } from './announce-revoked.ts';
@@ -12,6 +13,7 @@ import { createOutsideVerify } from './outside-tokens.ts';
 import { createOutsideUsers } from './outside-users.ts';
 import { createPasswords } from './passwords.ts';
 import { createRefresh, type Refresh } from './refresh.ts';
+import { createRefreshTokens } from './refresh-token.ts';
 import { createRegister, type Register } from './register.ts';
 import { rememberVerified } from './remember-verified.ts';
 import { createOwnTokens, type OwnTokens } from './tokens.ts';
@@ -29,6 +31,7 @@ export interface AuthenticationDependencies {
   config: AuthConfig;
   database: Database;
   facts: Facts;
+  log: Logger;
 }
 
 /** @throws Error when `JWT_PUBLIC_KEY` is not a key that can be used, or there is no secret */
@@ -36,6 +39,7 @@ export async function createAuthentication({
   config,
   database,
   facts,
+  log,
 }: AuthenticationDependencies): Promise<Authentication> {
   const admit = createAdmit({ database, facts });
   const withVerify = (verifyAnew: VerifyToken, ownTokens?: OwnTokens): Authentication => {
@@ -43,7 +47,7 @@ export async function createAuthentication({
     return { verify, admit, ownTokens };
   };
 
-  const findKey = await outsideKeys(config);
+  const findKey = await outsideKeys(config, log);
   if (findKey) {
     const { issuer, audience } = config;
     const users = createOutsideUsers(database, issuer);
@@ -55,9 +59,9 @@ export async function createAuthentication({
   return withVerify(ownTokens.verify, ownTokens);
 }
 
-async function outsideKeys({ publicKey, jwksUrl }: AuthConfig): Promise<FindKey | undefined> {
+async function outsideKeys({ publicKey, jwksUrl }: AuthConfig, log: Logger): Promise<FindKey | undefined> {
   if (publicKey !== undefined) return createPublicKeyFinder(publicKey);
-  if (jwksUrl !== undefined) return createJwksFinder(jwksUrl);
+  if (jwksUrl !== undefined) return createJwksFinder(jwksUrl, { log });
   return undefined;
 }
 
@@ -71,7 +75,10 @@ export interface Accounts {
 
 export interface AccountsDependencies {
   ownTokens: OwnTokens;
-  refreshTtlSeconds: number;
+  /** `account_key` in the settings. */
+  accountKey: string;
+  config: Pick<AuthConfig, 'refreshTtlSeconds' | 'sessionMaxTtlSeconds'>;
+  limits: Config['rateLimits'];
   database: Database;
   facts: Facts;
   notifier: Notifier;
@@ -81,7 +88,9 @@ export interface AccountsDependencies {
 
 export function createAccounts({
   ownTokens: tokens,
-  refreshTtlSeconds,
+  accountKey,
+  config: { refreshTtlSeconds, sessionMaxTtlSeconds },
+  limits,
   database,
   facts,
   notifier,
@@ -89,11 +98,13 @@ export function createAccounts({
   log,
 }: AccountsDependencies): Accounts {
   const passwords = createPasswords();
+  const refreshTokens = createRefreshTokens(accountKey);
   const announceRevoked = createAnnounceRevoked({ facts, notifier, log });
+  const lasting = { database, tokens, refreshTokens, rateLimits, refreshTtlSeconds, sessionMaxTtlSeconds };
   return {
-    register: createRegister({ database, passwords }),
-    login: createLogin({ database, passwords, tokens, rateLimits, refreshTtlSeconds }),
-    refresh: createRefresh({ database, tokens, announceRevoked, refreshTtlSeconds }),
+    register: createRegister({ database, passwords, rateLimits }),
+    login: createLogin({ ...lasting, passwords, limits, privateName: createPrivateName(accountKey) }),
+    refresh: createRefresh({ ...lasting, announceRevoked }),
     logout: createLogout({ database, announceRevoked }),
   };
 }

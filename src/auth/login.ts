@@ -1,10 +1,11 @@
 import type { Database } from '../db/database.ts';
-import type { RateLimits } from '../shared/admission/admission.ts';
+import type { RateLimits, Take } from '../shared/admission/admission.ts';
 import type { TokenPair } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
+import { networkOf } from './network.ts';
 import type { Passwords } from './passwords.ts';
-import { hashRefreshToken, newRefreshToken } from './refresh-token.ts';
+import { hashRefreshToken, newSeed, type RefreshTokens } from './refresh-token.ts';
 import type { OwnTokens } from './tokens.ts';
 import { toUser, type UserRow, userColumns } from './user-row.ts';
 
@@ -12,73 +13,123 @@ export interface LoginDependencies {
   database: Database;
   passwords: Passwords;
   tokens: OwnTokens;
+  refreshTokens: RefreshTokens;
+  /** Of addresses, as sessions keep them. */
+  privateName(address: string): string;
   rateLimits: RateLimits;
+  /** Points of the limits `login` and `guesses`. */
+  limits: { login: number; guesses: number };
   refreshTtlSeconds: number;
+  sessionMaxTtlSeconds: number;
 }
 
-/** The email in lower case. */
-export type Login = (input: { email: string; password: string }) => Promise<TokenPair>;
+/** The email in lower case; the address as `limitedAddress` gives it. */
+export type Login = (input: { email: string; password: string; address: string }) => Promise<TokenPair>;
 
-/** Points of `RATE_LIMIT_LOGIN`, for one email: an attempt takes one, a wrong password ten in all. */
+/** Points of `RATE_LIMIT_LOGIN` that a wrong password takes, of one email from one address; a right one takes one. */
 const wrongPasswordPoints = 10;
+/** How much longer each further guess at an email makes strangers wait, and how long at most: no request takes 5 s. */
+const [slowerByMs, slowestMs] = [20, 1_500];
 
-const findSql = `SELECT ${userColumns}, password_hash AS "passwordHash" FROM users WHERE email = $1`;
+// Where a session was opened before, as long as its row is kept, its user is known.
+const findSql = `SELECT ${userColumns}, password_hash AS "passwordHash",
+  EXISTS (SELECT 1 FROM sessions WHERE user_id = users.id AND address_hash = $2) AS known
+FROM users WHERE email = $1`;
 const openSessionSql = `WITH session AS (
-  INSERT INTO sessions (id, user_id, expires_at) VALUES ($1::uuid, $2::uuid, now() + $3::int * interval '1 second')
+  INSERT INTO sessions (id, user_id, expires_at, address_hash)
+  VALUES ($1::uuid, $2::uuid, now() + $3::int * interval '1 second', $5)
   RETURNING id
 )
-INSERT INTO refresh_tokens (token_hash, session_id) SELECT $4, id FROM session`;
+INSERT INTO refresh_tokens (token_hash, session_id, counter) SELECT $4, id, 0 FROM session`;
 // Each login clears a few that ended long ago, so nothing needs to come by for them.
 const clearSql = `DELETE FROM sessions WHERE id IN (
-  SELECT id FROM sessions WHERE expires_at < now() - interval '1 day' ORDER BY expires_at LIMIT 10 FOR UPDATE SKIP LOCKED
+  SELECT id FROM sessions WHERE expires_at < now() - interval '1 day' ORDER BY expires_at LIMIT 2 FOR UPDATE SKIP LOCKED
 )`;
 
-export function createLogin({
-  database,
-  passwords,
-  tokens,
-  rateLimits,
-  refreshTtlSeconds,
-}: LoginDependencies): Login {
-  /** Refuses before the password is looked at, once too many were wrong: else the right one would still be found. */
-  const takePoints = (email: string, points: number) =>
-    rateLimits.consume(
-      Array.from({ length: points }, () => ({ limit: 'login', key: `email:${email}` }) as const),
-    );
+interface LoginRow extends UserRow {
+  passwordHash: string | null;
+  known: boolean;
+}
 
-  async function noteWrongPassword(email: string): Promise<void> {
-    try {
-      await takePoints(email, wrongPasswordPoints - 1);
-    } catch (error) {
-      // It is the next attempt that is refused.
-      if (!(error instanceof ChatError && error.code === 'rate_limited')) throw error;
-    }
+/**
+ * Who guesses is held up, and nobody else. An email from one address has six attempts a minute, whoever asks at the same
+ * moment: they are taken before the password is looked at, and given back where it was right. An email alone is never shut:
+ * when many guess at it, strangers wait, and who has signed in from this address before does not. Nor is such a one
+ * held up by what others behind the address do.
+ */
+export function createLogin(deps: LoginDependencies): Login {
+  const { database, passwords, tokens, refreshTokens, privateName, rateLimits, limits } = deps;
+  const sessionSeconds = Math.min(deps.refreshTtlSeconds, deps.sessionMaxTtlSeconds);
+
+  const attemptPoints = Math.min(wrongPasswordPoints, limits.login);
+
+  const attemptOf = (email: string, from: string): Take => ({
+    limit: 'login',
+    key: `attempt:${email} from ${from}`,
+    points: attemptPoints,
+  });
+
+  /** @throws ChatError `rate_limited` */
+  async function holdUpStranger(email: string, address: string, taken: Take[]): Promise<void> {
+    const network = networkOf(address);
+    const takes: Take[] = [
+      { limit: 'address', key: address },
+      { limit: 'login', key: `strangers:${network}` },
+    ];
+    if (network !== address) takes.push(attemptOf(email, network));
+    await rateLimits.consume(takes);
+    const guess: Take = { limit: 'guesses', key: email };
+    const beyond = (await rateLimits.count(guess)) - limits.guesses;
+    taken.push(...takes, guess);
+    if (beyond > 0) await Bun.sleep(Math.min(beyond * slowerByMs, slowestMs));
   }
 
-  /** @throws ChatError `bad_credentials`, `rate_limited`, `server_busy`, `database_unavailable` */
-  return async ({ email, password }) => {
-    await takePoints(email, 1);
-    const [row] = await database.query<UserRow & { passwordHash: string | null }>(findSql, [email]);
-    if (!(await passwords.verify(password, row?.passwordHash)) || !row) {
-      await noteWrongPassword(email);
-      throw new ChatError('bad_credentials');
-    }
+  /** @param taken gets what is to be given back if the password is right, or is not looked at */
+  async function find(email: string, password: string, address: string, taken: Take[]) {
+    const [row] = await database.query<LoginRow>(findSql, [email, privateName(address)]);
+    const network = networkOf(address);
+    if (!row?.known) await holdUpStranger(email, address, taken);
+    const asker = row?.known
+      ? { member: `${row.id} ${address}`, group: `known ${network}`, known: true }
+      : { member: address, group: network, known: false };
+    const right = await passwords.verify(password, row?.passwordHash, asker);
+    return right ? row : undefined;
+  }
 
+  async function openSession(userId: string, address: string) {
     const sessionId = newId();
-    const refreshToken = newRefreshToken();
+    const refreshToken = refreshTokens.write({ sessionId, counter: 0, seed: newSeed() });
     await database.query(clearSql, []);
     await database.query(openSessionSql, [
       sessionId,
-      row.id,
-      refreshTtlSeconds,
+      userId,
+      sessionSeconds,
       hashRefreshToken(refreshToken),
+      privateName(address),
     ]);
+    return { accessToken: await tokens.sign({ userId, sessionId }), refreshToken };
+  }
+
+  /** @throws ChatError `bad_credentials`, `rate_limited`, `server_busy`, `database_unavailable` */
+  return async ({ email, password, address }) => {
+    const attempt = attemptOf(email, address);
+    await rateLimits.consume([attempt]);
+    const taken = [{ ...attempt, points: attemptPoints - 1 }];
+    let user: LoginRow | undefined;
+    let wrong = false;
+    try {
+      user = await find(email, password, address, taken);
+      wrong = user === undefined;
+    } finally {
+      if (!wrong) await rateLimits.giveBack(taken);
+    }
+    if (!user) throw new ChatError('bad_credentials');
+
     return {
-      accessToken: await tokens.sign({ userId: row.id, sessionId }),
-      refreshToken,
+      ...(await openSession(user.id, address)),
       tokenType: 'Bearer',
       expiresIn: tokens.accessTtlSeconds,
-      user: toUser(row, row.id),
+      user: toUser(user, user.id),
     };
   };
 }

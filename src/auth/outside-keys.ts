@@ -1,9 +1,9 @@
 import { createPublicKey } from 'node:crypto';
-import { createRemoteJWKSet, errors } from 'jose';
+import { errors } from 'jose';
 import { ChatError } from '../shared/errors.ts';
-
-/** Asymmetric ones alone: a public key taken for an HMAC secret would let anybody sign. */
-export type OutsideAlgorithm = 'EdDSA' | 'RS256' | 'ES256';
+import type { Logger } from '../shared/log.ts';
+import { reasonOf } from '../shared/loggable.ts';
+import { type KeySet, type OutsideAlgorithm, outsideAlgorithms, readKeySet } from './key-set.ts';
 
 /** @throws ChatError `token_invalid` for a header that no key answers to, `server_busy` when the keys cannot be read */
 export type FindKey = (header: {
@@ -40,46 +40,119 @@ const importParameters = {
 } as const satisfies Partial<Record<OutsideAlgorithm, object>>;
 
 export interface JwksOptions {
+  log: Logger;
   /** How long the provider may take. */
   timeoutMs?: number;
-  /** The least time between two readings that unknown key ids or failures cause. */
+  /** The least time between two readings that unknown key ids cause, and between two while the provider cannot be read. */
   cooldownMs?: number;
-  /** How long keys are believed without a look. */
+  /** After that keys are read again, while those known are used. */
   maxAgeMs?: number;
+  /** How long keys are believed while the provider cannot be read. */
+  keptMs?: number;
 }
 
 /**
- * `JWT_JWKS_URL`: jose keeps the set, reads it again when it is old or a key id is not in it, and never twice at once.
- * A provider that is down is asked again only after the cooldown, like one that does not know a key.
+ * `JWT_JWKS_URL`: the last good set is kept, and read again in the background when it is old. A provider that is away, or answers
+ * with something else than usable keys, does not take away those that are known: only a good set does, also one in which a
+ * key is missing. A key id that is not in it has it read again at once, but not by every such token. Nothing is read while no
+ * token comes; the first one after a long time waits for what the provider says now.
  */
-export function createJwksFinder(url: string, options: JwksOptions = {}): FindKey {
-  const { timeoutMs = 3_000, cooldownMs = 10_000, maxAgeMs = 600_000 } = options;
-  const keys = createRemoteJWKSet(new URL(url), {
-    timeoutDuration: timeoutMs,
-    cooldownDuration: cooldownMs,
-    cacheMaxAge: maxAgeMs,
-  });
-  let askAgainAt = 0;
+export function createJwksFinder(url: string, options: JwksOptions): FindKey {
+  const { log, timeoutMs = 3_000, cooldownMs = 10_000, maxAgeMs = 600_000, keptMs = 86_400_000 } = options;
+  const address = new URL(url);
+  let keys: KeySet | undefined;
+  let [readAt, triedAt, askedForUnknownAt] = [Number.NEGATIVE_INFINITY, 0, Number.NEGATIVE_INFINITY];
+  let failure: unknown;
+  let reading: Promise<void> | undefined;
+  let state: 'known' | 'kept' | 'unknown' | undefined;
 
-  const unavailable = (cause?: unknown) =>
-    new ChatError('server_busy', "The identity provider's keys cannot be read now.", {
-      cause,
-      retryAfterSeconds: Math.max(1, Math.ceil((askAgainAt - Date.now()) / 1000)),
+  const believed = () => (performance.now() - readAt < keptMs ? keys : undefined);
+
+  /** Never rejects, and never happens twice at once. */
+  function read(): Promise<void> {
+    reading ??= readNow().finally(() => {
+      reading = undefined;
     });
+    return reading;
+  }
 
-  return async (header) => {
-    const alg = header.alg;
-    if (alg !== 'EdDSA' && alg !== 'RS256' && alg !== 'ES256') throw new ChatError('token_invalid');
-    if (!keys.fresh && Date.now() < askAgainAt) throw unavailable();
+  async function readNow(): Promise<void> {
+    triedAt = performance.now();
     try {
-      return { key: await keys(header), alg };
+      keys = await readKeySet(address, timeoutMs);
+      readAt = performance.now();
+      failure = undefined;
     } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) {
-        throw new ChatError('token_invalid');
-      }
-      if (error instanceof errors.JOSENotSupported) throw new ChatError('token_invalid');
-      askAgainAt = Date.now() + cooldownMs;
+      failure = error;
+    }
+    tell();
+  }
+
+  /** Each change once. */
+  function tell(): void {
+    const before = state;
+    state = failure === undefined ? 'known' : believed() ? 'kept' : 'unknown';
+    if (state === before) return;
+    const reason = reasonOf(failure);
+    if (state === 'kept') {
+      const until = new Date(Date.now() + keptMs - (performance.now() - readAt)).toISOString();
+      log.warn({ reason, until }, "the identity provider's keys can't be read; the known ones are used");
+    } else if (state === 'unknown') {
+      log.warn({ reason }, "the identity provider's keys can't be read; its tokens are answered 503");
+    } else if (before !== undefined) log.info("the identity provider's keys can be read again");
+  }
+
+  function unavailable(cause: unknown): ChatError {
+    const waitMs = triedAt + cooldownMs - performance.now();
+    return new ChatError('server_busy', "The identity provider's keys cannot be read now.", {
+      cause,
+      retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+    });
+  }
+
+  async function refresh(): Promise<void> {
+    const sinceTry = performance.now() - triedAt;
+    if (believed()) {
+      if (sinceTry < (failure === undefined ? maxAgeMs : cooldownMs)) return;
+      const news = read();
+      if (sinceTry > 2 * maxAgeMs) await news;
+    } else if (reading || sinceTry >= cooldownMs) {
+      await read();
+    }
+  }
+
+  async function readForUnknown(): Promise<void> {
+    const now = performance.now();
+    if (now - askedForUnknownAt >= cooldownMs) {
+      askedForUnknownAt = now;
+      await read();
+    } else await reading;
+  }
+
+  async function find(header: Parameters<KeySet>[0]): Promise<CryptoKey | undefined> {
+    const set = believed();
+    if (!set) throw unavailable(failure);
+    try {
+      return await set(header);
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey) return undefined;
+      if (error instanceof errors.JWKSMultipleMatchingKeys) throw new ChatError('token_invalid');
       throw unavailable(error);
     }
+  }
+
+  void read();
+  return async (header) => {
+    const alg = outsideAlgorithms.find((known) => known === header.alg);
+    if (alg === undefined) throw new ChatError('token_invalid');
+    await refresh();
+    let key = await find(header);
+    if (!key) {
+      await readForUnknown();
+      key = await find(header);
+    }
+    if (key) return { key, alg };
+    // A new key, perhaps: nobody can tell while the provider cannot be read.
+    throw failure === undefined ? new ChatError('token_invalid') : unavailable(failure);
   };
 }

@@ -1,9 +1,9 @@
 import { decode, verify } from 'hono/jwt';
 import * as v from 'valibot';
 import { ChatError } from '../shared/errors.ts';
+import { cleanName } from '../shared/names.ts';
 import type { VerifyToken } from './authenticate.ts';
 import { assertTimes, requireToken, timeClaims } from './claims.ts';
-import { maxDisplayNameLength } from './names.ts';
 import type { FindKey } from './outside-keys.ts';
 import type { OutsideUsers } from './outside-users.ts';
 
@@ -24,18 +24,7 @@ export function createOutsideVerify({ issuer, audience, findKey, users }: Outsid
       v.maxLength(255),
       v.check((sub) => sub.isWellFormed() && !sub.includes('\0')),
     ),
-    name: v.fallback(
-      v.optional(
-        v.pipe(
-          v.string(),
-          v.trim(),
-          v.minLength(1),
-          v.check((name) => name.isWellFormed() && !name.includes('\0')),
-          v.transform((name) => Array.from(name).slice(0, maxDisplayNameLength).join('').trim()),
-        ),
-      ),
-      undefined,
-    ),
+    name: v.fallback(v.optional(v.pipe(v.string(), v.transform(cleanName))), undefined),
   });
 
   return async (token) => {
@@ -43,7 +32,7 @@ export function createOutsideVerify({ issuer, audience, findKey, users }: Outsid
     const { success, output } = v.safeParse(claims, payload);
     if (!success) throw new ChatError('token_invalid');
     assertTimes(output);
-    const userId = await users.ensure(output.sub, output.name ?? output.sub);
+    const userId = await users.ensure(output.sub, output.name);
     return { userId, sessionId: undefined, expiresAt: output.exp };
   };
 }

@@ -1,4 +1,4 @@
-import { ChatError } from '../shared/errors.ts';
+import { type Asker, createFairTurns, type TurnLimits } from './fair-turns.ts';
 
 /** What each hash costs: memory in KiB, passes. 64 MiB and two passes take about 150 ms of one core. */
 const cost = { algorithm: 'argon2id', memoryCost: 65_536, timeCost: 2 } as const;
@@ -11,33 +11,26 @@ const nobodysHash =
 
 export interface Passwords {
   /** @throws ChatError `server_busy` */
-  hash(password: string): Promise<string>;
+  hash(password: string, asker: Asker): Promise<string>;
   /**
    * False, after the same time, where there is no hash.
    * @throws ChatError `server_busy`
    */
-  verify(password: string, hash: string | null | undefined): Promise<boolean>;
+  verify(password: string, hash: string | null | undefined, asker: Asker): Promise<boolean>;
 }
 
-export interface PasswordLimits {
-  /** How many are computed at once: each holds 64 MiB and a core. */
-  concurrency?: number;
-  /** How many may wait behind them; further ones are refused at once. */
-  maxWaiting?: number;
-  /** How long one may wait for its turn. */
-  maxWaitMs?: number;
-}
-
+/** Each that is computed holds 64 MiB and a core. */
 export function createPasswords({
   concurrency = Math.max(1, Math.min(4, navigator.hardwareConcurrency)),
   maxWaiting = 64,
-  maxWaitMs = 3_000,
-}: PasswordLimits = {}): Passwords {
-  const turn = createTurns({ concurrency, maxWaiting, maxWaitMs });
+  maxWaitMs = 2_500,
+}: Partial<TurnLimits> = {}): Passwords {
+  const turn = createFairTurns({ concurrency, maxWaiting, maxWaitMs });
   return {
-    hash: (password) => turn(() => Bun.password.hash(normal(password), cost)),
-    async verify(password, hash) {
-      const right = await turn(() => Bun.password.verify(normal(password), hash ?? nobodysHash));
+    hash: (password, asker) => turn(asker, () => Bun.password.hash(normal(password), cost)),
+    async verify(password, hash, asker) {
+      const check = () => Bun.password.verify(normal(password), hash ?? nobodysHash);
+      const right = await turn(asker, check, (isRight) => isRight);
       return right && typeof hash === 'string';
     },
   };
@@ -45,50 +38,3 @@ export function createPasswords({
 
 /** One password, however a keyboard composes it (NIST SP 800-63B, 3.1.1.2). */
 const normal = (password: string): string => password.normalize('NFKC');
-
-/** First come, first served; who would wait too long is told at once, or once it has. */
-function createTurns({ concurrency, maxWaiting, maxWaitMs }: Required<PasswordLimits>) {
-  let running = 0;
-  const waiting = new Set<() => void>();
-  const busy = () =>
-    new ChatError('server_busy', 'Too many passwords are being checked.', { retryAfterSeconds: 2 });
-
-  function takeTurn(): Promise<void> | void {
-    if (running < concurrency) {
-      running += 1;
-      return;
-    }
-    if (waiting.size >= maxWaiting) throw busy();
-    return new Promise((resolve, reject) => {
-      const start = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        waiting.delete(start);
-        reject(busy());
-      }, maxWaitMs);
-      waiting.add(start);
-    });
-  }
-
-  // A turn passes from one to the next: `running` stays what it is.
-  function passTurn(): void {
-    const [next] = waiting;
-    if (!next) {
-      running -= 1;
-      return;
-    }
-    waiting.delete(next);
-    next();
-  }
-
-  return async <Result>(work: () => Promise<Result>): Promise<Result> => {
-    await takeTurn();
-    try {
-      return await work();
-    } finally {
-      passTurn();
-    }
-  };
-}

@@ -1,7 +1,7 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Database, Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
-import { chatParticipants } from '../db/schema.ts';
+import { chatParticipants, users } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Facts } from '../shared/admission/admission.ts';
 import type { Participant } from '../shared/contract.ts';
@@ -58,6 +58,7 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
       const numberOf = (at: number) => chat.eventSequence + 1 + Math.floor(at / mostTogether);
       const numbers = new Map(absent.map((userId, at) => [userId, numberOf(at)]));
       if (numbers.size > 0) {
+        await lockUsers(tx, absent);
         await insertParticipants(tx, { chatId, actorId, numbers });
         await advanceEventSequence(tx, chatId, numberOf(absent.length - 1));
       }
@@ -78,6 +79,20 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
     ]);
     return participants;
   };
+}
+
+/**
+ * What follows fires the trigger of `chat_participants` twice, for who is new and for who comes back, and each time it locks
+ * its users in the order of their ids: two that add the same users to two chats could wait for each other.
+ */
+async function lockUsers(tx: Orm, userIds: readonly string[]): Promise<void> {
+  if (userIds.length < 2) return;
+  await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(inArray(users.id, [...userIds]))
+    .orderBy(users.id)
+    .for('no key update');
 }
 
 /**

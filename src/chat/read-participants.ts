@@ -1,6 +1,7 @@
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import { iso, type Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
+import { shownName } from '../db/queries/shown-name.ts';
 import { chatParticipants, users } from '../db/schema.ts';
 
 /** Those of the users who take part in the chat, as the transaction sees them. */
@@ -12,7 +13,7 @@ export function readParticipants(
   return tx
     .select({
       userId: chatParticipants.userId,
-      displayName: users.displayName,
+      displayName: sql<string>`${sql.raw(shownName('"users"'))}`,
       role: chatParticipants.role,
       joinedAt: sql<string>`${sql.raw(iso('"chat_participants"."joined_at"'))}`,
     })

@@ -5,6 +5,7 @@ import type { SendAccepted, SendEnvelope } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { deriveBrokerMessageId } from '../shared/ids.ts';
 import { partitionOf } from '../shared/partition.ts';
+import type { EnvelopeCodec, EnvelopeVersion } from '../shared/queue/envelope-codec.ts';
 import type { SendQueue } from '../shared/queue/queue.ts';
 import { participantFact } from './participant-fact.ts';
 
@@ -29,6 +30,9 @@ export interface SendMessageDependencies {
   database: Database;
   facts: Facts;
   sendQueue: SendQueue;
+  envelopes: Pick<EnvelopeCodec, 'seal'>;
+  /** What every worker reads now. */
+  envelopeVersion: () => EnvelopeVersion;
   partitionCount: number;
 }
 
@@ -38,7 +42,7 @@ export interface SendMessageDependencies {
  * @throws ChatError `chat_not_found`, `broker_unavailable`; `database_unavailable` where only PostgreSQL could have told
  */
 export function createSendMessage(deps: SendMessageDependencies): SendMessage {
-  const { database, facts, sendQueue, partitionCount } = deps;
+  const { database, facts, sendQueue, envelopes, envelopeVersion, partitionCount } = deps;
 
   return async ({ chatId, senderId, content, requestId, participant, onPublish, ...input }) => {
     // A fact that is known to hold is believed. Of a revoked one, too, PostgreSQL has the last word: Redis forbids nothing.
@@ -50,7 +54,7 @@ export function createSendMessage(deps: SendMessageDependencies): SendMessage {
     const clientMessageId = input.clientMessageId ?? crypto.randomUUID();
     const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
     const envelope: SendEnvelope = {
-      version: 1,
+      version: envelopeVersion(),
       brokerMessageId,
       chatId,
       senderId,
@@ -63,7 +67,7 @@ export function createSendMessage(deps: SendMessageDependencies): SendMessage {
     await sendQueue.publish({
       id: brokerMessageId,
       partition: partitionOf(chatId, partitionCount),
-      body: JSON.stringify(envelope),
+      body: envelopes.seal(envelope),
     });
     return { brokerMessageId, clientMessageId };
   };

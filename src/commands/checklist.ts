@@ -1,5 +1,5 @@
 /** `bun run checklist`: the six steps of the setup guide against a running deployment. */
-import { parseConfig } from '../shared/config.ts';
+import { loadConfig } from '../shared/load-config.ts';
 import { advice, answersSocketIo } from './checklist/advice.ts';
 import type { ChecklistOptions } from './checklist/arguments.ts';
 import { checklistUsage, parseChecklistArguments, UsageError } from './checklist/arguments.ts';
@@ -9,7 +9,7 @@ import { createSteps } from './checklist/steps.ts';
 /** The deployment on this machine: sockets are where REST is, or else on the gateway's own port. */
 async function addresses({ api, socket }: ChecklistOptions): Promise<{ api: string; socket: string }> {
   if (api !== undefined) return { api, socket: socket ?? api };
-  const config = parseConfig(process.env, { needsSecret: false });
+  const config = loadConfig({ needsSecret: false });
   const local = `http://localhost:${config.port}`;
   const gateway = `http://localhost:${config.gatewayPort}`;
   if (socket !== undefined) return { api: local, socket };

@@ -2,12 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
-import { assertPartitioning } from '../db/settings.ts';
+import { assertPartitioning, envelopeKey } from '../db/settings.ts';
 import { createAdapters, type Ground } from '../shared/adapters.ts';
-import { type Config, parseConfig } from '../shared/config.ts';
+import type { Config } from '../shared/config.ts';
 import { openDataFolder } from '../shared/data-folder.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
+import { loadConfig } from '../shared/load-config.ts';
 import { createLog, type Logger } from '../shared/log.ts';
+import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
 import { StartError } from '../shared/start-error.ts';
 import { type DlqCommand, dlqUsage, parseDlqArguments, UsageError } from './dlq/arguments.ts';
 import { runDlq } from './dlq/run.ts';
@@ -17,7 +19,7 @@ const waitMs = 10_000;
 const applicationName = 'confab dlq';
 
 async function main(command: DlqCommand): Promise<number> {
-  const config = parseConfig(process.env, { needsSecret: false });
+  const config = loadConfig({ needsSecret: false });
   const log = createLog({ logLevel: 'error' }, 'dlq');
   const lifecycle = createLifecycle(log);
   try {
@@ -28,7 +30,8 @@ async function main(command: DlqCommand): Promise<number> {
       log,
       lifecycle,
     });
-    return await runDlq(command, await adapters.deadLetterStore(), {
+    const vouch = async () => createEnvelopeCodec(await envelopeKey(await adapters.database())).vouch;
+    return await runDlq(command, await adapters.deadLetterStore(), vouch, {
       out: (line) => console.log(line),
       err: (line) => console.error(line),
     });
@@ -43,8 +46,9 @@ async function main(command: DlqCommand): Promise<number> {
  * @throws SchemaError when it is another, StartError when the database is away
  */
 async function assertPartitions(config: Config, log: Logger): Promise<void> {
-  const { databaseUrl: url, partitionCount } = config;
-  const database = await openReadyPostgres({ url, applicationName, migrates: false, waitMs, log });
+  const { partitionCount } = config;
+  const postgres = { ...config.database, applicationName, migrates: false, waitMs, log };
+  const database = await openReadyPostgres(postgres);
   try {
     await assertPartitioning(database, partitionCount);
   } finally {

@@ -1,16 +1,18 @@
 /** `bun run migrate`: brings the schema of `DATABASE_URL` up to date. */
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
-import { parseConfig } from '../shared/config.ts';
+import { loadConfig } from '../shared/load-config.ts';
 import { createLog } from '../shared/log.ts';
 
 try {
-  const config = parseConfig(process.env, { needsSecret: false });
+  const config = loadConfig({ needsSecret: false, servers: ['postgres'] });
+  const log = createLog({ logLevel: config.logLevel, environment: 'development' }, 'migrate');
+  for (const warning of config.warnings) log.warn(warning);
   const database = await openReadyPostgres({
-    url: config.databaseUrl,
+    ...config.database,
     applicationName: 'confab-migrate',
     migrates: true,
     waitMs: 60_000,
-    log: createLog({ logLevel: config.logLevel, environment: 'development' }, 'migrate'),
+    log,
   });
   await database.close();
   console.log('The schema is up to date.');

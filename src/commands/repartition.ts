@@ -1,10 +1,10 @@
 /** `bun run repartition <count>`: another number of partitions, once the old ones are empty. */
 import { parseArgs } from 'node:util';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
-import { parseConfig } from '../shared/config.ts';
 import { createLifecycle } from '../shared/lifecycle.ts';
+import { loadConfig } from '../shared/load-config.ts';
 import { createLog } from '../shared/log.ts';
-import { readDepths } from '../shared/queue/rabbitmq-depths.ts';
+import { assertLeaders, readDepths } from '../shared/queue/rabbitmq-depths.ts';
 import { createLink } from '../shared/queue/rabbitmq-link.ts';
 import { repartition } from './repartition/repartition.ts';
 
@@ -20,30 +20,31 @@ const applicationName = 'confab repartition';
 const serversWaitMs = 10_000;
 
 async function main(count: number, waitMs: number): Promise<void> {
-  const config = parseConfig(process.env, { needsSecret: false });
+  const config = loadConfig({ needsSecret: false });
   const log = createLog({ logLevel: 'error' }, 'repartition');
   const lifecycle = createLifecycle(log);
   try {
     const database = await openReadyPostgres({
-      url: config.databaseUrl,
+      ...config.database,
       applicationName,
       migrates: false,
+      needsOwnSession: true,
       waitMs: serversWaitMs,
       log,
     });
     lifecycle.defer('PostgreSQL', () => database.close());
     const link = createLink({
-      url: config.broker.url,
+      broker: config.broker,
       name: applicationName,
       log,
       waitMs: serversWaitMs,
-      setup: async () => {},
     });
     lifecycle.defer('RabbitMQ', () => link.close());
     await link.open();
     await repartition({
       database,
       depths: (partitionCount) => readDepths(link, config.broker, partitionCount),
+      assertLeaders: (partitionCount) => assertLeaders(link, config.broker, partitionCount),
       ownName: applicationName,
       count,
       waitMs,

@@ -23,6 +23,15 @@ export interface Database {
    * @returns UTF-8; undefined where there is no row
    */
   queryText(text: string, parameters: readonly unknown[]): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /**
+   * Runs `work` while nobody else does so under the same key, in whichever process, and gives it the same database on
+   * connections of its own, on which nobody is missed who is silent for long: for migrations.
+   * @param options.onWait called when somebody else is at it
+   */
+  alone<Result>(
+    options: { key: number; onWait?: (() => void) | undefined },
+    work: (patient: Database) => Promise<Result>,
+  ): Promise<Result>;
   close(): Promise<void>;
 }
 

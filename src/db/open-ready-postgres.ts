@@ -1,84 +1,102 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fullJitterMs } from '../shared/backoff.ts';
+import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
+import { assertServer } from './assert-server.ts';
+import { parseConnectionString } from './connection-string.ts';
+import { createConnector, type Pooling } from './connector.ts';
 import type { Database } from './database.ts';
-import { isDatabaseUnavailable } from './errors.ts';
+import { databaseErrorCode, isDatabaseUnavailable, isInstallationError, reasonOf } from './errors.ts';
 import { assertMigrated, migrate } from './migrate.ts';
-import { openPostgres } from './postgres.ts';
+import { findPooling } from './pooling.ts';
+import { warnOfSettings } from './pooling-settings.ts';
+import { openPostgres, type PostgresOptions } from './postgres.ts';
 
-const longestMigrationMs = 24 * 60 * 60 * 1000;
-
-export interface ReadyPostgresOptions {
-  url: string;
-  applicationName: string;
+export interface ReadyPostgresOptions
+  extends Pick<PostgresOptions, 'url' | 'password' | 'tls' | 'applicationName' | 'maxConnections'> {
   /** Brings the schema up to date; otherwise one that is behind is an error. */
   migrates: boolean;
+  /** Refuses a pooler that gives sessions to others: who is connected cannot be seen then. */
+  needsOwnSession?: boolean;
   waitMs: number;
   log: Logger;
 }
 
+export interface ReadyPostgres extends Database {
+  /** The same database over connections of its own, for what may not wait behind anything else; closed by who asks for it. */
+  beside(maxConnections: number): Database;
+}
+
 /**
  * PostgreSQL that answers, on the schema that this program needs.
- * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help
+ * @throws StartError when there is no answer within `waitMs`, at once when waiting can't help or the server is not as needed
  * @throws SchemaError when the schema is not the one that this program needs
  */
-export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<Database> {
-  const { url, applicationName, migrates } = options;
-  const database = openPostgres({ url, applicationName });
+export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<ReadyPostgres> {
+  const { log } = options;
+  const pooling = await untilAnswer(options);
+  if (options.needsOwnSession && pooling === 'transaction') {
+    throw new StartError(
+      'A pooler in transaction mode stands before PostgreSQL: give this command PostgreSQL itself as DATABASE_URL.',
+    );
+  }
+  const database = openPostgres({ ...options, pooling });
   try {
-    await untilAnswer(database, options);
-    if (migrates) await bringUpToDate(options);
-    else await assertMigrated(database);
-    return database;
+    await assertServer(database, log);
+    if (pooling === 'transaction') await warnOfSettings(database, log);
+    if (!options.migrates) await assertMigrated(database);
+    else {
+      for (const name of await migrate(database, { log }))
+        log.info({ migration: name }, 'the schema was brought up to date');
+    }
+    return { ...database, beside: (maxConnections) => openPostgres({ ...options, pooling, maxConnections }) };
   } catch (error) {
     await database.close();
+    if (error instanceof ChatError) {
+      throw new StartError(`PostgreSQL went away in the middle of the start: ${reasonOf(error)}`, {
+        cause: error,
+      });
+    }
     throw error;
   }
 }
 
-/** On a connection of its own, which may be silent for as long as a statement takes, or the migration of another process. */
-async function bringUpToDate({ url, applicationName, log }: ReadyPostgresOptions): Promise<void> {
-  const database = openPostgres({
-    url,
-    applicationName,
-    maxConnections: 1,
-    mostSilentMs: longestMigrationMs,
-  });
-  try {
-    for (const name of await migrate(database))
-      log.info({ migration: name }, 'the schema was brought up to date');
-  } finally {
-    await database.close();
-  }
-}
-
-async function untilAnswer(database: Database, { url, waitMs, log }: ReadyPostgresOptions): Promise<void> {
-  const { hostname, port } = new URL(url);
-  const address = `${hostname}:${port || 5432}`;
+async function untilAnswer({
+  url,
+  password,
+  tls,
+  applicationName,
+  waitMs,
+  log,
+}: ReadyPostgresOptions): Promise<Pooling> {
+  const target = parseConnectionString(url, { password, tls });
+  // Without settings, which are not to be given to a session that is another's.
+  const { address, open } = createConnector({ target, applicationName, pooling: 'transaction' });
   const end = Date.now() + waitMs;
+  let said: string | undefined;
   for (let attempt = 0; ; attempt += 1) {
     try {
-      await database.query('SELECT 1', []);
-      return;
+      return await findPooling(open);
     } catch (error) {
-      const reason = innermost(error);
-      if (!isDatabaseUnavailable(error)) {
+      const reason = reasonOf(error);
+      if (isInstallationError(error) || !isDatabaseUnavailable(error)) {
         throw new StartError(`PostgreSQL at ${address} refuses: ${reason}`, { cause: error });
       }
       if (Date.now() >= end) {
-        throw new StartError(`PostgreSQL at ${address} was not there within ${waitMs / 1000} s: ${reason}`, {
-          cause: error,
-        });
+        // Whoever has a SQLSTATE was there.
+        const what = /^[0-9A-Z]{5}$/.test(databaseErrorCode(error) ?? '') ? 'ready' : 'there';
+        throw new StartError(
+          `PostgreSQL at ${address} was not ${what} within ${waitMs / 1000} s: ${reason}`,
+          {
+            cause: error,
+          },
+        );
       }
-      if (attempt === 0) log.info(`waiting for PostgreSQL at ${address}, ${waitMs / 1000} s at most`);
+      if (reason !== said)
+        log.info({ reason }, `waiting for PostgreSQL at ${address}, ${waitMs / 1000} s at most`);
+      said = reason;
       await sleep(Math.min(100 + fullJitterMs(attempt, 100), Math.max(0, end - Date.now())));
     }
   }
-}
-
-function innermost(error: unknown): string {
-  let current = error;
-  while (current instanceof Error && current.cause !== undefined) current = current.cause;
-  return current instanceof Error ? current.message : String(current);
 }

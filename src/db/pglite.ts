@@ -1,5 +1,9 @@
 import { PGlite } from '@electric-sql/pglite';
+import initdbWasm from '@electric-sql/pglite/initdb.wasm' with { type: 'file' };
+import fileSystem from '@electric-sql/pglite/pglite.data' with { type: 'file' };
+import pgliteWasm from '@electric-sql/pglite/pglite.wasm' with { type: 'file' };
 import { drizzle } from 'drizzle-orm/pglite';
+import { once } from '../shared/once.ts';
 import type { Database } from './database.ts';
 import * as schema from './schema.ts';
 
@@ -10,9 +14,15 @@ import * as schema from './schema.ts';
 export async function openPglite(dataDir?: string): Promise<Database> {
   const client = await PGlite.create({
     ...(dataDir === undefined ? {} : { dataDir }),
+    // Beside its own module it would look for them in vain in a compiled program.
+    pgliteWasmModule: await pgliteModule(),
+    initdbWasmModule: await initdbModule(),
+    fsBundle: Bun.file(fileSystem),
     parsers: { 20: Number, 1184: (text: string) => text },
   });
-  return {
+  /** Nobody else has the folder: it is this process alone that may begin twice. */
+  let turn: Promise<unknown> = Promise.resolve();
+  const database: Database = {
     orm: drizzle({ client, schema }),
     query: async <Row extends object>(text: string, parameters: readonly unknown[]) =>
       (await client.query<Row>(text, [...parameters])).rows,
@@ -21,6 +31,20 @@ export async function openPglite(dataDir?: string): Promise<Database> {
       const [row] = rows;
       return row && Buffer.from(row[0]);
     },
+    alone(_options, work) {
+      const mine = turn.then(() => work(database));
+      turn = mine.catch(() => {});
+      return mine;
+    },
     close: () => client.close(),
   };
+  return database;
+}
+
+/** Compiling takes 0.3 s, a process opens some. */
+const pgliteModule = once(() => compiled(pgliteWasm));
+const initdbModule = once(() => compiled(initdbWasm));
+
+async function compiled(path: string): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(await Bun.file(path).arrayBuffer());
 }

@@ -1,103 +1,96 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
-import postgres from 'postgres';
-import { fullJitterMs } from '../shared/backoff.ts';
-import { createDeadline } from '../shared/deadline.ts';
-import { answeringSocket } from './answering-socket.ts';
+import type postgres from 'postgres';
+import type { Logger } from '../shared/log.ts';
+import { aloneUnder } from './alone.ts';
+import { type Connection, pending, type StatementRunner } from './connection.ts';
+import { type DatabaseSecrets, parseConnectionString } from './connection-string.ts';
+import { createConnector, type Pooling } from './connector.ts';
 import type { Database } from './database.ts';
-import { databaseTimeoutMs, databaseUnavailable, isConnectionLost, isDatabaseUnavailable } from './errors.ts';
+import { databaseTimeoutMs, reasonOf, toCaller } from './errors.ts';
+import { createPool } from './pool.ts';
 import * as schema from './schema.ts';
 
-export interface PostgresOptions {
+export interface PostgresOptions extends DatabaseSecrets {
+  /** As of libpq. */
   url: string;
   /** Shown by PostgreSQL in `pg_stat_activity`. */
   applicationName: string;
   /** 10 where it is not given. */
   maxConnections?: number;
-  /** How long a connection may be silent after something was asked on it; a little longer than a statement may last. */
+  /** How long a connection may be silent after something was asked on it. */
   mostSilentMs?: number;
+  /** `session` where it is not given. */
+  pooling?: Pooling;
+  /** Told when PostgreSQL goes and when it is back. */
+  log?: Pick<Logger, 'info' | 'warn'>;
 }
 
-/** The options that postgres.js hands to `socket`, which its types do not know. */
-interface SocketTarget {
-  host: string[];
-  port: number[];
-  path: string | false;
-}
-
-/** Connects at the first query and again after every loss. */
-export function openPostgres({
-  url,
-  applicationName,
-  maxConnections = 10,
-  mostSilentMs = databaseTimeoutMs + 2_000,
-}: PostgresOptions): Database {
-  const options = {
-    max: maxConnections,
-    connect_timeout: 4,
-    // Its own goes up to 20 s: so long would PostgreSQL be back unnoticed.
-    backoff: (attempt: number) => fullJitterMs(attempt, 50, 1_000) / 1000,
-    socket: ({ path, host: [host = 'localhost'], port: [port = 5432] }: SocketTarget) =>
-      answeringSocket(path ? { path } : { host, port }, mostSilentMs),
-    types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
-    onnotice: () => {},
-    connection: {
-      application_name: applicationName,
-      statement_timeout: databaseTimeoutMs,
-      lock_timeout: databaseTimeoutMs,
-      idle_in_transaction_session_timeout: databaseTimeoutMs,
-      // Every statement here finds its rows by key. A plan made while a table was empty would scan it until the next
-      // ANALYZE, whatever has come since (measured: 29 ms a page of history instead of 0.3).
-      enable_seqscan: 'off',
-      enable_bitmapscan: 'off',
-      // Planned once a session. PostgreSQL would plan anew at each execution where a plan for the very values looks cheaper:
-      // for a page of history it always did, which cost more than to read the page (bench/history.ts).
-      plan_cache_mode: 'force_generic_plan',
-      // For the same reason: on few rows, to merge two tables looks cheaper than to look up each, and stays the plan.
-      enable_hashjoin: 'off',
-      enable_mergejoin: 'off',
-      // A plan that has to scan all the same looks expensive enough to be compiled.
-      jit: 'off',
-    },
-  };
-  const client = postgres(url, options);
-  const orm = drizzle({ client, schema });
-  const transaction = orm.transaction.bind(orm);
-  orm.transaction = (work, config) => transaction((tx) => unlessLost(work(tx)), config);
-  const within = createDeadline(databaseTimeoutMs);
-  const noAnswer = () => databaseUnavailable(new Error(`no answer within ${databaseTimeoutMs} ms`));
-
-  async function answerOf<Rows>(running: Promise<Rows>): Promise<Rows> {
-    try {
-      return await within(running, noAnswer);
-    } catch (error) {
-      throw isDatabaseUnavailable(error) ? databaseUnavailable(error) : error;
-    }
-  }
-
-  return {
-    orm,
-
-    query: <Row extends object>(text: string, parameters: readonly unknown[]): Promise<Row[]> =>
-      answerOf(client.unsafe<Row[]>(text, parameters as never[], { prepare: true })),
-
-    async queryText(text, parameters) {
-      const [row] = await answerOf(client.unsafe(text, parameters as never[], { prepare: true }).raw());
-      return row?.[0] as Uint8Array<ArrayBuffer> | undefined;
-    },
-
-    close: () => client.end({ timeout: 2 }),
-  };
-}
+const aDayMs = 24 * 60 * 60 * 1000;
 
 /**
- * Without an end when the connection is lost. postgres.js 3.4.9 rejects such a transaction by itself, but would also write a
- * ROLLBACK to the socket that is no more, in a tick of its own, where nobody can catch the TypeError: the process ended.
+ * Connects at the first query and again after every loss.
+ * @throws ConnectionStringError
  */
-async function unlessLost<Result>(work: Promise<Result>): Promise<Result> {
-  try {
-    return await work;
-  } catch (error) {
-    if (isConnectionLost(error)) return new Promise(() => {});
-    throw error;
-  }
+export function openPostgres(options: PostgresOptions): Database {
+  const { url, password, tls, applicationName, pooling = 'session', log } = options;
+  const { maxConnections = 10, mostSilentMs = databaseTimeoutMs } = options;
+  const connector = createConnector({
+    target: parseConnectionString(url, { password, tls }),
+    applicationName,
+    pooling,
+    mostSilentMs,
+  });
+  const pool = createPool<Connection>({
+    open: connector.open,
+    most: maxConnections,
+    patienceMs: mostSilentMs,
+    onAway: (error) => log?.warn({ reason: reasonOf(error) }, `PostgreSQL at ${connector.address} is away`),
+    onBack: () => log?.info(`PostgreSQL at ${connector.address} is back`),
+  });
+
+  const ask = <Result>(shares: boolean, begin: (connection: Connection) => PromiseLike<unknown>) =>
+    new Promise<Result>((resolve, reject) => {
+      pool.run({ shares, begin, resolve, reject: (error) => reject(toCaller(error)) });
+    });
+  /** Its errors are as PostgreSQL gave them: who uses drizzle looks into them. */
+  const use = <Result>(begin: (connection: Connection) => Promise<Result>) =>
+    new Promise<Result>((resolve, reject) => {
+      pool.run({ shares: false, begin, resolve, reject });
+    });
+
+  /** drizzle's client: each statement outside of a transaction, and each transaction, gets a connection of the pool. */
+  const runner: StatementRunner = {
+    options: { parsers: {}, serializers: {} },
+    unsafe: (text, parameters, options) =>
+      pending((shape) =>
+        use(async (connection) => shape(connection.runner.unsafe(text, parameters, options))),
+      ),
+    begin: (work) => use((connection) => connection.runner.begin(work)),
+  };
+
+  return {
+    orm: drizzle({ client: runner as unknown as postgres.Sql, schema }),
+
+    query: <Row extends object>(text: string, parameters: readonly unknown[]) =>
+      ask<Row[]>(false, ({ client }) => client.unsafe(text, parameters as never[], { prepare: true })),
+
+    async queryText(text, parameters) {
+      const [row] = await ask<[Uint8Array<ArrayBuffer>][]>(true, ({ client }) =>
+        client.unsafe(text, parameters as never[], { prepare: true }).raw(),
+      );
+      return row?.[0];
+    },
+
+    async alone(alone, work) {
+      // One holds the lock, the other works.
+      const patient = openPostgres({ ...options, maxConnections: 2, mostSilentMs: aDayMs });
+      try {
+        return await aloneUnder(alone, patient, () => work(patient));
+      } finally {
+        await patient.close();
+      }
+    },
+
+    close: pool.close,
+  };
 }

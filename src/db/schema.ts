@@ -5,6 +5,7 @@ import {
   check,
   index,
   integer,
+  jsonb,
   pgTable,
   primaryKey,
   text,
@@ -29,7 +30,11 @@ export const users = pgTable(
     issuer: text(),
     externalId: text('external_id'),
     displayName: text('display_name').notNull(),
+    /** Said by the user's provider or the host itself; else a name that equals the external id is not shown. */
+    displayNameGiven: boolean('display_name_given').notNull().default(false),
     createdAt: instant('created_at').notNull().defaultNow(),
+    /** Another one whenever the user enters or leaves a chat, whoever writes that: a trigger on `chat_participants`. */
+    membershipVersion: counter('membership_version').notNull().default(0),
   },
   (table) => [
     uniqueIndex('users_email').on(table.email),
@@ -39,7 +44,7 @@ export const users = pgTable(
   ],
 );
 
-/** One login: a family of refresh tokens that dies as a whole. */
+/** One login. Its refresh tokens die with it, all of them. */
 export const sessions = pgTable(
   'sessions',
   {
@@ -50,21 +55,30 @@ export const sessions = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     expiresAt: instant('expires_at').notNull(),
     revokedAt: instant('revoked_at'),
+    /** Keyed hash of the address that it was opened from: there its user is known. */
+    addressHash: text('address_hash'),
   },
   (table) => [index('sessions_user').on(table.userId), index('sessions_expiry').on(table.expiresAt)],
 );
 
+/**
+ * One row a line of tokens: a login opens one, and each exchange moves it on. Rows without a `counter` are of the tokens that
+ * were made before there were counters, one row a token: the first exchange of such a token opens a line.
+ */
 export const refreshTokens = pgTable(
   'refresh_tokens',
   {
-    /** SHA-256 of the opaque token, base64url. */
+    /** SHA-256 of the line's newest token, base64url. */
     tokenHash: text('token_hash').primaryKey(),
     sessionId: uuid('session_id')
       .notNull()
       .references(() => sessions.id, { onDelete: 'cascade' }),
+    /** When the line's newest token was made. */
     createdAt: instant('created_at').notNull().defaultNow(),
-    /** When it was first exchanged; later than 10 s after that it revokes the session. */
+    /** Of a token without a counter: when it was first exchanged. Of a line: when a process of before exchanged its newest. */
     usedAt: instant('used_at'),
+    /** Of the line's newest token. */
+    counter: integer(),
   },
   (table) => [index('refresh_tokens_session').on(table.sessionId)],
 );
@@ -119,6 +133,16 @@ export const chatParticipants = pgTable(
     primaryKey({ name: 'chat_participants_pkey', columns: [table.chatId, table.userId] }),
     // Of both columns: else it looks as good as the primary key for one participant, and reads all of the user's chats.
     index('chat_participants_user').on(table.userId, table.chatId),
+    // What changed after a number, and the longest members first: without them each reads everybody in the chat. Only who
+    // names the condition can use one: to the planner they look as good as the primary key for one participant.
+    index('chat_participants_changed')
+      .on(table.chatId, table.changedEventSequence)
+      .where(sql`${table.changedEventSequence} >= 0`)
+      .concurrently(),
+    index('chat_participants_present')
+      .on(table.chatId, table.joinedAt, table.createdEventSequence, table.userId)
+      .where(sql`${table.leftAt} is null and ${table.createdEventSequence} >= 0`)
+      .concurrently(),
     check('chat_participants_role', sql`${table.role} in ('owner', 'member')`),
     check('chat_participants_numbers', sql`${table.changedEventSequence} >= ${table.createdEventSequence}`),
   ],
@@ -150,16 +174,29 @@ export const messages = pgTable(
   ],
 );
 
-/** Facts about this deployment that must not change under it: the partition count, the hash's name. */
+/** Facts about this deployment, the same for all processes: the partition count, the hash's name, the keys. */
 export const settings = pgTable('settings', {
   key: text().primaryKey(),
   value: text().notNull(),
 });
 
-/** Workers that live: partitions are shared among those seen lately. */
-export const workers = pgTable('workers', {
+/**
+ * Processes that live, by their beats. The view `workers` shows those of them that consume to versions from before there
+ * were others, whose workers write their own beats through it: the defaults are what is true of them.
+ */
+export const processes = pgTable('processes', {
   id: uuid().primaryKey(),
   seenAt: instant('seen_at').notNull(),
+  roles: text({ enum: ['api', 'worker', 'gateway'] })
+    .array()
+    .notNull()
+    .default(['worker']),
+  /** Null of a version that does not say it. */
+  programVersion: text('program_version'),
+  /** The highest version of an envelope that it can read. */
+  envelopeVersion: integer('envelope_version').notNull().default(1),
+  /** Of what it must have in common with the others; never a secret. */
+  fingerprints: jsonb().$type<Record<string, string>>().notNull().default({}),
 });
 
 /** The embedded queue: what RabbitMQ holds elsewhere. */

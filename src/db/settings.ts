@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { partitionHashName } from '../shared/partition.ts';
 import type { Database } from './database.ts';
-import { SchemaError } from './migrate.ts';
+import { SchemaError } from './schema-error.ts';
 
 const recordSql = `INSERT INTO settings (key, value) VALUES ('partition_count', $1), ('partition_hash', $2)
 ON CONFLICT (key) DO NOTHING`;
@@ -50,16 +50,29 @@ export async function replacePartitioning(database: Database, partitionCount: nu
   await database.query(replaceSql, [String(partitionCount), partitionHashName]);
 }
 
-const keepKeySql = `INSERT INTO settings (key, value) VALUES ('notification_key', $1) ON CONFLICT (key) DO NOTHING`;
-const readKeySql = `SELECT value FROM settings WHERE key = 'notification_key'`;
+const keepKeySql = `INSERT INTO settings (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`;
+const readKeySql = `SELECT value FROM settings WHERE key = $1`;
 
 /**
- * The key that notifications are signed with: made by whichever process is the first to ask, the same for all. Kept where
- * the truth is: who can write there needs to forge nothing.
+ * The key that notifications are signed with. Kept where the truth is: who can write there needs to forge nothing.
  */
-export async function notificationKey(database: Pick<Database, 'query'>): Promise<string> {
-  await database.query(keepKeySql, [randomBytes(32).toString('base64url')]);
-  const [row] = await database.query<{ value: string }>(readKeySql, []);
-  if (!row) throw new SchemaError('The settings lost their notification_key while starting: start again.');
+export const notificationKey = (database: Pick<Database, 'query'>): Promise<string> =>
+  keptKey(database, 'notification_key');
+
+/** The key that envelopes are signed with. Another one: a notification is no envelope, whatever it says. */
+export const envelopeKey = (database: Pick<Database, 'query'>): Promise<string> =>
+  keptKey(database, 'envelope_key');
+
+/**
+ * The key of refresh tokens, and of what is kept of addresses. Not made of `JWT_SECRET`: who is signed in stays so when that
+ * is another. It makes no token of a session without one of that session's own.
+ */
+export const accountKey = (database: Pick<Database, 'query'>): Promise<string> =>
+  keptKey(database, 'account_key');
+
+async function keptKey(database: Pick<Database, 'query'>, name: string): Promise<string> {
+  await database.query(keepKeySql, [name, randomBytes(32).toString('base64url')]);
+  const [row] = await database.query<{ value: string }>(readKeySql, [name]);
+  if (!row) throw new SchemaError(`The settings lost their ${name} while starting: start again.`);
   return row.value;
 }

@@ -1,6 +1,7 @@
+import { currentRequest } from '../shared/current-request.ts';
 import { withDeadline } from '../shared/deadline.ts';
 import type { Database, Orm } from './database.ts';
-import { databaseTimeoutMs, databaseUnavailable, isDatabaseUnavailable } from './errors.ts';
+import { databaseTimeoutMs, databaseUnavailable, toCaller } from './errors.ts';
 
 /**
  * Runs `work` in one transaction, READ COMMITTED: each statement sees what was committed before it began. Inside, use `tx`
@@ -11,10 +12,27 @@ export async function inTransaction<Result>(
   database: Database,
   work: (tx: Orm) => Promise<Result>,
 ): Promise<Result> {
-  const noAnswer = () => databaseUnavailable(new Error(`not committed within ${databaseTimeoutMs} ms`));
+  const request = currentRequest();
+  let late = false;
+  const noAnswer = () => {
+    late = true;
+    return databaseUnavailable(new Error(`not committed within ${databaseTimeoutMs} ms`));
+  };
+  // Thrown in the transaction, so that it is rolled back.
+  const assertWanted = () => {
+    if (late || request?.givenUp)
+      throw databaseUnavailable(new Error('nobody waits for this transaction any more'));
+  };
+  const running = database.orm.transaction(async (tx) => {
+    // Its turn may come late, on PGlite's one connection.
+    assertWanted();
+    const result = await work(tx);
+    assertWanted();
+    return result;
+  });
   try {
-    return await withDeadline(database.orm.transaction(work), databaseTimeoutMs, noAnswer);
+    return await withDeadline(running, databaseTimeoutMs, noAnswer);
   } catch (error) {
-    throw isDatabaseUnavailable(error) ? databaseUnavailable(error) : error;
+    throw toCaller(error);
   }
 }

@@ -4,19 +4,22 @@ import { createAllowedOrigin } from '../shared/origins.ts';
 import type { ProcessParts } from '../shared/run-process.ts';
 import { createGateway, type Gateway } from './server.ts';
 
-/** The gateway on these adapters. */
+/** The gateway on these adapters; registers its leaving, not its end. */
 export async function assembleGateway(
-  { config, log }: Pick<ProcessParts, 'config' | 'log'>,
+  { config, log, lifecycle }: ProcessParts,
   adapters: Adapters,
 ): Promise<Gateway> {
   const database = await adapters.database();
-  const [facts, rateLimits, presence, subscriber] = await Promise.all([
+  const [facts, rateLimits, presence, subscriber, membership] = await Promise.all([
     adapters.facts(),
     adapters.rateLimits(),
     adapters.presence(),
     adapters.subscriber(),
+    adapters.membership(),
   ]);
-  const { verify } = await createAuthentication({ config: config.auth, database, facts });
+  const seat = await membership.join('gateway');
+  lifecycle.defer("the gateway's place among the processes", seat.leave);
+  const { verify } = await createAuthentication({ config: config.auth, database, facts, log });
   return createGateway({
     verifyToken: verify,
     database,

@@ -1,22 +1,30 @@
 import type { Database } from '../db/database.ts';
 import type { Membership } from '../db/queries/memberships.ts';
-import { readAliveSessions, readHeads, readMemberships } from '../db/queries/memberships.ts';
-import { fullJitterMs, pause } from '../shared/backoff.ts';
+import {
+  readAliveSessions,
+  readHeads,
+  readMemberships,
+  readMembershipVersions,
+} from '../db/queries/memberships.ts';
+import { pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
+import { untilDone } from './until-done.ts';
 import type { Users } from './users.ts';
 
 /** Rows of one statement. */
 const mostKeys = 1_000;
+/** Users whose memberships are held at once. */
+const mostUsers = 100;
 
 /** How late a lost hint is noticed; jittered, so that gateways do not ask in step. */
 const comparisonMs = 30_000;
 
 export interface Comparison {
   /**
-   * Heads, memberships and sessions of all that is local, in bulk; tries again until PostgreSQL answers. It happens by
-   * itself twice a minute; this is for when it is known that hints were lost.
+   * Heads, memberships and sessions of all that is local, in bulk, each by itself and tried again until PostgreSQL answers.
+   * It happens by itself twice a minute; this is for when it is known that hints were lost.
    */
   now(): void;
   /** Memberships and sessions of one user. */
@@ -37,12 +45,10 @@ export function createComparison(deps: {
 }): Comparison {
   const { database, users, sequencer, sessions, watchMembership, log, everyMs = comparisonMs } = deps;
   const stopping = new AbortController();
-  let wanted = false;
-  let running = false;
 
   async function compareHeads(): Promise<void> {
     const delivered = sequencer.delivered();
-    for (const chatIds of chunks([...delivered.keys()])) {
+    for (const chatIds of chunks([...delivered.keys()], mostKeys)) {
       for (const { chatId, head } of await readHeads(database, chatIds)) {
         sequencer.restored(chatId, delivered.get(chatId) ?? 0, head);
         sequencer.hint(chatId, head);
@@ -50,29 +56,40 @@ export function createComparison(deps: {
     }
   }
 
-  async function compareMemberships(userIds: ReadonlySet<string>): Promise<void> {
-    for (const some of chunks([...userIds])) {
-      const memberships = await readMemberships(database, some);
-      const byUser = Map.groupBy(memberships, ({ userId }) => userId);
-      for (const userId of some) compareUser(userId, byUser.get(userId) ?? []);
+  /** The memberships are read of those users alone whose version is another one than that their sockets agree with. */
+  async function compareMemberships(userIds: Iterable<string>): Promise<void> {
+    for (const some of chunks([...new Set(userIds)], mostKeys)) {
+      const versions = await readMembershipVersions(database, some);
+      const changed = some.filter((userId) => {
+        const version = versions.get(userId);
+        return version === undefined || version !== users.membershipVersion(userId);
+      });
+      for (const few of chunks(changed, mostUsers)) {
+        for (const [userId, { version, memberships }] of await readMemberships(database, few)) {
+          if (agrees(userId, memberships)) users.setMembershipVersion(userId, version);
+        }
+      }
     }
   }
 
-  function compareUser(userId: string, memberships: readonly Membership[]): void {
+  /** Whether the user's sockets are where they belong; where one is not, that is looked at. */
+  function agrees(userId: string, memberships: readonly Membership[]): boolean {
     const differing = new Set<string>();
-    for (const { chats } of users.of(userId)) {
-      // Nearly always, and there are thousands of users.
+    for (const { live, chats } of users.of(userId)) {
+      // Who is connecting reads by itself.
+      if (!live) continue;
       if (chats.size === memberships.length && memberships.every(({ chatId }) => chats.has(chatId))) continue;
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of chatIds.symmetricDifference(chats)) differing.add(chatId);
     }
     for (const chatId of differing) watchMembership(userId, chatId);
+    return differing.size === 0;
   }
 
   async function compareSessions(): Promise<void> {
     const userOf = new Map<string, string>();
     for (const { userId, sessionId } of users.all()) if (sessionId) userOf.set(sessionId, userId);
-    for (const some of chunks([...userOf.keys()])) {
+    for (const some of chunks([...userOf.keys()], mostKeys)) {
       const alive = await readAliveSessions(database, some);
       for (const sessionId of some) {
         const userId = userOf.get(sessionId);
@@ -81,28 +98,19 @@ export function createComparison(deps: {
     }
   }
 
-  async function run(): Promise<void> {
-    for (let attempt = 0; wanted && !stopping.signal.aborted; attempt += 1) {
-      wanted = false;
-      try {
-        await compareHeads();
-        await compareMemberships(new Set([...users.all()].map(({ userId }) => userId)));
-        await compareSessions();
-        attempt = -1;
-      } catch (error) {
-        if (attempt === 0) log.warn({ err: error }, 'comparing with PostgreSQL failed; trying again');
-        wanted = true;
-        await pause(fullJitterMs(attempt), stopping.signal);
-      }
-    }
-    running = false;
+  const options = { log, signal: stopping.signal };
+  const parts = [
+    untilDone('heads', compareHeads, options),
+    untilDone('memberships', () => compareMemberships(localUsers()), options),
+    untilDone('sessions', compareSessions, options),
+  ];
+
+  function* localUsers(): Iterable<string> {
+    for (const { userId } of users.all()) yield userId;
   }
 
   function now(): void {
-    wanted = true;
-    if (running || stopping.signal.aborted) return;
-    running = true;
-    run().catch((error) => log.error({ err: error }, 'comparing with PostgreSQL failed'));
+    for (const compare of parts) compare();
   }
 
   async function keepComparing(): Promise<void> {
@@ -118,7 +126,7 @@ export function createComparison(deps: {
     now,
     user(userId) {
       for (const { sessionId } of users.of(userId)) if (sessionId) sessions.doubt(userId, sessionId);
-      compareMemberships(new Set([userId])).catch((error) => {
+      compareMemberships([userId]).catch((error) => {
         log.warn({ err: error }, 'comparing with PostgreSQL failed; the next comparison does it');
       });
     },
@@ -126,6 +134,6 @@ export function createComparison(deps: {
   };
 }
 
-function* chunks<Item>(items: readonly Item[]): Iterable<Item[]> {
-  for (let at = 0; at < items.length; at += mostKeys) yield items.slice(at, at + mostKeys);
+function* chunks<Item>(items: readonly Item[], size: number): Iterable<Item[]> {
+  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }

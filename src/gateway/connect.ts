@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import type { Membership } from '../db/queries/memberships.ts';
+import type { Membership, UserMemberships } from '../db/queries/memberships.ts';
 import { readMemberships } from '../db/queries/memberships.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
@@ -34,6 +34,8 @@ export interface Applicant {
 export interface Admitted {
   member: Member;
   memberships: readonly Membership[];
+  /** Of the memberships. */
+  version: number | undefined;
   /** Where the client gave cursors. */
   resume: { cursors: Cursors; left: Left } | undefined;
 }
@@ -67,10 +69,10 @@ export function createConnecting(deps: {
   log: Logger;
 }): Connecting {
   const { verifyToken, users, limits, sessions, sequencer, resume, log } = deps;
-  const membershipsOf = createBatcher<string, Membership[]>({
+  const membershipsOf = createBatcher<string, UserMemberships>({
     load: async (userIds) => {
-      const byUser = Map.groupBy(await readMemberships(deps.database, userIds), ({ userId }) => userId);
-      return userIds.map((userId) => byUser.get(userId) ?? []);
+      const byUser = await readMemberships(deps.database, userIds);
+      return userIds.map((userId) => byUser.get(userId) ?? { version: undefined, memberships: [] });
     },
     keyOf: (userId) => userId,
     mostKeys: mostUsers,
@@ -90,7 +92,7 @@ export function createConnecting(deps: {
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [memberships, isAlive] = await Promise.all([membershipsOf(member.userId), alive]);
+      const [{ memberships, version }, isAlive] = await Promise.all([membershipsOf(member.userId), alive]);
       if (!isAlive) throw new ChatError('session_revoked');
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
@@ -100,7 +102,7 @@ export function createConnecting(deps: {
       // Somebody added the user again since the memberships were read.
       const cameBack = left?.participations.values().some(({ present }) => present);
       if (member.closed || (known && !member.stale && !cameBack)) {
-        return { member, memberships, resume: cursors && left && { cursors, left } };
+        return { member, memberships, version, resume: cursors && left && { cursors, left } };
       }
     }
     throw new ChatError('server_busy');
@@ -137,9 +139,10 @@ export function createConnecting(deps: {
       }
     },
 
-    goLive({ member, memberships, resume: resumption }) {
+    goLive({ member, memberships, version, resume: resumption }) {
       if (member.closed) return;
       if (member.refused) return member.close();
+      users.goesLive(member, version);
       member.live = true;
       const ready = () => {
         if (!member.closed) member.send(readyFrame);

@@ -1,6 +1,7 @@
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { reasonOf } from '../shared/loggable.ts';
+import { createRepeats } from '../shared/repeats.ts';
 import { createHandshakes, type Handshake, type HandshakeLimits } from './handshakes.ts';
 import {
   firstPacketMs,
@@ -16,7 +17,6 @@ import {
 import type { Member } from './member.ts';
 import type { NativeSocket } from './native-room.ts';
 import { type ConnectRefusal, connectRefusal } from './refuse.ts';
-import { createTally } from './tally.ts';
 
 /**
  * One client's transport, whether the engine serves it or nobody but us, with what it has used up; times are of
@@ -113,6 +113,15 @@ export interface Connections {
   stop(): void;
 }
 
+/** What happened to some connections; of one of them the address. */
+interface Found {
+  level: 'info' | 'warn';
+  message: string;
+  address?: string | undefined;
+  code?: string | undefined;
+  reason?: string | undefined;
+}
+
 /**
  * Counts the connections and looks after them, with one timer for all of them: pings, ends of tokens, and handshakes that
  * lead nowhere. At 10,000 sockets a sweep takes half a millisecond.
@@ -126,9 +135,12 @@ export function createConnections(deps: {
 }): Connections {
   const { limits, log, times = defaultTimes, mostBacklog = mostBacklogBytes } = deps;
   const connections = new Set<Connection>();
-  const tally = createTally(log);
+  /** A line for each connection would be as many as an attacker likes. */
+  const repeats = createRepeats();
+  const tell = ({ level, message, ...fields }: Found) =>
+    repeats(`${fields.code} ${message}`, (connections) => log[level]({ connections, ...fields }, message));
   const handshakes = createHandshakes(limits, (address) => {
-    tally.add({
+    tell({
       level: 'warn',
       message: 'connections that waited for their clients were closed to make room',
       address,
@@ -138,7 +150,6 @@ export function createConnections(deps: {
   function sweep(): void {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
-    tally.tell();
     try {
       dropBacklog();
     } catch (error) {
@@ -164,7 +175,7 @@ export function createConnections(deps: {
     for (const { connection, backlog } of fullest) {
       if (held <= mostBacklog) return;
       held -= backlog;
-      tally.add({
+      tell({
         level: 'warn',
         message: 'connections that do not read were closed: too much is held for all',
       });
@@ -224,7 +235,7 @@ export function createConnections(deps: {
       const fits = connection.silent || !isLarge(frame);
       if (fits && takePacket(connection, frame, performance.now())) return true;
       const address = connection.handshake?.address;
-      tally.add({ level: 'info', message: 'connections sent too much and were closed', address });
+      tell({ level: 'info', message: 'connections sent too much and were closed', address });
       connection.close();
       return false;
     },
@@ -233,13 +244,13 @@ export function createConnections(deps: {
       const address = connection.handshake?.address;
       const refusal = connectRefusal(error);
       if (refusal) {
-        tally.add({ level: 'info', message: 'sockets were refused', address, code: refusal.data.code });
+        tell({ level: 'info', message: 'sockets were refused', address, code: refusal.data.code });
         return refusal;
       }
       const message = 'sockets could not be admitted; they are closed and come back';
       if (error instanceof ChatError) {
         const reason = error.cause === undefined ? undefined : reasonOf(error.cause);
-        tally.add({ level: 'warn', message, address, code: error.code, reason });
+        tell({ level: 'warn', message, address, code: error.code, reason });
       } else {
         log.warn({ err: error }, message);
       }
@@ -248,7 +259,7 @@ export function createConnections(deps: {
     },
 
     ignoreBinary() {
-      tally.add({ level: 'info', message: 'connections sent binary packets, to which nobody listens' });
+      tell({ level: 'info', message: 'connections sent binary packets, to which nobody listens' });
     },
 
     onPong(connection) {

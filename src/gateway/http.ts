@@ -1,6 +1,6 @@
 import { errorTable } from '../shared/errors.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
-import { bareHeaders } from '../shared/security-headers.ts';
+import { bareHeaders, strictTransport } from '../shared/security-headers.ts';
 import { maxFirstFrameBytes } from './limits.ts';
 
 /** Codes of the Engine.IO protocol. */
@@ -47,7 +47,7 @@ export function isHandshake({ method }: Request, { searchParams }: URL): boolean
 
 export const socketPath = '/socket.io/';
 /** Of all that is the gateway's on a port that it shares. */
-export const socketUrl = /^https?:\/\/[^/?#]*\/socket\.io(?:[/?#]|$)/;
+export const socketUrl = /^(?:https?:\/\/[^/?#]*)?\/socket\.io(?:[/?#]|$)/;
 const plainHandshake = `${socketPath}?EIO=4&transport=websocket`;
 
 /** The same as plain clients write it, to the letter: it needs no parsing, which would be 6 µs of a connect's hundred. */
@@ -65,13 +65,30 @@ export function isPlainHandshake({ method, headers, url }: Request): boolean {
  * What every answer has. Long polling from a page of another origin needs the latter part of it; without an allowed origin there
  * is none.
  */
-export function addHeaders(headers: Headers, request: Request, allowedOrigin: AllowedOrigin): void {
+export function addHeaders(
+  headers: Headers,
+  request: Request,
+  { allowedOrigin, trustProxy }: { allowedOrigin: AllowedOrigin; trustProxy: boolean },
+): void {
   for (const [name, value] of Object.entries(bareHeaders)) headers.set(name, value);
+  const strict = strictTransport(request.headers, trustProxy);
+  if (strict !== undefined) headers.set('Strict-Transport-Security', strict);
   headers.append('Vary', 'Origin');
   const origin = request.headers.get('origin');
   if (origin === null || !allowedOrigin(origin, request)) return;
   headers.set('Access-Control-Allow-Origin', origin);
   headers.set('Access-Control-Allow-Credentials', 'true');
+}
+
+/**
+ * A request with an address that can be parsed, which those of some clients are not: HTTP/1.0 needs no `Host`, and in it
+ * anything may stand.
+ * @returns undefined for one whose Host is no host (RFC 9112, 3.2)
+ */
+export function readable(request: Request): Request | undefined {
+  if (URL.canParse(request.url)) return request;
+  const target = `http://localhost${request.url}`;
+  return request.headers.get('host') || !URL.canParse(target) ? undefined : new Request(target, request);
 }
 
 /** Names of headers, with commas between them. */

@@ -107,6 +107,8 @@ export function createMembershipWatch(deps: {
   }
 
   return (userId, chatId) => {
+    // Until a comparison has seen that this came to its end.
+    users.setMembershipVersion(userId, undefined);
     for (const member of users.of(userId)) if (!member.live) member.stale = true;
     lookUntilSeen(userId, chatId).catch((error) => {
       log.error({ err: error, chatId }, 'a membership could not be looked at');

@@ -1,4 +1,4 @@
-import { listen } from '../shared/http-server.ts';
+import { endUnnoticed, type HttpServer, listen } from '../shared/http-server.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Gateway } from './server.ts';
@@ -6,22 +6,25 @@ import type { Gateway } from './server.ts';
 /**
  * Serves the gateway, alone or with others beside it, on one port, and registers its end: the sockets are closed first, for
  * a server does not end while one is open.
- * @returns the port
  */
 export function serveGateway(options: {
   gateway: Gateway;
   /** Answers what is not the gateway's. */
   others(request: Request, server: Bun.Server<unknown>): Response | Promise<Response>;
+  host: string;
   port: number;
   variable: 'PORT' | 'GATEWAY_PORT';
   lifecycle: Lifecycle;
   log: Logger;
+  /** How long others may take to notice that this process is leaving. */
+  shutdownDelayMs: number;
   /** Over how long the sockets are closed. */
   drainMs?: number;
-}): number {
-  const { gateway, others, port, variable, lifecycle, log, drainMs } = options;
+}): HttpServer {
+  const { gateway, others, host, port, variable, lifecycle, log, shutdownDelayMs, drainMs } = options;
   const http = listen<never>(
     {
+      host,
       port,
       log,
       fetch: (request, server) =>
@@ -31,7 +34,7 @@ export function serveGateway(options: {
     },
     variable,
   );
-  lifecycle.defer('the http server', http.stop);
-  lifecycle.defer('the gateway', () => gateway.drain(drainMs));
-  return http.port;
+  const drain = { name: 'the gateway', undo: () => gateway.drain(drainMs) };
+  endUnnoticed(lifecycle, http, shutdownDelayMs, drain);
+  return http;
 }

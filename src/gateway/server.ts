@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { RateLimits } from '../shared/admission/admission.ts';
 import { addressOf } from '../shared/client-address.ts';
+import { createForwardedWarning } from '../shared/forwarded-warning.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
@@ -22,6 +23,7 @@ import {
   isHandshake,
   isPlainHandshake,
   preflight,
+  readable,
   refusal,
   refuseRequest,
   socketPath,
@@ -82,10 +84,13 @@ const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { database, subscriber, allowedOrigin, trustProxy, log } = options;
+  const warnOfForwarded = createForwardedWarning({ trustProxy, log });
   let draining = false;
-  /** Who carries the sockets; known from the first request on. */
-  let bun: Bun.Server<never> | undefined;
-  const publish: Publish = (topic, frame) => bun?.publish(topic, frame);
+  /** Who carries the sockets; known from the first request on. One for each address that is listened at. */
+  const carriers = new Set<Bun.Server<never>>();
+  const publish: Publish = (topic, frame) => {
+    for (const carrier of carriers) carrier.publish(topic, frame);
+  };
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
   const users = createUsers({ subscriber, presence, log });
@@ -172,6 +177,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     server: Bun.Server<never>,
     directly: boolean,
   ): Response | Promise<Response> {
+    warnOfForwarded(request);
     const address = addressOf(request, server, trustProxy);
     const waitMs = limits.begin(address);
     if (waitMs > 0) {
@@ -185,7 +191,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     return direct.upgrade(request, server, address) ? upgraded : refusal(400, badRequest, 'Bad request');
   }
 
-  function answer(request: Request, server: Bun.Server<never>): Response | Promise<Response> {
+  function answer(given: Request, server: Bun.Server<never>): Response | Promise<Response> {
+    const request = readable(given);
+    if (!request) return refusal(400, badRequest, 'Bad request');
     const url = new URL(request.url);
     if (url.pathname !== socketPath) return new Response(null, { status: 404 });
     if (request.method === 'OPTIONS') return preflight(request);
@@ -205,7 +213,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** An answer to a request that has become a WebSocket is looked at by nobody. */
   async function withHeaders(request: Request, answering: Response | Promise<Response>): Promise<Response> {
     const answered = await answering;
-    if (answered !== upgraded) addHeaders(answered.headers, request, allowedOrigin);
+    if (answered !== upgraded) addHeaders(answered.headers, request, { allowedOrigin, trustProxy });
     return answered;
   }
 
@@ -213,7 +221,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     handles: (url) => socketUrl.test(url),
 
     fetch(request, server) {
-      bun = server;
+      carriers.add(server);
       const plain = isPlainHandshake(request) && mayConnect(request);
       const answering = plain ? begin(request, server, true) : answer(request, server);
       return answering === upgraded ? answering : withHeaders(request, answering);

@@ -8,6 +8,7 @@ import { subscribeWithin } from './subscribe.ts';
 /** The user's sockets. */
 class LocalUser extends SmallSet<Member> {
   subscribed: Promise<void>;
+  membershipVersion: number | undefined = undefined;
   constructor(subscribed: Promise<void>) {
     super();
     this.subscribed = subscribed;
@@ -22,6 +23,11 @@ export interface Users {
   /** All of the user's local sockets, those that are still connecting too. */
   of(userId: string): Few<Member>;
   all(): Iterable<Member>;
+  /** The version of the user's memberships that all live sockets agree with; undefined where they may not. */
+  membershipVersion(userId: string): number | undefined;
+  setMembershipVersion(userId: string, version: number | undefined): void;
+  /** Just before the member is live: it is in the chats of this version. */
+  goesLive(member: Member, version: number | undefined): void;
 }
 
 const none: Few<Member> = new Set();
@@ -76,6 +82,20 @@ export function createUsers(deps: {
     },
 
     of: (userId) => users.get(userId) ?? none,
+
+    membershipVersion: (userId) => users.get(userId)?.membershipVersion,
+
+    setMembershipVersion(userId, version) {
+      const user = users.get(userId);
+      if (user) user.membershipVersion = version;
+    },
+
+    goesLive({ userId }, version) {
+      const user = users.get(userId);
+      if (!user) return;
+      const agrees = user.membershipVersion === version || [...user].every(({ live }) => !live);
+      user.membershipVersion = agrees ? version : undefined;
+    },
 
     *all() {
       for (const user of users.values()) yield* user;

@@ -7,6 +7,7 @@ import { once } from './once.ts';
 import { createEmbeddedPresence } from './presence/embedded.ts';
 import { createEmbeddedQueue } from './queue/embedded.ts';
 import { createLocalRegistry } from './registry/local.ts';
+import { createMembership } from './registry/membership.ts';
 
 /** Whatever the environment says of RabbitMQ's: with one database connection more would be no faster. */
 const partitionCount = 8;
@@ -33,7 +34,11 @@ export function embeddedAdapters({
   const facts = createEmbeddedFacts();
   const rateLimits = createEmbeddedRateLimits(config.rateLimits);
   const presence = createEmbeddedPresence();
-  const registry = createLocalRegistry();
+  const membership = createMembership({
+    registry: createLocalRegistry(),
+    fingerprints: async () => ({}),
+    log,
+  });
 
   return {
     partitionCount,
@@ -47,7 +52,8 @@ export function embeddedAdapters({
     facts: async () => facts,
     rateLimits: async () => rateLimits,
     presence: async () => presence,
-    workerRegistry: async () => registry,
+    membership: async () => membership,
     hintsReady: undefined,
+    peersAgree: undefined,
   };
 }

@@ -1,3 +1,4 @@
+import { recordIdentity } from '../db/identity.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
@@ -10,11 +11,20 @@ import { createRedisNotifier, createRedisSubscriber } from './notifications/redi
 import { once } from './once.ts';
 import { createRedisPresence } from './presence/redis.ts';
 import { openRabbitMq } from './queue/rabbitmq.ts';
-import { openRedis, redisReady } from './redis.ts';
+import { openRedis } from './redis.ts';
+import { createRedisOutages } from './redis-outages.ts';
+import { watchRedis } from './redis-watch.ts';
 import { createDatabaseRegistry } from './registry/database.ts';
-import { StartError } from './start-error.ts';
+import { createFingerprints, redisMark } from './registry/fingerprints.ts';
+import { createMembership } from './registry/membership.ts';
 
-/** PostgreSQL, RabbitMQ and Redis. @param waitMs how long each is waited for at the start */
+/** How long a further connection to a Redis that is there may take before the process goes on without it. */
+const furtherConnectionMs = 2_000;
+
+/**
+ * PostgreSQL, RabbitMQ and Redis.
+ * @param waitMs how long PostgreSQL and RabbitMQ are waited for at the start; Redis, which only hints, is not
+ */
 export function serverAdapters({
   name,
   config,
@@ -26,7 +36,7 @@ export function serverAdapters({
 
   const database = once(async () => {
     const opened = await openReadyPostgres({
-      url: config.databaseUrl,
+      ...config.database,
       applicationName: name,
       // Production migrates once, before its processes start.
       migrates: config.environment !== 'production',
@@ -35,57 +45,77 @@ export function serverAdapters({
     });
     lifecycle.defer('PostgreSQL', () => opened.close());
     await assertPartitioning(opened, partitionCount);
+    await recordIdentity(opened, log);
+    return opened;
+  });
+  /** A connection of its own: a beat that waits behind requests or batches would have this process taken for dead. */
+  const registryDatabase = once(async () => {
+    const opened = (await database()).beside(1);
+    lifecycle.defer('PostgreSQL (beat)', () => opened.close());
     return opened;
   });
 
+  let brokerName: () => string | undefined = () => undefined;
   const rabbitMq = once(async () => {
     const opened = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs });
+    brokerName = opened.brokerName;
     lifecycle.defer('RabbitMQ', () => opened.close());
     return opened;
   });
 
-  const commands = once(async () => {
-    const client = openRedis({ redis: config.redis, log });
-    lifecycle.defer('Redis (commands)', () => client.disconnect());
-    const address = `${config.redis.host}:${config.redis.port}`;
-    let reason: string | undefined;
-    const onError = (error: Error) => {
-      if (reason === undefined) log.info(`waiting for Redis at ${address}, ${waitMs / 1000} s at most`);
-      reason = error.message;
-    };
-    client.on('error', onError);
-    await redisReady(client, waitMs).catch((cause) => {
-      throw new StartError(
-        `Redis at ${address} was not there within ${waitMs / 1000} s: ${reason ?? 'no answer'}`,
-        { cause },
-      );
+  const outages = createRedisOutages(log, `${config.redis.host}:${config.redis.port}`);
+  /** Of each connection that this process has, whether it can be used. */
+  const hints: (() => boolean)[] = [];
+  const redis = once(async () => {
+    const client = openRedis(config.redis);
+    const watch = watchRedis({ client, redis: config.redis, prefix, outages });
+    lifecycle.defer('Redis (commands)', () => {
+      watch.close();
+      client.disconnect();
     });
-    client.off('error', onError);
-    return client;
+    hints.push(watch.isUp);
+    return { client, isThere: await watch.start() };
   });
-  const notOneMore = (cause: unknown) => {
-    throw new StartError(`Redis did not take one more connection within ${waitMs / 1000} s`, { cause });
+  const commands = async () => (await redis()).client;
+  /** Whoever comes up while Redis is there has all of it from the first request on; nobody waits for one that is not. */
+  const whileThere = async (connection: { ready(waitMs: number): Promise<void> }) => {
+    const { isThere } = await redis();
+    if (isThere) await connection.ready(furtherConnectionMs).catch(() => {});
   };
   const admission = once(async () => {
-    // Waits for Redis, or says that it is not there.
-    await commands();
-    const client = openAdmissionRedis({ redis: config.redis, log });
+    await redis();
+    const client = openAdmissionRedis({ redis: config.redis, outages });
     lifecycle.defer('Redis (admission)', () => client.close());
-    await client.ready(waitMs).catch(notOneMore);
+    hints.push(() => client.connected);
+    await whileThere(client);
     return client;
   });
   const subscriptions = once(async () => {
-    await commands();
-    const link = openPushLink({ redis: config.redis, log });
+    await redis();
+    const link = openPushLink({ redis: config.redis, outages });
     lifecycle.defer('Redis (subscriber)', () => link.close());
-    await link.ready(waitMs).catch(notOneMore);
+    await whileThere(link);
     return link;
   });
-  const codec = once(async () => createNotificationCodec(await notificationKey(await database())));
+  const key = once(async () => notificationKey(await database()));
+  const codec = once(async () => createNotificationCodec(await key()));
   const subscriber = once(async () => {
     const opened = createRedisSubscriber(await subscriptions(), prefix, await codec());
     lifecycle.defer('the subscriptions', () => opened.close());
+    hints.push(opened.ready);
     return opened;
+  });
+
+  const membership = once(async () => {
+    const client = await commands();
+    return createMembership({
+      registry: createDatabaseRegistry(await registryDatabase()),
+      fingerprints: createFingerprints({
+        ...{ key: await key(), config, broker: () => brokerName() },
+        mark: () => redisMark(client, prefix),
+      }),
+      log,
+    });
   });
 
   return {
@@ -98,9 +128,15 @@ export function serverAdapters({
     notifier: once(async () => createRedisNotifier(await commands(), prefix, await codec())),
     subscriber,
     facts: once(async () => createRedisFacts(await admission(), prefix)),
-    rateLimits: once(async () => createRedisRateLimits(await admission(), prefix, config.rateLimits)),
+    rateLimits: once(async () =>
+      createRedisRateLimits(await admission(), prefix, config.rateLimits, await key()),
+    ),
     presence: once(async () => createRedisPresence(await commands(), prefix)),
-    workerRegistry: once(async () => createDatabaseRegistry(await database())),
-    hintsReady: async () => (await commands()).status === 'ready',
+    membership,
+    async hintsReady() {
+      await redis();
+      return hints.every((isUp) => isUp());
+    },
+    peersAgree: async () => (await membership()).agrees(),
   };
 }

@@ -7,7 +7,7 @@ import type { Logger } from './log.ts';
 import type { Notifier, Subscriber } from './notifications/notifications.ts';
 import type { Presence } from './presence/presence.ts';
 import type { DeadLetterSink, DeadLetterStore, PartitionSource, SendQueue } from './queue/queue.ts';
-import type { WorkerRegistry } from './registry/registry.ts';
+import type { Membership } from './registry/membership.ts';
 
 /**
  * What Confab stands on. Each opens at its first call, waits for its server as long as the deadline it states, registers
@@ -26,9 +26,11 @@ export interface Adapters {
   facts(): Promise<Facts>;
   rateLimits(): Promise<RateLimits>;
   presence(): Promise<Presence>;
-  workerRegistry(): Promise<WorkerRegistry>;
+  membership(): Promise<Membership>;
   /** Whether what keeps the hints answers now; undefined where nothing outside the process keeps them. */
   hintsReady: (() => Promise<boolean>) | undefined;
+  /** Whether the other processes are set up as this one; undefined where there are none. */
+  peersAgree: (() => Promise<boolean>) | undefined;
 }
 
 /** Where Confab stands: in one process on a folder, or on PostgreSQL, RabbitMQ and Redis. */

@@ -1,6 +1,24 @@
 import ms from 'ms';
 import * as v from 'valibot';
+import {
+  ConnectionStringError,
+  type DatabaseSecrets,
+  parseConnectionString,
+} from '../db/connection-string.ts';
+import { AddressProblem, parseBrokerHosts, parseBrokerUri } from './broker-address.ts';
+import { brokerAddressOf, brokerProblems } from './broker-environment.ts';
+import { publicKeyProblem } from './key-strength.ts';
 import { listedOrigin } from './origins.ts';
+import { secretWeakness } from './secret-strength.ts';
+import {
+  defaultCredentials,
+  plainText,
+  postgresAccess,
+  rabbitMqAccess,
+  redisAccess,
+  type ServerAccess,
+  type ServerName,
+} from './server-access.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {
@@ -14,6 +32,22 @@ export class ConfigError extends Error {
 }
 
 const text = v.pipe(v.string(), v.trim());
+/** To the byte: a space at its end is part of a password. */
+const secretText = v.string();
+/** What `read` makes of it; what it throws is the problem. */
+const parsedBy = <Output>(read: (value: string) => Output) =>
+  v.pipe(
+    text,
+    v.rawTransform<string, Output>(({ dataset, addIssue, NEVER }) => {
+      try {
+        return read(dataset.value);
+      } catch (error) {
+        if (!(error instanceof AddressProblem)) throw error;
+        addIssue({ message: error.message });
+        return NEVER;
+      }
+    }),
+  );
 const integer = (lowest: number, highest: number) =>
   v.pipe(
     text,
@@ -25,8 +59,9 @@ const integer = (lowest: number, highest: number) =>
 const port = integer(0, 65_535);
 const flag = v.pipe(
   text,
-  v.picklist(['true', 'false'], 'must be true or false'),
-  v.transform((value) => value === 'true'),
+  v.toLowerCase(),
+  v.picklist(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'], 'must be true or false'),
+  v.transform((value) => ['true', '1', 'yes', 'on'].includes(value)),
 );
 const name = v.pipe(text, v.regex(/^[A-Za-z0-9._:-]{1,200}$/, 'may hold letters, digits and . _ : - only'));
 const url = (...protocols: string[]) =>
@@ -48,25 +83,62 @@ const duration = v.pipe(
   v.minValue(1, 'must be at least 1s'),
   v.maxValue(longestSeconds, 'must be 3650d at most'),
 );
-const secret = v.pipe(
+/** Milliseconds, from `0`, `500ms`, `5s`. */
+const pause = v.pipe(
   text,
-  v.check((value) => Buffer.byteLength(value) >= 32, 'must have at least 32 bytes'),
+  v.regex(/^(?:0|\d+\s*(?:ms|s))$/, 'must be a time like 0, 500ms or 5s'),
+  v.transform((value) => ms(value as ms.StringValue)),
+  v.maxValue(20_000, 'must be 20s at most'),
+);
+const longEnough = v.check<string, string>(
+  (value) => Buffer.byteLength(value) >= 32,
+  'must have at least 32 bytes',
+);
+const secret = v.pipe(secretText, longEnough);
+/** Travels in a header, which has no more than these, and none of them blank at an end. */
+const headerSecret = v.pipe(
+  text,
+  v.regex(/^[\x20-\x7e]*$/, 'may hold visible ASCII characters and spaces only: it travels in a header'),
+  longEnough,
+);
+/** An address of this machine, or a name of one; brackets around IPv6 are allowed. */
+const ownHost = v.pipe(
+  text,
+  v.transform((value) => value.replace(/^\[(.*)\]$/, '$1')),
+  v.regex(/^[A-Za-z0-9._:%-]+$/, 'must be an address of this machine, like 127.0.0.1, :: or localhost'),
 );
 const perMinute = integer(1, 1_000_000);
+/** A path, or PEM itself, whose lines may be one. */
+const pem = v.pipe(
+  text,
+  v.transform((value) => value.replaceAll('\\n', '\n')),
+);
 
 /** Every variable with its check and default; `.env.example` explains each. */
 const variables = v.object({
   PORT: v.optional(port, '3000'),
   GATEWAY_PORT: v.optional(port, '3001'),
   WORKER_PORT: v.optional(port, '3002'),
+  HOST: v.optional(ownHost),
   NODE_ENV: v.optional(
-    v.picklist(['development', 'production', 'test'], 'must be development, production or test'),
+    v.pipe(
+      text,
+      v.toLowerCase(),
+      v.picklist(
+        ['development', 'production', 'test'],
+        'must be development, production or test; whatever others reach (staging, too) runs as production',
+      ),
+    ),
     'development',
   ),
   LOG_LEVEL: v.optional(
-    v.picklist(
-      ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-      'must be trace, debug, info, warn, error, fatal or silent',
+    v.pipe(
+      text,
+      v.toLowerCase(),
+      v.picklist(
+        ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+        'must be trace, debug, info, warn, error, fatal or silent',
+      ),
     ),
     'info',
   ),
@@ -83,44 +155,64 @@ const variables = v.object({
     ),
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
-  DATABASE_URL: v.optional(
-    url('postgres:', 'postgresql:'),
-    'postgres://postgres:postgres@localhost:5432/chat',
-  ),
+  SHUTDOWN_DELAY: v.optional(pause),
+  ALLOW_DEFAULT_CREDENTIALS: v.optional(flag, 'false'),
+  DATABASE_URL: v.optional(text, 'postgres://postgres:postgres@localhost:5432/chat'),
+  DATABASE_PASSWORD: v.optional(secretText),
+  DATABASE_POOL_MAX: v.optional(integer(1, 1000), '10'),
+  DATABASE_TLS_CA: v.optional(pem),
+  DATABASE_TLS_CERT: v.optional(pem),
+  DATABASE_TLS_KEY: v.optional(pem),
   REDIS_HOST: v.optional(text, 'localhost'),
   REDIS_PORT: v.optional(port, '6379'),
-  REDIS_PASSWORD: v.optional(text),
+  REDIS_PASSWORD: v.optional(secretText),
   REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
-  RABBITMQ_URI: v.optional(url('amqp:', 'amqps:')),
-  RABBITMQ_HOST: v.optional(text, 'localhost'),
-  RABBITMQ_PORT: v.optional(port, '5672'),
-  RABBITMQ_USERNAME: v.optional(text, 'guest'),
-  RABBITMQ_PASSWORD: v.optional(text, 'guest'),
-  RABBITMQ_VHOST: v.optional(text, '/'),
+  RABBITMQ_URI: v.optional(parsedBy(parseBrokerUri)),
+  RABBITMQ_HOST: v.optional(parsedBy(parseBrokerHosts), 'localhost'),
+  RABBITMQ_PORT: v.optional(port),
+  RABBITMQ_USERNAME: v.optional(secretText, 'guest'),
+  RABBITMQ_PASSWORD: v.optional(secretText, 'guest'),
+  RABBITMQ_VHOST: v.optional(
+    v.pipe(
+      secretText,
+      v.check((value) => Buffer.byteLength(value) <= 255, 'may have 255 bytes at most'),
+    ),
+    '/',
+  ),
+  RABBITMQ_TLS: v.optional(flag),
+  RABBITMQ_TLS_CA: v.optional(text),
+  RABBITMQ_TLS_CERT: v.optional(text),
+  RABBITMQ_TLS_KEY: v.optional(text),
   RABBITMQ_CHAT_EXCHANGE: v.optional(name, 'chat.events'),
   RABBITMQ_CHAT_DLX_EXCHANGE: v.optional(name, 'chat.dlx'),
   RABBITMQ_CHAT_QUEUE_PREFIX: v.optional(name, 'chat.message.send'),
   RABBITMQ_CHAT_DLQ_NAME: v.optional(name, 'chat.message.send.dlq'),
   RABBITMQ_CHAT_PARTITION_COUNT: v.optional(integer(1, 1024), '8'),
+  RABBITMQ_CHAT_QUEUE_MAX_BYTES: v.optional(integer(1_048_576, 2 ** 50)),
   RABBITMQ_CHAT_MAX_RETRIES: v.optional(integer(0, 100), '5'),
   RABBITMQ_CHAT_CONSUMER_PREFETCH: v.optional(integer(1, 100), '1'),
   CHAT_NOTIFICATION_CHANNEL: v.optional(name, 'chat.notifications'),
   CHAT_WORKER_ENABLED: v.optional(flag, 'false'),
   CHAT_WORKER_BATCH_SIZE: v.optional(integer(1, 1000), '128'),
   JWT_SECRET: v.optional(secret),
+  JWT_SECRET_PREVIOUS: v.optional(secret),
   JWT_ISSUER: v.optional(text, 'confab'),
   JWT_AUDIENCE: v.optional(text, 'confab'),
   JWT_ACCESS_TTL: v.optional(duration, '15m'),
   JWT_REFRESH_TTL: v.optional(duration, '30d'),
+  SESSION_MAX_TTL: v.optional(duration, '90d'),
   JWT_PUBLIC_KEY: v.optional(
     v.pipe(
-      text,
-      v.transform((value) => value.replaceAll('\\n', '\n')),
+      pem,
       v.includes('-----BEGIN PUBLIC KEY-----', 'must be a public key in PEM (SPKI)'),
+      v.rawCheck(({ dataset, addIssue }) => {
+        const message = dataset.typed ? publicKeyProblem(dataset.value) : undefined;
+        if (message !== undefined) addIssue({ message });
+      }),
     ),
   ),
   JWT_JWKS_URL: v.optional(url('http:', 'https:')),
-  SERVICE_TOKEN: v.optional(secret),
+  SERVICE_TOKEN: v.optional(headerSecret),
   RATE_LIMIT_ENABLED: v.optional(flag, 'true'),
   RATE_LIMIT_USER: v.optional(perMinute, '600'),
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
@@ -130,25 +222,54 @@ const variables = v.object({
   MAX_SOCKETS_PER_USER: v.optional(integer(1, 1_000_000), '20'),
 });
 
+export const isVariable = (name: string): boolean => Object.hasOwn(variables.entries, name);
+
+/** What tells of the credentials of the three servers. */
+const serverVariables = v.pick(variables, [
+  'ALLOW_DEFAULT_CREDENTIALS',
+  ...([
+    'DATABASE_URL',
+    'DATABASE_PASSWORD',
+    'DATABASE_TLS_CA',
+    'DATABASE_TLS_CERT',
+    'DATABASE_TLS_KEY',
+  ] as const),
+  ...(['REDIS_HOST', 'REDIS_PASSWORD'] as const),
+  ...(['RABBITMQ_URI', 'RABBITMQ_HOST', 'RABBITMQ_PORT', 'RABBITMQ_VHOST', 'RABBITMQ_TLS'] as const),
+  ...(['RABBITMQ_USERNAME', 'RABBITMQ_PASSWORD'] as const),
+  ...(['RABBITMQ_TLS_CA', 'RABBITMQ_TLS_CERT', 'RABBITMQ_TLS_KEY'] as const),
+]);
+
+type ServerVariables = v.InferOutput<typeof serverVariables>;
+
+const chooseAnother = 'choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = ReturnType<typeof parseConfig>;
 export type AuthConfig = Config['auth'];
 export type BrokerConfig = Config['broker'];
 export type RedisConfig = Config['redis'];
 
+export interface ConfigOptions {
+  /** False for processes that sign and check no tokens, and where the secret is kept in the data folder. */
+  needsSecret?: boolean;
+  /** The servers that the process signs in to: in production not with credentials that everybody knows. */
+  servers?: readonly ServerName[];
+}
+
 /**
  * Pure: nothing else reads the environment.
- * @param options.needsSecret false for processes that sign and check no tokens, and where one is kept in the data folder
  * @throws ConfigError with every problem
  */
-export function parseConfig(environment: Environment, { needsSecret = true } = {}) {
-  const set = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value.trim() !== ''),
-  );
+export function parseConfig(
+  environment: Environment,
+  { needsSecret = true, servers = [] }: ConfigOptions = {},
+) {
+  const { set, links } = given(environment);
   const parsed = v.safeParse(variables, set);
-  const problems = (parsed.issues ?? []).map((issue) => `${v.getDotPath(issue)} ${issue.message}`);
+  const problems = (parsed.issues ?? []).map((issue) => problemOf(issue, set));
 
-  const production = set.NODE_ENV === 'production';
+  const production = set.NODE_ENV?.trim().toLowerCase() === 'production';
   const outside = set.JWT_PUBLIC_KEY !== undefined || set.JWT_JWKS_URL !== undefined;
   if (needsSecret && production && !outside && set.JWT_SECRET === undefined) {
     problems.push('JWT_SECRET is required in production: at least 32 random bytes');
@@ -156,11 +277,31 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
   if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
+  if (parsed.success) problems.push(...brokerProblems(parsed.output));
+  const warnings = links.map(linkIgnored);
+  (production ? problems : warnings).push(...weakKeys(set));
+  // By themselves: an error elsewhere hides none of these.
+  const reached = v.safeParse(serverVariables, set);
+  const unreachable = reached.success ? connectionProblem(reached.output) : undefined;
+  if (unreachable !== undefined) problems.push(unreachable);
+  if (production && reached.success) {
+    const accesses = accessesOf(reached.output).filter(({ server }) => servers.includes(server));
+    const open = accesses.map(defaultCredentials).filter((problem) => problem !== undefined);
+    if (reached.output.ALLOW_DEFAULT_CREDENTIALS) warnings.push(...open);
+    else problems.push(...open.map((problem) => `${problem}: ${chooseAnother}`));
+    warnings.push(...accesses.map(plainText).filter((warning) => warning !== undefined));
+  }
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
 
   const env = parsed.output;
   return {
     environment: env.NODE_ENV,
+    /** What works and should not stay so; to be logged. */
+    warnings,
+    /** `localhost`: this machine alone, by both families. `::`: from everywhere, by both. */
+    host: env.HOST ?? (production ? '::' : 'localhost'),
+    /** Between "not ready" and the end of listening, so that balancers have noticed. */
+    shutdownDelayMs: env.SHUTDOWN_DELAY ?? (production ? 5_000 : 0),
     port: env.PORT,
     gatewayPort: env.GATEWAY_PORT,
     workerPort: env.WORKER_PORT,
@@ -169,7 +310,11 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
     /** Undefined: any localhost origin in development, none in production. */
     corsOrigins: env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
-    databaseUrl: env.DATABASE_URL,
+    database: {
+      url: env.DATABASE_URL,
+      ...databaseSecretsOf(env),
+      maxConnections: env.DATABASE_POOL_MAX,
+    },
     redis: {
       host: env.REDIS_HOST,
       port: env.REDIS_PORT,
@@ -177,11 +322,13 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       db: env.REDIS_DB,
     },
     broker: {
-      url: env.RABBITMQ_URI ?? brokerUrl(env),
+      ...brokerAddressOf(env),
       exchange: env.RABBITMQ_CHAT_EXCHANGE,
       deadLetterExchange: env.RABBITMQ_CHAT_DLX_EXCHANGE,
       queuePrefix: env.RABBITMQ_CHAT_QUEUE_PREFIX,
       deadLetterQueue: env.RABBITMQ_CHAT_DLQ_NAME,
+      /** Of one partition; undefined: no bound. */
+      queueMaxBytes: env.RABBITMQ_CHAT_QUEUE_MAX_BYTES,
     },
     partitionCount: env.RABBITMQ_CHAT_PARTITION_COUNT,
     worker: {
@@ -195,10 +342,13 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
     auth: {
       /** Undefined in development: `tokenSecret()` makes one. */
       secret: env.JWT_SECRET,
+      /** Verifies beside it. */
+      previousSecret: env.JWT_SECRET_PREVIOUS,
       issuer: env.JWT_ISSUER,
       audience: env.JWT_AUDIENCE,
       accessTtlSeconds: env.JWT_ACCESS_TTL,
       refreshTtlSeconds: env.JWT_REFRESH_TTL,
+      sessionMaxTtlSeconds: env.SESSION_MAX_TTL,
       publicKey: env.JWT_PUBLIC_KEY,
       jwksUrl: env.JWT_JWKS_URL,
       serviceToken: env.SERVICE_TOKEN,
@@ -209,13 +359,89 @@ export function parseConfig(environment: Environment, { needsSecret = true } = {
       user: env.RATE_LIMIT_USER,
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
+      /** In 15 minutes: more than the log-ins that fail from one address can be. */
+      guesses: 2 * env.RATE_LIMIT_LOGIN,
       lookup: env.RATE_LIMIT_LOOKUP,
       invite: env.RATE_LIMIT_INVITE,
     },
   };
 }
 
-function brokerUrl(env: v.InferOutput<typeof variables>): string {
-  const credentials = `${encodeURIComponent(env.RABBITMQ_USERNAME)}:${encodeURIComponent(env.RABBITMQ_PASSWORD)}`;
-  return `amqp://${credentials}@${env.RABBITMQ_HOST}:${env.RABBITMQ_PORT}/${encodeURIComponent(env.RABBITMQ_VHOST)}`;
+/** What production refuses, and development warns of: with any of them somebody else could make tokens. */
+function weakKeys(set: Environment): string[] {
+  const weak: string[] = [];
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+    const weakness = secretWeakness(set[name]?.trim() ?? '');
+    if (set[name] !== undefined && weakness !== undefined) {
+      weak.push(`${name} ${weakness}: take random bytes, as \`openssl rand -base64 32\` prints them`);
+    }
+  }
+  if (set.JWT_JWKS_URL?.trim().toLowerCase().startsWith('http:')) {
+    weak.push('JWT_JWKS_URL must begin with https://: who is in between could put in keys of their own');
+  }
+  return weak;
+}
+
+/** Of an environment what is set, and not for somebody else. Empty means unset. */
+function given(environment: Environment) {
+  const set: Record<string, string> = {};
+  const links: { name: string; value: string }[] = [];
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined || (isSecret(name) ? value : value.trim()) === '') continue;
+    if (isServiceLink(name, value)) links.push({ name, value });
+    else set[name] = value;
+  }
+  return { set, links };
+}
+
+const isSecret = (name: string): boolean => /PASSWORD|SECRET/.test(name);
+
+/** Kubernetes sets `REDIS_PORT=tcp://10.43.1.1:6379` in every pod beside a service that is called `redis`. */
+const isServiceLink = (name: string, value: string): boolean =>
+  /^(?:(?:GATEWAY|WORKER|REDIS|RABBITMQ)_)?PORT$/.test(name) && /^(?:tcp|udp|sctp):\/\//.test(value);
+
+const linkIgnored = ({ name, value }: { name: string; value: string }): string =>
+  `${name}=${value} is no port but Kubernetes' link to a service of that name, and ignored: ` +
+  'enableServiceLinks: false in the pod keeps it out';
+
+function problemOf(issue: v.InferIssue<typeof variables>, set: Record<string, string>): string {
+  const name = v.getDotPath(issue)?.split('.')[0] ?? '';
+  const shown = name === 'NODE_ENV' ? `=${set[name]}` : '';
+  return `${name}${shown} ${issue.message}`;
+}
+
+function accessesOf(env: ServerVariables): ServerAccess[] {
+  return [
+    ...postgresAccessOf(env),
+    redisAccess({ host: env.REDIS_HOST, password: env.REDIS_PASSWORD }),
+    rabbitMqAccess(brokerAddressOf(env), env.RABBITMQ_URI ? 'RABBITMQ_URI' : 'RABBITMQ_PASSWORD'),
+  ];
+}
+
+/** None where it cannot be told, which is a problem of its own. */
+function postgresAccessOf(env: ServerVariables): ServerAccess[] {
+  if (connectionProblem(env) !== undefined) return [];
+  const access = postgresAccess(env.DATABASE_URL, databaseSecretsOf(env));
+  return [
+    { ...access, variable: env.DATABASE_PASSWORD === undefined ? 'DATABASE_URL' : 'DATABASE_PASSWORD' },
+  ];
+}
+
+/** What stands beside the URL. `DATABASE_PASSWORD` needs no escapes, as in a URL. */
+function databaseSecretsOf(env: ServerVariables) {
+  return {
+    /** Undefined: that of the URL. */
+    password: env.DATABASE_PASSWORD,
+    tls: { ca: env.DATABASE_TLS_CA, cert: env.DATABASE_TLS_CERT, key: env.DATABASE_TLS_KEY },
+  } satisfies DatabaseSecrets;
+}
+
+function connectionProblem(env: ServerVariables): string | undefined {
+  try {
+    parseConnectionString(env.DATABASE_URL, databaseSecretsOf(env));
+    return undefined;
+  } catch (error) {
+    if (error instanceof ConnectionStringError) return `DATABASE_URL ${error.message}`;
+    throw error;
+  }
 }

@@ -4,6 +4,7 @@
  */
 
 export type ErrorCode =
+  | 'malformed_request'
   | 'malformed_json'
   | 'token_missing'
   | 'token_invalid'
@@ -17,6 +18,7 @@ export type ErrorCode =
   | 'message_not_found'
   | 'user_not_found'
   | 'route_not_found'
+  | 'method_not_allowed'
   | 'email_taken'
   | 'chat_is_direct'
   | 'recently_left'
@@ -187,7 +189,10 @@ export interface ServerToClientEvents {
 /** Clients only listen: everything they do goes by REST. */
 export type ClientToServerEvents = Record<never, never>;
 
-/** What `POST /chats/:chatId/messages` puts into the queue; `brokerMessageId` is the AMQP `messageId` too. */
+/**
+ * What `POST /chats/:chatId/messages` puts into the queue, followed there by its signature; `brokerMessageId` is the AMQP
+ * `messageId` too. A field is added with a new version only.
+ */
 export interface SendEnvelope {
   version: 1;
   brokerMessageId: string;

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
-import { migrate, SchemaError } from '../db/migrate.ts';
+import { migrate } from '../db/migrate.ts';
 import { openPglite } from '../db/pglite.ts';
+import { SchemaError } from '../db/schema-error.ts';
 import { lockFolder } from './folder-lock.ts';
+import { makePrivateFolder } from './private-folder.ts';
 import { StartError } from './start-error.ts';
 
 /** Of the folder's layout; a higher number on disk was made by a newer version. */
@@ -26,7 +28,7 @@ export interface DataFolder {
  *     database/      PGlite; built as `database.unfinished/` and renamed, so what has this name is complete
  *     token-secret   see secret.ts
  *
- * @throws StartError when the folder can't be written, is in use, or was made by a newer version
+ * @throws StartError when the folder can't be written, or by everybody, is in use, or was made by a newer version
  */
 export async function openDataFolder(dataDir: string): Promise<DataFolder> {
   const folder = resolve(dataDir);
@@ -53,6 +55,10 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
         await first.close();
         await renamePatiently(unfinished, ready);
       }
+      // A copy that was put back may be open to everybody, and PGlite's files are.
+      await chmod(ready, 0o700).catch((error) => {
+        throw notWritable(folder, error);
+      });
       try {
         // Without this file PGlite takes the folder for empty and makes a new database over the old one.
         if (!existsSync(join(ready, 'PG_VERSION'))) throw new Error('PG_VERSION is missing');
@@ -75,9 +81,9 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
 
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makePrivateFolder(folder);
   } catch (error) {
-    throw notWritable(folder, error);
+    throw error instanceof StartError ? error : notWritable(folder, error);
   }
 }
 

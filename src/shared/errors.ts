@@ -2,6 +2,7 @@ import type { ErrorCode } from './contract.ts';
 
 /** What a code means to a client; the one table that REST and sockets answer from. */
 export const errorTable: Readonly<Record<ErrorCode, { status: number; title: string }>> = {
+  malformed_request: { status: 400, title: 'The request is malformed' },
   malformed_json: { status: 400, title: 'The body is not JSON' },
   token_missing: { status: 401, title: 'No access token' },
   token_invalid: { status: 401, title: 'The access token is not valid' },
@@ -15,6 +16,7 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   message_not_found: { status: 404, title: 'No such message' },
   user_not_found: { status: 404, title: 'No such user' },
   route_not_found: { status: 404, title: 'No such route' },
+  method_not_allowed: { status: 405, title: 'This route has no such method' },
   email_taken: { status: 409, title: 'The email is taken' },
   chat_is_direct: { status: 409, title: 'A direct chat keeps its two participants' },
   recently_left: { status: 409, title: 'Somebody has left this chat within the last day' },
@@ -36,6 +38,8 @@ export interface ChatErrorOptions {
   /** Sent as `Retry-After`. */
   retryAfterSeconds?: number;
   errors?: { path: string; message: string }[];
+  /** Of an HTTP answer, beside those that all problems have. */
+  headers?: Readonly<Record<string, string>>;
 }
 
 /** An expected failure: `message` is public, `cause` is for the log. */
@@ -43,6 +47,7 @@ export class ChatError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterSeconds: number | undefined;
   readonly errors: { path: string; message: string }[] | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(
     code: ErrorCode,
@@ -54,5 +59,6 @@ export class ChatError extends Error {
     this.code = code;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.errors = options.errors;
+    this.headers = options.headers;
   }
 }

@@ -4,6 +4,8 @@ import type { Logger } from './log.ts';
 export interface Lifecycle {
   /** Registers the undo of something just made; undone last-first. */
   defer(name: string, undo: () => unknown): void;
+  /** Whether a signal to end has come: others should be led elsewhere. */
+  leaving(): boolean;
   /** Undoes everything once, going on past failures, each undo within its share of the grace period. */
   stop(): Promise<void>;
   /** Resolves when SIGTERM or SIGINT has come and everything is undone; a second signal ends the process at once. */
@@ -14,6 +16,7 @@ export interface Lifecycle {
 export function createLifecycle(log: Logger, graceMs = 25_000): Lifecycle {
   const undos: { name: string; undo: () => unknown }[] = [];
   let stopping: Promise<void> | undefined;
+  let leaving = false;
 
   async function undoAll(): Promise<void> {
     const end = Date.now() + graceMs;
@@ -37,19 +40,22 @@ export function createLifecycle(log: Logger, graceMs = 25_000): Lifecycle {
     defer(name, undo) {
       undos.push({ name, undo });
     },
+    leaving: () => leaving,
     stop,
     async untilSignal() {
-      await new Promise<void>((resolve) => {
-        let signals = 0;
-        const onSignal = () => {
-          signals += 1;
-          if (signals > 1) process.exit(130);
-          resolve();
+      const came = await new Promise<string>((resolve) => {
+        const onSignal = (signal: string) => {
+          if (leaving) process.exit(130);
+          leaving = true;
+          resolve(signal);
         };
         process.on('SIGINT', onSignal);
         process.on('SIGTERM', onSignal);
       });
+      const startedAt = performance.now();
+      log.info(`${came}: leaving`);
       await stop();
+      log.info(`left in ${Math.round((performance.now() - startedAt) / 100) / 10} s`);
     },
   };
 }

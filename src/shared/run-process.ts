@@ -1,5 +1,6 @@
-import { type Config, ConfigError, parseConfig } from './config.ts';
+import { type Config, ConfigError, type ConfigOptions } from './config.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
+import { loadConfig } from './load-config.ts';
 import { createLog, type Logger } from './log.ts';
 import { keptTokenSecret } from './secret.ts';
 
@@ -15,6 +16,8 @@ export interface ProcessOptions {
    * kept in the data folder. `kept`: it always is. `none`: the process needs none.
    */
   secret: 'required' | 'kept' | 'none';
+  /** The servers that it signs in to. */
+  servers: NonNullable<ConfigOptions['servers']>;
   /** How long the end may take. */
   graceMs?: number;
 }
@@ -25,12 +28,15 @@ export interface ProcessOptions {
  */
 export async function runProcess(
   name: string,
-  { secret, graceMs }: ProcessOptions,
+  { secret, servers, graceMs }: ProcessOptions,
   start: (parts: ProcessParts) => Promise<void>,
 ): Promise<never> {
+  // Whatever is written is this user's alone.
+  process.umask(0o077);
   try {
-    const config = parseConfig(process.env, { needsSecret: secret === 'required' });
+    const config = loadConfig({ needsSecret: secret === 'required', servers });
     const log = createLog(config, name);
+    for (const warning of config.warnings) log.warn(warning);
     const lifecycle = createLifecycle(log, graceMs);
     process.on('uncaughtException', (error) => endAt(log, error));
     process.on('unhandledRejection', (error) => endAt(log, error));

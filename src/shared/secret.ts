@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { constants, copyFile, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { constants, copyFile, link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makePrivateFolder } from './private-folder.ts';
 import { StartError } from './start-error.ts';
 
 const fileName = 'token-secret';
@@ -15,7 +16,8 @@ const bytes = 32;
 export async function keptTokenSecret(dataDir: string): Promise<string> {
   const path = join(dataDir, fileName);
   try {
-    return (await readSecret(path)) ?? (await makeSecret(dataDir, path));
+    await makePrivateFolder(dataDir);
+    return (await readSecret(path)) ?? (await makeSecret(path));
   } catch (error) {
     if (error instanceof StartError) throw error;
     throw new StartError(
@@ -25,8 +27,7 @@ export async function keptTokenSecret(dataDir: string): Promise<string> {
   }
 }
 
-async function makeSecret(dataDir: string, path: string): Promise<string> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+async function makeSecret(path: string): Promise<string> {
   const aside = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFile(aside, randomBytes(bytes).toString('base64url'), { mode: 0o600, flag: 'wx', flush: true });
   try {

@@ -1,4 +1,6 @@
+import { envelopeKey } from '../db/settings.ts';
 import type { Adapters } from '../shared/adapters.ts';
+import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
 import type { ProcessParts } from '../shared/run-process.ts';
 import { startWorker, type Worker } from './worker.ts';
 
@@ -8,11 +10,11 @@ export async function assembleWorker(
   adapters: Adapters,
 ): Promise<Worker> {
   const database = await adapters.database();
-  const [partitionSource, deadLetterSink, notifier, registry] = await Promise.all([
+  const [partitionSource, deadLetterSink, notifier, membership] = await Promise.all([
     adapters.partitionSource(),
     adapters.deadLetterSink(),
     adapters.notifier(),
-    adapters.workerRegistry(),
+    adapters.membership(),
   ]);
   const { partitionCount } = adapters;
   const worker = await startWorker({
@@ -20,7 +22,8 @@ export async function assembleWorker(
     partitionSource,
     deadLetterSink,
     notifier,
-    registry,
+    membership,
+    envelopes: createEnvelopeCodec(await envelopeKey(database)),
     config: { ...config.worker, partitionCount },
     log,
   });

@@ -1,14 +1,17 @@
+import type { DatabaseWatch } from '../db/identity.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Config } from '../shared/config.ts';
 import type { ErrorCode, MessageEvent, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notification } from '../shared/notifications/notifications.ts';
+import type { EnvelopeCodec } from '../shared/queue/envelope-codec.ts';
 import type { BatchVerdict, DeadLetterSink, Delivery, HandleBatch } from '../shared/queue/queue.ts';
 import { Abandoned } from './abandoned.ts';
 import type { Announcer } from './announcer.ts';
 import { readEnvelope, type SendKey } from './envelope.ts';
 import type { Stores } from './gather.ts';
 import { type BatchOutcome, storeBatch } from './store-batch.ts';
+import type { UnsignedRule } from './unsigned.ts';
 
 interface Refusal {
   delivery: Delivery;
@@ -17,6 +20,9 @@ interface Refusal {
   key: SendKey | undefined;
 }
 
+/** `sentAt` is an api's clock; one that is ahead may not say more than this, by the database's. */
+const mostAheadMs = 5 * 60_000;
+
 /**
  * The worker's hot path, one call a batch: check, store with one commit, announce, dead-letter what was refused; after
  * that the queue may forget the batch. Dying between any two of these repeats the batch: nothing is stored twice, and
@@ -24,13 +30,19 @@ interface Refusal {
  */
 export function createBatchHandler(dependencies: {
   stores: Stores;
+  watch: DatabaseWatch;
+  envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
+  unsigned: Pick<UnsignedRule, 'believed'>;
+  /** The database's clock, in ms since 1970. */
+  databaseTime: () => number;
   deadLetterSink: DeadLetterSink;
   announcer: Announcer;
   config: Pick<Config['worker'], 'maxRetries'>;
   log: Logger;
   leaving: AbortSignal;
 }): HandleBatch {
-  const { stores, deadLetterSink, announcer, config, log, leaving } = dependencies;
+  const { stores, watch, envelopes: codec, unsigned, databaseTime } = dependencies;
+  const { deadLetterSink, announcer, config, log, leaving } = dependencies;
 
   return async (batch, current) => {
     try {
@@ -42,16 +54,20 @@ export function createBatchHandler(dependencies: {
   };
 
   async function handle(batch: readonly Delivery[], current: () => boolean): Promise<BatchVerdict> {
+    if (watch.replaced()) throw new Abandoned();
     const deliveries: Delivery[] = [];
     const envelopes: SendEnvelope[] = [];
     const refusals: Refusal[] = [];
     let verdict: BatchVerdict = 'done';
 
-    for (const delivery of batch) {
-      const read = readEnvelope(delivery.body);
+    const signatures = batch.map(({ body }) => codec.signatureOf(body));
+    const believed = signatures.includes('none') && (await unsignedIsBelieved(current));
+    const latest = new Date(databaseTime() + mostAheadMs).toISOString();
+    for (const [at, delivery] of batch.entries()) {
+      const read = readEnvelope(delivery.body, signatures[at] ?? 'none', believed);
       if (read.kind === 'valid') {
         deliveries.push(delivery);
-        envelopes.push(read.envelope);
+        envelopes.push(read.envelope.sentAt > latest ? { ...read.envelope, sentAt: latest } : read.envelope);
       } else if (read.kind === 'poison') {
         refusals.push({ delivery, reason: read.reason, code: 'validation_failed', key: read.key });
       } else {
@@ -68,6 +84,8 @@ export function createBatchHandler(dependencies: {
       { stores, maxRetries: config.maxRetries, log, leaving, current },
       envelopes,
     );
+    if (outcomes.some(isMissing)) await assertSameDatabase();
+    const tellsAll = log.isLevelEnabled('debug');
     const notifications: Notification[] = [];
     const conflicts: Notification[] = [];
     for (const [at, envelope] of envelopes.entries()) {
@@ -77,9 +95,10 @@ export function createBatchHandler(dependencies: {
         throw new Error('store_messages answered for fewer messages than it was given');
       if (outcome.outcome === 'stored' || outcome.outcome === 'repeat') {
         notifications.push(messageNotification(envelope, outcome));
+        if (tellsAll) log.debug({ ...namesOf(envelope), ...outcome }, 'message stored');
       } else if (outcome.outcome === 'conflict') {
         // The row of this key is there: the first stands, and there is nothing that a replay could mend.
-        log.info({ requestId: envelope.requestId }, 'the clientMessageId was used for another message');
+        log.info(namesOf(envelope), 'the clientMessageId was used for another message');
         conflicts.push(failedNotification(envelope, 'idempotency_conflict'));
       } else {
         refusals.push({ delivery, ...refusalOf(outcome), key: envelope });
@@ -100,6 +119,29 @@ export function createBatchHandler(dependencies: {
     return verdict;
   }
 
+  /** What is not there may be on its way: a database that is being restored is empty at first. */
+  async function assertSameDatabase(): Promise<void> {
+    const same = await watch.isSame().catch((error: unknown) => {
+      log.warn({ err: error }, 'the database is away; the batch waits for it');
+      return false;
+    });
+    if (!same) throw new Abandoned();
+  }
+
+  /** However long the database is away: the batch could not be stored without it either. */
+  async function unsignedIsBelieved(current: () => boolean): Promise<boolean> {
+    for (let attempt = 0; ; attempt += 1) {
+      if (!current()) throw new Abandoned();
+      try {
+        return await unsigned.believed();
+      } catch (error) {
+        if (attempt === 0) log.warn({ err: error }, 'the database is away; the batch waits for it');
+        if (leaving.aborted) throw new Abandoned();
+        await pause(fullJitterMs(attempt), leaving);
+      }
+    }
+  }
+
   /** Durable among the dead letters first, for as long as that takes; then the sender is told. */
   async function deadLetter({ delivery, reason, code, key }: Refusal, current: () => boolean): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
@@ -114,10 +156,17 @@ export function createBatchHandler(dependencies: {
         await pause(fullJitterMs(attempt), leaving);
       }
     }
-    log.warn({ id: delivery.id, partition: delivery.partition, reason }, 'dead-lettered');
+    const names = key ? namesOf(key) : { brokerMessageId: delivery.id };
+    log.warn({ ...names, partition: delivery.partition, reason }, 'dead-lettered');
     if (key) await announcer.announce([failedNotification(key, code)]);
   }
 }
+
+const isMissing = ({ outcome }: BatchOutcome): boolean =>
+  outcome === 'chat_not_found' || outcome === 'not_participant';
+
+/** What a line of the log says of a message; the request's id is the one in the api's log. */
+const namesOf = ({ requestId, chatId, brokerMessageId }: SendKey) => ({ requestId, chatId, brokerMessageId });
 
 function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
   if (outcome.outcome === 'failed') return { reason: outcome.reason, code: 'internal_error' };

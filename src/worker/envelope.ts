@@ -1,8 +1,10 @@
 import type { SendEnvelope } from '../shared/contract.ts';
 import { deriveBrokerMessageId } from '../shared/ids.ts';
+import type { Signature } from '../shared/queue/envelope-codec.ts';
 
-/** Who sent it and under which key: enough to tell the sender of a refusal. */
-export type SendKey = Pick<SendEnvelope, 'brokerMessageId' | 'chatId' | 'senderId' | 'clientMessageId'>;
+/** Who sent it and under which key: enough to tell the sender of a refusal, and the log whose request it was. */
+export type SendKey = Pick<SendEnvelope, 'brokerMessageId' | 'chatId' | 'senderId' | 'clientMessageId'> &
+  Partial<Pick<SendEnvelope, 'requestId'>>;
 
 export type EnvelopeVerdict =
   | { kind: 'valid'; envelope: SendEnvelope }
@@ -14,9 +16,27 @@ export type EnvelopeVerdict =
 /** UTF-16 units, as the api counts them. */
 const mostContentUnits = 8_000;
 const lowerCaseUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** As `toISOString()` writes it, of years that the database takes. */
+const instantCharacters = 24;
 
-/** Checks what came out of the queue before it goes into a batch; by hand, because it runs for every message. */
-export function readEnvelope(body: string): EnvelopeVerdict {
+/**
+ * Checks what came out of the queue before it goes into a batch; by hand, because it runs for every message. What nobody of
+ * ours signed names nobody, and is of the first version: no other was ever sent without a signature.
+ * @param unsignedIsBelieved see `unsigned.ts`
+ */
+export function readEnvelope(
+  body: string,
+  signature: Signature,
+  unsignedIsBelieved = false,
+): EnvelopeVerdict {
+  if (signature === 'foreign') return { kind: 'poison', reason: 'the signature is not ours' };
+  if (signature === 'none' && !unsignedIsBelieved) return { kind: 'poison', reason: 'not signed' };
+  const verdict = readContent(body);
+  if (verdict.kind === 'newer' && signature === 'none') return { kind: 'poison', reason: 'not signed' };
+  return verdict;
+}
+
+function readContent(body: string): EnvelopeVerdict {
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -42,7 +62,10 @@ export function readEnvelope(body: string): EnvelopeVerdict {
     };
   }
 
-  const key = { brokerMessageId, chatId, senderId, clientMessageId };
+  const key: SendKey = {
+    ...{ brokerMessageId, chatId, senderId, clientMessageId },
+    ...(typeof requestId === 'string' ? { requestId } : {}),
+  };
   if (typeof content !== 'string') return { kind: 'poison', reason: 'content is not a string', key };
   if (content.length < 1 || content.length > mostContentUnits) {
     return { kind: 'poison', reason: `content has not 1 to ${mostContentUnits} UTF-16 units`, key };
@@ -53,7 +76,10 @@ export function readEnvelope(body: string): EnvelopeVerdict {
     return { kind: 'poison', reason: 'sentAt is not ISO 8601 in UTC with milliseconds', key };
   }
   if (typeof requestId !== 'string') return { kind: 'poison', reason: 'requestId is not a string', key };
-  return { kind: 'valid', envelope: { version: 1, ...key, content, sentAt, requestId } };
+  return {
+    kind: 'valid',
+    envelope: { version: 1, brokerMessageId, chatId, senderId, clientMessageId, content, sentAt, requestId },
+  };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -65,7 +91,7 @@ function isUuid(value: unknown): value is string {
 }
 
 function isInstant(value: unknown): value is string {
-  if (typeof value !== 'string') return false;
+  if (typeof value !== 'string' || value.length !== instantCharacters) return false;
   const time = Date.parse(value);
   return !Number.isNaN(time) && new Date(time).toISOString() === value;
 }

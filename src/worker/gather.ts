@@ -12,6 +12,8 @@ export interface Stores {
    */
   gather(batch: readonly MessageToStore[], current: () => boolean): Promise<StoreOutcome[]>;
   alone: Store;
+  /** Whether storing works at all, now: then a batch that takes too long is itself the reason. */
+  work(): Promise<boolean>;
 }
 
 interface Waiting {
@@ -29,7 +31,7 @@ const longestWaitMs = 2;
  * maximum each partition by itself would have no more than one.
  * @param store throws for all of what it is given; where values may be at fault, each batch is then tried alone
  */
-export function gatherBatches(store: Store, mostMessages: number, log: Logger): Stores {
+export function gatherBatches(store: Store, mostMessages: number, log: Logger): Omit<Stores, 'work'> {
   let waiting: Waiting[] = [];
   let messages = 0;
   let underWay = 0;

@@ -1,7 +1,7 @@
-import { pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Consumer } from '../shared/queue/queue.ts';
-import { deadAfterMs, type WorkerRegistry } from '../shared/registry/registry.ts';
+import type { Membership } from '../shared/registry/membership.ts';
+import { deadAfterMs, type LiveProcess } from '../shared/registry/registry.ts';
 import { partitionsOf } from './partitions-of.ts';
 
 /**
@@ -10,41 +10,31 @@ import { partitionsOf } from './partitions-of.ts';
  * gives its partitions up, else they would wait behind it: it may be cut off from the registry and not from the queue.
  */
 export async function sharePartitions(dependencies: {
-  workerId: string;
-  registry: WorkerRegistry;
+  membership: Membership;
   partitionCount: number;
-  /** @param leaving aborted when the partition is given up: a batch that cannot be stored now is another's */
+  /** @param leaving aborted when the partition is to be another's: a batch that cannot be stored now is its */
   consume: (partition: number, leaving: AbortSignal) => Promise<Consumer>;
+  /** With every beat, when it is shared. */
+  onBeat?: () => void;
   log: Logger;
-  /** Between two beats; the registry takes a worker for dead after three. */
-  beatMs?: number;
   giveUpAfterMs?: number;
 }): Promise<{ stop(): Promise<void>; ready(): boolean }> {
-  const { workerId, registry, partitionCount, consume, log } = dependencies;
-  const { beatMs = 2_000, giveUpAfterMs = deadAfterMs } = dependencies;
+  const { membership, partitionCount, consume, onBeat, log } = dependencies;
+  const { giveUpAfterMs = deadAfterMs } = dependencies;
   const consumers = new Map<number, Consumer>();
   /** Openings and closings under way: a batch may take its time to finish, and the beat does not wait for it. */
   const changing = new Map<number, Promise<void>>();
   const leaving = new AbortController();
-  /** From one giving up to the next. */
-  let tenure = new AbortController();
+  /** Of each partition from its opening to its closing, whatever it closes for. */
+  const tenures = new Map<number, AbortController>();
   let seenAt = performance.now();
   let shared = false;
 
-  async function share(): Promise<void> {
-    let workerIds: string[];
-    const beganAt = performance.now();
-    try {
-      workerIds = await registry.beat(workerId);
-    } catch (error) {
-      log.warn({ err: error }, 'the registry of workers is away');
-      if (performance.now() - seenAt > giveUpAfterMs) giveUp();
-      return;
-    }
+  function share(live: readonly LiveProcess[], beganAt: number): void {
     seenAt = beganAt;
     if (leaving.signal.aborted) return;
-    if (tenure.signal.aborted) tenure = new AbortController();
-    const own = partitionsOf(workerId, workerIds, partitionCount);
+    const workerIds = live.filter(({ roles }) => roles.includes('worker')).map(({ id }) => id);
+    const own = partitionsOf(membership.id, workerIds, partitionCount);
     const settled = (partition: number) => !changing.has(partition);
     const lost = [...consumers.keys()].filter((partition) => !own.has(partition)).filter(settled);
     const won = [...own].filter((partition) => !consumers.has(partition)).filter(settled);
@@ -52,10 +42,11 @@ export async function sharePartitions(dependencies: {
     for (const partition of won) change(partition, open);
     if (lost.length + won.length > 0) log.info({ workers: workerIds.length, won, lost }, 'partitions shared');
     shared = true;
+    onBeat?.();
   }
 
   function giveUp(): void {
-    tenure.abort();
+    for (const tenure of tenures.values()) tenure.abort();
     shared = false;
     const given = [...consumers.keys()].filter((partition) => !changing.has(partition));
     for (const partition of given) change(partition, close);
@@ -71,14 +62,20 @@ export async function sharePartitions(dependencies: {
   }
 
   async function open(partition: number): Promise<void> {
+    const tenure = new AbortController();
+    tenures.set(partition, tenure);
     try {
-      consumers.set(partition, await consume(partition, tenure.signal));
+      const consumer = await consume(partition, tenure.signal);
+      consumers.set(partition, consumer);
+      // Given up meanwhile: whoever is asked to consume now would leave every batch at the first hiccup.
+      if (tenure.signal.aborted) await close(partition);
     } catch (error) {
       log.warn({ err: error, partition }, 'a partition could not be opened; tried again with the next beat');
     }
   }
 
   async function close(partition: number): Promise<void> {
+    tenures.get(partition)?.abort();
     try {
       await consumers.get(partition)?.close();
     } catch (error) {
@@ -87,27 +84,23 @@ export async function sharePartitions(dependencies: {
     consumers.delete(partition);
   }
 
-  async function beat(): Promise<void> {
-    while (!leaving.signal.aborted) {
-      await pause(beatMs * (0.75 + Math.random() * 0.5), leaving.signal);
-      if (!leaving.signal.aborted) await share();
-    }
-  }
-
-  await share();
+  const seat = await membership.join('worker', {
+    beat: share,
+    missed() {
+      if (performance.now() - seenAt > giveUpAfterMs) giveUp();
+    },
+  });
   await Promise.all(changing.values());
-  const beating = beat();
   return {
     ready: () => shared && !leaving.signal.aborted,
     async stop() {
       leaving.abort();
-      tenure.abort();
-      await beating;
+      for (const tenure of tenures.values()) tenure.abort();
+      // The others may line up behind it at once: a partition has one active consumer.
+      const left = seat.leave();
       await Promise.all(changing.values());
       await Promise.all([...consumers.keys()].map(close));
-      await registry.leave(workerId).catch((error: unknown) => {
-        log.warn({ err: error }, 'could not leave the registry of workers; it forgets this one by itself');
-      });
+      await left;
     },
   };
 }

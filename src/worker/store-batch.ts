@@ -1,11 +1,22 @@
-import { databaseErrorCode, isDatabaseUnavailable, isDataError, isInstallationError } from '../db/errors.ts';
+import {
+  databaseErrorCode,
+  isDatabaseUnavailable,
+  isDataError,
+  isInstallationError,
+  isTimeout,
+} from '../db/errors.ts';
 import type { MessageToStore, StoreOutcome } from '../db/queries/store-messages.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import { Abandoned } from './abandoned.ts';
 import type { Stores } from './gather.ts';
 
-export type BatchOutcome = StoreOutcome | { outcome: 'failed'; reason: string };
+export type BatchOutcome = StoreOutcome | Failed;
+
+interface Failed {
+  outcome: 'failed';
+  reason: string;
+}
 
 export interface StoreDependencies {
   stores: Stores;
@@ -17,26 +28,52 @@ export interface StoreDependencies {
 }
 
 /**
+ * How often PostgreSQL may give up a batch for taking too long, while it stores for others: then it is stored in halves, of
+ * which each is given up once before it is halved in turn. It is a message at last, which is set aside after three.
+ */
+const mostTimeoutsOfBatch = 2;
+const mostTimeoutsOfMessage = 3;
+
+/**
  * Stores a batch, in its order, however long PostgreSQL is away. If the values of one message are at fault (SQLSTATE 22,
- * 23), or an error that nobody foresaw outlasts `maxRetries`, the batch is stored one by one and whichever fails is
- * given back with the reason.
+ * 23), or an error that nobody foresaw outlasts `maxRetries`, the batch is stored one by one; if it takes too long where
+ * others do not, in halves. Whichever fails is given back with the reason.
  * @throws Abandoned when `leaving` is aborted while the database is away, and when the batch is no longer `current`
  */
 export async function storeBatch(
   dependencies: StoreDependencies,
   batch: readonly MessageToStore[],
 ): Promise<BatchOutcome[]> {
-  if (batch.length === 0) return [];
   const { current, stores } = dependencies;
-  const whole = await attempt(dependencies, batch, (given) => stores.gather(given, current));
-  if ('outcomes' in whole) return whole.outcomes;
-  if (batch.length === 1) return [whole.failed];
-  const outcomes: BatchOutcome[] = [];
-  for (const message of batch) {
-    const single = await attempt(dependencies, [message], stores.alone);
-    outcomes.push(...('outcomes' in single ? single.outcomes : [single.failed]));
+  /** Chats of which a message was set aside: somebody may hold one for hours, and each further message is tried once. */
+  const stuck = new Set<string>();
+
+  async function storePart(part: readonly MessageToStore[], store: Stores['alone']): Promise<BatchOutcome[]> {
+    const [first] = part;
+    if (!first) return [];
+    const whole = await attempt(dependencies, part, store, mostTimeoutsOf(part, first));
+    if ('outcomes' in whole) return whole.outcomes;
+    if (part.length === 1) {
+      if (whole.timedOut) stuck.add(first.chatId);
+      return [whole.failed];
+    }
+    const outcomes: BatchOutcome[] = [];
+    for (const smaller of whole.timedOut ? halves(part) : part.map((message) => [message]))
+      outcomes.push(...(await storePart(smaller, stores.alone)));
+    return outcomes;
   }
-  return outcomes;
+
+  function mostTimeoutsOf(part: readonly MessageToStore[], { chatId }: MessageToStore): number {
+    if (part.length === 1) return stuck.has(chatId) ? 1 : mostTimeoutsOfMessage;
+    return part.length === batch.length ? mostTimeoutsOfBatch : 1;
+  }
+
+  return storePart(batch, (given) => stores.gather(given, current));
+}
+
+function halves<Item>(items: readonly Item[]): [readonly Item[], readonly Item[]] {
+  const middle = Math.ceil(items.length / 2);
+  return [items.slice(0, middle), items.slice(middle)];
 }
 
 async function attempt(
@@ -44,9 +81,11 @@ async function attempt(
   batch: readonly MessageToStore[],
   /** For the first try. What failed is tried again alone: whoever it shared the commit with may be what hangs. */
   store: Stores['alone'],
-): Promise<{ outcomes: StoreOutcome[] } | { failed: { outcome: 'failed'; reason: string } }> {
+  mostTimeouts: number,
+): Promise<{ outcomes: StoreOutcome[] } | { failed: Failed; timedOut: boolean }> {
   const { stores, maxRetries, log, leaving, current } = dependencies;
   let waits = 0;
+  let timeouts = 0;
   let retries = 0;
   for (;;) {
     if (!current()) throw new Abandoned();
@@ -59,13 +98,21 @@ async function attempt(
       if (isDatabaseUnavailable(error) || isInstallationError(error)) {
         if (waits === 0) log.warn({ err: error }, 'the database is away; the batch waits for it');
         if (leaving.aborted) throw new Abandoned();
+        if (isTimeout(error) && (await stores.work())) {
+          timeouts += 1;
+          log.warn(
+            { timeouts, size: batch.length },
+            'a batch takes too long while PostgreSQL stores for others',
+          );
+          if (timeouts >= mostTimeouts) return { failed: failure(error, timeouts), timedOut: true };
+        }
         await pause(fullJitterMs(waits++), leaving);
         continue;
       }
-      if (isDataError(error)) return { failed: failure(error) };
+      if (isDataError(error)) return { failed: failure(error), timedOut: false };
       // Leaving ends every pause at once: what is left of the retries is for the next worker.
       if (leaving.aborted) throw new Abandoned();
-      if (retries >= maxRetries) return { failed: failure(error) };
+      if (retries >= maxRetries) return { failed: failure(error), timedOut: false };
       log.error({ err: error, size: batch.length, retry: retries + 1 }, 'storing a batch failed');
       await pause(fullJitterMs(retries++, 50, 1_000), leaving);
     }
@@ -73,7 +120,8 @@ async function attempt(
 }
 
 /** The code, not the text: PostgreSQL puts values into its messages. */
-function failure(error: unknown): { outcome: 'failed'; reason: string } {
+function failure(error: unknown, timeouts = 0): Failed {
   const code = databaseErrorCode(error);
-  return { outcome: 'failed', reason: `storing failed: ${code ? `SQLSTATE ${code}` : String(error)}` };
+  const what = timeouts > 0 ? `storing took too long ${timeouts} times` : 'storing failed';
+  return { outcome: 'failed', reason: `${what}: ${code ? `SQLSTATE ${code}` : String(error)}` };
 }

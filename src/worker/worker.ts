@@ -1,21 +1,27 @@
 import type { Database } from '../db/database.ts';
-import { storeMessages } from '../db/queries/store-messages.ts';
+import { watchDatabase } from '../db/identity.ts';
+import { isStoring, storeMessages } from '../db/queries/store-messages.ts';
 import type { Config } from '../shared/config.ts';
-import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notifier } from '../shared/notifications/notifications.ts';
-import type { DeadLetterSink, PartitionSource } from '../shared/queue/queue.ts';
-import type { WorkerRegistry } from '../shared/registry/registry.ts';
+import type { EnvelopeCodec } from '../shared/queue/envelope-codec.ts';
+import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/queue/queue.ts';
+import type { Membership } from '../shared/registry/membership.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createBatchHandler } from './batch.ts';
 import { gatherBatches } from './gather.ts';
 import { sharePartitions } from './share-partitions.ts';
+import { createUnsignedRule } from './unsigned.ts';
 
 export interface Worker {
   /** Finishes the batches in hand and has them acknowledged, gives the partitions to the others, leaves. */
   stop(): Promise<void>;
   /** Whether it takes its part of the partitions now. */
   ready(): boolean;
+  /** What is wrong with partitions, its own or not. */
+  problems(): readonly string[];
+  /** How much waits in all of them. */
+  depth(): QueueDepth | undefined;
 }
 
 export async function startWorker(dependencies: {
@@ -23,23 +29,43 @@ export async function startWorker(dependencies: {
   partitionSource: PartitionSource;
   deadLetterSink: DeadLetterSink;
   notifier: Notifier;
-  registry: WorkerRegistry;
+  membership: Membership;
+  envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
   config: Config['worker'] & { partitionCount: number };
   log: Logger;
+  /** Of {@link createUnsignedRule}. */
+  quietMs?: number;
 }): Promise<Worker> {
-  const { database, partitionSource, deadLetterSink, notifier, registry, config, log } = dependencies;
+  const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
+  const { config, log, quietMs } = dependencies;
   const announcer = createAnnouncer({ notifier, log });
-  const stores = gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log);
+  const stores = {
+    ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
+    work: () => isStoring(database),
+  };
+  const watch = await watchDatabase(database, log);
+  const unsigned = createUnsignedRule({
+    ...{ database, waiting: partitionSource.waiting, log },
+    ...(quietMs === undefined ? {} : { quietMs }),
+  });
+  const { databaseTime } = membership;
+  const handling = {
+    stores,
+    watch,
+    envelopes,
+    unsigned,
+    databaseTime,
+    deadLetterSink,
+    announcer,
+    config,
+    log,
+  };
   const share = await sharePartitions({
-    workerId: newId(),
-    registry,
+    membership,
     partitionCount: config.partitionCount,
     consume: (partition, leaving) =>
-      partitionSource.consume(
-        partition,
-        config,
-        createBatchHandler({ stores, deadLetterSink, announcer, config, log, leaving }),
-      ),
+      partitionSource.consume(partition, config, createBatchHandler({ ...handling, leaving })),
+    onBeat: () => void unsigned.look(),
     log,
   });
 
@@ -48,6 +74,8 @@ export async function startWorker(dependencies: {
       await share.stop();
       await announcer.stop();
     },
-    ready: () => share.ready() && partitionSource.ready(),
+    ready: () => share.ready() && partitionSource.ready() && !watch.replaced(),
+    problems: partitionSource.problems,
+    depth: partitionSource.depth,
   };
 }

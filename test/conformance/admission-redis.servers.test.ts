@@ -1,15 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { factTtlMs } from '../../src/shared/admission/admission.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import {
-  type AdmissionRedis,
-  type AdmissionTimes,
-  openAdmissionRedis,
-} from '../../src/shared/admission/redis-client.ts';
+import type { AdmissionRedis, AdmissionTimes } from '../../src/shared/admission/redis-client.ts';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
-import { createLog } from '../../src/shared/log.ts';
 import { eventually } from '../support/eventually.ts';
-import { openTestRedis } from '../support/redis.ts';
+import { openTestAdmission, openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { admissionConformance, generous, newFact } from './admission.ts';
 
@@ -21,12 +16,7 @@ afterAll(() => {
 
 /** As the api's own. */
 function openClient(url: string, times?: AdmissionTimes): AdmissionRedis {
-  const { hostname, port } = new URL(url);
-  const client = openAdmissionRedis({
-    redis: { host: hostname, port: Number(port), password: undefined, db: 0 },
-    log: createLog({ logLevel: 'silent' }, 'test'),
-    ...(times ? { times } : {}),
-  });
+  const client = openTestAdmission(url, times);
   clients.push(client);
   return client;
 }
@@ -37,12 +27,13 @@ async function connected(url: string, times?: AdmissionTimes): Promise<Admission
   return client;
 }
 
+const secret = 'a secret of this test';
 const prefix = () => `test-${crypto.randomUUID()}`;
 
 admissionConformance(
   'Redis',
   async (options) => createRedisFacts(await connected(servers.redisUrl), prefix(), options),
-  async (limits) => createRedisRateLimits(await connected(servers.redisUrl), prefix(), limits),
+  async (limits) => createRedisRateLimits(await connected(servers.redisUrl), prefix(), limits, secret),
 );
 
 describe('two processes', () => {
@@ -54,7 +45,9 @@ describe('two processes', () => {
     await createRedisFacts(two, name).revoke([fact]);
     expect(await createRedisFacts(one, name).read([fact])).toEqual([false]);
 
-    const limits = [one, two].map((client) => createRedisRateLimits(client, name, { ...generous, user: 2 }));
+    const limits = [one, two].map((client) =>
+      createRedisRateLimits(client, name, { ...generous, user: 2 }, secret),
+    );
     const take = [{ limit: 'user', key: 'ann' }] as const;
     await limits[0]!.consume(take);
     await limits[1]!.consume(take);
@@ -68,7 +61,7 @@ describe('two processes', () => {
     const facts = createRedisFacts(client, name);
     await facts.fill([newFact()]);
     await facts.revoke([newFact()]);
-    await createRedisRateLimits(client, name, generous).consume([{ limit: 'user', key: 'ann' }]);
+    await createRedisRateLimits(client, name, generous, secret).consume([{ limit: 'user', key: 'ann' }]);
     const looking = await openTestRedis(servers.redisUrl);
     const keys = await looking.keys(`${name}:*`);
     expect(keys).toHaveLength(3);
@@ -81,12 +74,43 @@ describe('two processes', () => {
   });
 });
 
+test('what people are known by is in no key, and counts all the same in every process', async () => {
+  const name = prefix();
+  const processes = [await connected(servers.redisUrl), await connected(servers.redisUrl)].map((client) =>
+    createRedisRateLimits(client, name, { ...generous, login: 2, address: 2 }, secret),
+  );
+  const [email, address] = ['ann.o’hara@example.com', '203.0.113.7'];
+  const takes = [
+    { limit: 'login', key: `email:${email}` },
+    { limit: 'login', key: `address:${address}` },
+    { limit: 'address', key: address },
+  ] as const;
+  for (const { consume } of processes) await consume(takes);
+  for (const take of takes) {
+    for (const { consume } of processes)
+      await expect(consume([take])).rejects.toMatchObject({ code: 'rate_limited' });
+  }
+
+  const looking = await openTestRedis(servers.redisUrl);
+  const keys = await looking.keys(`${name}:*`);
+  expect(keys).toHaveLength(takes.length);
+  expect(keys.join(' ')).not.toMatch(/ann|example|203|email|address:address/);
+  // Nor to be found by hashing all that there is.
+  const hashes = (['sha256', 'sha1', 'md5'] as const).flatMap((algorithm) =>
+    (['hex', 'base64url'] as const).flatMap((encoding) =>
+      takes.map(({ key }) => new Bun.CryptoHasher(algorithm).update(key).digest(encoding).slice(0, 16)),
+    ),
+  );
+  for (const hash of hashes) expect(keys.join(' ')).not.toContain(hash);
+  looking.disconnect();
+});
+
 test('a window whose end was never set gets one, and refuses nobody for ever', async () => {
   const name = prefix();
   const client = await connected(servers.redisUrl);
   const looking = await openTestRedis(servers.redisUrl);
   await looking.set(`${name}:limit:user:ann`, '7');
-  const limits = createRedisRateLimits(client, name, { ...generous, user: 5 });
+  const limits = createRedisRateLimits(client, name, { ...generous, user: 5 }, secret);
   const refused = limits.consume([{ limit: 'user', key: 'ann' }]);
   await expect(refused).rejects.toMatchObject({ code: 'rate_limited', retryAfterSeconds: 60 });
   expect(await looking.pttl(`${name}:limit:user:ann`)).toBeGreaterThan(50_000);
@@ -109,7 +133,7 @@ describe('Redis away', () => {
     const redis = await servers.createRedis();
     const client = await connected(redis.url);
     const facts = createRedisFacts(client, prefix());
-    const limits = createRedisRateLimits(client, prefix(), { ...generous, user: 5 });
+    const limits = createRedisRateLimits(client, prefix(), { ...generous, user: 5 }, secret);
     const fact = newFact();
     await facts.fill([fact]);
 
@@ -151,7 +175,7 @@ describe('Redis away', () => {
     const redis = await servers.createRedis();
     const client = await connected(redis.url);
     const facts = createRedisFacts(client, prefix());
-    const limits = createRedisRateLimits(client, prefix(), { ...generous, user: 1 });
+    const limits = createRedisRateLimits(client, prefix(), { ...generous, user: 1 }, secret);
     await redis.kill();
     const fact = newFact();
     const { answer, fast } = await timed(() => facts.read([fact]));
@@ -162,6 +186,11 @@ describe('Redis away', () => {
     await expect(limits.consume([{ limit: 'user', key: 'ann' }])).rejects.toMatchObject({
       code: 'rate_limited',
     });
+
+    const guess = { limit: 'guesses', key: 'ann@example.com', points: 3 } as const;
+    expect(await limits.count(guess)).toBe(3);
+    await limits.giveBack([guess]);
+    expect(await limits.count(guess)).toBe(3);
 
     await redis.restart();
     await eventually('it can be filled again', async () => {

@@ -9,6 +9,7 @@ export const generous: Config['rateLimits'] = {
   user: 1_000,
   address: 1_000,
   login: 1_000,
+  guesses: 1_000,
   lookup: 1_000,
   invite: 1_000,
 };
@@ -118,9 +119,43 @@ export function admissionConformance(
       expect(await limitOf(limits, 'ann')).toBe('limited');
     });
 
+    test('points that are given back can be taken again, at once and by everybody', async () => {
+      const limits = await openRateLimits({ ...generous, login: 20 });
+      const take = { limit: 'login', key: 'ann', points: 10 } as const;
+      const outcomeOf = () =>
+        limits.consume([take]).then(
+          () => 'allowed',
+          (error) => error.code,
+        );
+      expect([await outcomeOf(), await outcomeOf(), await outcomeOf()]).toEqual([
+        'allowed',
+        'allowed',
+        'rate_limited',
+      ]);
+      await limits.giveBack([take, take]);
+      expect([await outcomeOf(), await outcomeOf()]).toEqual(['allowed', 'rate_limited']);
+    });
+
+    test('what is given back to nobody leaves nothing behind', async () => {
+      const limits = await openRateLimits({ ...generous, login: 1 });
+      await limits.giveBack([{ limit: 'login', key: 'bob' }]);
+      await limits.consume([{ limit: 'login', key: 'ann' }]);
+      await limits.giveBack([{ limit: 'login', key: 'ann' }]);
+      expect(await limits.count({ limit: 'login', key: 'ann' })).toBe(1);
+    });
+
+    test('a count refuses nothing, and says how many there have been', async () => {
+      const limits = await openRateLimits({ ...generous, guesses: 2 });
+      const count = (points = 1) => limits.count({ limit: 'guesses', key: 'ann@example.com', points });
+      expect([await count(), await count(2), await count(), await count(0)]).toEqual([1, 3, 4, 4]);
+      await limits.giveBack([{ limit: 'guesses', key: 'ann@example.com', points: 3 }]);
+      expect(await count(0)).toBe(1);
+    });
+
     test('switched off, nothing is counted', async () => {
       const limits = await openRateLimits({ ...generous, user: 1, enabled: false });
       for (let at = 0; at < 3; at += 1) expect(await limitOf(limits, 'ann')).toBe('allowed');
+      expect(await limits.count({ limit: 'user', key: 'ann' })).toBe(0);
     });
   });
 }

@@ -6,14 +6,29 @@ import { inTransaction } from '../../src/db/transaction.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 import { databaseConformance } from './database.ts';
+import { migrationsConformance } from './database-migrations.ts';
 
 const servers = await realServers();
 let database: Database | undefined;
-afterAll(() => database?.close());
+let migrated: Database | undefined;
+afterAll(async () => {
+  await database?.close();
+  await migrated?.close();
+});
 
 databaseConformance('PostgreSQL', async () => {
   database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
   return database;
+});
+
+migrationsConformance('PostgreSQL, in a schema of its own', async () => {
+  const url = new URL(await servers.createDatabase());
+  const maker = openPostgres({ url: url.href, applicationName: 'confab-test' });
+  await maker.query('CREATE SCHEMA other', []);
+  await maker.close();
+  url.searchParams.set('search_path', 'other');
+  migrated = openPostgres({ url: url.href, applicationName: 'confab-test' });
+  return migrated;
 });
 
 test('a database that is not there answers database_unavailable within 5 s', async () => {

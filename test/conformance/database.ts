@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { type Database, iso } from '../../src/db/database.ts';
 import { isDataError, isUniqueViolation } from '../../src/db/errors.ts';
-import { assertMigrated, migrate, SchemaError } from '../../src/db/migrate.ts';
+import { assertMigrated, migrate } from '../../src/db/migrate.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { chatParticipants, chats, messages, users } from '../../src/db/schema.ts';
+import { SchemaError } from '../../src/db/schema-error.ts';
 import { newId } from '../../src/shared/ids.ts';
 
 /** What every `Database` does alike; the caller gives an empty one and closes it. */
@@ -28,11 +29,23 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
       await assertMigrated(database);
     });
 
+    test('the first versions, which refuse each migration that they do not know, find those alone that concern them', async () => {
+      // As they ask, to the letter.
+      const rows = await database.orm
+        .select({ name: sql<string>`name`, hash: sql<string>`hash` })
+        .from(sql`applied_migrations`);
+      expect(rows.map(({ name }) => name).toSorted()).toEqual([
+        '0000_tables',
+        '0001_store_messages',
+        '0002_store_messages_by_key',
+      ]);
+    });
+
     test('a database migrated by a newer version is refused', async () => {
-      await database.query(`INSERT INTO applied_migrations (name, hash) VALUES ('9999_future', 'x')`, []);
+      await database.query(`INSERT INTO recorded_migrations (name, hash) VALUES ('9999_future', 'x')`, []);
       await expect(assertMigrated(database)).rejects.toThrow(SchemaError);
       await expect(migrate(database)).rejects.toThrow(/newer version/);
-      await database.query(`DELETE FROM applied_migrations WHERE name = '9999_future'`, []);
+      await database.query(`DELETE FROM recorded_migrations WHERE name = '9999_future'`, []);
     });
 
     test('rows look alike: int8 is a number, json is parsed, times come as ISO 8601', async () => {
@@ -48,6 +61,25 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
         time: '2026-02-14T12:00:00.100Z',
         text: 'it\'s "quoted"',
         ids: ['0199aa00-0000-7000-8000-000000000001'],
+      });
+    });
+
+    test('arrays go and come as they are: of quotes, commas, nothing, nulls, numbers, arrays', async () => {
+      const texts = ['', 'NULL', 'a,b', '{c}', '"d"', 'e\\f', ' g ', "h'i", 'j\nk', 'é😀', null];
+      const [row] = await database.query(
+        `SELECT $1::text[] AS texts, $2::int[] AS ints, $3::bigint[] AS bigs, $4::text[] AS none,
+          ARRAY[ARRAY['a', 'b c'], ARRAY['"', null]] AS nested, ARRAY[true, false] AS flags,
+          ARRAY[1.5, -2]::float8[] AS floats, ARRAY['{"a": [1]}'::jsonb] AS documents,
+          ($5::text[]::timestamptz[])[1] = '2026-02-14 12:00:00Z' AS same`,
+        [texts, [1, -2, null], [9007199254740991], [], ['2026-02-14T12:00:00Z']],
+      );
+      expect(row).toEqual({
+        ...{ texts, ints: [1, -2, null], bigs: [9007199254740991], none: [] },
+        nested: [
+          ['a', 'b c'],
+          ['"', null],
+        ],
+        ...{ flags: [true, false], floats: [1.5, -2], documents: [{ a: [1] }], same: true },
       });
     });
 
@@ -131,6 +163,20 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
         expect(await rowsOf(chatId)).toMatchObject([{ content: 'first' }]);
       });
 
+      test('the last activity of a chat is of the clock of the database, whatever an api says or has said', async () => {
+        const { chatId, senderId } = await newChat();
+        await database.query(`UPDATE chats SET last_activity_at = now() + interval '1 day' WHERE id = $1`, [
+          chatId,
+        ]);
+        await store({ ...messageOf(chatId, senderId, 'from tomorrow'), sentAt: '2999-01-01T00:00:00.000Z' });
+        const [row] = await database.query<{ seconds: number }>(
+          'SELECT abs(extract(epoch FROM now() - last_activity_at))::int AS seconds FROM chats WHERE id = $1',
+          [chatId],
+        );
+        expect(row?.seconds).toBeLessThan(30);
+        expect(await rowsOf(chatId)).toMatchObject([{ sentAt: new Date('2999-01-01T00:00:00.000Z') }]);
+      });
+
       test('refused messages take no number', async () => {
         const { chatId, senderId } = await newChat();
         const outcomes = await store(
@@ -194,6 +240,55 @@ export function databaseConformance(name: string, open: () => Promise<Database>)
         ];
         await store(...contents.map((content) => messageOf(chatId, senderId, content)));
         expect((await rowsOf(chatId)).map(({ content }) => content)).toEqual(contents);
+      });
+    });
+
+    describe('membership_version', () => {
+      const versionOf = async (userId: string) =>
+        (await database.orm.select().from(users).where(eq(users.id, userId)))[0]!.membershipVersion;
+
+      test('is another one for whom it concerns, and nobody else, after every statement that changes who takes part', async () => {
+        const [one, two] = [await newChat(), await newChat()];
+        const guest = (await newChat()).senderId;
+        const all = [one.senderId, two.senderId, guest];
+        let known = await Promise.all(all.map(versionOf));
+        const changed = async (work: PromiseLike<unknown>) => {
+          await work;
+          const now = await Promise.all(all.map(versionOf));
+          const changes = now.map((version, at) => version !== known[at]);
+          known = now;
+          return changes;
+        };
+        const enter = (chatId: string, ...userIds: string[]) =>
+          database.query(
+            `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+             SELECT $1::uuid, unnest($2::uuid[]), 'member', 9, 9
+             ON CONFLICT (chat_id, user_id) DO UPDATE SET left_at = NULL`,
+            [chatId, userIds],
+          );
+        const update = (set: string, chatId: string, userId: string) =>
+          database.query(`UPDATE chat_participants SET ${set} WHERE chat_id = $1 AND user_id = $2`, [
+            chatId,
+            userId,
+          ]);
+        expect(await changed(enter(one.chatId, guest))).toEqual([false, false, true]);
+        expect(await changed(enter(one.chatId, guest))).toEqual([false, false, false]);
+        expect(await changed(update(`role = 'owner'`, one.chatId, guest))).toEqual([false, false, false]);
+        expect(await changed(update('left_at = now()', one.chatId, guest))).toEqual([false, false, true]);
+        expect(await changed(update('left_at = now()', one.chatId, guest))).toEqual([false, false, false]);
+        // One comes back, the other is new.
+        expect(await changed(enter(one.chatId, guest, two.senderId))).toEqual([false, true, true]);
+        expect(await changed(update(`user_id = '${one.senderId}'`, two.chatId, two.senderId))).toEqual([
+          true,
+          true,
+          false,
+        ]);
+        const gone = database.query('DELETE FROM chats WHERE id = $1', [two.chatId]);
+        expect(await changed(gone)).toEqual([true, false, false]);
+        const none = database.query('DELETE FROM chat_participants WHERE chat_id = $1', [two.chatId]);
+        expect(await changed(none)).toEqual([false, false, false]);
+        const emptied = database.query('TRUNCATE chat_participants', []);
+        expect(await changed(emptied)).toEqual([true, true, true]);
       });
     });
 

@@ -85,4 +85,18 @@ describe('presence of several gateways in Redis', () => {
     await expect(presence.heartbeat(new Map())).rejects.toThrow();
     client.disconnect();
   });
+
+  test('a frozen Redis is waited for by one question, not by those behind it, and asked again when it goes on', async () => {
+    const redis = await servers.createRedis();
+    const client = await openTestRedis(redis.url);
+    const presence = createRedisPresence(client, 'test');
+    await presence.update('ada', new Set(['s1']));
+    await redis.pause();
+    const began = performance.now();
+    for (let at = 0; at < 100; at += 1) expect(await presence.online(['ada'])).toEqual(new Set());
+    expect(performance.now() - began).toBeLessThan(900);
+    await redis.resume();
+    await eventually('it is asked again', async () => (await presence.online(['ada'])).has('ada'), 3_000);
+    client.disconnect();
+  });
 });

@@ -1,11 +1,23 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import amqplib from 'amqplib';
 import pino from 'pino';
-import type { BrokerConfig } from '../../src/shared/config.ts';
+import { type BrokerConfig, parseConfig } from '../../src/shared/config.ts';
 import type { Delivery, Queue } from '../../src/shared/queue/queue.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import { watchDepths } from '../../src/shared/queue/rabbitmq-depth-watch.ts';
+import { createLink } from '../../src/shared/queue/rabbitmq-link.ts';
+import { StartError } from '../../src/shared/start-error.ts';
+import type { TlsFiles } from '../../src/shared/tls.ts';
+import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
+import { createWire } from '../support/half-dead.ts';
+import { heardLog } from '../support/heard-log.ts';
 import { realServers } from '../support/servers.ts';
+import { tlsCertificate, tlsKey } from '../support/tls.ts';
+import { createTlsFront } from '../support/tls-front.ts';
 import { partitionCount as allPartitions, collect, numbered, publish, queueConformance } from './queue.ts';
 
 const servers = await realServers();
@@ -15,16 +27,7 @@ afterAll(async () => {
   for (const each of opened) await each.close();
 }, 30_000);
 
-function brokerAt(url: string): BrokerConfig {
-  const names = servers.createBrokerNames();
-  return {
-    url,
-    exchange: names.RABBITMQ_CHAT_EXCHANGE,
-    deadLetterExchange: names.RABBITMQ_CHAT_DLX_EXCHANGE,
-    queuePrefix: names.RABBITMQ_CHAT_QUEUE_PREFIX,
-    deadLetterQueue: names.RABBITMQ_CHAT_DLQ_NAME,
-  };
-}
+const brokerAt = (url: string): BrokerConfig => brokerConfig(url, servers.createBrokerNames());
 
 function open(broker: BrokerConfig, { partitionCount = allPartitions, waitMs = 20_000 } = {}): Queue {
   const queue = openRabbitMq({ broker, partitionCount, log, waitMs });
@@ -33,6 +36,7 @@ function open(broker: BrokerConfig, { partitionCount = allPartitions, waitMs = 2
 }
 
 const shared = brokerAt(servers.rabbitmqUrl);
+const port = Number(new URL(servers.rabbitmqUrl).port);
 queueConformance('RabbitMQ', { open: async () => open(shared) });
 
 /** What a rejected promise gave, and after how long. */
@@ -79,7 +83,7 @@ describe('RabbitMQ: at start', () => {
   });
 
   test('a broker that is not there is waited for as long as it was said, then named', async () => {
-    const absent = open({ ...shared, url: 'amqp://guest:secret@127.0.0.1:1/' }, { waitMs: 600 });
+    const absent = open(brokerConfig('amqp://guest:secret@127.0.0.1:1/'), { waitMs: 600 });
     const { error, ms } = await failure(absent.partitionSource());
     expect(String(error)).toMatch(/RabbitMQ at 127\.0\.0\.1:1 was not there within 0\.6 s/);
     expect(String(error)).not.toContain('secret');
@@ -87,11 +91,93 @@ describe('RabbitMQ: at start', () => {
     expect(ms).toBeLessThan(5_000);
   });
 
-  test('a wrong password is not waited for', async () => {
-    const wrong = Object.assign(new URL(servers.rabbitmqUrl), { password: 'wrong' }).href;
-    const { error } = await failure(open({ ...shared, url: wrong }, { waitMs: 600_000 }).sendQueue());
-    expect(String(error)).toMatch(/refuses: .*ACCESS.REFUSED/);
-  }, 20_000);
+  const front = createTlsFront(port);
+  afterAll(async () => (await front).close());
+  const encrypted = (tls: TlsFiles) => async (): Promise<Partial<BrokerConfig>> => ({
+    ...{ hosts: [{ host: 'localhost', port: (await front).port }], encrypted: true, tls },
+  });
+  const http = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('hello') });
+  afterAll(() => http.stop(true));
+  const at = (other: number) => [{ host: '127.0.0.1', port: other }];
+
+  test.each<[string, RegExp, () => Promise<Partial<BrokerConfig>>]>([
+    ['a wrong password', /ACCESS_REFUSED - Login was refused/, async () => ({ password: 'wrong' })],
+    ['a missing virtual host', /NOT_ALLOWED - vhost nowhere not found/, async () => ({ vhost: 'nowhere' })],
+    ['another server', /does not speak AMQP/, async () => ({ hosts: at(http.port ?? 0) })],
+    ['a port with TLS', /speaks TLS there/, async () => ({ hosts: at((await front).port) })],
+    ['a port without TLS', /does not speak TLS/, async () => ({ encrypted: true })],
+    ['an unknown authority', /self.signed certificate.*RABBITMQ_TLS_CA/, encrypted({})],
+    [
+      'another name',
+      /does not match certificate/,
+      async () => ({ ...(await encrypted({ ca: tlsCertificate })()), hosts: at((await front).port) }),
+    ],
+    [
+      'an authority that is not there',
+      /RABBITMQ_TLS_CA is neither PEM nor/,
+      encrypted({ ca: '/not/there.pem' }),
+    ],
+    ['an authority that is none', /RABBITMQ_TLS_CA: .* holds no PEM/, encrypted({ ca: import.meta.path })],
+    [
+      'a mechanism that it does not have',
+      /EXTERNAL is not provided/,
+      async () => ({ mechanism: 'EXTERNAL' }),
+    ],
+  ])('%s is not waited for', async (_, reason, of) => {
+    const { error, ms } = await failure(
+      open({ ...shared, ...(await of()) }, { waitMs: 600_000 }).sendQueue(),
+    );
+    expect(error).toBeInstanceOf(StartError);
+    expect(String(error)).toMatch(reason);
+    expect(ms).toBeLessThan(5_000);
+  });
+
+  test('certificates are taken as PEM and as files, with ours where it is asked for', async () => {
+    const asking = await createTlsFront(port, {
+      ...{ requestCert: true, rejectUnauthorized: true, ca: tlsCertificate },
+    });
+    const folder = await mkdtemp(join(tmpdir(), 'confab-tls-'));
+    const [ca, key] = [join(folder, 'ca.pem'), join(folder, 'key.pem')];
+    await Promise.all([writeFile(ca, tlsCertificate), writeFile(key, tlsKey)]);
+    const names = servers.createBrokerNames();
+    const oneLine = tlsCertificate.replaceAll('\n', '\\n');
+    for (const environment of [
+      { RABBITMQ_URI: `amqps://localhost:${asking.port}?cacertfile=${ca}&certfile=${ca}&keyfile=${key}` },
+      {
+        ...{ RABBITMQ_HOST: `localhost:${asking.port}`, RABBITMQ_TLS_CA: oneLine },
+        ...{ RABBITMQ_TLS_CERT: ca, RABBITMQ_TLS_KEY: tlsKey },
+      },
+    ]) {
+      const { broker } = parseConfig({ ...environment, ...names });
+      await publish(open(broker, { partitionCount: 1 }), 0, ['x']);
+    }
+    await rm(folder, { recursive: true });
+    asking.close();
+  });
+
+  test('of several hosts the first that is there is taken, and another when it goes', async () => {
+    const [one, other] = [createWire(port), createWire(port)];
+    const { log: heard, lines } = heardLog();
+    const broker = {
+      ...brokerAt(servers.rabbitmqUrl),
+      hosts: [1, one.port, other.port].flatMap(at),
+    };
+    const queue = openRabbitMq({ broker, partitionCount: 1, log: heard, waitMs: 5_000 });
+    opened.push(queue);
+    const send = await queue.sendQueue();
+    const [taken, free] = one.connections() === 1 ? [one, other] : [other, one];
+    expect(free.connections()).toBe(0);
+    taken.refuse(true);
+    taken.cut();
+    await eventually('it is connected again', () => send.ready() && free.connections() === 1);
+    await publish(queue, 0, ['x']);
+    const lost = lines.find(({ msg }) => msg.startsWith(`lost RabbitMQ at 127.0.0.1:${taken.port}`));
+    expect(lost).toMatchObject({ level: 'warn', reason: expect.stringMatching(/./) });
+    expect(lines.map(({ msg }) => msg)).toContain(
+      `RabbitMQ at 127.0.0.1:${free.port} is back (confab publisher)`,
+    );
+    await Promise.all([one.close(), other.close()]);
+  });
 });
 
 describe('RabbitMQ: publishing', () => {
@@ -121,6 +207,68 @@ describe('RabbitMQ: publishing', () => {
     await publish(queue, 0, ['1']);
     expect((await collect(queue, 0, 1)).map(({ id }) => id)).toEqual(['1']);
   });
+
+  test('queues that are deleted are declared again, for those who publish and those who consume', async () => {
+    const broker = brokerAt(servers.rabbitmqUrl);
+    const queue = open(broker, { partitionCount: 2 });
+    const send = await queue.sendQueue();
+    const seen: string[] = [];
+    await (await queue.partitionSource()).consume(0, { batchSize: 4, bufferedBatches: 1 }, async (batch) => {
+      seen.push(...batch.map(({ id }) => id ?? ''));
+      return 'done';
+    });
+    await publish(queue, 0, ['before']);
+    await eventually('it came', () => seen.length === 1);
+    const connection = await amqplib.connect(servers.rabbitmqUrl);
+    const channel = await connection.createChannel();
+    for (const partition of [0, 1]) await channel.deleteQueue(`${broker.queuePrefix}.p${partition}`);
+    await connection.close();
+    for (const partition of [0, 1]) {
+      await eventually('it is accepted again', async () => {
+        return !(await failure(send.publish({ id: 'after', partition, body: '{}' }))).error;
+      });
+    }
+    await eventually('it came', () => seen.includes('after'));
+  });
+
+  test('a bound on the bytes of a queue refuses what is too much, at once', async () => {
+    const broker = { ...brokerAt(servers.rabbitmqUrl), queueMaxBytes: 1_048_576 };
+    const send = await open(broker, { partitionCount: 1 }).sendQueue();
+    const large = () => failure(send.publish({ id: 'x', partition: 0, body: 'x'.repeat(256 * 1024) }));
+    let filled = await large();
+    for (let at = 0; at < 16 && !filled.error; at += 1) filled = await large();
+    expect(filled).toMatchObject({ error: { cause: { message: expect.stringContaining('full') } } });
+    expect(filled.ms).toBeLessThan(1_000);
+    // Nor does another bound, or none, keep a process from starting.
+    for (const queueMaxBytes of [2_097_152, undefined]) {
+      await open({ ...broker, queueMaxBytes }, { partitionCount: 1 }).sendQueue();
+    }
+  });
+});
+
+test('RabbitMQ: how much waits is looked at now and then, and what nobody works off is named', async () => {
+  const broker = brokerAt(servers.rabbitmqUrl);
+  const queue = open(broker, { partitionCount: 3 });
+  await publish(queue, 1, numbered(7));
+  await (await queue.deadLetterSink()).put({
+    delivery: { id: 'x', body: '{}', partition: 0 },
+    reason: 'none',
+  });
+  const { log: heard, lines } = heardLog();
+  const link = createLink({ broker, name: 'test', log, waitMs: 5_000 });
+  await link.open();
+  const watch = watchDepths({ link, broker, partitionCount: 3, log: heard, everyMs: 50 });
+  await eventually('it is named', () => watch.problems().length > 0);
+  expect(watch.problems()).toEqual(['partition 1: messages wait, and nobody consumes it']);
+  expect(watch.depth()).toEqual({ waiting: 7, deadLetters: 1 });
+  await collect(queue, 1, 7);
+  await eventually('it is well', () => watch.problems().length === 0 && watch.depth()?.waiting === 0);
+  expect(lines.map(({ level, partition }) => [level, partition])).toEqual([
+    ['warn', 1],
+    ['info', 1],
+  ]);
+  watch.stop();
+  await link.close();
 });
 
 describe('RabbitMQ: dead letters', () => {
@@ -171,7 +319,7 @@ describe('RabbitMQ: dead letters', () => {
 
 describe('RabbitMQ: failures', async () => {
   const own = await servers.createRabbitmq();
-  const broker = { ...brokerAt(servers.rabbitmqUrl), url: own.url };
+  const broker = brokerAt(own.url);
 
   test('a batch whose connection died is abandoned: its verdict does not count, and it comes again in order', async () => {
     const queue = open(broker);
@@ -225,7 +373,8 @@ describe('RabbitMQ: failures', async () => {
   }, 30_000);
 
   test('a broker in alarm refuses at once, and takes messages again when the alarm is over', async () => {
-    const queue = open(broker);
+    const { log: heard, lines } = heardLog();
+    const queue = openRabbitMq({ broker, partitionCount: allPartitions, log: heard, waitMs: 20_000 });
     const send = await queue.sendQueue();
     await own.ctl('set_vm_memory_high_watermark', '0.00001');
     const first = await failure(send.publish({ id: '0', partition: 1, body: '{}' }));
@@ -233,10 +382,17 @@ describe('RabbitMQ: failures', async () => {
     expect(first.ms).toBeLessThan(5_000);
     const second = await failure(send.publish({ id: '1', partition: 1, body: '{}' }));
     expect(second.error).toMatchObject({ code: 'broker_unavailable' });
+    expect(second.error).toMatchObject({ cause: { message: expect.stringContaining('low on memory') } });
     expect(second.ms).toBeLessThan(50);
     expect(send.ready()).toBe(false);
+    expect(send.problems()).toEqual(['RabbitMQ takes no messages now: low on memory']);
+    for (let at = 0; at < 100; at += 1) await failure(send.publish({ id: '1', partition: 1, body: '{}' }));
     await own.ctl('set_vm_memory_high_watermark', '0.4');
     await eventually('the alarm is over', () => send.ready());
+    expect(lines).toMatchObject([
+      { level: 'warn', reason: 'low on memory', msg: 'RabbitMQ takes no messages now: blocked' },
+      { level: 'info', msg: 'RabbitMQ takes messages again: unblocked' },
+    ]);
     await publish(queue, 1, ['2']);
     await queue.close();
   }, 30_000);

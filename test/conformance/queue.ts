@@ -18,7 +18,7 @@ export interface QueueUnderTest {
   };
 }
 
-export const partitionCount = 12;
+export const partitionCount = 13;
 const options: ConsumeOptions = { batchSize: 10, bufferedBatches: 1 };
 
 /** What every queue does alike. Each test has its own partition, so that none sees what another left. */
@@ -222,7 +222,8 @@ export function queueConformance(name: string, { open, differs = {} }: QueueUnde
 
       expect(await store.drop(['dropped', 'unknown'])).toEqual(['dropped']);
       expect(await store.drop(['dropped'])).toEqual([]);
-      expect(await store.replay(['kept', 'unknown'])).toEqual(['kept']);
+      const rewrite = (body: string) => `${body}, rewritten`;
+      expect(await store.replay(['kept', 'unknown'], rewrite)).toEqual(['kept']);
       expect(await store.replay(['kept'])).toEqual([]);
       expect(await store.replay('all')).toEqual([nameless.id]);
       expect(await store.replay('all')).toEqual([]);
@@ -234,8 +235,22 @@ export function queueConformance(name: string, { open, differs = {} }: QueueUnde
         return 'done';
       });
       await eventually('the replayed are back in their partition', () => seen.size === 2);
-      expect(seen.get('body of kept')).toEqual({ id: 'kept', partition: at, body: 'body of kept' });
+      const body = 'body of kept, rewritten';
+      expect(seen.get(body)).toEqual({ id: 'kept', partition: at, body });
       expect(seen.has('not JSON, and no id')).toBe(true);
+    });
+
+    test('what waits is what no consumer has in hand', async () => {
+      const at = nextPartition();
+      const both = await queue();
+      const source = await both.partitionSource();
+      const before = await source.waiting();
+      const wait = (count: number) =>
+        eventually(`${count} more wait`, async () => (await source.waiting()) === before + count);
+      await publish(both, at, numbered(3));
+      await wait(3);
+      await collect(both, at, 3);
+      await wait(0);
     });
 
     test('once closed it takes nothing: broker_unavailable, with a time to come back', async () => {

@@ -1,20 +1,46 @@
 import { describe, expect, test } from 'bun:test';
 import { newId } from '../../src/shared/ids.ts';
-import type { WorkerRegistry } from '../../src/shared/registry/registry.ts';
+import type { LiveProcess, ProcessRegistry } from '../../src/shared/registry/registry.ts';
 
-/** What every `WorkerRegistry` does alike. */
-export function registryConformance(name: string, open: () => Promise<WorkerRegistry>): void {
-  describe(`worker registry: ${name}`, () => {
-    test('all that beat see one another, themselves included; who leaves is gone', async () => {
+/** A process as it would say of itself. */
+export const process = (own: Partial<LiveProcess> = {}): LiveProcess => ({
+  id: newId(),
+  roles: ['worker'],
+  programVersion: '1.2.3',
+  envelopeVersion: 1,
+  fingerprints: {},
+  ...own,
+});
+
+export const byId = (live: readonly LiveProcess[]) => live.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+
+/** What every `ProcessRegistry` does alike. */
+export function registryConformance(name: string, open: () => Promise<ProcessRegistry>): void {
+  describe(`registry of processes: ${name}`, () => {
+    test('all that beat see one another, themselves included, as each says of itself; who leaves is gone', async () => {
       const registry = await open();
-      const [one, two] = [newId(), newId()];
-      expect(await registry.beat(one)).toEqual([one]);
-      expect((await registry.beat(two)).toSorted()).toEqual([one, two].toSorted());
-      expect((await registry.beat(one)).toSorted()).toEqual([one, two].toSorted());
-      await registry.leave(two);
-      await registry.leave(two);
-      expect(await registry.beat(one)).toEqual([one]);
-      await registry.leave(one);
+      const one = process({ roles: ['api', 'worker'], fingerprints: { redis: 'r"1\'', broker: 'b1' } });
+      const two = process({ roles: ['gateway'], envelopeVersion: 3 });
+      const live = async (self: LiveProcess) => byId((await registry.beat(self)).live);
+      expect(await live(one)).toEqual([one]);
+      expect(await live(two)).toEqual([one, two]);
+      const changed: LiveProcess = { ...one, roles: ['api'], fingerprints: { redis: 'r2' } };
+      expect(await live(changed)).toEqual([changed, two]);
+      expect(await live(two)).toEqual([changed, two]);
+      await registry.leave(two.id);
+      await registry.leave(two.id);
+      expect(await live(one)).toEqual([one]);
+      await registry.leave(one.id);
+    });
+
+    test('it tells the time of who keeps it', async () => {
+      const registry = await open();
+      const self = process();
+      const before = Date.now();
+      const { databaseTime } = await registry.beat(self);
+      expect(databaseTime).toBeGreaterThan(before - 1_000);
+      expect(databaseTime).toBeLessThan(Date.now() + 1_000);
+      await registry.leave(self.id);
     });
   });
 }

@@ -6,10 +6,12 @@ import type { ApiEnv } from '../../src/api/env.ts';
 import type { Dependency } from '../../src/api/routes/health.ts';
 import type { Database } from '../../src/db/database.ts';
 import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { createTestApi, type TestApi, type TestApiOptions, testPassword } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
+import { eventually } from '../support/eventually.ts';
 
 const base = await embeddedBase();
 const open = (options: Partial<TestApiOptions> = {}) => createTestApi({ ...base, ...options });
@@ -58,6 +60,7 @@ describe('every answer', () => {
     expect((await from('https://evil.example.com')).headers.has('access-control-allow-origin')).toBe(false);
     const preflight = await from('https://app.example.com', 'OPTIONS');
     expect(preflight.status).toBe(204);
+    // Tracing libraries add headers of their own to a page's requests.
     expect(preflight.headers.get('access-control-allow-headers')).toBe('authorization,traceparent');
     expect(preflight.headers.get('access-control-allow-methods')).toContain('DELETE');
   });
@@ -108,6 +111,26 @@ test('the log has a line a request, without tokens, passwords, emails or bodies'
   }
 });
 
+test('probes are told at debug, every other request by the pattern of its route', async () => {
+  const lines: string[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
+  const { call, get } = await open({ log });
+  for (const path of ['/healthz', '/readyz', '/openapi.json', '/users/x?y=1', '/nowhere']) await get(path);
+  await call('DELETE', '/auth/login');
+  expect(lines.map((line) => JSON.parse(line)).map(({ level, route }) => [level, route])).toEqual([
+    ...[
+      [20, '/healthz'],
+      [20, '/readyz'],
+      [30, '/openapi.json'],
+      [30, '/users/:userId'],
+    ],
+    ...[
+      [30, '/*'],
+      [30, '/*'],
+    ],
+  ]);
+});
+
 describe('errors', () => {
   const failing = (error: Error): Partial<TestApiOptions> => ({
     chatRoutes: () => new Hono<ApiEnv>().get('/fails', () => Promise.reject(error)),
@@ -154,6 +177,28 @@ describe('errors', () => {
     const problem = await problemOf(answer);
     expect(problem.code).toBe('database_unavailable');
     expect(JSON.stringify(problem)).not.toContain('10.0.0.7');
+  });
+
+  test('what is refused by the thousand is told once a second, with its count, and why', async () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7'), { code: 'ECONNREFUSED' });
+    const lines: string[] = [];
+    const log = pino({}, { write: (line: string) => lines.push(line) });
+    const { get } = await open({ ...failing(refused), log });
+    const statuses: number[] = [];
+    for (let time = 0; time < 1_000; time += 1) statuses.push((await get('/fails')).status);
+    expect(new Set(statuses)).toEqual(new Set([503]));
+    const counted = () => lines.map((line) => JSON.parse(line).count).reduce((sum, count) => sum + count, 0);
+    await eventually('all are told of', () => counted() === 1_000);
+    expect(lines.length).toBeLessThanOrEqual(5);
+    for (const line of lines) {
+      expect(JSON.parse(line)).toMatchObject({
+        msg: 'request failed',
+        level: 40,
+        code: 'database_unavailable',
+        reason: 'connect ECONNREFUSED 10.0.0.7',
+        requestId: expect.any(String),
+      });
+    }
   });
 
   test('503: a database that never answers hangs nobody', async () => {
@@ -227,29 +272,10 @@ describe('limits', () => {
     expect(await statuses(3, () => get('/auth/me', 'garbage'))).toEqual([401, 401, 429]);
   });
 
-  test('429: sign-ins of an address', async () => {
+  test('429: refresh tokens of an address that are none', async () => {
     const { post } = await limited({ RATE_LIMIT_LOGIN: '2' });
     const login = () => post('/auth/refresh', { refreshToken: 'x' });
     expect(await statuses(3, login)).toEqual([401, 401, 429]);
-  });
-
-  test('429: a tenth as many wrong passwords for one email, then the right one too', async () => {
-    const { call, post, signUp } = await limited({ RATE_LIMIT_LOGIN: '20', TRUST_PROXY: 'true' });
-    const { email } = await signUp();
-    let address = 0;
-    const login = (password: string) => {
-      address += 1;
-      return call(
-        'POST',
-        '/auth/login',
-        { email, password },
-        { headers: { 'X-Forwarded-For': `192.0.2.${address}` } },
-      );
-    };
-    // signUp() has taken one of the twenty points: a wrong password takes ten.
-    expect(await statuses(2, () => login('wrong password'))).toEqual([401, 401]);
-    expect((await login(testPassword)).status).toBe(429);
-    expect((await post('/auth/login', { email: 'other@example.com', password: 'x' })).status).toBe(401);
   });
 
   test('429: a user’s look-ups by email', async () => {
@@ -260,12 +286,57 @@ describe('limits', () => {
     expect((await get('/auth/me', accessToken)).status).toBe(200);
   });
 
+  test('429: bodies that cannot be read, of the routes that everybody may ask', async () => {
+    const { post } = await limited({ RATE_LIMIT_LOGIN: '4' });
+    const bodies = [
+      '{',
+      {},
+      { email: 'no email', password: 'x' },
+      { email: 'a@example.com', password: '' },
+      '{',
+    ];
+    const answers: number[] = [];
+    for (const body of bodies) answers.push((await post('/auth/login', body)).status);
+    expect(answers).toEqual([400, 422, 422, 422, 429]);
+  });
+
+  test('who has a token is limited alone, whatever strangers do behind the same address', async () => {
+    const { get } = await limited({ RATE_LIMIT_ADDRESS: '2' });
+    const { accessToken } = await (await open()).signUp();
+    expect(await statuses(3, () => get('/auth/me', 'garbage'))).toEqual([401, 401, 429]);
+    expect(await statuses(5, () => get('/auth/me', accessToken))).toEqual([200, 200, 200, 200, 200]);
+  });
+
+  test('the operator’s backend is limited by nothing, whoever tries to be it by its address', async () => {
+    const token = 'the service token of these tests, long enough';
+    const { call } = await limited({ RATE_LIMIT_ADDRESS: '2', SERVICE_TOKEN: token });
+    const put = (given?: string) => call('PUT', '/users/external/limits', {}, { token: given });
+    expect([await put(), await put('another'), await put()].map(({ status }) => status)).toEqual([
+      401, 401, 429,
+    ]);
+    expect(await statuses(3, () => put(token))).toEqual([201, 200, 200]);
+  });
+
   test('an address is the connection’s, whatever the client says of itself', async () => {
     const { call } = await limited({ RATE_LIMIT_ADDRESS: '1' });
     const from = (address: string) => () =>
       call('GET', '/auth/me', undefined, { token: 'x', headers: { 'X-Forwarded-For': address } });
     expect(await statuses(1, from('192.0.2.1'))).toEqual([401]);
     expect(await statuses(1, from('192.0.2.2'))).toEqual([429]);
+  });
+
+  test('a proxy that is not believed is told of, once', async () => {
+    const warningsWith = async (environment: Record<string, string>) => {
+      const lines: string[] = [];
+      const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+      const { call } = await open({ environment, log });
+      for (const headers of [{}, { 'X-Forwarded-For': '192.0.2.1' }, { 'X-Forwarded-For': '192.0.2.2' }]) {
+        await call('GET', '/auth/me', undefined, { headers });
+      }
+      return lines.filter((line) => line.includes('X-Forwarded-For'));
+    };
+    expect(await warningsWith({})).toEqual([expect.stringContaining('TRUST_PROXY=true')]);
+    expect(await warningsWith({ TRUST_PROXY: 'true' })).toEqual([]);
   });
 
   test('behind a proxy of ours it is the last one that the proxy names', async () => {
@@ -324,6 +395,7 @@ describe('on a port', () => {
     const environment = { RATE_LIMIT_ADDRESS: '1' };
     const taken: string[] = [];
     const rateLimits = {
+      ...unlimited,
       consume: async (takes: readonly { key: string }[]) => void taken.push(...takes.map(({ key }) => key)),
     };
     const { url } = serve(await open({ environment, rateLimits }));
@@ -334,7 +406,7 @@ describe('on a port', () => {
 
 describe('readiness', () => {
   const readiness = async (...dependencies: Dependency[]) => {
-    const { get } = await open({ dependencies });
+    const { get } = await open({ readiness: { dependencies, leaving: () => false } });
     const answer = await get('/readyz');
     return [answer.status, await answer.json()];
   };
@@ -342,35 +414,72 @@ describe('readiness', () => {
   const down = { check: () => Promise.reject(new Error('no')) };
 
   test('200 ready: everything is up', async () => {
-    expect(await readiness({ name: 'postgres', required: true, ...up })).toEqual([
+    expect(await readiness({ name: 'postgres', own: false, ...up })).toEqual([
       200,
       { status: 'ready', dependencies: { postgres: 'up' } },
     ]);
   });
 
-  test('200 degraded: something is down that the process can do without', async () => {
+  test('200 degraded: something is down that every process of the kind stands on', async () => {
     expect(
-      await readiness(
-        { name: 'postgres', required: true, ...up },
-        { name: 'redis', required: false, ...down },
-      ),
-    ).toEqual([200, { status: 'degraded', dependencies: { postgres: 'up', redis: 'down' } }]);
+      await readiness({ name: 'postgres', own: false, ...down }, { name: 'redis', own: false, ...up }),
+    ).toEqual([200, { status: 'degraded', dependencies: { postgres: 'down', redis: 'up' } }]);
   });
 
-  test('503 unavailable: it can’t do its job', async () => {
+  test('a look serves all who ask within a second, whatever it found; after that there is another', async () => {
+    let looks = 0;
+    const check = async () => {
+      looks += 1;
+      return looks > 1;
+    };
+    const { get } = await open({
+      readiness: { dependencies: [{ name: 'gateway', own: true, check }], leaving: () => false },
+    });
+    const ask = async () => (await get('/readyz')).status;
+    const began = performance.now();
+    const answers = await Promise.all(Array.from({ length: 100 }, ask));
+    for (let at = 0; at < 10; at += 1) answers.push(await ask());
+    expect({ answers: new Set(answers), looks }).toEqual({ answers: new Set([503]), looks: 1 });
+    await eventually('it is looked at again', async () => (await ask()) === 200, 3_000);
+    expect(performance.now() - began).toBeGreaterThan(900);
+    expect(looks).toBe(2);
+  });
+
+  test('200 degraded: everything is up, and something is wrong with it all the same; figures are no problem', async () => {
+    const figures = () => ({ waiting: 12 });
+    expect(await readiness({ name: 'queue', own: true, ...up, problems: () => [], figures })).toEqual([
+      200,
+      { status: 'ready', dependencies: { queue: 'up' }, figures: { queue: { waiting: 12 } } },
+    ]);
+    const problems = () => ['partition 3: no confirms'];
+    expect(await readiness({ name: 'queue', own: true, ...up, problems })).toEqual([
+      200,
+      { status: 'degraded', dependencies: { queue: 'up' }, problems: ['partition 3: no confirms'] },
+    ]);
+  });
+
+  test('503 unavailable: it can’t do its job where another could', async () => {
     expect(
-      await readiness(
-        { name: 'postgres', required: true, ...down },
-        { name: 'redis', required: false, ...up },
-      ),
-    ).toEqual([503, { status: 'unavailable', dependencies: { postgres: 'down', redis: 'up' } }]);
+      await readiness({ name: 'postgres', own: false, ...up }, { name: 'gateway', own: true, ...down }),
+    ).toEqual([503, { status: 'unavailable', dependencies: { postgres: 'up', gateway: 'down' } }]);
+  });
+
+  test('503 unavailable: it has been told to end', async () => {
+    const { get } = await open({
+      readiness: { dependencies: [{ name: 'postgres', own: false, ...up }], leaving: () => true },
+    });
+    const answer = await get('/readyz');
+    expect([answer.status, await answer.json()]).toEqual([
+      503,
+      { status: 'unavailable', dependencies: { postgres: 'up' } },
+    ]);
   });
 
   test('a dependency that never answers is down', async () => {
-    const silent = { name: 'postgres', required: true, check: () => new Promise<boolean>(() => {}) };
+    const silent = { name: 'postgres', own: false, check: () => new Promise<boolean>(() => {}) };
     expect(await readiness(silent)).toEqual([
-      503,
-      { status: 'unavailable', dependencies: { postgres: 'down' } },
+      200,
+      { status: 'degraded', dependencies: { postgres: 'down' } },
     ]);
   });
 });

@@ -1,8 +1,11 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
+import { randomBytes } from 'node:crypto';
 import { decode } from 'hono/jwt';
+import { createRefreshTokens, hashRefreshToken, newSeed } from '../../src/auth/refresh-token.ts';
 import type { TokenPair } from '../../src/shared/contract.ts';
+import { newId } from '../../src/shared/ids.ts';
 import type { Notification } from '../../src/shared/notifications/notifications.ts';
-import { createTestApi, type TestApi, testPassword, userOf } from '../support/api.ts';
+import { createTestApi, type TestApi, testAccountKey, testPassword, userOf } from '../support/api.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -10,10 +13,14 @@ import { eventually } from '../support/eventually.ts';
 export function authSuite(name: string, base: ObservedBase): void {
   describe(`auth on ${name}`, () => {
     let api: TestApi;
+    let shared: string;
     beforeAll(async () => {
       api = await createTestApi(base);
+      shared = (await api.signUp()).email;
     });
 
+    /** Of a user that these have in common: it takes one password less. */
+    const newSession = () => api.signIn(shared);
     const pairOf = async (answer: Response): Promise<TokenPair> => {
       expect(answer.status).toBe(200);
       return (await answer.json()) as TokenPair;
@@ -25,10 +32,11 @@ export function authSuite(name: string, base: ObservedBase): void {
       expect(await answer.json()).toMatchObject({ status, code, type: `urn:confab:error:${code}` });
       expect(answer.status).toBe(status);
     };
-    /** Makes the first uses of a session's tokens look as long ago. */
+    /** Makes what was done with a session's tokens look as long ago. */
     const age = (sessionId: string, seconds: number) =>
       base.database.query(
-        `UPDATE refresh_tokens SET used_at = used_at - $2::int * interval '1 second' WHERE session_id = $1::uuid`,
+        `UPDATE refresh_tokens SET created_at = created_at - $2::int * interval '1 second',
+          used_at = used_at - $2::int * interval '1 second' WHERE session_id = $1::uuid`,
         [sessionId, seconds],
       );
     const sessionOf = (pair: TokenPair) => String(decode(pair.accessToken).payload.sid);
@@ -78,6 +86,20 @@ export function authSuite(name: string, base: ObservedBase): void {
         expect(await userOf(me)).toEqual(pair.user);
       });
 
+      test('an old password is good, however common, and an address however long', async () => {
+        const email = `${'a'.repeat(65)}.${crypto.randomUUID()}@example.com`;
+        // As it could be registered before there was a list.
+        await base.database.query(
+          `INSERT INTO users (id, email, password_hash, display_name) VALUES ($1::uuid, $2, $3, 'Ada')`,
+          [
+            newId(),
+            email,
+            await Bun.password.hash('password', { algorithm: 'argon2id', memoryCost: 8, timeCost: 1 }),
+          ],
+        );
+        await pairOf(await api.post('/auth/login', { email, password: 'password' }));
+      });
+
       test('a wrong password and an unknown email get the same answer', async () => {
         const { email } = await api.signUp();
         const wrong = await api.post('/auth/login', { email, password: 'not the password' });
@@ -103,7 +125,7 @@ export function authSuite(name: string, base: ObservedBase): void {
 
     describe('refreshing', () => {
       test('200: a new pair of the same session, which refreshes in its turn', async () => {
-        const first = await api.signUp();
+        const first = await newSession();
         const second = await pairOf(await refresh(first.refreshToken));
         const third = await pairOf(await refresh(second.refreshToken));
         expect(new Set([first, second, third].map(sessionOf)).size).toBe(1);
@@ -111,25 +133,26 @@ export function authSuite(name: string, base: ObservedBase): void {
         expect((await api.get('/auth/me', third.accessToken)).status).toBe(200);
       });
 
-      test('ten at once get ten pairs, and each of them is good', async () => {
-        const { refreshToken } = await api.signUp();
-        const answers = await Promise.all(Array.from({ length: 10 }, () => refresh(refreshToken)));
+      test('twenty tabs at once get the same next token, and it is good', async () => {
+        const { refreshToken } = await newSession();
+        const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(refreshToken)));
         const pairs = await Promise.all(answers.map(pairOf));
-        expect(new Set(pairs.map((pair) => pair.refreshToken)).size).toBe(10);
-        expect(new Set(pairs.map((pair) => pair.accessToken)).size).toBe(10);
+        expect(new Set(pairs.map((pair) => pair.refreshToken)).size).toBe(1);
         expect(new Set(pairs.map(sessionOf)).size).toBe(1);
-        for (const pair of pairs) await pairOf(await refresh(pair.refreshToken));
+        for (const pair of pairs) expect((await api.get('/auth/me', pair.accessToken)).status).toBe(200);
+        await pairOf(await refresh(pairs[0]!.refreshToken));
       });
 
-      test('a token used again after 9 s still gets a pair', async () => {
-        const first = await api.signUp();
-        await pairOf(await refresh(first.refreshToken));
+      test('a token used again after 9 s gets the same next one', async () => {
+        const first = await newSession();
+        const second = await pairOf(await refresh(first.refreshToken));
         await age(sessionOf(first), 9);
-        await pairOf(await refresh(first.refreshToken));
+        const again = await pairOf(await refresh(first.refreshToken));
+        expect(again.refreshToken).toBe(second.refreshToken);
       });
 
       test('a token used again after 10 s ends the session for everybody', async () => {
-        const first = await api.signUp();
+        const first = await newSession();
         const second = await pairOf(await refresh(first.refreshToken));
         expect((await api.get('/auth/me', second.accessToken)).status).toBe(200);
         await age(sessionOf(first), 10);
@@ -138,8 +161,80 @@ export function authSuite(name: string, base: ObservedBase): void {
         await expectProblem(await api.get('/auth/me', second.accessToken), 401, 'session_revoked');
       });
 
+      test('a copy that is used within the 10 s is found out at the next refresh of either', async () => {
+        const own = await newSession();
+        const [owners, thiefs] = [
+          await pairOf(await refresh(own.refreshToken)),
+          await pairOf(await refresh(own.refreshToken)),
+        ];
+        const next = await pairOf(await refresh(owners.refreshToken));
+        await age(sessionOf(own), 10);
+        await expectProblem(await refresh(thiefs.refreshToken), 401, 'session_revoked');
+        await expectProblem(await refresh(next.refreshToken), 401, 'session_revoked');
+      });
+
+      test('a token older than the one before is a copy at once', async () => {
+        const first = await newSession();
+        const second = await pairOf(await refresh(first.refreshToken));
+        await pairOf(await refresh(second.refreshToken));
+        await expectProblem(await refresh(first.refreshToken), 401, 'session_revoked');
+        await expectProblem(await refresh(second.refreshToken), 401, 'session_revoked');
+      });
+
+      test('a session keeps one row, however often it is refreshed', async () => {
+        const first = await newSession();
+        let pair: TokenPair = first;
+        for (let time = 0; time < 5; time += 1) pair = await pairOf(await refresh(pair.refreshToken));
+        const sql = 'SELECT token_hash AS "tokenHash" FROM refresh_tokens WHERE session_id = $1::uuid';
+        const rows = await base.database.query<{ tokenHash: string }>(sql, [sessionOf(first)]);
+        // PostgreSQL never sees a token, only its hash.
+        expect(rows).toEqual([{ tokenHash: hashRefreshToken(pair.refreshToken) }]);
+      });
+
+      test('what was made by somebody else is no token, and harms none', async () => {
+        const first = await newSession();
+        const second = await pairOf(await refresh(first.refreshToken));
+        await age(sessionOf(first), 60);
+        const [session, counter, seed = '', mac] = second.refreshToken.split('.');
+        const other = await newSession();
+        // With the key that the database has, too: the session's seed is the client's alone.
+        const ours = createRefreshTokens(testAccountKey);
+        const forged = [
+          [session, '2', seed, mac],
+          [session, '0', seed, mac],
+          [session, counter, seed.replace(/.$/, seed.endsWith('A') ? 'B' : 'A'), mac],
+          [sessionOf(other), counter, seed, mac],
+          [session, counter, seed],
+          [session, counter, seed, mac, ''],
+          [session, `0${counter}`, seed, mac],
+          ...[0, 1, 2].map((counter) => [
+            ours.write({ sessionId: sessionOf(first), counter, seed: newSeed() }),
+          ]),
+        ].map((parts) => parts.join('.'));
+        for (const token of forged) await expectProblem(await refresh(token), 401, 'refresh_invalid');
+        await pairOf(await refresh(second.refreshToken));
+        await pairOf(await refresh(other.refreshToken));
+      });
+
+      test('a token that is newer than a restored database goes on', async () => {
+        const first = await newSession();
+        const rowsSql = 'SELECT token_hash AS hash FROM refresh_tokens WHERE session_id = $1::uuid';
+        const [before] = await base.database.query<{ hash: string }>(rowsSql, [sessionOf(first)]);
+        const second = await pairOf(await refresh(first.refreshToken));
+        const third = await pairOf(await refresh(second.refreshToken));
+        await base.database.query(
+          'UPDATE refresh_tokens SET token_hash = $2, counter = 0 WHERE session_id = $1::uuid',
+          [sessionOf(first), before?.hash],
+        );
+        const fourth = await pairOf(await refresh(third.refreshToken));
+        await age(sessionOf(first), 10);
+        await pairOf(await refresh(fourth.refreshToken));
+        await age(sessionOf(first), 10);
+        await expectProblem(await refresh(second.refreshToken), 401, 'session_revoked');
+      });
+
       test('a refresh moves the end of the session', async () => {
-        const pair = await api.signUp();
+        const pair = await newSession();
         const expiresAt = async () => {
           const sql =
             'SELECT extract(epoch FROM expires_at - now())::int AS left FROM sessions WHERE id = $1::uuid';
@@ -154,7 +249,7 @@ export function authSuite(name: string, base: ObservedBase): void {
       });
 
       test('a session past its end refreshes no more', async () => {
-        const pair = await api.signUp();
+        const pair = await newSession();
         await base.database.query(
           `UPDATE sessions SET expires_at = now() - interval '1 second' WHERE id = $1::uuid`,
           [sessionOf(pair)],
@@ -163,40 +258,125 @@ export function authSuite(name: string, base: ObservedBase): void {
         await expectProblem(await api.get('/auth/me', pair.accessToken), 401, 'session_revoked');
       });
 
-      test('a session that goes on keeps no token past the refresh time', async () => {
-        const first = await api.signUp();
-        const second = await pairOf(await refresh(first.refreshToken));
-        const days = 24 * 3600;
-        await base.database.query(
-          `UPDATE refresh_tokens SET created_at = created_at - interval '31 days' WHERE session_id = $1::uuid`,
+      test('a session ends with its age, however often it is refreshed', async () => {
+        const own = await createTestApi({ ...base, environment: { SESSION_MAX_TTL: '60d' } });
+        const first = await own.signIn(shared);
+        const [{ left: days } = { left: 0 }] = await base.database.query<{ left: number }>(
+          `UPDATE sessions SET created_at = now() - interval '59 days' WHERE id = $1::uuid
+          RETURNING extract(day FROM expires_at - now())::int AS left`,
           [sessionOf(first)],
         );
-        await age(sessionOf(first), 29 * days);
-        await pairOf(await refresh(second.refreshToken));
-        const kept = async () => {
-          const sql = 'SELECT count(*)::int AS count FROM refresh_tokens WHERE session_id = $1::uuid';
-          return (await base.database.query<{ count: number }>(sql, [sessionOf(first)]))[0]?.count;
-        };
-        expect(await kept()).toBe(3);
-        await age(sessionOf(first), 2 * days);
-        // Of the ten seconds in which a token may be used again.
-        await base.database.query(
-          "UPDATE refresh_tokens SET used_at = now() WHERE session_id = $1::uuid AND used_at > now() - interval '3 days'",
+        expect(days).toBe(29);
+        const next = await pairOf(await own.post('/auth/refresh', { refreshToken: first.refreshToken }));
+        const [{ left: seconds } = { left: 0 }] = await base.database.query<{ left: number }>(
+          'SELECT extract(epoch FROM expires_at - now())::int AS left FROM sessions WHERE id = $1::uuid',
           [sessionOf(first)],
         );
-        await pairOf(await refresh(second.refreshToken));
-        expect(await kept()).toBe(3);
-        await expectProblem(await refresh(first.refreshToken), 401, 'refresh_invalid');
+        expect(seconds).toBeWithin(86_000, 86_401);
+        await base.database.query(
+          `UPDATE sessions SET created_at = now() - interval '60 days' WHERE id = $1::uuid`,
+          [sessionOf(first)],
+        );
+        const over = await own.post('/auth/refresh', { refreshToken: next.refreshToken });
+        await expectProblem(over, 401, 'refresh_invalid');
       });
 
-      test('PostgreSQL never sees a token, only its hash', async () => {
-        const pair = await api.signUp();
-        const rows = await base.database.query<{ tokenHash: string }>(
-          'SELECT token_hash AS "tokenHash" FROM refresh_tokens WHERE session_id = $1::uuid',
-          [sessionOf(pair)],
+      test('a session is no older than it may be from its first day on', async () => {
+        const own = await createTestApi({ ...base, environment: { SESSION_MAX_TTL: '2d' } });
+        const [{ left } = { left: 0 }] = await base.database.query<{ left: number }>(
+          'SELECT extract(epoch FROM expires_at - now())::int AS left FROM sessions WHERE id = $1::uuid',
+          [sessionOf(await own.signIn(shared))],
         );
-        const hash = new Bun.CryptoHasher('sha256').update(pair.refreshToken).digest('base64url');
-        expect(rows).toEqual([{ tokenHash: hash }]);
+        expect(left).toBeWithin(172_000, 172_801);
+      });
+    });
+
+    describe('tokens of the version before', () => {
+      /** As that version kept them: one row a token, its hash alone. */
+      const issue = async (sessionId: string): Promise<string> => {
+        const token = randomBytes(32).toString('base64url');
+        await base.database.query(
+          'INSERT INTO refresh_tokens (token_hash, session_id) VALUES ($1, $2::uuid)',
+          [hashRefreshToken(token), sessionId],
+        );
+        return token;
+      };
+      /** What that version does with a token, and what it gives for it. */
+      const exchangeThere = async (token: string): Promise<string> => {
+        const used = await base.database.query<{ sessionId: string }>(
+          `UPDATE refresh_tokens SET used_at = coalesce(used_at, clock_timestamp()) WHERE token_hash = $1
+          RETURNING session_id AS "sessionId"`,
+          [hashRefreshToken(token)],
+        );
+        expect(used).toHaveLength(1);
+        return issue(used[0]!.sessionId);
+      };
+      /** A session of that version, with one token. */
+      const signUpThere = async () => {
+        const pair = await newSession();
+        const sessionId = sessionOf(pair);
+        await base.database.query('DELETE FROM refresh_tokens WHERE session_id = $1::uuid', [sessionId]);
+        return { sessionId, token: await issue(sessionId), accessToken: pair.accessToken };
+      };
+
+      test('are good for one exchange, and what they give is refreshed in its turn', async () => {
+        const { sessionId, token } = await signUpThere();
+        const first = await pairOf(await refresh(token));
+        expect(sessionOf(first)).toBe(sessionId);
+        await age(sessionId, 10);
+        const second = await pairOf(await refresh(first.refreshToken));
+        await expectProblem(await refresh(token), 401, 'session_revoked');
+        await expectProblem(await refresh(second.refreshToken), 401, 'session_revoked');
+      });
+
+      test('ten at once get the same next token', async () => {
+        const { token } = await signUpThere();
+        const answers = await Promise.all(Array.from({ length: 10 }, () => refresh(token)));
+        const pairs = await Promise.all(answers.map(pairOf));
+        expect(new Set(pairs.map((pair) => pair.refreshToken)).size).toBe(1);
+        await pairOf(await refresh(pairs[0]!.refreshToken));
+        // Its next one has been exchanged: whoever has this one is somebody else.
+        await expectProblem(await refresh(token), 401, 'session_revoked');
+      });
+
+      test('two tabs that have one each go on side by side in their session', async () => {
+        const { sessionId, token } = await signUpThere();
+        let tabs = await Promise.all([
+          pairOf(await refresh(token)),
+          pairOf(await refresh(await issue(sessionId))),
+        ]);
+        for (let time = 0; time < 3; time += 1) {
+          await age(sessionId, 60);
+          tabs = [
+            await pairOf(await refresh(tabs[0].refreshToken)),
+            await pairOf(await refresh(tabs[1].refreshToken)),
+          ];
+        }
+        expect(tabs.map(sessionOf)).toEqual([sessionId, sessionId]);
+        await api.post('/auth/logout', undefined, tabs[0].accessToken);
+        await expectProblem(await refresh(tabs[1].refreshToken), 401, 'session_revoked');
+      });
+
+      test('are forgotten once they have expired', async () => {
+        const { sessionId, token } = await signUpThere();
+        for (let time = 0; time < 3; time += 1) await issue(sessionId);
+        await age(sessionId, 31 * 24 * 3600);
+        await pairOf(await refresh(token));
+        const sql = 'SELECT 1 FROM refresh_tokens WHERE session_id = $1::uuid';
+        expect(await base.database.query(sql, [sessionId])).toHaveLength(2);
+      });
+
+      test('processes of both versions side by side: a session goes from one to the other and back', async () => {
+        const first = await newSession();
+        const second = await pairOf(await refresh(first.refreshToken));
+        const there = await exchangeThere(second.refreshToken);
+        const third = await pairOf(await refresh(there));
+        const fourth = await pairOf(await refresh(await exchangeThere(third.refreshToken)));
+        expect(sessionOf(fourth)).toBe(sessionOf(first));
+        // A tab that comes to the other version within the 10 s.
+        await pairOf(await refresh(third.refreshToken));
+        await age(sessionOf(first), 10);
+        await expectProblem(await refresh(second.refreshToken), 401, 'session_revoked');
       });
     });
 
@@ -240,6 +420,24 @@ export function authSuite(name: string, base: ObservedBase): void {
         const foreign = await userOf(await api.get(`/users/${ada.user.id}`, bob.accessToken));
         expect(own).toEqual(ada.user);
         expect(foreign).toEqual({ id: own.id, displayName: own.displayName, createdAt: own.createdAt });
+      });
+
+      test('a user is found by the email as people write it', async () => {
+        const name = crypto.randomUUID().slice(0, 8);
+        const written = `O'Brien+${name}@Bücher.Example`;
+        const kept = `o'brien+${name}@xn--bcher-kva.example`;
+        const made = await userOf(
+          await api.post('/auth/register', { email: written, password: testPassword }),
+        );
+        expect([made.email, made.displayName]).toEqual([kept, `o'brien+${name}`]);
+        const { accessToken } = await api.signIn(kept);
+        const queries = [written, kept, kept.toUpperCase()].map(encodeURIComponent);
+        // Without encoding, too: in a query a + is a space, and an address has none.
+        queries.push(kept, ` ${kept.replace('@', '%40')} `);
+        for (const query of queries) {
+          const answer = await api.get(`/users?email=${query}`, accessToken);
+          expect(await answer.json()).toEqual({ data: [made] });
+        }
       });
 
       test('a user is found by the whole email, in any case; nobody by another', async () => {

@@ -282,9 +282,19 @@ describe('bad inputs to the routes below /chats', () => {
       ['GET', `/chats/${chat.id}/messages/${otherMessageId}`, 'message_not_found'],
       ['DELETE', `/chats/${chat.id}/participants/${nobody}`, 'user_not_found'],
       ['GET', `/chats/${chat.id}/message`, 'route_not_found'],
-      ['PATCH', `/chats/${chat.id}`, 'route_not_found'],
     ] as const) {
       expectProblem(await api.call(ann!, method, path, body), 404, code);
+    }
+  });
+
+  test('405: a method that the path has not', async () => {
+    for (const [method, path] of [
+      ['PATCH', `/chats/${chat.id}`],
+      ['DELETE', '/chats'],
+      ['PUT', `/chats/${chat.id}/messages`],
+      ['POST', `/chats/${chat.id}/messages/${nobody}`],
+    ] as const) {
+      expectProblem(await api.call(ann!, method, path), 405, 'method_not_allowed');
     }
   });
 });

@@ -46,3 +46,28 @@ test('PostgreSQL frozen: every answer is 503 database_unavailable within 5 s, an
   });
   await api.stored(chat.id, 1);
 }, 60_000);
+
+test('a request that was answered 503 before its transaction began creates nothing afterwards', async () => {
+  const url = await servers.createDatabase();
+  const database = openPostgres({ url, applicationName: 'chats-faults-test' });
+  const single = openPostgres({ url, applicationName: 'chats-faults-test', maxConnections: 1 });
+  undo.push(database.close, single.close);
+  await migrate(database);
+  const facts = createEmbeddedFacts();
+  const api = await openChatApi({ database, facts, apiDatabase: single, deadlineMs: 400 });
+  undo.push(() => api.close());
+  const [ann, bob] = (await api.newUsers(2)) as [TestUser, TestUser];
+  await facts.fill([`session:${ann.sessionId}`]);
+  const chats = async () => [...(await database.query('SELECT name FROM chats', []))];
+
+  const busy = single.query('SELECT pg_sleep(1)', []);
+  const waiting = await api.call(ann, 'POST', '/chats', { name: 'waiting', participantUserIds: [bob.id] });
+  expect([waiting.status, waiting.body.code]).toEqual([503, 'database_unavailable']);
+  await busy;
+  // Behind whatever the request had left to do.
+  await single.query('SELECT 1', []);
+  expect(await chats()).toEqual([]);
+  const later = await api.call(ann, 'POST', '/chats', { name: 'later', participantUserIds: [bob.id] });
+  expect(later.status).toBe(201);
+  expect(await chats()).toEqual([{ name: 'later' }]);
+}, 30_000);

@@ -34,6 +34,7 @@ describe('chats while something is away', () => {
       },
       query: (text, parameters) => reached().query(text, parameters),
       queryText: (text, parameters) => reached().queryText(text, parameters),
+      alone: (options, work) => reached().alone(options, work),
       close: async () => {},
     };
     api = await openChatApi({ database, facts, apiDatabase });

@@ -2,9 +2,8 @@ import { afterAll } from 'bun:test';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import { createLog } from '../../src/shared/log.ts';
-import { openRedis, redisReady } from '../../src/shared/redis.ts';
 import { openChatApi } from '../support/chat-api.ts';
+import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { chatsSuite } from './chats.ts';
 
@@ -18,12 +17,7 @@ chatsSuite('PostgreSQL and Redis', async () => {
   const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'chats-test' });
   undo.push(() => database.close());
   await migrate(database);
-  const { hostname, port } = new URL(servers.redisUrl);
-  const client = openRedis({
-    redis: { host: hostname, port: Number(port), password: undefined, db: 0 },
-    log: createLog({ logLevel: 'silent' }, 'test'),
-  });
+  const client = await openTestRedis(servers.redisUrl);
   undo.push(() => client.disconnect());
-  await redisReady(client, 5_000);
   return openChatApi({ database, facts: createRedisFacts(client, `test-${crypto.randomUUID()}`) });
 });

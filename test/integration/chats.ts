@@ -57,6 +57,48 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
         expect(await getChat(bob!, body.id)).toEqual(body);
       });
 
+      test('an outside provider’s id in the place of a name is shown to nobody', async () => {
+        const fay = await api.newUser();
+        const externalId = `ext|${fay.id}`;
+        // As rows were made before names were made up.
+        await api.database.query(
+          `UPDATE users SET issuer = 'https://id.example', external_id = $2, display_name = $2 WHERE id = $1::uuid`,
+          [fay.id, externalId],
+        );
+        const chat = await api.newGroup(ann!, fay);
+        const answers = [
+          chat,
+          await getChat(ann!, chat.id),
+          (await api.call(ann!, 'GET', '/chats?limit=1')).body,
+          (await api.call(ann!, 'GET', `/chats/${chat.id}/participants`)).body,
+          (await api.call(ann!, 'GET', `/chats/${chat.id}/changes?after=0`)).body,
+        ];
+        for (const answer of answers) {
+          expect(JSON.stringify(answer)).not.toContain(externalId);
+          expect(JSON.stringify(answer)).toContain(`User ${fay.id.slice(-6)}`);
+        }
+      });
+
+      test('422: a name that cannot be seen, or that turns the text around it', async () => {
+        for (const name of [
+          ' \t',
+          '\u200b',
+          '\u2800',
+          '\u3164',
+          'a\nb',
+          '\u001b[31mred',
+          'a\u202eb',
+          '\ufe0f',
+        ]) {
+          const { status, body } = await createChat(ann!, { participantUserIds: [bob!.id], name });
+          expect([status, body.errors.map(({ path }: { path: string }) => path)]).toEqual([422, ['name']]);
+        }
+        for (const name of ['👩‍🚀 Lunch ❤️', 'می‌خواهم', ' kept as it is ']) {
+          const { status, body } = await createChat(ann!, { participantUserIds: [bob!.id], name });
+          expect([status, body.name]).toEqual([201, name]);
+        }
+      });
+
       test('isGroup follows from a name or from more than one other', async () => {
         const [one, two, three, four] = await api.newUsers(4);
         const kinds = await Promise.all([

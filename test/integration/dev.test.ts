@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { type Embedded, startEmbedded } from '../support/deployment.ts';
@@ -42,6 +42,29 @@ test('a first start is up within 15 s, a later one within 3 s', async () => {
   await later.process.kill();
 }, 30_000);
 
+test('a folder that others could read is closed to them, with all that is in it', async () => {
+  const folder = await copyOfData();
+  for (const path of [folder, join(folder, 'database')]) await chmod(path, 0o777);
+  await rm(join(folder, 'owner'));
+  const running = await startEmbedded(processes, { dataDir: folder });
+  const modeOf = async (...path: string[]) => (await stat(join(folder, ...path))).mode & 0o777;
+  expect(await modeOf()).toBe(0o700);
+  expect(await modeOf('database')).toBe(0o700);
+  expect(await modeOf('owner')).toBe(0o600);
+  await running.process.kill();
+
+  // Somebody keeps other things there: not closed to them, and refused where anybody could put a database in place of ours.
+  await writeFile(join(folder, 'notes.txt'), 'not ours');
+  await chmod(folder, 0o777);
+  expect(await refusal({ DATA_DIR: folder })).toContain(
+    'can be written by every user of this machine: chmod 700',
+  );
+  await chmod(folder, 0o755);
+  const shared = await startEmbedded(processes, { dataDir: folder });
+  expect([await modeOf(), await modeOf('database')]).toEqual([0o755, 0o700]);
+  await shared.process.kill();
+}, 30_000);
+
 describe('a running one', () => {
   let running: Embedded;
   beforeAll(async () => {
@@ -69,6 +92,22 @@ describe('a running one', () => {
     await eventually('he hears it again', () => bob.output().split('Bob received: Hello Bob').length === 3);
     await bob.kill();
   }, 30_000);
+
+  test('is reached by IPv4 and IPv6, also by those who share a big room', async () => {
+    const [ada, bob] = await Promise.all([newPerson(running), newPerson(running)]);
+    const chat = await ada.newChat(bob);
+    const { port } = new URL(running.apiUrl);
+    const urls = Array.from({ length: 40 }, (_, at) => `http://${at % 2 ? '[::1]' : '127.0.0.1'}:${port}`);
+    const ears = await Promise.all(urls.map((url) => bob.connect({ url })));
+    for (const content of ['first', 'second']) {
+      await ada.send(chat.id, content);
+      await Promise.all(ears.map((each) => each.heard(content)));
+    }
+    for (const each of ears) {
+      expect(each.news.map(({ message }) => message.content)).toEqual(['first', 'second']);
+      each.close();
+    }
+  });
 
   test('a second start on the folder is refused', async () => {
     const line = await refusal({ DATA_DIR: running.dataDir });

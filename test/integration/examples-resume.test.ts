@@ -1,6 +1,8 @@
 import { startEmbedded } from '../support/deployment.ts';
 import { testProcesses } from '../support/processes.ts';
-import { resumeExampleSuite, shortTokens } from './examples-resume.ts';
+import { resumeExampleFaults, resumeExampleSuite, shortTokens } from './examples-resume.ts';
 
 const processes = testProcesses();
-resumeExampleSuite(processes, await startEmbedded(processes, { env: shortTokens }));
+const deployment = await startEmbedded(processes, { env: shortTokens });
+resumeExampleSuite(processes, deployment);
+resumeExampleFaults(processes, deployment);

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
+import { join } from 'node:path';
 import type { TokenPair } from '../../src/shared/contract.ts';
-import type { Deployment } from '../support/deployment.ts';
+import { type Deployment, type Embedded, startEmbedded } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { personWith } from '../support/people.ts';
 import { type Processes, type RunningProcess, untilSays } from '../support/processes.ts';
@@ -11,6 +12,24 @@ export const shortTokens = { JWT_ACCESS_TTL: '3s' };
 
 const messages = 120;
 
+/** What the tabs of a browser share, in a file; replaced whole, as a browser does it. */
+const sharedIn = (file: string) => `
+const { readFileSync, renameSync, writeFileSync } = require('node:fs');
+globalThis.localStorage = {
+  get tokens() {
+    try {
+      return readFileSync(${JSON.stringify(file)}, 'utf8');
+    } catch {
+      return undefined;
+    }
+  },
+  set tokens(text) {
+    writeFileSync(${JSON.stringify(file)} + process.pid, text);
+    renameSync(${JSON.stringify(file)} + process.pid, ${JSON.stringify(file)});
+  },
+};
+`;
+
 /** Beside the recipe: it says what it is told, and drops its transport all the time. */
 const tab = `
 for (const event of ['chat.message.new', 'chat.message.saved'])
@@ -20,8 +39,8 @@ chatSocket.on('chat.ready', () => console.log('ready'));
 setInterval(() => chatSocket.io.engine.close(), 700 + 600 * Math.random());
 `;
 
-/** `examples/resume.ts` as it is printed: the addresses and the placeholders alone are put in. */
-export function resumeExampleSuite(processes: Processes, deployment: Deployment): void {
+/** People at a deployment, and `examples/resume.ts` as it is printed: the addresses and the placeholders alone are put in. */
+function recipe(processes: Processes, deployment: Deployment) {
   const password = 'correct horse battery staple';
 
   async function post(path: string, body: object): Promise<TokenPair> {
@@ -39,9 +58,13 @@ export function resumeExampleSuite(processes: Processes, deployment: Deployment)
     const signIn = () => post('/auth/login', { email, password });
     return { tokens: await signIn(), signIn };
   }
-  async function openTab({ accessToken, refreshToken, user }: TokenPair): Promise<RunningProcess> {
+  /** @param given.folder of the browser whose tab it is */
+  async function openTab(
+    { accessToken, refreshToken, user }: TokenPair,
+    given: { folder?: string; apiUrl?: string } = {},
+  ): Promise<RunningProcess> {
     const values = {
-      "API_BASE_URL = 'http://localhost:3000'": `API_BASE_URL = '${deployment.apiUrl}'`,
+      "API_BASE_URL = 'http://localhost:3000'": `API_BASE_URL = '${given.apiUrl ?? deployment.apiUrl}'`,
       "SOCKET_BASE_URL = 'http://localhost:3000'": `SOCKET_BASE_URL = '${deployment.socketUrl}'`,
       '<JWT_ACCESS_TOKEN>': accessToken,
       '<JWT_REFRESH_TOKEN>': refreshToken,
@@ -52,10 +75,16 @@ export function resumeExampleSuite(processes: Processes, deployment: Deployment)
       expect(text).toContain(placeholder);
       text = text.replace(placeholder, value);
     }
-    const process = processes.run(['--eval', `${text}\n${tab}`]);
+    const before = given.folder === undefined ? '' : sharedIn(join(given.folder, 'tokens'));
+    const process = processes.run(['--eval', `${before}\n${text}\n${tab}`]);
     await untilSays(process, 'ready');
     return process;
   }
+  return { signUp, openTab };
+}
+
+export function resumeExampleSuite(processes: Processes, deployment: Deployment): void {
+  const { signUp, openTab } = recipe(processes, deployment);
   const told = (process: RunningProcess, event: string) =>
     [...process.output().matchAll(/^told (\w+) (\d+)$/gm)].flatMap(([, name, content]) =>
       name === event ? [content] : [],
@@ -74,8 +103,9 @@ export function resumeExampleSuite(processes: Processes, deployment: Deployment)
     expect(status).toBe(201);
     // A token each for Ada; Bob's two tabs share one session and its pair.
     const shared = await bob.signIn();
+    const folder = await processes.folder();
     const [bobs, adas] = await Promise.all([
-      Promise.all([openTab(shared), openTab(shared)]),
+      Promise.all([openTab(shared, { folder }), openTab(shared, { folder })]),
       Promise.all([openTab(await ada.signIn()), openTab(await ada.signIn())]),
     ]);
     let person = await sender();
@@ -110,4 +140,40 @@ export function resumeExampleSuite(processes: Processes, deployment: Deployment)
     await untilSays(listening, 'Sign in again');
     await listening.kill();
   }, 30_000);
+}
+
+/** How the documented client bears a server that is not as it was. */
+export function resumeExampleFaults(processes: Processes, deployment: Embedded): void {
+  const { signUp, openTab } = recipe(processes, deployment);
+
+  test('resume.ts asks a server that refuses at a pace that slows down', async () => {
+    const asked: number[] = [];
+    const refusing = Bun.serve({
+      port: 0,
+      fetch() {
+        asked.push(performance.now());
+        return Response.json({ code: 'server_busy' }, { status: 503 });
+      },
+    });
+    const { tokens } = await signUp();
+    const tab = await openTab(tokens, { apiUrl: refusing.url.origin });
+    await eventually('it has asked three times', () => asked.length >= 3, 30_000);
+    const pauses = asked.slice(1).map((at, before) => at - (asked[before] ?? 0));
+    expect(pauses[0]).toBeGreaterThan(900);
+    expect(pauses[1]).toBeGreaterThan(1_900);
+    await Promise.all([tab.kill(), refusing.stop(true)]);
+  }, 60_000);
+
+  test('resume.ts comes back to a server that has another secret', async () => {
+    const { tokens } = await signUp();
+    const listening = await openTab(tokens);
+    await deployment.process.kill();
+    const connects = () => listening.output().match(/^connected$/gm)?.length ?? 0;
+    const before = connects();
+    const env = { ...deployment.env, JWT_SECRET: 'another secret, of more than thirty-two bytes' };
+    await startEmbedded(processes, { dataDir: deployment.dataDir, env });
+    await eventually('it is connected again', () => connects() > before, 30_000);
+    expect(listening.output()).not.toContain('Sign in again');
+    await listening.kill();
+  }, 60_000);
 }

@@ -30,8 +30,8 @@ describe('gateway: requests as they come', () => {
       maxSocketsPerUser: 20,
       log,
     });
-    const health = createHealthApp([], log);
-    port = serveGateway({
+    const health = createHealthApp({ dependencies: [], leaving: () => false }, log);
+    ({ port } = serveGateway({
       gateway,
       others(request) {
         if (request.url.endsWith('/throws')) throw new Error('/srv/secret/path.ts is not here');
@@ -43,7 +43,9 @@ describe('gateway: requests as they come', () => {
       lifecycle,
       drainMs: 0,
       log,
-    });
+      host: '127.0.0.1',
+      shutdownDelayMs: 0,
+    }));
   });
   afterAll(() => lifecycle.stop());
 
@@ -76,14 +78,18 @@ describe('gateway: requests as they come', () => {
   }
 
   const hosts = ['[', 'x:99999', 'a b', 'x/y', 'u:p@x', 'x?y', '[::1', 'xn--', '\x80', '1.2.3.4.5'];
-  const paths = ['/socket.io/?EIO=4&transport=polling', '/readyz', '/nowhere'];
   test.each(hosts)('Host: %p is 400, and says nothing of us', async (host) => {
-    for (const path of paths) {
-      for (const version of ['1.1', '1.0']) {
-        const { status, head, body } = await ask(`GET ${path} HTTP/${version}`, `Host: ${host}`);
-        expect([path, version, status, body]).toEqual([path, version, 400, '']);
+    for (const version of ['1.1', '1.0']) {
+      for (const method of ['GET', 'POST', 'OPTIONS']) {
+        const path = `/socket.io/?EIO=4&transport=polling`;
+        const { status, head, body } = await ask(`${method} ${path} HTTP/${version}`, `Host: ${host}`);
+        expect([status, JSON.parse(body)]).toEqual([400, { code: 3, message: 'Bad request' }]);
         expect(head.toLowerCase()).toContain('x-content-type-options: nosniff');
       }
+      // What is not the gateway's own, on the same port.
+      const beside = await ask(`GET /healthz HTTP/${version}`, `Host: ${host}`);
+      expect([200, 400]).toContain(beside.status);
+      expect(beside.body).not.toContain('.ts');
     }
   });
 

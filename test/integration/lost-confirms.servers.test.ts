@@ -1,8 +1,11 @@
 import { afterEach, expect, test } from 'bun:test';
+import type { ChannelModel } from 'amqplib';
 import { createLink as createProxyLink, createTcpProxy } from '../../src/commands/torture/tcp-proxy.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { socketOf } from '../../src/shared/queue/rabbitmq-connect.ts';
 import { createLink } from '../../src/shared/queue/rabbitmq-link.ts';
-import { createPublisher } from '../../src/shared/queue/rabbitmq-publisher.ts';
+import { createPublisher, type Outlet } from '../../src/shared/queue/rabbitmq-publisher.ts';
+import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -12,44 +15,81 @@ afterEach(async () => {
   for (const each of undo.splice(0).reverse()) await each();
 });
 
-test('a connection on which a confirm is missing is dropped, and the next one is published over', async () => {
+/** A publisher whose first connection goes over one link, and every further one over another. */
+async function world() {
   const url = new URL(servers.rabbitmqUrl);
-  const [deaf, well] = [createProxyLink(Number(url.port)), createProxyLink(Number(url.port))];
-  let link = deaf;
+  const [first, further] = [createProxyLink(Number(url.port)), createProxyLink(Number(url.port))];
+  let link = first;
   const proxy = createTcpProxy(() => [link]);
   undo.push(() => proxy.close());
   url.port = String(proxy.port);
   // Silence alone must not end the connection: only what is missing does.
   url.searchParams.set('heartbeat', '0');
 
-  const publisher = createPublisher({ confirmDeadlineMs: 1_000 });
-  let queue = '';
+  const log = createLog({ logLevel: 'silent' }, 'test');
+  const publisher = createPublisher({
+    log,
+    away: () => broker.problem(),
+    repair: async () => {},
+    confirmDeadlineMs: 1_000,
+  });
+  let outlet: Outlet | undefined;
+  let connection: ChannelModel | undefined;
   const broker = createLink({
-    url: url.href,
+    broker: brokerConfig(url.href),
     name: 'test',
-    log: createLog({ logLevel: 'silent' }, 'test'),
+    log,
     waitMs: 10_000,
-    async setup(connection) {
-      const channel = await connection.createChannel();
-      ({ queue } = await channel.assertQueue('', { exclusive: true }));
-      await publisher.attach(connection);
+    async setup(next) {
+      connection = next;
+      const channel = await next.createChannel();
+      const { queue } = await channel.assertQueue('', { exclusive: true });
+      await publisher.attach(next);
+      outlet = publisher.outlet({ exchange: '', routingKey: queue, queue, label: 'the queue' });
     },
   });
   undo.push(() => broker.close());
   await broker.open();
-  const publish = () => publisher.publish('', queue, Buffer.from('x'), { mandatory: true });
-  await publish();
+  link = further;
+  return {
+    first,
+    further,
+    publish: (content = 'x') => outlet!.publish(Buffer.from(content), { mandatory: true }),
+    unwritten: () => (connection ? socketOf(connection).writableLength : 0),
+  };
+}
 
-  // The messages arrive; what RabbitMQ says to them does not.
-  deaf.flow({ toClient: { kind: 'drop' } });
-  link = well;
-  await expect(publish()).rejects.toMatchObject({ code: 'broker_unavailable' });
-  await eventually('the connection is dropped', () => deaf.connections === 0);
+type World = Awaited<ReturnType<typeof world>>;
+
+async function untilConfirmed({ publish, further }: World): Promise<void> {
   await eventually('a publish is confirmed', () =>
     publish().then(
       () => true,
       () => false,
     ),
   );
-  expect(well.connections).toBe(1);
+  expect(further.connections).toBe(1);
+}
+
+test('a connection on which a confirm is missing is dropped, and the next one is published over', async () => {
+  const { publish, first, ...rest } = await world();
+  await publish();
+  // The messages arrive; what RabbitMQ says to them does not.
+  first.flow({ toClient: { kind: 'drop' } });
+  await expect(publish()).rejects.toMatchObject({ code: 'broker_unavailable' });
+  await eventually('the connection is dropped', () => first.connections === 0);
+  await untilConfirmed({ publish, first, ...rest });
+});
+
+test('so is one that takes nothing more: bytes that are not written hide its end from nobody', async () => {
+  const all = await world();
+  await all.publish();
+  all.first.flow({ toServer: { kind: 'hold' }, toClient: { kind: 'hold' } });
+  const began = performance.now();
+  const sent = Array.from({ length: 32 }, () => all.publish('x'.repeat(1024 * 1024)).catch(() => {}));
+  await eventually('the socket is full', () => all.unwritten() > 0);
+  await Promise.all(sent);
+  await untilConfirmed(all);
+  // A second until a confirm is missing, one until no channel is opened.
+  expect(performance.now() - began).toBeLessThan(5_000);
 });

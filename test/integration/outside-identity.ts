@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { type JWK, SignJWT } from 'jose';
+import pino from 'pino';
 import { createJwksFinder } from '../../src/auth/outside-keys.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { ChatError } from '../../src/shared/errors.ts';
 import { createTestApi, type TestApi, userOf } from '../support/api.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
+import { eventually } from '../support/eventually.ts';
 
 const issuer = 'https://id.example.com/';
 const audience = 'chat';
@@ -77,16 +79,58 @@ export function outsideIdentitySuite(name: string, base: ObservedBase): void {
         Array.from({ length: 20 }, async (_, at) => userOf(await processes[at % 2]!.get('/auth/me', token))),
       );
       expect(new Set(users.map(({ id }) => id)).size).toBe(1);
-      expect(users[0]).toMatchObject({ externalId: sub, displayName: sub });
+      const { id, externalId, displayName } = users[0]!;
+      expect([externalId, displayName]).toEqual([sub, `User ${id.slice(-6)}`]);
     });
 
     test('a name that is none, too long or no text is no reason to refuse', async () => {
       const nameFor = async (name: unknown) =>
         (await userOf(await me(await tokenOf(ada, { sub: subject(), name })))).displayName;
       expect(await nameFor('x'.repeat(300))).toBe('x'.repeat(100));
-      expect(await nameFor('  ')).toStartWith('ext|');
-      expect(await nameFor({ first: 'Ada' })).toStartWith('ext|');
-      expect(await nameFor('a\0b')).toStartWith('ext|');
+      expect(await nameFor('  ')).toMatch(/^User [0-9a-f]{6}$/);
+      expect(await nameFor({ first: 'Ada' })).toMatch(/^User [0-9a-f]{6}$/);
+      expect(await nameFor('\u200b\u3164')).toMatch(/^User [0-9a-f]{6}$/);
+      expect(await nameFor('\u202eAda\0\n Lovelace\u001b')).toBe('Ada Lovelace');
+    });
+
+    test('the provider’s id of a user is shown to the user, and to the operator’s backend', async () => {
+      const [sub, other] = [subject(), subject()];
+      const mine = await tokenOf(ada, { sub });
+      const user = await userOf(await me(mine));
+      expect(user).toMatchObject({ externalId: sub, displayName: `User ${user.id.slice(-6)}` });
+      const own = await userOf(await api.get(`/users/${user.id}`, mine));
+      expect(own).toEqual(user);
+      const email = `${crypto.randomUUID()}@example.com`;
+      const put = await api.call(
+        'PUT',
+        `/users/external/${encodeURIComponent(sub)}`,
+        { email },
+        { token: serviceToken },
+      );
+      expect(await userOf(put)).toEqual({ ...user, email });
+      const theirs = await tokenOf(ada, { sub: other });
+      const shown = { id: user.id, displayName: user.displayName, createdAt: user.createdAt };
+      expect(await userOf(await api.get(`/users/${user.id}`, theirs))).toEqual(shown);
+      expect(await (await api.get(`/users?email=${email}`, theirs)).json()).toEqual({ data: [shown] });
+    });
+
+    test('a name that is the provider’s id by chance was given, and is shown', async () => {
+      const sub = `ada-${crypto.randomUUID()}`;
+      const put = (body: object) => api.call('PUT', `/users/external/${sub}`, body, { token: serviceToken });
+      expect((await userOf(await put({}))).displayName).toMatch(/^User /);
+      expect((await userOf(await put({ displayName: sub }))).displayName).toBe(sub);
+      expect((await userOf(await put({ email: `${sub}@example.com` }))).displayName).toBe(sub);
+      const claimed = subject();
+      expect((await userOf(await me(await tokenOf(ada, { sub: claimed, name: claimed })))).displayName).toBe(
+        claimed,
+      );
+    });
+
+    test('a provider’s clock that is ahead of ours, and what it says of when a token was issued', async () => {
+      const seconds = Math.floor(Date.now() / 1000);
+      for (const times of [{ iat: seconds + 15 }, { iat: seconds + 3_600 }, { nbf: seconds + 120 }]) {
+        expect((await me(await tokenOf(ada, times))).status).toBe(200);
+      }
     });
 
     test('an audience of several and the type of RFC 9068 are taken', async () => {
@@ -133,7 +177,7 @@ export function outsideIdentitySuite(name: string, base: ObservedBase): void {
 
     test('a key that cannot be used refuses to start', async () => {
       const { publicKey } = generateKeyPairSync('x25519');
-      await expect(open({ JWT_PUBLIC_KEY: pemOf(publicKey) })).rejects.toThrow(/Ed25519 or RSA/);
+      await expect(open({ JWT_PUBLIC_KEY: pemOf(publicKey) })).rejects.toThrow(/must be Ed25519 or RSA/);
     });
 
     test('the operator’s backend makes a user ahead, brings it up to date, and its first token finds it', async () => {
@@ -163,6 +207,14 @@ async function hmac(secret: string): Promise<string> {
   return new SignJWT({ iss: issuer, aud: audience, sub: 'ext|ada', exp: now + 60 })
     .setProtectedHeader({ alg: 'HS256' })
     .sign(new TextEncoder().encode(secret));
+}
+
+/** As `tokenOf`, by keys that jose refuses. */
+function signedBy(key: KeyObject, kid: string, alg: string): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { iss: issuer, aud: audience, sub: 'ext|ada', exp: Math.floor(Date.now() / 1000) + 60 };
+  const signed = `${part({ alg, kid })}.${part(claims)}`;
+  return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
 }
 
 /** The provider's key set over HTTP; needs no database of a kind. */
@@ -221,7 +273,56 @@ export function jwksSuite(base: ObservedBase): void {
       }
     });
 
-    test('a hundred unknown key ids ask the provider once, a token is invalid all the same', async () => {
+    test('a weak key of the set opens nothing: somebody else may have signed', async () => {
+      reset();
+      const weak = [
+        { pair: generateKeyPairSync('rsa', { modulusLength: 1024 }), alg: 'RS256', kid: 'short' },
+        {
+          pair: generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }),
+          alg: 'RS256',
+          kid: 'three',
+        },
+      ];
+      keys.push(...weak.map(({ pair, kid, alg }) => jwk(pair, kid, alg)));
+      // Of order 1: by it the signature of all zeros and a one is that of everything.
+      const anybodys = Buffer.from(`01${'00'.repeat(31)}`, 'hex');
+      keys.push({
+        kty: 'OKP',
+        crv: 'Ed25519',
+        x: anybodys.toString('base64url'),
+        kid: 'anybody',
+        alg: 'EdDSA',
+      });
+      const api = await open();
+      for (const { pair, alg, kid } of weak) {
+        // jose itself signs with no such key.
+        expect((await api.get('/auth/me', signedBy(pair.privateKey, kid, alg))).status).toBe(401);
+      }
+      const [head, body] = (await tokenOf({ ...one, kid: 'anybody' })).split('.');
+      const signature = Buffer.concat([anybodys, Buffer.alloc(32)]).toString('base64url');
+      expect((await api.get('/auth/me', `${head}.${body}.${signature}`)).status).toBe(401);
+      expect((await api.get('/auth/me', await tokenOf(two))).status).toBe(200);
+    });
+
+    /** A finder with its log, once it has read or tried to. */
+    async function openFinder(options: Partial<Parameters<typeof createJwksFinder>[1]> = {}) {
+      const before = asked;
+      const lines: { msg: string; reason?: string }[] = [];
+      const log = pino({}, { write: (line) => void lines.push(JSON.parse(line)) });
+      const find = createJwksFinder(`${provider.url}keys`, { log, ...options });
+      await eventually('the provider is asked', () => asked > before);
+      const outcomeOf = (header: { alg: string; kid?: string }) =>
+        find(header).then(
+          ({ alg }) => alg,
+          (error) => (error instanceof ChatError ? error.code : error),
+        );
+      const said = () => lines.map(({ msg, reason = '' }) => `${msg}: ${reason}`);
+      return { find, outcomeOf, said };
+    }
+    const headerOne = { alg: 'EdDSA', kid: 'one' };
+    const headerTwo = { alg: 'RS256', kid: 'two' };
+
+    test('a hundred unknown key ids ask the provider once more, a token is invalid all the same', async () => {
       reset();
       const api = await open();
       expect((await api.get('/auth/me', await tokenOf(one))).status).toBe(200);
@@ -229,48 +330,187 @@ export function jwksSuite(base: ObservedBase): void {
         const answer = await api.get('/auth/me', await tokenOf({ ...one, kid: `unknown-${at}` }));
         expect(answer.status).toBe(401);
       }
-      expect(asked).toBe(1);
+      expect(asked).toBe(2);
     });
 
-    test('a new key is found after the cooldown', async () => {
+    test('a hundred unknown key ids at once, too; after the cooldown one more', async () => {
+      reset();
+      const { outcomeOf } = await openFinder({ cooldownMs: 300 });
+      const flood = () =>
+        Promise.all(
+          Array.from({ length: 100 }, (_, at) => outcomeOf({ alg: 'EdDSA', kid: `unknown-${at}` })),
+        );
+      const began = performance.now();
+      expect(new Set(await flood())).toEqual(new Set(['token_invalid']));
+      expect(asked).toBe(2);
+      await eventually('the provider is asked again', async () => {
+        await flood();
+        return asked > 2;
+      });
+      expect(asked).toBe(3);
+      expect(performance.now() - began).toBeGreaterThan(250);
+    });
+
+    test('a new key is found at once, however short ago the others were read', async () => {
       reset();
       keys = [jwk(rsa, 'two', 'RS256')];
-      const find = createJwksFinder(`${provider.url}keys`, { cooldownMs: 0 });
-      await find({ alg: 'RS256', kid: 'two' });
-      expect(codeOf(await find({ alg: 'EdDSA', kid: 'one' }).catch((error) => error))).toBe('token_invalid');
+      const { outcomeOf } = await openFinder({ cooldownMs: 60_000 });
+      expect(await outcomeOf(headerTwo)).toBe('RS256');
       keys.push(jwk(ed25519, 'one', 'EdDSA'));
-      expect((await find({ alg: 'EdDSA', kid: 'one' })).alg).toBe('EdDSA');
+      expect(await Promise.all([1, 2, 3].map(() => outcomeOf(headerOne)))).toEqual([
+        'EdDSA',
+        'EdDSA',
+        'EdDSA',
+      ]);
+      expect(asked).toBe(2);
     });
 
-    test.each<[string, (() => Response) | 'hang']>([
-      ['answers 500', () => new Response('no', { status: 500 })],
-      ['answers no JSON', () => new Response('<html>')],
-      ['answers no key set', () => Response.json({ nothing: true })],
-      ['never answers', 'hang'],
-    ])(
+    const encryption = () => ({ ...jwk(rsa, 'two', 'RS256'), use: 'enc' });
+    const secret = { kty: 'oct', k: 'c2VjcmV0', kid: 'one', alg: 'HS256' };
+    const trickle = () =>
+      new Response(
+        new ReadableStream({
+          async pull(controller) {
+            await Bun.sleep(20);
+            controller.enqueue('{');
+          },
+        }),
+      );
+    /** Where the end of the patience is what is waited for. */
+    const timeoutFor = (answer: (() => Response) | 'hang') =>
+      answer === 'hang' || answer === trickle ? 300 : 3_000;
+    const bad: [string, (() => Response) | 'hang', RegExp][] = [
+      ['answers 500', () => new Response('no', { status: 500 }), /answers 500/],
+      ['answers no JSON', () => new Response('<html>'), /no set of keys/],
+      ['answers no key set', () => Response.json({ nothing: true }), /no set of keys/],
+      ['answers an empty set', () => Response.json({ keys: [] }), /none of its 0 keys/],
+      ['has keys for encryption alone', () => Response.json({ keys: [encryption()] }), /none of its 1 keys/],
+      ['has keys of another kind alone', () => Response.json({ keys: [secret] }), /none of its 1 keys/],
+      [
+        'has a key that is broken',
+        () => Response.json({ keys: [{ ...jwk(rsa, 'two', 'RS256'), n: '' }] }),
+        /none/,
+      ],
+      [
+        'answers with 10 MB',
+        () => new Response(JSON.stringify({ keys, more: 'x'.repeat(10_000_000) })),
+        /more than/,
+      ],
+      ['sends elsewhere', () => Response.redirect(`${provider.url}elsewhere`), /answers 302/],
+      ['never answers', 'hang', /not answered within 0\.3 s/],
+      ['never comes to an end', trickle, /not answered within 0\.3 s/],
+    ];
+
+    test.each(bad)(
       '503: a provider that %s is no reason to call a token invalid, and is not asked again at once',
-      async (_, answer) => {
+      async (_, answer, reason) => {
         reset();
         broken = answer;
-        const find = createJwksFinder(`${provider.url}keys`, { timeoutMs: 50, cooldownMs: 60_000 });
-        const header = { alg: 'EdDSA', kid: 'one' };
+        const { find, outcomeOf, said } = await openFinder({
+          cooldownMs: 60_000,
+          timeoutMs: timeoutFor(answer),
+        });
         for (let time = 0; time < 5; time += 1) {
-          const error = await find(header).catch((reason) => reason);
+          const error = await find(headerOne).catch((refusal) => refusal);
           expect(codeOf(error)).toBe('server_busy');
           expect(error.retryAfterSeconds).toBeWithin(1, 61);
         }
+        expect(await outcomeOf({ alg: 'EdDSA', kid: 'unknown' })).toBe('server_busy');
         expect(asked).toBe(1);
+        expect(said()).toEqual([expect.stringMatching(reason)]);
+        expect(said()[0]).toContain('are answered 503');
       },
     );
 
-    test('a provider that comes back is believed again', async () => {
+    test.each(bad)(
+      'a provider that %s takes no known key away, and says so once',
+      async (_, answer, reason) => {
+        reset();
+        const times = { cooldownMs: 20, maxAgeMs: 20, timeoutMs: timeoutFor(answer) };
+        const { outcomeOf, said } = await openFinder(times);
+        expect(await outcomeOf(headerOne)).toBe('EdDSA');
+        broken = answer;
+        const before = asked;
+        await eventually('it is asked again and again', async () => {
+          expect(await outcomeOf(headerOne)).toBe('EdDSA');
+          expect(await outcomeOf(headerTwo)).toBe('RS256');
+          return said().length > 0 && asked > before + 2;
+        });
+        // It may be a new key's: nobody can tell.
+        expect(await outcomeOf({ alg: 'EdDSA', kid: 'unknown' })).toBe('server_busy');
+        expect(said()).toEqual([expect.stringMatching(reason)]);
+        expect(said()[0]).toContain('the known ones are used');
+
+        broken = undefined;
+        await eventually('it is believed again', async () => {
+          await outcomeOf(headerOne);
+          return said().length > 1;
+        });
+        expect(said()[1]).toContain('can be read again');
+        expect(await outcomeOf({ alg: 'EdDSA', kid: 'unknown' })).toBe('token_invalid');
+      },
+    );
+
+    test('nobody waits for the provider while keys are known', async () => {
+      reset();
+      const { outcomeOf } = await openFinder({ timeoutMs: 10_000, cooldownMs: 10, maxAgeMs: 100 });
+      expect(await outcomeOf(headerOne)).toBe('EdDSA');
+      const before = asked;
+      broken = 'hang';
+      await eventually('it is read in the background', async () => {
+        const began = performance.now();
+        expect(await outcomeOf(headerOne)).toBe('EdDSA');
+        expect(performance.now() - began).toBeLessThan(2_000);
+        return asked > before;
+      });
+    });
+
+    test('after a long time without tokens the first one waits for what the provider says now', async () => {
+      reset();
+      const { outcomeOf } = await openFinder({ maxAgeMs: 50 });
+      expect(await outcomeOf(headerTwo)).toBe('RS256');
+      const quietSince = performance.now();
+      keys = [jwk(ed25519, 'one', 'EdDSA')];
+      await eventually('it is long ago', () => performance.now() - quietSince > 150);
+      expect(await outcomeOf(headerTwo)).toBe('token_invalid');
+    });
+
+    test('a set in which a key is missing is the provider’s word', async () => {
+      reset();
+      const { outcomeOf, said } = await openFinder({ cooldownMs: 20, maxAgeMs: 20 });
+      expect(await outcomeOf(headerTwo)).toBe('RS256');
+      keys = [jwk(ed25519, 'one', 'EdDSA')];
+      await eventually('it is gone', async () => (await outcomeOf(headerTwo)) === 'token_invalid');
+      expect(await outcomeOf(headerOne)).toBe('EdDSA');
+      expect(said()).toEqual([]);
+    });
+
+    test('keys that nobody has confirmed for too long are not believed any more', async () => {
+      reset();
+      const { outcomeOf, said } = await openFinder({ cooldownMs: 20, maxAgeMs: 20, keptMs: 400 });
+      const began = performance.now();
+      expect(await outcomeOf(headerOne)).toBe('EdDSA');
+      broken = () => new Response('no', { status: 500 });
+      await eventually('they are too old', async () => (await outcomeOf(headerOne)) === 'server_busy', 3_000);
+      expect(performance.now() - began).toBeGreaterThan(350);
+      await eventually('it is said', async () => {
+        await outcomeOf(headerOne);
+        return said().length === 2;
+      });
+      expect(said()).toEqual([
+        expect.stringContaining('the known ones are used'),
+        expect.stringContaining('are answered 503'),
+      ]);
+    });
+
+    test('a provider that comes later is believed: an api starts without it', async () => {
       reset();
       broken = () => new Response('no', { status: 500 });
-      const find = createJwksFinder(`${provider.url}keys`, { cooldownMs: 0 });
-      const header = { alg: 'EdDSA', kid: 'one' };
-      expect(codeOf(await find(header).catch((error) => error))).toBe('server_busy');
+      const { outcomeOf, said } = await openFinder({ cooldownMs: 0 });
+      expect(await outcomeOf(headerOne)).toBe('server_busy');
       broken = undefined;
-      expect((await find(header)).alg).toBe('EdDSA');
+      expect(await outcomeOf(headerOne)).toBe('EdDSA');
+      expect(said()).toHaveLength(2);
     });
   });
 }

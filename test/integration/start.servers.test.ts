@@ -5,9 +5,11 @@ import { createAdapters } from '../../src/shared/adapters.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { serverEnvironment, startMember } from '../support/deployment.ts';
+import { type Member, serverEnvironment, startMember } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
 import { newPerson } from '../support/people.ts';
 import { testProcesses, untilSays } from '../support/processes.ts';
+import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -80,7 +82,7 @@ describe('production', () => {
   }, 30_000);
 
   test('a schema that is behind is refused until `bun run migrate` has run', async () => {
-    const env = await environment({ NODE_ENV: 'production', JWT_SECRET: secret });
+    const env = await environment({ NODE_ENV: 'production', JWT_SECRET: secret, SHUTDOWN_DELAY: '0' });
     for (const entry of entries) {
       const line = await refusal(entry, env);
       expect(line.split('\n')).toHaveLength(1);
@@ -138,7 +140,6 @@ describe('a server that is down at the start', () => {
   for (const [name, own] of [
     ['PostgreSQL', { DATABASE_URL: 'postgres://postgres@127.0.0.1:1/chat' }],
     ['RabbitMQ', { RABBITMQ_URI: 'amqp://127.0.0.1:1' }],
-    ['Redis', { REDIS_PORT: '1', REDIS_HOST: '127.0.0.1' }],
   ] as const) {
     test(`${name} is waited for, which is said, and a signal ends the waiting`, async () => {
       const api = processes.run(['src/api.ts'], await environment(own));
@@ -158,19 +159,129 @@ describe('a server that is down at the start', () => {
       openReadyPostgres({ url: 'postgres://postgres@127.0.0.1:1/chat', ...options }),
     ).rejects.toThrow('PostgreSQL at 127.0.0.1:1 was not there within 0.3 s');
     const lifecycle = createLifecycle(log);
-    const config = parseConfig({
-      RABBITMQ_URI: 'amqp://127.0.0.1:1',
-      REDIS_HOST: '127.0.0.1',
-      REDIS_PORT: '1',
-    });
+    const config = parseConfig({ RABBITMQ_URI: 'amqp://127.0.0.1:1' });
     const adapters = await createAdapters(
       { kind: 'servers', waitMs },
       { name: 'confab-test', config, log, lifecycle },
     );
     await expect(adapters.sendQueue()).rejects.toThrow('RabbitMQ at 127.0.0.1:1 was not there within 0.3 s');
-    await expect(adapters.facts()).rejects.toThrow('Redis at 127.0.0.1:1 was not there within 0.3 s');
     await lifecycle.stop();
   });
+});
+
+describe('Redis, which only hints', () => {
+  const readiness = async (member: Member): Promise<{ status: string }> =>
+    JSON.parse(await (await fetch(`${member.url}/readyz`)).text());
+  /** What a process has said of whether Redis is there. */
+  const said = ({ process }: Member) =>
+    process
+      .output()
+      .split('\n')
+      .flatMap((line) => /(?<!when )Redis is (?:away; going on|back(?!;))/.exec(line)?.[0] ?? []);
+  const hinted = { status: 'ready', dependencies: expect.objectContaining({ redis: 'up' }) };
+  const unhinted = { status: 'degraded', dependencies: expect.objectContaining({ redis: 'down' }) };
+
+  test('is not waited for: all start without it, say so in one line, do their jobs, and use it when it comes', async () => {
+    const redis = await servers.createRedis();
+    await redis.kill();
+    const env = await environment({ REDIS_HOST: redis.host, REDIS_PORT: String(redis.port) });
+    const roles = ['api', 'worker', 'gateway'] as const;
+    const members = await Promise.all(roles.map((role) => startMember(processes, role, env)));
+    const [api, , gateway] = members as [Member, Member, Member];
+    for (const member of members) {
+      expect(said(member)).toEqual(['Redis is away; going on']);
+      expect(member.process.output()).toContain('ECONNREFUSED');
+      expect(await readiness(member)).toMatchObject(unhinted);
+    }
+
+    const deployment = { apiUrl: api.url, socketUrl: gateway.url };
+    const [ada, bob] = await Promise.all([newPerson(deployment), newPerson(deployment)]);
+    const chat = await ada.newChat(bob);
+    const bobHears = await bob.connect();
+    await ada.send(chat.id, 'while it was not there');
+    await eventually('it is stored', async () => (await bob.history(chat.id)).length === 1);
+
+    await redis.restart();
+    await bobHears.heard('while it was not there');
+    await eventually('all use it', async () =>
+      (await Promise.all(members.map(readiness))).every(({ status }) => status === 'ready'),
+    );
+    for (const member of members) {
+      expect(await readiness(member)).toMatchObject(hinted);
+      expect(said(member)).toEqual(['Redis is away; going on', 'Redis is back']);
+    }
+    const began = performance.now();
+    await ada.send(chat.id, 'at once');
+    await bobHears.heard('at once');
+    // A comparison would have found it within 30 s.
+    expect(performance.now() - began).toBeLessThan(2_000);
+
+    // Of what is wrong from now on nobody ends, and each says it in Redis's own words.
+    const admin = await openTestRedis(redis.url);
+    await admin.config('SET', 'requirepass', 'another');
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await eventually('it is said', () => members.every(({ process }) => process.output().includes('NOAUTH')));
+    expect(members.map(({ process }) => process.running())).toEqual([true, true, true]);
+    await admin.config('SET', 'requirepass', '');
+    await eventually('all are back', () =>
+      members.every((member) => said(member).filter((line) => line === 'Redis is back').length === 2),
+    );
+    admin.disconnect();
+    bobHears.close();
+    for (const { process } of members) await process.kill();
+  }, 60_000);
+
+  test('a wrong password is an error of whoever set it: each entry refuses at once, with the reason', async () => {
+    const redis = await servers.createRedis();
+    const admin = await openTestRedis(redis.url);
+    await admin.config('SET', 'requirepass', 'right');
+    const env = await environment({
+      REDIS_HOST: redis.host,
+      REDIS_PORT: String(redis.port),
+      REDIS_PASSWORD: 'left',
+    });
+    const lines = await Promise.all(entries.map((entry) => refusal(entry, env)));
+    for (const line of lines) {
+      expect(line.split('\n')).toHaveLength(1);
+      expect(line).toContain(`Redis at ${redis.host}:${redis.port} can't be used: WRONGPASS`);
+      expect(line).toContain('set REDIS_PASSWORD');
+      expect(line).not.toContain('left');
+    }
+    admin.disconnect();
+  }, 30_000);
+
+  test('its password is taken to the byte, by all connections', async () => {
+    const redis = await servers.createRedis();
+    const admin = await openTestRedis(redis.url);
+    for (const password of [
+      ' lead and trail\t',
+      'p@ss/word#1?a=b&c:d',
+      '100%41 %zz +',
+      'pä§§wörd-😀-語',
+      '[::1]"\'\\$x',
+    ]) {
+      await admin.config('SET', 'requirepass', password);
+      const log = createLog({ logLevel: 'silent' }, 'test');
+      const lifecycle = createLifecycle(log);
+      const env = {
+        ...(await environment({ REDIS_HOST: redis.host, REDIS_PORT: String(redis.port) })),
+        REDIS_PASSWORD: password,
+      };
+      const adapters = await createAdapters(
+        { kind: 'servers' },
+        { name: 'confab-test', config: parseConfig(env), log, lifecycle },
+      );
+      await Promise.all([adapters.facts(), adapters.presence(), adapters.subscriber()]);
+      await eventually(
+        `all are up with ${JSON.stringify(password)}`,
+        async () => (await adapters.hintsReady?.()) === true,
+        3_000,
+      );
+      await lifecycle.stop();
+    }
+    admin.disconnect();
+  }, 30_000);
 });
 
 test('without a worker the checklist fails at its fifth step, and leads to it', async () => {

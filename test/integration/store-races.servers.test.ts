@@ -1,10 +1,14 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import postgres from 'postgres';
+import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import type { Database } from '../../src/db/database.ts';
+import { isTimeout } from '../../src/db/errors.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
+import { isStoring, type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
+import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
+import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -159,4 +163,86 @@ test('many batches over the same chats in other orders: no deadlock, every chat 
     const rows = await stored(chatId);
     expect(rows.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 80 }, (_, at) => at + 1));
   }
+});
+
+test('a batch whose chat stays locked hears of it in time, and meanwhile storing is known to work', async () => {
+  const chat = await createChat();
+  await holder.begin(async (sql) => {
+    await sql`SELECT FROM chats WHERE id = ${chat.chatId} FOR UPDATE`;
+    const began = performance.now();
+    const storing = storeMessages(database, [messageOf(chat, 'held up')]).catch((error) => error);
+    expect(await isStoring(database)).toBe(true);
+    const error = await storing;
+    expect(error).toMatchObject({ code: 'database_unavailable' });
+    expect(isTimeout(error)).toBe(true);
+    expect(performance.now() - began).toBeLessThan(4_900);
+  });
+  expect(await stored(chat.chatId)).toEqual([]);
+}, 10_000);
+
+for (const table of ['messages', 'chats', 'chat_participants']) {
+  test(`while somebody has locked ${table} as a whole, storing is known not to work`, async () => {
+    await holder.begin(async (sql) => {
+      await sql.unsafe(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      expect(await isStoring(database)).toBe(false);
+    });
+    expect(await isStoring(database)).toBe(true);
+  });
+}
+
+describe('users who come and go in many chats at once', () => {
+  const created = async (count: number): Promise<string[]> => {
+    const ids = Array.from({ length: count }, newId);
+    await database.query(`INSERT INTO users (id, display_name) SELECT unnest($1::uuid[]), 'User'`, [ids]);
+    return ids;
+  };
+  const enterSql = `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+    SELECT $1::uuid, id, 'member', 1, 1 FROM unnest($2::uuid[]) AS id`;
+  const versions = async (userIds: readonly string[]) => {
+    const rows = await database.query<{ version: number }>(
+      'SELECT DISTINCT membership_version AS version FROM users WHERE id = ANY ($1::uuid[])',
+      [userIds],
+    );
+    return rows.map(({ version }) => version);
+  };
+
+  test('by statements of anybody, in any order: no deadlock, and every change counts', async () => {
+    const userIds = await created(200);
+    const chats = await Promise.all(Array.from({ length: 12 }, createChat));
+    await Promise.all(
+      chats.map(({ chatId }, at) =>
+        database.query(enterSql, [chatId, at % 2 === 0 ? userIds : userIds.toReversed()]),
+      ),
+    );
+    expect(await versions(userIds)).toEqual([12]);
+    const leave = `UPDATE chat_participants SET left_at = now() WHERE chat_id = $1 AND user_id = ANY ($2::uuid[])`;
+    await Promise.all(chats.map(({ chatId }) => database.query(leave, [chatId, userIds])));
+    expect(await versions(userIds)).toEqual([24]);
+  });
+
+  test('by the api, some new and some who come back, beside batches of the same chats: no deadlock', async () => {
+    const userIds = await created(60);
+    const [even, odd] = [0, 1].map((rest) => userIds.filter((_, at) => at % 2 === rest));
+    const add = createAddParticipants({
+      database,
+      facts: createEmbeddedFacts(),
+      presence: createEmbeddedPresence(),
+      announce: async () => {},
+    });
+    for (let round = 0; round < 5; round += 1) {
+      const chats = await Promise.all(Array.from({ length: 6 }, createChat));
+      // In each chat one half has been before, which comes back; in the next one it is the other half.
+      for (const [at, { chatId }] of chats.entries()) {
+        await database.query(enterSql, [chatId, at % 2 === 0 ? even : odd]);
+        await database.query(
+          `UPDATE chat_participants SET left_at = now() WHERE chat_id = $1 AND user_id = ANY ($2::uuid[])`,
+          [chatId, userIds],
+        );
+      }
+      await Promise.all([
+        ...chats.map(({ chatId, senderId }) => add({ chatId, actorId: senderId, userIds })),
+        ...chats.map((chat) => storeMessages(database, [messageOf(chat, 'meanwhile')])),
+      ]);
+    }
+  }, 20_000);
 });

@@ -9,7 +9,9 @@ import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
 import type { Queue } from '../../src/shared/queue/queue.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
+import { testEnvelopes } from '../support/queue-parts.ts';
 import { realServers } from '../support/servers.ts';
 import type { WorkerProcessSettings } from '../support/worker-process.ts';
 
@@ -25,18 +27,11 @@ const announced = new Map<Subprocess, number>();
 
 beforeAll(async () => {
   const databaseUrl = await servers.createDatabase();
-  const names = servers.createBrokerNames();
   settings = {
     databaseUrl,
     partitionCount,
-    broker: {
-      // The broker drops a frozen worker after two silent seconds instead of ten.
-      url: `${servers.rabbitmqUrl}?heartbeat=1`,
-      exchange: names.RABBITMQ_CHAT_EXCHANGE,
-      deadLetterExchange: names.RABBITMQ_CHAT_DLX_EXCHANGE,
-      queuePrefix: names.RABBITMQ_CHAT_QUEUE_PREFIX,
-      deadLetterQueue: names.RABBITMQ_CHAT_DLQ_NAME,
-    },
+    // The broker drops a frozen worker after two silent seconds instead of six.
+    broker: brokerConfig(`${servers.rabbitmqUrl}?heartbeat=1`, servers.createBrokerNames()),
   };
   database = openPostgres({ url: databaseUrl, applicationName: 'confab-test' });
   await migrate(database);
@@ -103,7 +98,7 @@ async function send(chat: TestChat, count: number): Promise<void> {
     await sendQueue.publish({
       id: brokerMessageId,
       partition: partitionOf(chatId, partitionCount),
-      body: JSON.stringify(envelope),
+      body: testEnvelopes.seal(envelope),
     });
     chat.accepted.push(brokerMessageId);
   }

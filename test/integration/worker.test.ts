@@ -12,9 +12,9 @@ import { partitionOf } from '../../src/shared/partition.ts';
 import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
 import type { Queue } from '../../src/shared/queue/queue.ts';
 import { createDatabaseRegistry } from '../../src/shared/registry/database.ts';
-import { createLocalRegistry } from '../../src/shared/registry/local.ts';
 import { startWorker, type Worker } from '../../src/worker/worker.ts';
 import { eventually } from '../support/eventually.ts';
+import { testEnvelopes, testMembership } from '../support/queue-parts.ts';
 
 const log = pino({ level: 'silent' });
 const partitionCount = 4;
@@ -56,7 +56,8 @@ async function start(
         published.push(...batch);
       },
     },
-    registry: createLocalRegistry(),
+    membership: testMembership(),
+    envelopes: testEnvelopes,
     config,
     log,
   });
@@ -97,7 +98,7 @@ async function send(queue: Queue, ...envelopes: SendEnvelope[]): Promise<void> {
       sendQueue.publish({
         id: envelope.brokerMessageId,
         partition: partitionOf(envelope.chatId, partitionCount),
-        body: JSON.stringify(envelope),
+        body: testEnvelopes.seal(envelope),
       }),
     ),
   );
@@ -182,9 +183,9 @@ test('poison and refusals die with their reason, the sender is told, and what is
     [stranger.brokerMessageId]: 'not_participant',
     [nowhere.brokerMessageId]: 'chat_not_found',
     [tooLong.brokerMessageId]: 'content has not 1 to 8000 UTF-16 units',
-    junk: 'not JSON',
+    junk: 'not signed',
   });
-  expect(letters.find(({ id }) => id === stranger.brokerMessageId)!.body).toBe(JSON.stringify(stranger));
+  expect(letters.find(({ id }) => id === stranger.brokerMessageId)!.body).toBe(testEnvelopes.seal(stranger));
   const told = failed(published).map(([topic, { code, brokerMessageId }]) => [topic, code, brokerMessageId]);
   expect(told.toSorted()).toEqual(
     [
@@ -303,7 +304,8 @@ test('a worker that is cut off from the database, and not from the queue, leaves
       partitionSource: source,
       deadLetterSink: await queue.deadLetterSink(),
       notifier: { publish: async () => {} },
-      registry: createDatabaseRegistry(one),
+      membership: testMembership(createDatabaseRegistry(one)),
+      envelopes: testEnvelopes,
       config,
       log,
     });

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { createApi } from '../../src/api/app.ts';
 import type { ApiEnv } from '../../src/api/env.ts';
 import type { RequireIdentity } from '../../src/api/middleware/require-identity.ts';
-import type { Dependency } from '../../src/api/routes/health.ts';
+import type { Readiness } from '../../src/api/readiness.ts';
 import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
 import type { SendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
@@ -26,12 +26,13 @@ export interface TestApiOptions extends ApiBase {
   rateLimits?: RateLimits;
   chatRoutes?(requireIdentity: RequireIdentity): Hono<ApiEnv>;
   sendMessage?: SendMessage;
-  dependencies?: readonly Dependency[];
+  readiness?: Readiness;
   log?: Logger;
   deadlineMs?: number;
 }
 
 export const testSecret = 'a secret that is known to tests alone, and long enough';
+export const testAccountKey = 'a key of accounts that tests alone know';
 export const testPassword = 'correct horse battery staple';
 
 export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
@@ -41,17 +42,27 @@ export async function createTestApi({
   environment = {},
   chatRoutes = () => new Hono<ApiEnv>(),
   sendMessage = () => Promise.reject(new Error('nothing is sent here')),
-  dependencies = [],
+  readiness = { dependencies: [], leaving: () => false },
   log = createLog({ logLevel: 'silent' }, 'test'),
   ...options
 }: TestApiOptions) {
   const config = parseConfig({ JWT_SECRET: testSecret, ...environment });
   const { database, facts, notifier } = options;
   const rateLimits = options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false });
-  const { verify, admit, ownTokens } = await createAuthentication({ config: config.auth, database, facts });
-  const { refreshTtlSeconds } = config.auth;
+  const { verify, admit, ownTokens } = await createAuthentication({
+    config: config.auth,
+    database,
+    facts,
+    log,
+  });
   const accounts =
-    ownTokens && createAccounts({ ownTokens, refreshTtlSeconds, database, facts, notifier, rateLimits, log });
+    ownTokens &&
+    createAccounts({
+      ...{ ownTokens, database, facts, notifier, rateLimits, log },
+      accountKey: testAccountKey,
+      config: config.auth,
+      limits: config.rateLimits,
+    });
   const api = createApi({
     config: { ...config.auth, trustProxy: config.trustProxy },
     database,
@@ -62,7 +73,7 @@ export async function createTestApi({
     chatRoutes,
     sendMessage,
     allowedOrigin: createAllowedOrigin(config),
-    dependencies,
+    readiness,
     log,
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
   });

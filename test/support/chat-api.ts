@@ -17,9 +17,9 @@ import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import type { Presence } from '../../src/shared/presence/presence.ts';
 import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
 import type { SendQueue } from '../../src/shared/queue/queue.ts';
-import { createLocalRegistry } from '../../src/shared/registry/local.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { eventually } from './eventually.ts';
+import { testEnvelopes, testMembership } from './queue-parts.ts';
 
 export interface TestUser {
   id: string;
@@ -86,6 +86,7 @@ export async function openChatApi(parts: {
   };
   const sendQueue: SendQueue = {
     ready: () => embeddedSends.ready(),
+    problems: () => embeddedSends.problems(),
     async publish(message) {
       if (faults.sendQueue === 'silent') return new Promise(() => {});
       if (faults.sendQueue) throw faults.sendQueue;
@@ -98,7 +99,8 @@ export async function openChatApi(parts: {
     partitionSource: await queue.partitionSource(),
     deadLetterSink: await queue.deadLetterSink(),
     notifier: { publish: async () => {} },
-    registry: createLocalRegistry(),
+    membership: testMembership(),
+    envelopes: testEnvelopes,
     config: { enabled: true, batchSize: 128, bufferedBatches: 1, maxRetries: 5, partitionCount },
     log,
   });
@@ -108,7 +110,11 @@ export async function openChatApi(parts: {
     audience: 'confab',
     accessTtlSeconds: 900,
   });
-  const sendMessage = createSendMessage({ database: apiDatabase, facts, sendQueue, partitionCount });
+  const sendMessage = createSendMessage({
+    ...{ database: apiDatabase, facts, sendQueue, partitionCount },
+    envelopes: testEnvelopes,
+    envelopeVersion: () => 1,
+  });
   const app = createApi({
     config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
     database: apiDatabase,
@@ -127,7 +133,7 @@ export async function openChatApi(parts: {
     }),
     sendMessage,
     allowedOrigin: () => true,
-    dependencies: [],
+    readiness: { dependencies: [], leaving: () => false },
     log,
     ...(parts.deadlineMs === undefined ? {} : { deadlineMs: parts.deadlineMs }),
   });

@@ -111,6 +111,8 @@ export async function serverEnvironment(servers: RealServers): Promise<Record<st
     REDIS_HOST: redis.hostname,
     REDIS_PORT: redis.port,
     RABBITMQ_URI: servers.rabbitmqUrl,
+    // Of theirs nobody else knows the ports.
+    ALLOW_DEFAULT_CREDENTIALS: 'true',
     ...servers.createBrokerNames(),
   };
 }

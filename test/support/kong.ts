@@ -46,15 +46,20 @@ export interface KongConfig {
 export const readKong = (file: 'kong.yml' | 'kong.jwt.yml'): Promise<KongConfig> =>
   readYaml<KongConfig>(`deploy/kong/${file}`);
 
-/** The route Kong takes for a path: the longest prefix wins. */
+/** Whether a path of a route takes this one: by its beginning, or, after a tilde, by a regular expression from there. */
+const takes = (pattern: string, path: string): boolean =>
+  pattern.startsWith('~') ? new RegExp(`^(?:${pattern.slice(1)})`).test(path) : path.startsWith(pattern);
+
+/** The route Kong takes for a path: a regular expression before a prefix, then the longest wins. */
 export function routeOf(
   kong: KongConfig,
   path: string,
 ): { service: KongService; route: KongRoute } | undefined {
   const matches = kong.services.flatMap((service) =>
     service.routes.flatMap((route) =>
-      route.paths.filter((prefix) => path.startsWith(prefix)).map((prefix) => ({ service, route, prefix })),
+      route.paths.filter((pattern) => takes(pattern, path)).map((pattern) => ({ service, route, pattern })),
     ),
   );
-  return matches.sort((a, b) => b.prefix.length - a.prefix.length)[0];
+  const rank = ({ pattern }: { pattern: string }) => (pattern.startsWith('~') ? 1e6 : 0) + pattern.length;
+  return matches.sort((a, b) => rank(b) - rank(a))[0];
 }

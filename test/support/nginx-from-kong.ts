@@ -46,7 +46,8 @@ function upstreamOf(
 function locations(service: KongService, route: KongRoute): string[] {
   return route.paths.map((path) =>
     [
-      `  location ${path} {`,
+      // Kong's regular expressions begin where the path does.
+      path.startsWith('~') ? `  location ~ "^(?:${path.slice(1)})" {` : `  location ${path} {`,
       // Without a path of its own, nginx passes the client's on as it is: strip_path false.
       `    proxy_pass http://${service.name}${route.strip_path ? '/' : ''};`,
       '    proxy_http_version 1.1;',

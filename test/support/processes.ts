@@ -21,6 +21,8 @@ export interface RunningProcess {
 export interface Processes {
   /** `command` is run by this Bun, in the repository, with this environment and nothing of the developer's own. */
   run(command: readonly string[], env?: Record<string, string>): RunningProcess;
+  /** A program of ours that is a file of its own. */
+  program(path: string, env?: Record<string, string>): RunningProcess;
   /** What a user pastes into a terminal, in the repository's folder. */
   bash(script: string): RunningProcess;
   /** Runs to its end. */
@@ -79,6 +81,7 @@ export function testProcesses(): Processes {
 
   return {
     run,
+    program: (path, env) => spawn([path], env),
     bash: (script) => spawn(['bash', '-c', script]),
     async finish(command, env) {
       const process = run(command, env);

@@ -1,29 +1,43 @@
-import { createLog } from '../../src/shared/log.ts';
+import type { Redis } from 'ioredis';
+import { type AdmissionTimes, openAdmissionRedis } from '../../src/shared/admission/redis-client.ts';
 import { openPushLink } from '../../src/shared/notifications/push-link.ts';
-import { openRedis, redisReady } from '../../src/shared/redis.ts';
+import { openRedis } from '../../src/shared/redis.ts';
+import type { RedisOutages } from '../../src/shared/redis-outages.ts';
+import { eventually } from './eventually.ts';
 
-const log = createLog({ logLevel: 'silent' }, 'test');
+/** Nobody reads of them. */
+export const unheardOutages: RedisOutages = { away() {}, back() {} };
 
 /** A ready client of the product's own making; `host` and `port` may be those of a proxy. */
-export async function openTestRedis(url: string) {
-  const client = openRedis({ redis: partsOf(url), log });
-  await redisReady(client, 5_000);
+export async function openTestRedis(url: string): Promise<Redis> {
+  const client = openRedis(redisConfigOf(url));
+  client.on('error', () => {});
+  await eventually('Redis is ready', () => client.status === 'ready');
   return client;
 }
 
 /** As {@link openTestRedis}, for subscriptions. */
 export async function openTestPushLink(url: string) {
-  const link = openPushLink({ redis: partsOf(url), log });
+  const link = openPushLink({ redis: redisConfigOf(url), outages: unheardOutages });
   await link.ready(5_000);
   return link;
 }
 
-function partsOf(url: string) {
+/** As {@link openTestRedis}, for admission; it may not be ready. */
+export function openTestAdmission(url: string, times?: AdmissionTimes) {
+  return openAdmissionRedis({
+    redis: redisConfigOf(url),
+    outages: unheardOutages,
+    ...(times ? { times } : {}),
+  });
+}
+
+export function redisConfigOf(url: string) {
   const { hostname, port, password, pathname } = new URL(url);
   return {
     host: hostname,
     port: Number(port),
-    password: password === '' ? undefined : password,
+    password: password === '' ? undefined : decodeURIComponent(password),
     db: Number(pathname.slice(1) || 0),
   };
 }

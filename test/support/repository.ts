@@ -9,6 +9,19 @@ export const readText = (path: string): Promise<string> => Bun.file(join(reposit
 export const readYaml = async <Form>(path: string): Promise<Form> =>
   Bun.YAML.parse(await readText(path)) as Form;
 
+/** The first block of the setup guide that begins so, with values in place of what it has in `<…>`. */
+export async function guideBlock(
+  language: string,
+  begins: string,
+  values: Record<string, string> = {},
+): Promise<string> {
+  const guide = await readText('docs/realtime-chat-setup.md');
+  const blocks = [...guide.matchAll(/```(\w*)\n([\s\S]*?)```/g)];
+  const block = blocks.find(([, of, text]) => of === language && text?.startsWith(begins))?.[2];
+  if (block === undefined) throw new Error(`the setup guide has no block that begins with ${begins}`);
+  return Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`<${name}>`, value), block);
+}
+
 /** `NAME=value` lines, comments left out. */
 export function parseEnvironment(text: string): Record<string, string> {
   const lines = text.split('\n').filter((line) => /^[A-Z]/.test(line));

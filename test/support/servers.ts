@@ -7,7 +7,9 @@ import { findBinaries } from '../../src/commands/servers/binaries.ts';
 import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
 import { createLauncher, type Launcher, startTrio } from '../../src/commands/servers/launcher.ts';
 import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
+import type { PgbouncerSettings } from '../../src/commands/servers/pgbouncer.ts';
 import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
+import type { RedisKind } from '../../src/commands/servers/redis.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 
 /**
@@ -24,13 +26,15 @@ export interface RealServers {
   /** Names of exchanges and queues nobody else uses; what was made of them is deleted after the test file. */
   createBrokerNames(): BrokerNames;
   /** A Redis for this file alone (30 ms): pub/sub has no walls between databases. Killable. */
-  createRedis(): Promise<Server>;
+  createRedis(kind?: RedisKind): Promise<Server>;
   /** A PostgreSQL for this file alone (about 2 s), to kill, freeze and restart. */
   createPostgres(): Promise<Server>;
   /** A RabbitMQ for this file alone (about 7 s), to kill, freeze and restart, and with alarms by `ctl`. */
   createRabbitmq(): Promise<RabbitServer>;
   /** An nginx; `http` is given its port and gives the text of the `http` block. */
   createNginx(http: (port: number) => string): Promise<Server>;
+  /** A PgBouncer before a PostgreSQL on 127.0.0.1. */
+  createPgbouncer(settings: PgbouncerSettings): Promise<Server>;
 }
 
 /** The environment that gives one test its own part of the broker. */
@@ -96,10 +100,12 @@ export async function realServers(): Promise<RealServers> {
       undo.push(() => deleteFromBroker(shared.rabbitmqUrl, names));
       return names;
     },
-    createRedis: () => own((launcher, folder) => launcher.redis({ folder, durable: false })),
+    createRedis: (kind) => own((launcher, folder) => launcher.redis({ folder, durable: false }, kind)),
     createPostgres: () => own((launcher, folder) => launcher.postgres({ folder, durable: false })),
     createRabbitmq: () => own((launcher, folder) => launcher.rabbitmq({ folder, durable: false })),
     createNginx: (http) => own((launcher, folder) => launcher.nginx({ folder, durable: false }, http)),
+    createPgbouncer: (settings) =>
+      own((launcher, folder) => launcher.pgbouncer({ folder, durable: false }, settings)),
   };
 }
 

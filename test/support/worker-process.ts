@@ -5,6 +5,7 @@ import type { BrokerConfig } from '../../src/shared/config.ts';
 import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import { createDatabaseRegistry } from '../../src/shared/registry/database.ts';
 import { startWorker } from '../../src/worker/worker.ts';
+import { testEnvelopes, testMembership } from './queue-parts.ts';
 
 export interface WorkerProcessSettings {
   databaseUrl: string;
@@ -26,7 +27,8 @@ const worker = await startWorker({
       process.stdout.write(batch.map(({ topic, head }) => `${JSON.stringify({ topic, head })}\n`).join(''));
     },
   },
-  registry: createDatabaseRegistry(database),
+  membership: testMembership(createDatabaseRegistry(database)),
+  envelopes: testEnvelopes,
   config: {
     enabled: true,
     batchSize: 16,

@@ -1,9 +1,15 @@
-import { expect, test } from 'bun:test';
-import { ConfigError, parseConfig } from '../../src/shared/config.ts';
+import { describe, expect, test } from 'bun:test';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { parseConnectionString } from '../../src/db/connection-string.ts';
+import { type BrokerConfig, ConfigError, type ConfigOptions, parseConfig } from '../../src/shared/config.ts';
+import { defaultCredentials, plainText, postgresAccess } from '../../src/shared/server-access.ts';
 
-function problemsOf(environment: Record<string, string>): readonly string[] {
+const good = 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k';
+const pemOf = (key: KeyObject) => String(key.export({ type: 'spki', format: 'pem' }));
+
+function problemsOf(environment: Record<string, string>, options?: ConfigOptions): readonly string[] {
   try {
-    parseConfig(environment);
+    parseConfig(environment, options);
   } catch (error) {
     if (error instanceof ConfigError) return error.problems;
     throw error;
@@ -14,7 +20,10 @@ function problemsOf(environment: Record<string, string>): readonly string[] {
 test('an empty environment gives the defaults', () => {
   const config = parseConfig({});
   expect(config.port).toBe(3000);
-  expect(config.broker.url).toBe('amqp://guest:guest@localhost:5672/%2F');
+  expect(config.broker).toMatchObject({
+    ...{ hosts: [{ host: 'localhost', port: 5672 }], encrypted: false, tls: {} },
+    ...{ username: 'guest', password: 'guest', vhost: '/', queueMaxBytes: undefined },
+  });
   expect(config.auth.accessTtlSeconds).toBe(900);
   expect(config.auth.refreshTtlSeconds).toBe(30 * 86_400);
   expect(config.corsOrigins).toBeUndefined();
@@ -30,17 +39,239 @@ test('.env.example as it stands is the defaults', async () => {
 });
 
 test('empty means unset', () => {
-  expect(parseConfig({ RABBITMQ_URI: '', PORT: '', JWT_SECRET: ' ' })).toEqual(parseConfig({}));
+  expect(parseConfig({ RABBITMQ_URI: '', PORT: ' ', JWT_SECRET: '' })).toEqual(parseConfig({}));
+});
+
+test('secrets are taken to the byte, other values without the space around them', () => {
+  const spaced = ' lead and trail ';
+  const secret = ` a secret with a space at both ends ${spaced}`;
+  const config = parseConfig({
+    JWT_SECRET: secret,
+    REDIS_PASSWORD: spaced,
+    RABBITMQ_PASSWORD: spaced,
+    DATABASE_PASSWORD: spaced,
+    DATABASE_URL: 'postgres://confab@db/chat',
+    REDIS_HOST: ' redis ',
+    PORT: ' 8080 ',
+  });
+  expect(config.auth.secret).toBe(secret);
+  expect(config.redis).toMatchObject({ host: 'redis', password: spaced });
+  expect(config.broker.password).toBe(spaced);
+  expect(config.database.password).toBe(spaced);
+  expect(config.port).toBe(8080);
+  expect(parseConfig({ REDIS_PASSWORD: '   ' }).redis.password).toBe('   ');
+});
+
+test.each(['p@ss/word#1', 'a:b', '100%', 'ü 🧭', '\'"`$HOME\\', '%41', '?host=evil', 'postgres://x:y@z/'])(
+  'DATABASE_PASSWORD %p comes to the server as it is, whatever the URL holds',
+  (password) => {
+    for (const url of [
+      'postgres://confab@db:5433/chat?sslmode=require',
+      'postgresql://confab:other@db:5433/chat',
+      'postgres://db:5433/chat',
+    ]) {
+      const { database } = parseConfig({ DATABASE_URL: url, DATABASE_PASSWORD: password });
+      const target = parseConnectionString(database.url, database);
+      expect(target.hosts).toEqual([{ name: 'db', address: undefined, port: 5433 }]);
+      expect(target.password).toBe(password);
+    }
+  },
+);
+
+test('a service token that no header can carry is refused', () => {
+  const token = 'a service token that is long enough for it';
+  expect(parseConfig({ SERVICE_TOKEN: `  ${token}\n` }).auth.serviceToken).toBe(token);
+  for (const bad of [`${token}ü`, `${token}\nX: y`, `${token}\u0000`]) {
+    expect(problemsOf({ SERVICE_TOKEN: bad })).toEqual([
+      'SERVICE_TOKEN may hold visible ASCII characters and spaces only: it travels in a header',
+    ]);
+  }
+});
+
+test('words mean the same in any case', () => {
+  const config = parseConfig({ LOG_LEVEL: 'INFO', NODE_ENV: 'Test', TRUST_PROXY: 'TRUE' });
+  expect(config).toMatchObject({ logLevel: 'info', environment: 'test', trustProxy: true });
+  for (const yes of ['true', 'True', '1', 'yes', 'ON']) {
+    expect(parseConfig({ TRUST_PROXY: yes }).trustProxy).toBe(true);
+  }
+  for (const no of ['false', 'FALSE', '0', 'no', 'off']) {
+    expect(parseConfig({ RATE_LIMIT_ENABLED: no }).rateLimits.enabled).toBe(false);
+  }
+  expect(problemsOf({ NODE_ENV: 'PRODUCTION' })).toEqual([
+    'JWT_SECRET is required in production: at least 32 random bytes',
+  ]);
+});
+
+test.each(['prod', 'staging', 'Live'])('NODE_ENV=%s is named, with what to set', (name) => {
+  expect(problemsOf({ NODE_ENV: name })).toEqual([
+    `NODE_ENV=${name} must be development, production or test; whatever others reach (staging, too) runs as production`,
+  ]);
+});
+
+test('what Kubernetes says of services that are called like our variables is no port', () => {
+  const links = {
+    PORT: 'tcp://10.43.1.1:80',
+    GATEWAY_PORT: 'tcp://10.43.1.2:3001',
+    WORKER_PORT: 'udp://10.43.1.3:3002',
+    REDIS_PORT: 'tcp://10.43.1.4:6380',
+    RABBITMQ_PORT: 'tcp://[fd00::5]:5672',
+    REDIS_PORT_6379_TCP: 'tcp://10.43.1.4:6379',
+    REDIS_SERVICE_HOST: '10.43.1.4',
+  };
+  const { warnings, ...config } = parseConfig(links);
+  expect(parseConfig({})).toEqual({ ...config, warnings: [] });
+  expect(warnings.map((warning) => warning.split('=')[0])).toEqual([
+    ...['PORT', 'GATEWAY_PORT', 'WORKER_PORT', 'REDIS_PORT', 'RABBITMQ_PORT'],
+  ]);
+  expect(problemsOf({ REDIS_HOST: 'redis', REDIS_PORT: 'http://10.43.1.4:6379' })).toHaveLength(1);
+});
+
+test('it listens for this machine alone in development, for all in production, else where HOST says', () => {
+  const production = { NODE_ENV: 'production', JWT_SECRET: good };
+  expect(parseConfig({}).host).toBe('localhost');
+  expect(parseConfig(production).host).toBe('::');
+  expect(parseConfig({ ...production, HOST: '10.0.0.7' }).host).toBe('10.0.0.7');
+  expect(parseConfig({ HOST: '[::1]' }).host).toBe('::1');
+  expect(problemsOf({ HOST: 'http://localhost' })).toHaveLength(1);
+});
+
+test('the pause before the end is 5 s in production, none in development, and never longer than the end may take', () => {
+  const production = { NODE_ENV: 'production', JWT_SECRET: good };
+  expect(parseConfig({}).shutdownDelayMs).toBe(0);
+  expect(parseConfig(production).shutdownDelayMs).toBe(5_000);
+  expect(parseConfig({ ...production, SHUTDOWN_DELAY: '0' }).shutdownDelayMs).toBe(0);
+  expect(parseConfig({ SHUTDOWN_DELAY: '1500ms' }).shutdownDelayMs).toBe(1_500);
+  for (const bad of ['21s', '5', '-1s', 'soon']) {
+    expect(problemsOf({ SHUTDOWN_DELAY: bad }), bad).toHaveLength(1);
+  }
+});
+
+test('PostgreSQL: a password to the letter, a pool, certificates as paths or PEM', () => {
+  const { database } = parseConfig({
+    DATABASE_URL: ' postgres://u@h/chat\n',
+    DATABASE_PASSWORD: ' p@ss/word#1 %41 ',
+    DATABASE_POOL_MAX: '25',
+    DATABASE_TLS_CA: '-----BEGIN CERTIFICATE-----\\nabc\\n-----END CERTIFICATE-----',
+    DATABASE_TLS_CERT: '/run/secrets/cert.pem',
+    DATABASE_TLS_KEY: '/run/secrets/key.pem',
+  });
+  expect(database).toEqual({
+    url: 'postgres://u@h/chat',
+    password: ' p@ss/word#1 %41 ',
+    maxConnections: 25,
+    tls: {
+      ca: '-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----',
+      cert: '/run/secrets/cert.pem',
+      key: '/run/secrets/key.pem',
+    },
+  });
+  expect(parseConfig({}).database).toMatchObject({ password: undefined, maxConnections: 10 });
+});
+
+test('a DATABASE_URL that cannot be used is refused with what is wrong about it', () => {
+  const reason = (environment: Record<string, string>) => problemsOf(environment).join();
+  expect(reason({ DATABASE_URL: 'mysql://h/chat' })).toStartWith(
+    'DATABASE_URL must be a URL that begins with',
+  );
+  expect(reason({ DATABASE_URL: 'postgres://u:p@ss@h/chat' })).toStartWith(
+    'DATABASE_URL has more than one @',
+  );
+  expect(reason({ DATABASE_URL: 'postgres://u@h/chat?sslmode=disable', DATABASE_TLS_CA: '/ca.pem' })).toBe(
+    'DATABASE_URL says sslmode=disable, and gives certificates',
+  );
+  expect(reason({ DATABASE_TLS_CERT: '/c.pem' })).toContain('a client certificate without its key');
 });
 
 test('RABBITMQ_URI wins over the single variables', () => {
   const config = parseConfig({ RABBITMQ_URI: 'amqps://u:p@broker/v', RABBITMQ_HOST: 'other' });
-  expect(config.broker.url).toBe('amqps://u:p@broker/v');
+  expect(config.broker).toMatchObject({
+    ...{ hosts: [{ host: 'broker', port: 5671 }], encrypted: true, username: 'u', password: 'p', vhost: 'v' },
+  });
 });
 
-test('credentials and the virtual host are encoded into the broker URL', () => {
-  const config = parseConfig({ RABBITMQ_PASSWORD: 'p@ss/word', RABBITMQ_VHOST: 'a/b' });
-  expect(config.broker.url).toBe('amqp://guest:p%40ss%2Fword@localhost:5672/a%2Fb');
+const node = (host: string, port = 5672) => ({ host, port });
+
+test.each([
+  ['::1', [node('::1')]],
+  ['[::1]', [node('::1')]],
+  ['[::1]:5673', [node('::1', 5673)]],
+  ['fe80::1%eth0', [node('fe80::1%eth0')]],
+  ['[fe80::1%eth0]:7', [node('fe80::1%eth0', 7)]],
+  ['10.0.0.1:5673', [node('10.0.0.1', 5673)]],
+  ['rabbit_1', [node('rabbit_1')]],
+  [' a, b:1 ,[::2]:3,', [node('a'), node('b', 1), node('::2', 3)]],
+])('RABBITMQ_HOST=%s is understood', (RABBITMQ_HOST, hosts) => {
+  expect(parseConfig({ RABBITMQ_HOST }).broker.hosts).toEqual(hosts);
+  const authority = RABBITMQ_HOST.split(',').map((host) => host.trim());
+  // In a URI an IPv6 address has brackets.
+  if (/^[^[]*:.*:/.test(RABBITMQ_HOST)) return;
+  expect(parseConfig({ RABBITMQ_URI: `amqp://${authority.join(',')}` }).broker.hosts).toEqual(hosts);
+});
+
+test('RABBITMQ_PORT is for hosts without one; with TLS the usual one is another', () => {
+  const hostsOf = (environment: Record<string, string>) => parseConfig(environment).broker.hosts;
+  expect(hostsOf({ RABBITMQ_HOST: 'a,b:1', RABBITMQ_PORT: '7' })).toEqual([node('a', 7), node('b', 1)]);
+  expect(hostsOf({ RABBITMQ_HOST: 'a', RABBITMQ_TLS: 'true' })).toEqual([node('a', 5671)]);
+  expect(hostsOf({ RABBITMQ_HOST: 'a', RABBITMQ_TLS_CA: '/ca.pem' })).toEqual([node('a', 5671)]);
+  expect(hostsOf({ RABBITMQ_URI: 'amqps://a,b:1' })).toEqual([node('a', 5671), node('b', 1)]);
+});
+
+test('user, password and virtual host are taken to the byte', () => {
+  const odd = ' lead %41@:/?#[]\\é😀 trail ';
+  const [RABBITMQ_USERNAME, RABBITMQ_PASSWORD, RABBITMQ_VHOST] = [`${odd}1`, `${odd}2`, `${odd}3`];
+  const plain = { username: RABBITMQ_USERNAME, password: RABBITMQ_PASSWORD, vhost: RABBITMQ_VHOST };
+  expect(parseConfig({ RABBITMQ_USERNAME, RABBITMQ_PASSWORD, RABBITMQ_VHOST }).broker).toMatchObject(plain);
+  const [user, password, vhost] = Object.values(plain).map(encodeURIComponent);
+  const uri = parseConfig({ RABBITMQ_URI: `amqp://${user}:${password}@host/${vhost}` });
+  expect(uri.broker).toMatchObject(plain);
+});
+
+test.each<[string, Partial<BrokerConfig>]>([
+  ['amqp://', { username: 'guest', password: 'guest', vhost: '/' }],
+  ['amqp://h/', { vhost: '/' }],
+  ['amqp://h/%2F', { vhost: '/' }],
+  ['amqp://h/..', { vhost: '..' }],
+  ['amqp://h/a/b', { vhost: 'a/b' }],
+  ['amqp://u@h', { username: 'u', password: '' }],
+  ['amqp://u:p@ss@h', { username: 'u', password: 'p@ss' }],
+  ['amqp://u:100%@h', { password: '100%' }],
+  ['AMQP://u:p@h', { username: 'u' }],
+  ['amqp://u:p@a/v,amqp://u:p@b:1/v', { hosts: [node('a'), node('b', 1)], vhost: 'v' }],
+  ['amqp://h?heartbeat=7&channel_max=9&frame_max=8192&locale=x', { heartbeatSeconds: 7, channelMax: 9 }],
+  ['amqps://h?server_name_indication=n&verify=verify_peer', { serverName: 'n', encrypted: true }],
+  ['amqps://h?cacertfile=/ca&certfile=/c&keyfile=%2Fk', { tls: { ca: '/ca', cert: '/c', key: '/k' } }],
+  ['amqps://h?auth_mechanism=external&certfile=/c&keyfile=/k', { mechanism: 'EXTERNAL' }],
+])('RABBITMQ_URI=%s is understood', (RABBITMQ_URI, broker) => {
+  expect(parseConfig({ RABBITMQ_URI }).broker).toMatchObject(broker);
+});
+
+test.each<[Record<string, string>, RegExp]>([
+  [{ RABBITMQ_HOST: 'amqp://h' }, /^RABBITMQ_HOST must be a host, not a URL: RABBITMQ_URI/],
+  [{ RABBITMQ_HOST: 'a b' }, /^RABBITMQ_HOST must be hosts like/],
+  [{ RABBITMQ_HOST: 'a:0' }, /^RABBITMQ_HOST has the port 0/],
+  [{ RABBITMQ_HOST: ',' }, /^RABBITMQ_HOST must name a host/],
+  [{ RABBITMQ_URI: 'http://h' }, /^RABBITMQ_URI must be a URI like amqp:/],
+  [{ RABBITMQ_URI: 'amqp://u:sec/ret@h' }, /^RABBITMQ_URI must be a URI like amqp:/],
+  [{ RABBITMQ_URI: 'amqp://u:sec#ret@h' }, /^RABBITMQ_URI must be a URI like amqp:/],
+  [{ RABBITMQ_URI: 'amqp://u:sec%E9ret@h' }, /^RABBITMQ_URI holds percent escapes that are no UTF-8/],
+  [{ RABBITMQ_URI: 'amqp://u:secret@a,u:secret@b' }, /^RABBITMQ_URI must name the user once/],
+  [{ RABBITMQ_URI: 'amqp://u:secret@a,amqp://u:other@b' }, /^RABBITMQ_URI must hold URIs that differ in/],
+  [{ RABBITMQ_URI: 'amqp://h?connection_timeout=3' }, /^RABBITMQ_URI has the parameter connection_timeout, /],
+  [{ RABBITMQ_URI: 'amqps://h?ssl_options=x' }, /ssl_options, .*RABBITMQ_TLS_CA/],
+  [{ RABBITMQ_URI: 'amqps://h?verify=verify_none' }, /verify=verify_none: .*RABBITMQ_TLS_CA/],
+  [{ RABBITMQ_URI: 'amqp://h?heartbeat=soon' }, /heartbeat=soon: it must be a whole number/],
+  [{ RABBITMQ_URI: 'amqp://h?heartbeat=1&heartbeat=2' }, /heartbeat twice/],
+  [{ RABBITMQ_URI: 'amqp://h?auth_mechanism=EXTERNAL' }, /needs amqps:/],
+  [{ RABBITMQ_URI: 'amqps://h?auth_mechanism=EXTERNAL' }, /set RABBITMQ_TLS_CERT/],
+  [{ RABBITMQ_URI: 'amqp://h', RABBITMQ_TLS_CA: '/ca' }, /^RABBITMQ_URI must begin with amqps:/],
+  [{ RABBITMQ_TLS: 'false', RABBITMQ_TLS_CA: '/ca' }, /^RABBITMQ_TLS is false, and/],
+  [{ RABBITMQ_TLS_CERT: '/c' }, /^RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY belong together/],
+  [{ RABBITMQ_VHOST: 'x'.repeat(256) }, /^RABBITMQ_VHOST may have 255 bytes/],
+])('%j is refused with its reason, and no secret in it', (environment, reason) => {
+  const problems = problemsOf(environment);
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toMatch(reason);
+  expect(problems[0]).not.toMatch(/sec|ret/);
 });
 
 test('all errors are shown at once, each naming its variable', () => {
@@ -52,10 +283,10 @@ test('all errors are shown at once, each naming its variable', () => {
     JWT_ACCESS_TTL: 'soon',
     JWT_SECRET: 'short',
     CORS_ORIGINS: 'https://a.example, not-an-origin',
-    RATE_LIMIT_ENABLED: 'yes',
+    RATE_LIMIT_ENABLED: 'maybe',
     CHAT_WORKER_BATCH_SIZE: '-1',
   });
-  const named = problems.map((problem) => problem.split(' ')[0]?.split('.')[0]);
+  const named = problems.map((problem) => problem.split(/[ =]/)[0]);
   expect(named.toSorted()).toEqual([
     'CHAT_WORKER_BATCH_SIZE',
     'CORS_ORIGINS',
@@ -79,15 +310,195 @@ test('production without a secret, or with a short one, refuses', () => {
   expect(problemsOf({ NODE_ENV: 'production' })).toEqual([
     'JWT_SECRET is required in production: at least 32 random bytes',
   ]);
-  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(31) })).toHaveLength(1);
-  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) })).toEqual([]);
+  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: good.slice(1) })).toEqual([
+    'JWT_SECRET must have at least 32 bytes',
+  ]);
+  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: good })).toEqual([]);
 });
 
 test('production with outside identity needs no secret', () => {
   expect(problemsOf({ NODE_ENV: 'production', JWT_JWKS_URL: 'https://id.example/jwks' })).toEqual([]);
 });
 
+describe('credentials in production', () => {
+  const servers = ['postgres', 'redis', 'rabbitmq'] as const;
+  const own = {
+    NODE_ENV: 'production',
+    JWT_SECRET: good,
+    DATABASE_URL: 'postgres://confab:aeGh1eiquohT@db/chat',
+    REDIS_PASSWORD: 'Ooth7aephohs',
+    RABBITMQ_USERNAME: 'confab',
+    RABBITMQ_PASSWORD: 'eeNg3aiThoo0',
+  };
+  const choose = ': choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
+
+  test('the defaults are refused, each by its name, beside all else that is wrong', () => {
+    const defaults = { NODE_ENV: 'production', JWT_SECRET: good, PORT: 'http' };
+    expect(problemsOf(defaults, { servers })).toEqual([
+      'PORT must be a whole number',
+      `DATABASE_URL holds a password of PostgreSQL's user postgres that everybody knows${choose}`,
+      `REDIS_PASSWORD is not set: Redis lets in whoever reaches it${choose}`,
+      `RABBITMQ_PASSWORD holds a password of RabbitMQ's user guest that everybody knows${choose}`,
+    ]);
+  });
+
+  test('one’s own are taken without a word', () => {
+    expect(parseConfig(own, { servers }).warnings).toEqual([]);
+  });
+
+  test.each([
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://confab:confab@db/chat' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgres://db/chat?user=me&password=me' }],
+    ['DATABASE_URL', { DATABASE_URL: 'postgresql://me:p%6Fstgres@db/chat' }],
+    ['DATABASE_PASSWORD', { DATABASE_URL: 'postgres://confab@db/chat', DATABASE_PASSWORD: 'changeme' }],
+    ['REDIS_PASSWORD', { REDIS_PASSWORD: 'Redis' }],
+    ['RABBITMQ_PASSWORD', { RABBITMQ_USERNAME: 'chatty', RABBITMQ_PASSWORD: 'chatty' }],
+    ['RABBITMQ_URI', { RABBITMQ_URI: 'amqps://broker' }],
+    ['RABBITMQ_URI', { RABBITMQ_URI: 'amqp://confab:rabbitmq@broker/v' }],
+  ])('refused, and %s named: %o', (variable, given) => {
+    const problems = problemsOf({ ...own, ...given }, { servers });
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([variable]);
+    const allowed = { ...own, ...given, ALLOW_DEFAULT_CREDENTIALS: 'true' };
+    expect(parseConfig(allowed, { servers }).warnings).toEqual([String(problems[0]).replace(choose, '')]);
+  });
+
+  test('a PostgreSQL without a password may know its clients by a certificate or a socket', () => {
+    expect(problemsOf({ ...own, DATABASE_URL: 'postgres://confab@db/chat' }, { servers })).toEqual([]);
+    expect(defaultCredentials(postgresAccess('postgres:///chat?host=/run'))).toBeUndefined();
+  });
+
+  test('matter for the servers that the process uses, and in production alone', () => {
+    const { RABBITMQ_PASSWORD: _, ...gateway } = own;
+    expect(problemsOf(gateway, { servers: ['postgres', 'redis'] })).toEqual([]);
+    expect(problemsOf({ NODE_ENV: 'production' }, { needsSecret: false, servers: [] })).toEqual([]);
+    expect(parseConfig({}, { servers }).warnings).toEqual([]);
+  });
+});
+
+test('a server that is reached in plain text, and not by a private network, is warned of', () => {
+  const warned = (given: Record<string, string>) =>
+    parseConfig(
+      { NODE_ENV: 'production', ALLOW_DEFAULT_CREDENTIALS: 'true', ...given },
+      { needsSecret: false, servers: ['postgres', 'redis', 'rabbitmq'] },
+    ).warnings.filter((warning) => warning.includes('without TLS'));
+  const database = (host: string, query = '') => ({ DATABASE_URL: `postgres://u:p1@${host}/chat${query}` });
+
+  for (const host of [
+    ...[
+      'localhost',
+      '127.0.0.1',
+      '[::1]',
+      '10.1.2.3',
+      '172.20.0.5',
+      '192.168.1.9',
+      '100.64.0.1',
+      '[fd00::7]',
+    ],
+    ...['postgres', 'postgres.chat.svc', 'pg.chat.svc.cluster.local', 'db.internal'],
+  ]) {
+    expect(warned(database(host)), host).toEqual([]);
+  }
+  for (const host of [
+    'db.example.com',
+    '203.0.113.7',
+    '172.32.0.1',
+    '[2001:db8::1]',
+    '10.1.2.3.example.com',
+  ]) {
+    expect(warned(database(host)), host).toHaveLength(1);
+    expect(warned(database(host, '?sslmode=verify-full')), host).toEqual([]);
+    expect(warned(database(host, '?sslmode=prefer')), host).toHaveLength(1);
+  }
+  const many = 'postgres://u@10.0.0.1:5432,[fd00::7]:5432,db.example.com:5432/chat';
+  expect(plainText(postgresAccess(many))).toContain('PostgreSQL at db.example.com is');
+  expect(plainText(postgresAccess('postgres:///chat?host=/run/postgresql'))).toBeUndefined();
+  expect(warned({ REDIS_HOST: 'cache.example.com' })[0]).toContain('Redis at cache.example.com');
+  expect(warned({ RABBITMQ_URI: 'amqp://broker.example.com' })[0]).toContain('RabbitMQ');
+  expect(warned({ RABBITMQ_URI: 'amqps://broker.example.com' })).toEqual([]);
+});
+
 test('a public key and a JWKS URL exclude each other', () => {
-  const key = '-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----';
-  expect(problemsOf({ JWT_PUBLIC_KEY: key, JWT_JWKS_URL: 'https://id.example/jwks' })).toHaveLength(1);
+  const { publicKey } = generateKeyPairSync('ed25519');
+  const given = { JWT_PUBLIC_KEY: pemOf(publicKey), JWT_JWKS_URL: 'https://id.example/jwks' };
+  expect(problemsOf(given)).toEqual(['JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one']);
+});
+
+describe('keys that somebody else could have', () => {
+  test.each([
+    'a'.repeat(32),
+    'abcd'.repeat(8),
+    'changeme'.repeat(4),
+    '01234567890123456789012345678901',
+    'abcdefghijklmnopqrstuvwxyz012345',
+    'zyxwvutsrqponmlkjihgfedcba987654',
+    'aaaaaaaabbbbbbbbccccccccdddddddd',
+    'your-256-bit-secret-your-256-bit-secret',
+    'a-string-secret-at-least-256-bits-long',
+    'your-super-secret-jwt-key-change-this-in-production',
+    'CHANGE_ME: this is not a secure secret!',
+    'put JWT_SECRET here, put JWT_SECRET here',
+    'qwertyuiopasdfghjklzxcvbnm123456',
+  ])('%s is refused in production, and warned of elsewhere', (secret) => {
+    for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+      const given = { JWT_SECRET: good, [name]: secret };
+      expect(problemsOf({ NODE_ENV: 'production', ...given })).toEqual([
+        expect.stringMatching(new RegExp(`^${name} `)),
+      ]);
+      expect(parseConfig(given).warnings).toEqual([expect.stringMatching(new RegExp(`^${name} `))]);
+    }
+  });
+
+  test('random ones are taken, of every spelling', () => {
+    for (let time = 0; time < 500; time += 1) {
+      const spellings = [
+        randomBytes(16).toString('hex'),
+        randomBytes(24).toString('base64'),
+        randomBytes(32).toString('base64url'),
+        Array.from(randomBytes(32), (byte) => byte % 10).join(''),
+      ];
+      for (const JWT_SECRET of spellings) {
+        expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET })).toEqual([]);
+        expect(parseConfig({ JWT_SECRET }).warnings).toEqual([]);
+      }
+    }
+    const phrase = 'сорок тысяч обезьян в зелёных шляпах';
+    expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: phrase })).toEqual([]);
+  });
+
+  test('keys that came over a line that anybody can listen in on', () => {
+    const given = { JWT_JWKS_URL: 'http://id.example/jwks' };
+    const problem = expect.stringMatching(/^JWT_JWKS_URL must begin with https/);
+    expect(problemsOf({ NODE_ENV: 'production', ...given })).toEqual([problem]);
+    expect(parseConfig(given).warnings).toEqual([problem]);
+  });
+
+  const rsa = (modulusLength: number, publicExponent = 65_537) =>
+    pemOf(generateKeyPairSync('rsa', { modulusLength, publicExponent }).publicKey);
+  const ed25519 = (hex: string) => {
+    const der = Buffer.from(`302a300506032b6570032100${hex}`, 'hex');
+    return `-----BEGIN PUBLIC KEY-----\n${der.toString('base64')}\n-----END PUBLIC KEY-----`;
+  };
+
+  test.each<[string, string, RegExp]>([
+    ['RSA of 512 bits', rsa(512), /512 bits/],
+    ['RSA of 1024 bits', rsa(1024), /1024 bits/],
+    ['RSA with the exponent 3', rsa(2048, 3), /exponent 3/],
+    ['an Ed25519 key by which everybody can sign', ed25519(`01${'00'.repeat(31)}`), /small order/],
+    ['the same with its sign', ed25519(`01${'00'.repeat(30)}80`), /small order/],
+    [
+      'a curve that is not supported',
+      pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey),
+      /type ec/,
+    ],
+    ['a key for agreement', pemOf(generateKeyPairSync('x25519').publicKey), /type x25519/],
+    ['no key', '-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----', /cannot be read/],
+  ])('%s is refused everywhere', (_, JWT_PUBLIC_KEY, reason) => {
+    expect(problemsOf({ JWT_PUBLIC_KEY })).toEqual([expect.stringMatching(reason)]);
+  });
+
+  test('RSA of 2048 bits and Ed25519 are taken', () => {
+    expect(problemsOf({ NODE_ENV: 'production', JWT_PUBLIC_KEY: rsa(2048) })).toEqual([]);
+    const { publicKey } = generateKeyPairSync('ed25519');
+    expect(problemsOf({ NODE_ENV: 'production', JWT_PUBLIC_KEY: pemOf(publicKey) })).toEqual([]);
+  });
 });

@@ -6,8 +6,11 @@ test('each verb takes what the usage says', () => {
   expect(parseDlqArguments(['list'])).toEqual({ verb: 'list', dataDir });
   expect(parseDlqArguments(['list', '--data-dir', '.data'])).toEqual({ verb: 'list', dataDir: '.data' });
   expect(parseDlqArguments(['show', 'a'])).toEqual({ verb: 'show', id: 'a', dataDir });
-  expect(parseDlqArguments(['replay', 'a', 'b'])).toEqual({ verb: 'replay', ids: ['a', 'b'], dataDir });
-  expect(parseDlqArguments(['replay', '--all'])).toEqual({ verb: 'replay', ids: 'all', dataDir });
+  const replay = { verb: 'replay', sign: false, dataDir } as const;
+  expect(parseDlqArguments(['replay', 'a', 'b'])).toEqual({ ...replay, ids: ['a', 'b'] });
+  expect(parseDlqArguments(['replay', '--all'])).toEqual({ ...replay, ids: 'all' });
+  expect(parseDlqArguments(['replay', 'a', '--sign'])).toEqual({ ...replay, ids: ['a'], sign: true });
+  expect(parseDlqArguments(['replay', '--all', '--sign'])).toEqual({ ...replay, ids: 'all', sign: true });
   expect(parseDlqArguments(['drop', 'a'])).toEqual({ verb: 'drop', ids: ['a'], dataDir });
 });
 
@@ -21,6 +24,8 @@ test.each([
   [['replay', 'a', '--all']],
   [['drop']],
   [['drop', '--all']],
+  [['drop', 'a', '--sign']],
+  [['list', '--sign']],
   [['list', '--force']],
   [['list', '--data-dir']],
 ])('%j is no command', (argv) => {

@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import pino from 'pino';
 import { createConnecting } from '../../src/gateway/connect.ts';
 import type { Member } from '../../src/gateway/member.ts';
+import type { Users } from '../../src/gateway/users.ts';
 
 const log = pino({ level: 'silent' });
 
@@ -21,7 +22,13 @@ test('a socket that cannot be written to when it is ready is closed, and the pro
     },
     close: closed.resolve,
   } as unknown as Member;
-  createConnecting({ ...unasked, log }).goLive({ member, memberships: [], resume: undefined });
+  const users = { goesLive: () => {} } as unknown as Users;
+  createConnecting({ ...unasked, users, log }).goLive({
+    member,
+    memberships: [],
+    version: undefined,
+    resume: undefined,
+  });
   expect(member.live).toBe(true);
   await closed.promise;
   expect(frames).toEqual(['42/chat,["chat.ready",{}]']);

@@ -1,10 +1,39 @@
 import { describe, expect, test } from 'bun:test';
+import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { type KongConfig, readKong, routeOf } from '../support/kong.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { createTestApi } from '../support/api.ts';
+import { createDocumented } from '../support/documented.ts';
+import { type KongConfig, type KongUpstream, readKong, routeOf } from '../support/kong.ts';
 
 const plain = await readKong('kong.yml');
 const withJwt = await readKong('kong.jwt.yml');
 const routes = (kong: KongConfig) => kong.services.flatMap((service) => service.routes);
+interface HealthCheck {
+  http_path: string;
+  timeout: number;
+  healthy: { interval: number };
+  unhealthy: { http_failures: number };
+}
+/** An api that is only described. */
+const none = {} as never;
+const log = createLog({ logLevel: 'silent' }, 'test');
+const never = {
+  database: none,
+  facts: none,
+  notifier: none,
+  chatRoutes: createChatRoutes({
+    ...{
+      database: none,
+      facts: none,
+      presence: none,
+      notifier: none,
+      sendMessage: none,
+      rateLimits: none,
+      log,
+    },
+  }),
+};
 const hasJwt = (kong: KongConfig, path: string) =>
   routeOf(kong, path)?.route.plugins?.some(({ name }) => name === 'jwt') ?? false;
 
@@ -30,12 +59,39 @@ for (const [file, kong] of [
       ['/chats', 'chat-be-service', 'chat-rest-route'],
       ['/chats/11111111-1111-1111-1111-111111111111/messages', 'chat-be-service', 'chat-rest-route'],
       ['/users', 'chat-be-service', 'user-rest-route'],
+      ['/users/11111111-1111-1111-1111-111111111111', 'chat-be-service', 'user-rest-route'],
       ['/socket.io/', 'chat-gateway-service', 'chat-socket-route'],
-      ['/documentation', 'chat-be-service', 'about-route'],
-      ['/openapi.json', 'chat-be-service', 'about-route'],
     ])('%s goes to %s by %s', (path, service, route) => {
       const found = routeOf(kong, path);
       expect({ service: found?.service.name, route: found?.route.name }).toEqual({ service, route });
+    });
+
+    test('lets out every route of a user, and none that is for the operator', async () => {
+      const service = { SERVICE_TOKEN: 'a service token that is long enough for it' };
+      const { document } = await createDocumented(
+        (await createTestApi({ ...never, environment: service })).api,
+      );
+      const out = Object.entries(document.paths).filter(([path]) => {
+        const asked = path.replace(/\{\w+Id\}/g, '11111111-1111-1111-1111-111111111111');
+        return routeOf(kong, asked) !== undefined;
+      });
+      const forUsers = Object.entries(document.paths).filter(([, methods]) =>
+        Object.values(methods).every(
+          ({ security, tags }) => !('serviceToken' in (security[0] ?? {})) && !tags.includes('operation'),
+        ),
+      );
+      expect(out.map(([path]) => path)).toEqual(forUsers.map(([path]) => path));
+      expect(out.length).toBeGreaterThan(10);
+      expect(out.length).toBeLessThan(Object.keys(document.paths).length - 4);
+    });
+
+    test('a gateway that is leaving is out before it closes what it has', () => {
+      const [upstream] = kong.upstreams;
+      const { active } = (upstream as KongUpstream & { healthchecks: { active: HealthCheck } }).healthchecks;
+      const noticedAfter = active.healthy.interval * active.unhealthy.http_failures + active.timeout;
+      expect(active.http_path).toBe('/readyz');
+      const { shutdownDelayMs } = parseConfig({ NODE_ENV: 'production' }, { needsSecret: false });
+      expect(noticedAfter * 1_000).toBeLessThan(shutdownDelayMs);
     });
 
     test('no path is cut, and both protocols are open', () => {
@@ -68,16 +124,13 @@ test('kong.yml checks no tokens', () => {
 
 describe("Kong's JWT plugin", () => {
   test('guards chats and users, and neither logins nor sockets', () => {
-    for (const path of ['/chats', '/chats/x/messages', '/users', '/users/x'])
+    const user = '/users/11111111-1111-1111-1111-111111111111';
+    for (const path of ['/chats', '/chats/x/messages', '/users', user])
       expect(hasJwt(withJwt, path)).toBe(true);
-    for (const path of ['/auth/login', '/auth/refresh', '/socket.io/', '/openapi.json'])
+    for (const path of ['/auth/login', '/auth/refresh', '/socket.io/'])
       expect(hasJwt(withJwt, path)).toBe(false);
     expect(withJwt.plugins).toBeUndefined();
     expect(withJwt.services.every((service) => service.plugins === undefined)).toBe(true);
-  });
-
-  test('lets the service token through, which is no JWT', () => {
-    expect(hasJwt(withJwt, '/users/external/abc')).toBe(false);
   });
 
   test('verifies the expiry, takes tokens from the Authorization header alone, and lets preflights pass', () => {
@@ -108,9 +161,7 @@ describe("Kong's JWT plugin", () => {
   test('is all that the two files differ in', () => {
     const without = withJwt.services.map(({ routes: all, ...service }) => ({
       ...service,
-      routes: all
-        .filter(({ name }) => name !== 'external-user-route')
-        .map(({ plugins: _, ...route }) => route),
+      routes: all.map(({ plugins: _, ...route }) => route),
     }));
     expect(without).toEqual(plain.services);
     expect(withJwt.upstreams).toEqual(plain.upstreams);

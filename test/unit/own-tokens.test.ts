@@ -1,7 +1,7 @@
-import { expect, test } from 'bun:test';
-import { sign } from 'hono/jwt';
+import { describe, expect, test } from 'bun:test';
+import { decode, sign } from 'hono/jwt';
 import { createOwnSignature } from '../../src/auth/own-signature.ts';
-import { createOwnTokens } from '../../src/auth/tokens.ts';
+import { createOwnTokens, type OwnTokens } from '../../src/auth/tokens.ts';
 import type { ChatError } from '../../src/shared/errors.ts';
 
 const secret = 'a secret of this test, longer than 32 bytes';
@@ -10,7 +10,7 @@ const identity = { userId: crypto.randomUUID(), sessionId: crypto.randomUUID() }
 const tokens = await createOwnTokens(options);
 const token = await tokens.sign(identity);
 const [header = '', payload = '', signature = ''] = token.split('.');
-const payloadOf = createOwnSignature(secret);
+const payloadOf = createOwnSignature([secret]);
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const hmac = (text: string, algorithm: 'sha256' | 'sha512' = 'sha256', by = secret) =>
@@ -70,7 +70,7 @@ const wrong: [string, object, string][] = [
   ['of another issuer', { ...claims, iss: 'another' }, 'token_invalid'],
   ['for another audience', { ...claims, aud: 'another' }, 'token_invalid'],
   ['for another use', { ...claims, token_use: 'refresh' }, 'token_invalid'],
-  ['of the future', { ...claims, nbf: later(60) }, 'token_invalid'],
+  ['of the future', { ...claims, nbf: later(600) }, 'token_invalid'],
   ['of nobody', { ...claims, sub: { a: 1 } }, 'token_invalid'],
 ];
 test.each(wrong)('a signed token %s is refused for it', async (_, body, code) => {
@@ -83,4 +83,49 @@ test('a signed token that is written another way is as good, and checked the slo
   expect(await outcomeOf(other)).toBe(identity.userId);
   const byHono = await sign(claims, secret, 'HS256');
   expect(await outcomeOf(byHono)).toBe(identity.userId);
+});
+
+test('when a token was issued is not judged, nor a start that another clock says has come', async () => {
+  for (const times of [{ iat: later(3_600) }, { nbf: later(240) }, { iat: 'never' }]) {
+    expect(await outcomeOf(signed(hs256, part({ ...claims, ...times })))).toBe(identity.userId);
+  }
+});
+
+describe('a secret that takes the place of another', () => {
+  const next = 'the secret after that one, as long as it was';
+  const rotated = createOwnTokens({ ...options, secret: next, previousSecret: secret });
+  const by = async (text: string, given: Promise<OwnTokens> | OwnTokens) =>
+    (await given).verify(text).then(
+      ({ userId }) => userId,
+      (error: unknown) => (error as ChatError).code,
+    );
+
+  test('tokens of both are good, also those that name no key, and are read at once', async () => {
+    const fast = createOwnSignature([next, secret]);
+    const fresh = await (await rotated).sign(identity);
+    const nameless = signed(hs256, payload);
+    for (const text of [token, fresh, nameless]) {
+      expect(fast(text)).toMatchObject({ sub: identity.userId });
+      expect(await by(text, rotated)).toBe(identity.userId);
+    }
+    // Written another way: the slower way knows both, too.
+    expect(await by(signed({ typ: 'JWT', alg: 'HS256' }, payload), rotated)).toBe(identity.userId);
+  });
+
+  test('the new one signs, and says so', async () => {
+    const fresh = await (await rotated).sign(identity);
+    const kid = (text: string) => decode(text).header as { kid?: string };
+    expect(kid(fresh).kid).toMatch(/^[\w-]{8}$/);
+    expect(kid(fresh).kid).not.toBe(kid(token).kid);
+    expect(await by(fresh, tokens)).toBe('token_invalid');
+    expect(await by(fresh, createOwnTokens({ ...options, secret: next }))).toBe(identity.userId);
+  });
+
+  test('one that has gone is no secret any more, whatever key a token names', async () => {
+    const later = createOwnTokens({ ...options, secret: next });
+    expect(await by(token, later)).toBe('token_invalid');
+    const { header } = decode(await (await rotated).sign(identity));
+    expect(await by(signed(header, payload), rotated)).toBe(identity.userId);
+    expect(await by(signed(header, payload), later)).toBe('token_invalid');
+  });
 });

@@ -1,11 +1,10 @@
 import { afterEach, expect, test } from 'bun:test';
 import type { Socket } from 'bun';
-import { createLog } from '../../src/shared/log.ts';
 import type { PushConnection } from '../../src/shared/notifications/push-connection.ts';
 import { openPushLink, type PushLink } from '../../src/shared/notifications/push-link.ts';
 import { eventually } from '../support/eventually.ts';
+import { unheardOutages } from '../support/redis.ts';
 
-const log = createLog({ logLevel: 'silent' }, 'test');
 const undo: (() => void)[] = [];
 afterEach(() => {
   for (const step of undo.splice(0).reverse()) step();
@@ -41,9 +40,13 @@ function fakeRedis({ greets = true } = {}) {
   };
 }
 
-function open(port: number, password?: string) {
-  const times = { connectTimeoutMs: 400, acknowledgeTimeoutMs: 300 };
-  const link = openPushLink({ redis: { host: 'localhost', port, password, db: 0 }, log, times });
+function open(port: number, password?: string, acknowledgeTimeoutMs = 300) {
+  const times = { connectTimeoutMs: 400, acknowledgeTimeoutMs };
+  const link = openPushLink({
+    redis: { host: 'localhost', port, password, db: 0 },
+    outages: unheardOutages,
+    times,
+  });
   undo.push(() => link.close());
   return { link, ...listenTo(link) };
 }
@@ -175,7 +178,7 @@ test('a server that comes later is found', async () => {
 
 test('commands larger than a socket takes arrive whole', async () => {
   const redis = fakeRedis();
-  const { link, ups } = open(redis.port);
+  const { link, ups } = open(redis.port, undefined, 10_000);
   await link.ready(5_000);
   const channels = Array.from({ length: 4_500 }, (_, at) => `${at}:${'x'.repeat(4_000)}`);
   const asked = ups[0]!.subscribe(channels);

@@ -12,25 +12,25 @@ function world() {
       closed.resolve();
     },
   }) as unknown as Channel;
-  return { opening, closed, channel, connection: { createChannel: () => opening.promise } };
+  return { opening, closed, channel, open: () => opening.promise };
 }
 
 test('a channel that opens in time is handed out', async () => {
-  const { opening, channel, connection } = world();
+  const { opening, channel, open } = world();
   opening.resolve(channel);
-  expect(await openChannel(connection)).toBe(channel);
+  expect(await openChannel(open)).toBe(channel);
 });
 
 test('a channel that opens too late is closed, and what the broker says of it ends nothing', async () => {
-  const { opening, closed, channel, connection } = world();
-  await expect(openChannel(connection, 20)).rejects.toThrow('took too long');
+  const { opening, closed, channel, open } = world();
+  await expect(openChannel(open, 20)).rejects.toThrow('took too long');
   opening.resolve(channel);
   await closed.promise;
   expect(() => channel.emit('error', new Error('CHANNEL_ERROR'))).not.toThrow();
 });
 
 test('a channel that cannot be opened says why', async () => {
-  const { opening, connection } = world();
+  const { opening, open } = world();
   opening.reject(new Error('the connection is closed'));
-  await expect(openChannel(connection)).rejects.toThrow('the connection is closed');
+  await expect(openChannel(open)).rejects.toThrow('the connection is closed');
 });

@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test';
 import { EventEmitter } from 'node:events';
 import type { ChannelModel } from 'amqplib';
+import { createLog } from '../../src/shared/log.ts';
 import { createPublisher } from '../../src/shared/queue/rabbitmq-publisher.ts';
+import { eventually } from '../support/eventually.ts';
 
 /** A broker that returns and confirms what the test says, in the order of the publishes. */
 async function world() {
@@ -9,15 +11,37 @@ async function world() {
   const channel = Object.assign(new EventEmitter(), {
     publish: (...given: unknown[]) => confirms.push(given[4] as (error: unknown) => void),
   });
+  // Asked before the first message.
+  const leader = Object.assign(new EventEmitter(), {
+    prefetch: async () => {},
+    checkQueue: async () => ({ messageCount: 0, consumerCount: 1 }),
+    close: async () => {},
+  });
   const connection = Object.assign(new EventEmitter(), {
     connection: { stream: { write: () => true } },
+    createChannel: async () => leader,
     createConfirmChannel: async () => channel,
   });
-  const publisher = createPublisher();
+  const publisher = createPublisher({
+    log: createLog({ logLevel: 'silent' }, 'test'),
+    away: () => undefined,
+    repair: async () => {},
+  });
   await publisher.attach(connection as unknown as ChannelModel);
+  const outlet = publisher.outlet({
+    exchange: 'exchange',
+    routingKey: 'key',
+    queue: 'queue',
+    label: 'the queue',
+  });
   return {
-    publish: (messageId: string) => publisher.publish('exchange', 'key', Buffer.alloc(0), { messageId }),
-    giveBack: (messageId: string) => channel.emit('return', { properties: { messageId } }),
+    publish: (messageId: string) => outlet.publish(Buffer.alloc(0), { messageId }),
+    written: (count: number) => eventually(`${count} are written`, () => confirms.length === count),
+    giveBack: (messageId: string) =>
+      channel.emit('return', {
+        fields: { exchange: 'exchange', routingKey: 'key' },
+        properties: { messageId },
+      }),
     confirm: (at: number) => confirms[at]!(null),
     drain: publisher.drain,
   };
@@ -29,8 +53,9 @@ test('what is returned is refused with all that are under way with its id, in wh
     [3, 2, 1, 0],
     [2, 0, 3, 1],
   ]) {
-    const { publish, giveBack, confirm, drain } = await world();
+    const { publish, written, giveBack, confirm, drain } = await world();
     const outcomes = Promise.allSettled(['same', 'other', 'same', 'same'].map(publish));
+    await written(4);
     const [first = 0, ...rest] = order;
     confirm(first);
     giveBack('same');
@@ -43,12 +68,38 @@ test('what is returned is refused with all that are under way with its id, in wh
 });
 
 test('what was returned once may be sent again', async () => {
-  const { publish, giveBack, confirm } = await world();
+  const { publish, written, giveBack, confirm } = await world();
   const first = publish('same');
+  await written(1);
   giveBack('same');
   confirm(0);
   await expect(first).rejects.toMatchObject({ code: 'broker_unavailable' });
   const second = publish('same');
   confirm(1);
   await second;
+});
+
+test('draining waits each time, not the first time alone', async () => {
+  const { publish, written, confirm, drain } = await world();
+  for (const at of [0, 1]) {
+    const sent = publish('x');
+    await written(at + 1);
+    let drained = false;
+    const draining = drain().then(() => (drained = true));
+    await Bun.sleep(0);
+    expect(drained).toBe(false);
+    confirm(at);
+    await Promise.all([sent, draining]);
+  }
+});
+
+test('of one queue no more is under way than leaves the connection to the others; the rest follows in order', async () => {
+  const { publish, written, confirm } = await world();
+  const sent = Array.from({ length: 200 }, (_, at) => publish(String(at)));
+  await written(32);
+  for (let at = 0; at < 200; at += 1) {
+    await written(Math.min(200, 32 + at));
+    confirm(at);
+  }
+  await Promise.all(sent);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { readText } from '../support/repository.ts';
+import { readText, repository } from '../support/repository.ts';
 
 const { scripts } = JSON.parse(await readText('package.json')) as { scripts: Record<string, string> };
 const isPre = (name: string) => name.startsWith('pre') && name.slice(3) in scripts;
@@ -16,4 +16,12 @@ test('each command installs what it needs first, so that all of them work on a f
 test('no command needs a shell: each is one program with its arguments', () => {
   for (const [name, command] of Object.entries(scripts))
     expect({ [name]: command }).toEqual({ [name]: expect.stringMatching(/^bun [\w\s./-]+$/) });
+});
+
+test('what the program tells people to run is there', async () => {
+  const told = new Set<string>();
+  for await (const path of new Bun.Glob('src/**/*.ts').scan({ cwd: repository }))
+    for (const [, name = ''] of (await readText(path)).matchAll(/\bbun run ([a-z][a-z:]*)/g)) told.add(name);
+  expect(told.size).toBeGreaterThan(10);
+  expect([...told].filter((name) => name !== 'x' && !(name in scripts))).toEqual([]);
 });

@@ -16,7 +16,7 @@ const envelope = {
   requestId: 'r-1',
 };
 const read = (change: Record<string, unknown> = {}) =>
-  readEnvelope(JSON.stringify({ ...envelope, ...change }));
+  readEnvelope(JSON.stringify({ ...envelope, ...change }), 'ours');
 
 test('what the api sends is valid, whatever it holds', () => {
   expect(read()).toEqual({ kind: 'valid', envelope: { ...envelope, version: 1 } });
@@ -26,7 +26,26 @@ test('what the api sends is valid, whatever it holds', () => {
 });
 
 test('a newer version is left for a newer worker, even when nothing else of it is known', () => {
-  expect(readEnvelope('{"version":2,"anything":[]}')).toEqual({ kind: 'newer', version: 2 });
+  expect(readEnvelope('{"version":2,"anything":[]}', 'ours')).toEqual({ kind: 'newer', version: 2 });
+});
+
+test('what nobody of ours has signed is poison that names nobody, whatever it says', () => {
+  for (const body of [JSON.stringify(envelope), '{"version":2}', 'nope', '']) {
+    const foreign = { kind: 'poison', reason: 'the signature is not ours' } as const;
+    expect(readEnvelope(body, 'foreign')).toEqual(foreign);
+    expect(readEnvelope(body, 'foreign', true)).toEqual(foreign);
+    expect(readEnvelope(body, 'none')).toEqual({ kind: 'poison', reason: 'not signed' });
+  }
+});
+
+test('while unsigned ones are believed, those of the first version are: no higher one was ever sent unsigned', () => {
+  const unsigned = (change: Record<string, unknown> = {}) =>
+    readEnvelope(JSON.stringify({ ...envelope, ...change }), 'none', true);
+  expect(unsigned()).toEqual({ kind: 'valid', envelope: { ...envelope, version: 1 } });
+  expect(unsigned({ content: '' })).toMatchObject({ kind: 'poison', key: { senderId, requestId: 'r-1' } });
+  for (const version of [2, 1_000, Number.MAX_SAFE_INTEGER]) {
+    expect(unsigned({ version })).toEqual({ kind: 'poison', reason: 'not signed' });
+  }
 });
 
 test.each([
@@ -41,7 +60,7 @@ test.each([
   ['{"version":1.5}', 'no version'],
   ['{"version":1}', 'chatId is not a UUID in lower case'],
 ])('%j is poison: %s', (body, reason) => {
-  expect(readEnvelope(body)).toEqual({ kind: 'poison', reason });
+  expect(readEnvelope(body, 'ours')).toEqual({ kind: 'poison', reason });
 });
 
 test('ids that are no UUIDs in lower case, or do not belong together, are poison that names nobody', () => {
@@ -72,6 +91,8 @@ test('values that cannot be stored are poison of a known sender', () => {
     { sentAt: '2026-02-14T12:00:00Z' },
     { sentAt: '2026-02-30T12:00:00.000Z' },
     { sentAt: 'yesterday' },
+    { sentAt: '+012026-02-14T12:00:00.000Z' },
+    { sentAt: '-000001-02-14T12:00:00.000Z' },
     { sentAt: 1 },
     { requestId: undefined },
   ]) {

@@ -136,7 +136,7 @@ test('a poison message of one partition makes no message of another a dead lette
     committed.push(...batch.map(({ content }) => content));
     return batch.map(({ content }) => stored(content));
   };
-  const stores = gatherBatches(store, 100, log);
+  const stores = { ...gatherBatches(store, 100, log), work: async () => true };
   const leaving = new AbortController().signal;
   const partitions = ['abc', 'dXe', 'fg', 'hij'];
   const outcomes = await Promise.all(
@@ -168,7 +168,7 @@ test('a chat that stays locked delays the batches of others once', async () => {
     if (letters === 'b') locked = false;
     return storedAll(letters);
   };
-  const stores = gatherBatches(store, 100, log);
+  const stores = { ...gatherBatches(store, 100, log), work: async () => true };
   const leaving = new AbortController().signal;
   const storing = (letters: string) =>
     storeBatch({ stores, maxRetries: 0, log, leaving, current }, batchOf(letters));
@@ -181,7 +181,7 @@ test('a chat that stays locked delays the batches of others once', async () => {
 
 test('who froze with a batch in hand stores nothing of it, neither from the gathering nor after a failure', async () => {
   const { store, commits, calls } = heldBack();
-  const stores = gatherBatches(store, 100, log);
+  const stores = { ...gatherBatches(store, 100, log), work: async () => true };
   const leaving = new AbortController().signal;
   let ours = true;
   const storing = (letters: string) =>

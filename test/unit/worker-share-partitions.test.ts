@@ -1,9 +1,11 @@
 import { afterEach, expect, test } from 'bun:test';
 import pino from 'pino';
-import type { WorkerRegistry } from '../../src/shared/registry/registry.ts';
+import type { ProcessRegistry } from '../../src/shared/registry/registry.ts';
 import { partitionsOf } from '../../src/worker/partitions-of.ts';
 import { sharePartitions } from '../../src/worker/share-partitions.ts';
+import { process } from '../conformance/registry.ts';
 import { eventually } from '../support/eventually.ts';
+import { testMembership } from '../support/queue-parts.ts';
 
 const log = pino({ level: 'silent' });
 const partitionCount = 16;
@@ -19,13 +21,16 @@ function world() {
     /** What each partition was opened with last. */
     signals: new Map<number, AbortSignal>(),
     failOpening: false,
+    opening: async () => {},
     closing: async () => {},
   };
-  const registry: WorkerRegistry = {
+  const registry: ProcessRegistry = {
     async beat() {
       state.beats += 1;
       if (!state.alive) throw new Error('the database is away');
-      return state.alive;
+      // Others than workers are nobody to share with.
+      const live = [process({ roles: ['api'] }), ...state.alive.map((id) => process({ id }))];
+      return { live, databaseTime: Date.now() };
     },
     async leave(id) {
       state.left.push(id);
@@ -36,6 +41,7 @@ function world() {
     expect(state.open.has(partition)).toBe(false);
     state.open.add(partition);
     state.signals.set(partition, leaving);
+    await state.opening();
     return {
       async close() {
         await state.closing();
@@ -44,7 +50,10 @@ function world() {
     };
   };
   const start = (times: { giveUpAfterMs?: number } = {}) =>
-    sharePartitions({ workerId: 'me', registry, partitionCount, consume, log, beatMs: 5, ...times });
+    sharePartitions({
+      membership: testMembership(registry, { id: 'me', beatMs: 5 }),
+      ...{ partitionCount, consume, log, ...times },
+    });
   return { state, start };
 }
 
@@ -99,6 +108,38 @@ test('away from the registry for so long that it counts as dead, it gives all up
   await eventually('its own are open', () => state.open.symmetricDifference(mine(ids)).size === 0);
   expect(share.ready()).toBe(true);
   expect([...state.open].some((partition) => state.signals.get(partition)!.aborted)).toBe(false);
+});
+
+test('who loses a partition to another worker is told to leave what it cannot store, and keeps at the others', async () => {
+  const { state, start } = world();
+  const share = await start();
+  stops.push(share.stop);
+  const handed = new Map(state.signals);
+  // A batch that waits for the database ends only by this.
+  state.closing = () => eventually('it is told', () => [...handed.values()].some(({ aborted }) => aborted));
+  state.alive = ids;
+  await eventually('shared', () => state.open.symmetricDifference(mine(ids)).size === 0);
+  for (const [partition, signal] of handed) expect(signal.aborted).toBe(!mine(ids).has(partition));
+});
+
+test('a partition that is given up while it is being opened is opened anew, with nothing of the old', async () => {
+  const { state, start } = world();
+  state.alive = ids;
+  const share = await start({ giveUpAfterMs: 40 });
+  stops.push(share.stop);
+  const gate = Promise.withResolvers<void>();
+  state.opening = () => gate.promise;
+  state.alive = ['me'];
+  await eventually('the others are being opened', () => state.open.size === partitionCount);
+  state.alive = undefined;
+  await eventually('all are given up', () => [...state.signals.values()].every(({ aborted }) => aborted));
+  state.alive = ['me'];
+  state.opening = async () => {};
+  gate.resolve();
+  const isOpen = () => state.open.size === partitionCount && share.ready();
+  await eventually('all are open, and for good', () => {
+    return isOpen() && [...state.signals.values()].every(({ aborted }) => !aborted);
+  });
 });
 
 test('a batch that takes long to finish holds up neither the beat nor the other partitions', async () => {

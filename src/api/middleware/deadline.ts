@@ -1,5 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
 import type { ErrorCode } from '../../shared/contract.ts';
+import { asRequest } from '../../shared/current-request.ts';
 import { createDeadline } from '../../shared/deadline.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { ApiEnv } from '../env.ts';
@@ -7,14 +8,19 @@ import { readBody } from './read-body.ts';
 
 /**
  * No request hangs longer, whatever it waits for. Redis, the broker and the passwords have shorter deadlines of their own:
- * what remains is PostgreSQL, unless the route says otherwise (`deadlineCode`). The work itself goes on: the answer means
- * that its end is not known. The body is read before: a slow client is not a slow database.
+ * what remains is PostgreSQL, unless the route says otherwise (`deadlineCode`). The work itself goes on, but begins or commits no
+ * transaction any more: the answer means that its end is not known. The body is read before: a slow client is not a slow database.
  */
 export function requestDeadline(ms: number): MiddlewareHandler<ApiEnv> {
   const within = createDeadline(ms);
   return async (c, next) => {
     await readBody(c);
-    await within(next(), () => noAnswer(c.get('deadlineCode') ?? 'database_unavailable', ms));
+    await asRequest((giveUp) =>
+      within(next(), () => {
+        giveUp();
+        return noAnswer(c.get('deadlineCode') ?? 'database_unavailable', ms);
+      }),
+    );
   };
 }
 

@@ -1,12 +1,18 @@
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import type { AllowedOrigin } from '../../shared/origins.ts';
 import { exposedHeaders } from '../answer.ts';
 import type { ApiEnv } from '../env.ts';
 
+/** A browser's question whether a page may ask; any other OPTIONS asks for the methods of a route. */
+export const isPreflight = (c: Context<ApiEnv>): boolean =>
+  c.req.method === 'OPTIONS' &&
+  c.req.header('origin') !== undefined &&
+  c.req.header('access-control-request-method') !== undefined;
+
 /**
- * Answers a browser's question whether it may ask. Tokens travel in a header, never in a cookie: no credentials, and a
- * foreign origin merely gets no answer to read. Whatever headers an allowed page wants to send, it may: tracers add theirs.
+ * Answers a preflight. Tokens travel in a header, never in a cookie: no credentials, and a foreign origin merely gets no
+ * answer to read. So a page may send whatever headers its libraries add.
  */
 export function preflight(allowedOrigin: AllowedOrigin): MiddlewareHandler<ApiEnv> {
   const answer = cors({
@@ -15,5 +21,5 @@ export function preflight(allowedOrigin: AllowedOrigin): MiddlewareHandler<ApiEn
     exposeHeaders: exposedHeaders.split(','),
     maxAge: 600,
   });
-  return (c, next) => (c.req.method === 'OPTIONS' ? answer(c, next) : next());
+  return (c, next) => (isPreflight(c) ? answer(c, next) : next());
 }

@@ -15,30 +15,30 @@ export interface EntryDependencies {
 }
 
 /**
- * Lets in who has a live session, within the limits of the user and of the address.
+ * Lets in who has a live session, within the user's limit. Requests without a valid token count for the address: what those
+ * do who share it with others is counted for themselves alone.
  * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `session_revoked`, `rate_limited`,
  * `database_unavailable`
  */
 export type Entry = (
   token: string | undefined,
-  address: string,
+  address: () => string,
   want?: (identity: Identity) => readonly Fact[],
 ) => Promise<{ identity: Identity; facts: FactAnswer[] }>;
 
 export function createEntry({ verify, admit, rateLimits }: EntryDependencies): Entry {
   return async (token, address, want) => {
-    const fromAddress = { limit: 'address', key: address } as const;
     let identity: Identity;
     try {
       identity = await verify(token);
     } catch (error) {
-      await rateLimits.consume([fromAddress]);
+      await rateLimits.consume([{ limit: 'address', key: address() }]);
       throw error;
     }
     // Both begin in one turn of the event loop: one round trip.
     const [facts] = await Promise.all([
       admit(identity, want?.(identity) ?? []),
-      rateLimits.consume([{ limit: 'user', key: identity.userId }, fromAddress]),
+      rateLimits.consume([{ limit: 'user', key: identity.userId }]),
     ]);
     return { identity, facts };
   };
@@ -48,7 +48,7 @@ export function createRequireIdentity(deps: EntryDependencies): RequireIdentity 
   const enter = createEntry(deps);
   return (want) => async (c, next) => {
     const token = bearerToken(c.req.header('authorization'));
-    const { identity, facts } = await enter(token, c.get('address'), want && ((who) => want(who, c)));
+    const { identity, facts } = await enter(token, () => c.get('address'), want && ((who) => want(who, c)));
     c.set('identity', identity);
     c.set('facts', facts);
     await next();

@@ -1,18 +1,19 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
+import type { RateLimits } from '../../shared/admission/admission.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { ApiEnv } from '../env.ts';
 import { bearerToken } from './require-identity.ts';
 
-/** For the operator's own backend: `Authorization: Bearer <SERVICE_TOKEN>`. */
-export function requireServiceToken(serviceToken: string): MiddlewareHandler<ApiEnv> {
+/** For the operator's own backend: `Authorization: Bearer <SERVICE_TOKEN>`. Without it a request counts for its address. */
+export function requireServiceToken(serviceToken: string, rateLimits: RateLimits): MiddlewareHandler<ApiEnv> {
   const expected = digest(serviceToken);
   return async (c, next) => {
     const given = bearerToken(c.req.header('authorization'));
-    if (given === undefined) throw new ChatError('token_missing');
     // Digests have one length: the comparison tells nothing by its time.
-    if (!timingSafeEqual(digest(given), expected)) throw new ChatError('token_invalid');
-    await next();
+    if (given !== undefined && timingSafeEqual(digest(given), expected)) return next();
+    await rateLimits.consume([{ limit: 'address', key: c.get('address') }]);
+    throw new ChatError(given === undefined ? 'token_missing' : 'token_invalid');
   };
 }
 

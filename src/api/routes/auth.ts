@@ -1,6 +1,8 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import type { Accounts } from '../../auth/auth.ts';
+import { networkOf } from '../../auth/network.ts';
 import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { ErrorCode } from '../../shared/contract.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { ApiEnv } from '../env.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
@@ -14,15 +16,23 @@ export interface AuthRoutesDependencies {
   requireIdentity: RequireIdentity;
 }
 
+const unreadable: ReadonlySet<ErrorCode> = new Set([
+  'malformed_json',
+  'unsupported_media_type',
+  'validation_failed',
+]);
+
 /** Registration, sign-in and its end. With an outside identity provider they are not mounted. */
 export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutesDependencies): Hono<ApiEnv> {
-  const limited: MiddlewareHandler<ApiEnv> = async (c, next) => {
-    const key = c.get('address');
-    await rateLimits.consume([
-      { limit: 'address', key },
-      { limit: 'login', key: `address:${key}` },
-    ]);
+  /** What could be read is counted by what it turns out to be. */
+  const countUnreadable: MiddlewareHandler<ApiEnv> = async (c, next) => {
     await next();
+    if (!(c.error instanceof ChatError) || !unreadable.has(c.error.code)) return;
+    const address = c.get('address');
+    await rateLimits.consume([
+      { limit: 'address', key: address },
+      { limit: 'login', key: `unreadable:${networkOf(address)}` },
+    ]);
   };
 
   return new Hono<ApiEnv>()
@@ -37,9 +47,10 @@ export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutes
         responses: { 201: jsonResponse('The new user', userSchema) },
         problems: ['email_taken'],
       }),
-      limited,
+      countUnreadable,
       jsonBody(registerBody),
-      async (c) => c.json(await accounts.register(c.req.valid('json')), 201),
+      async (c) =>
+        c.json(await accounts.register({ ...c.req.valid('json'), address: c.get('address') }), 201),
     )
     .post(
       '/auth/login',
@@ -52,9 +63,9 @@ export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutes
         responses: { 200: jsonResponse('The first tokens of the session', tokenPairSchema) },
         problems: ['bad_credentials'],
       }),
-      limited,
+      countUnreadable,
       jsonBody(loginBody),
-      async (c) => noStore(c.json(await accounts.login(c.req.valid('json')))),
+      async (c) => c.json(await accounts.login({ ...c.req.valid('json'), address: c.get('address') })),
     )
     .post(
       '/auth/refresh',
@@ -62,18 +73,19 @@ export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutes
         operationId: 'refresh',
         summary: 'Exchange a refresh token for a new pair',
         description:
-          'A token used again within 10 s gets a pair of its own, of the same session; later than that the session ends. ' +
+          'A token used again within 10 s gets the same next token again, however many ask; later than that the session ends. ' +
           '`refresh_invalid`: the token is not known or has expired. `session_revoked`: its session has ended, or ends with ' +
-          'this request. Both mean: sign in. Each refresh lengthens the session to JWT_REFRESH_TTL from now.',
+          'this request. Both mean: sign in. Each refresh lengthens the session to JWT_REFRESH_TTL from now, until it is ' +
+          'SESSION_MAX_TTL old.',
         tag: 'auth',
         security: 'none',
         body: true,
         responses: { 200: jsonResponse('The next tokens of the session', tokenPairSchema) },
         problems: ['refresh_invalid', 'session_revoked'],
       }),
-      limited,
+      countUnreadable,
       jsonBody(refreshBody),
-      async (c) => noStore(c.json(await accounts.refresh(c.req.valid('json')))),
+      async (c) => c.json(await accounts.refresh({ ...c.req.valid('json'), address: c.get('address') })),
     )
     .post(
       '/auth/logout',
@@ -93,10 +105,4 @@ export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutes
         return c.body(null, 204);
       },
     );
-}
-
-/** RFC 6749, 5.1: tokens belong into no cache. */
-function noStore<R extends Response>(response: R): R {
-  response.headers.set('Cache-Control', 'no-store');
-  return response;
 }

@@ -1,4 +1,9 @@
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
+import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' };
+import styles from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' };
+import scripts from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' };
+import type { RateLimits } from '../../shared/admission/admission.ts';
+import { once } from '../../shared/once.ts';
 import type { ApiEnv } from '../env.ts';
 import { describe } from '../openapi.ts';
 
@@ -36,15 +41,27 @@ const contentSecurityPolicy = [
 ].join('; ');
 
 /** Where the package has its files, by the names that the page asks for. */
-const assets = {
-  'swagger-ui.css': import.meta.resolve('swagger-ui-dist/swagger-ui.css'),
-  'swagger-ui-bundle.js': import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js'),
-  'favicon-32x32.png': import.meta.resolve('swagger-ui-dist/favicon-32x32.png'),
+const files = {
+  'swagger-ui.css': styles,
+  'swagger-ui-bundle.js': scripts,
+  'favicon-32x32.png': favicon,
 };
 
-/** The document for people, and `/openapi.json` for programs. */
-export function documentationRoutes(document: () => Promise<object>): Hono<ApiEnv> {
+export interface DocumentationRoutesDependencies {
+  document(): Promise<object>;
+  rateLimits: RateLimits;
+}
+
+/** The document for people, and `/openapi.json` for programs. Anybody may ask, so each is made once. */
+export function documentationRoutes({ document, rateLimits }: DocumentationRoutesDependencies): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
+  // The first one is /documentation, too.
+  for (const path of ['/documentation/*', '/openapi.json']) {
+    routes.use(path, async (c, next) => {
+      await rateLimits.consume([{ limit: 'address', key: c.get('address') }]);
+      await next();
+    });
+  }
 
   routes.get(
     '/documentation',
@@ -54,14 +71,21 @@ export function documentationRoutes(document: () => Promise<object>): Hono<ApiEn
       tag: 'operation',
       security: 'none',
       responses: { 200: { description: 'A page', content: { 'text/html': { schema: { type: 'string' } } } } },
+      problems: ['rate_limited'],
     }),
-    (c) => c.html(page, 200, { 'Content-Security-Policy': contentSecurityPolicy }),
+    unchanging('text/html; charset=utf-8', async () => page, {
+      'Content-Security-Policy': contentSecurityPolicy,
+    }),
   );
-  routes.get('/documentation/start.js', (c) => c.body(start, 200, { 'Content-Type': 'text/javascript' }));
-  for (const [asset, url] of Object.entries(assets)) {
-    const file = Bun.file(new URL(url));
-    routes.get(`/documentation/${asset}`, (c) =>
-      c.body(file.stream(), 200, { 'Content-Type': file.type, 'Cache-Control': 'public, max-age=3600' }),
+  routes.get(
+    '/documentation/start.js',
+    unchanging('text/javascript', async () => start),
+  );
+  for (const [name, path] of Object.entries(files)) {
+    const file = Bun.file(path);
+    routes.get(
+      `/documentation/${name}`,
+      unchanging(file.type, () => file.bytes()),
     );
   }
   routes.get(
@@ -74,8 +98,30 @@ export function documentationRoutes(document: () => Promise<object>): Hono<ApiEn
       responses: {
         200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
       },
+      problems: ['rate_limited'],
     }),
-    async (c) => c.json(await document()),
+    unchanging('application/json', async () => JSON.stringify(await document())),
   );
   return routes;
+}
+
+/** Answers with what is the same as long as the process runs, and with 304 to who has it already. */
+function unchanging(
+  type: string,
+  make: () => Promise<string | Uint8Array<ArrayBuffer>>,
+  more: Record<string, string> = {},
+): (c: Context<ApiEnv>) => Promise<Response> {
+  const made = once(async () => {
+    const body = await make();
+    return { body, etag: `"${Bun.hash(body).toString(36)}"` };
+  });
+
+  return async (c) => {
+    const { body, etag } = await made();
+    // Whoever updates Confab asks for the same names: they are asked about each time, which costs a 304.
+    const headers = { ...more, ETag: etag, 'Cache-Control': 'public, no-cache' };
+    const known = c.req.header('if-none-match')?.split(',') ?? [];
+    if (known.some((tag) => [etag, `W/${etag}`, '*'].includes(tag.trim()))) return c.body(null, 304, headers);
+    return c.body(body, 200, { ...headers, 'Content-Type': type });
+  };
 }

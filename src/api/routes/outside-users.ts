@@ -32,7 +32,8 @@ export function outsideUsersRoutes({
       operationId: 'putExternalUser',
       summary:
         'Make a user of the outside identity provider ahead of its first token, or bring it up to date',
-      description: 'What the body does not name stays as it is; a new user’s name is its externalId.',
+      description:
+        'What the body does not name stays as it is; a new user without a name gets one that says nothing.',
       tag: 'users',
       security: 'serviceToken',
       body: true,
@@ -42,11 +43,7 @@ export function outsideUsersRoutes({
       },
       problems: ['email_taken'],
     }),
-    async (c, next) => {
-      await rateLimits.consume([{ limit: 'address', key: c.get('address') }]);
-      await next();
-    },
-    requireServiceToken(serviceToken),
+    requireServiceToken(serviceToken, rateLimits),
     params(v.strictObject({ externalId })),
     jsonBody(outsideUserBody),
     async (c) => {

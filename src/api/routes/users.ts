@@ -6,7 +6,7 @@ import type { RateLimits } from '../../shared/admission/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
 import { describe, jsonResponse } from '../openapi.ts';
-import { email, userSchema, usersSchema } from '../schemas/users.ts';
+import { emailInQuery, userSchema, usersSchema } from '../schemas/users.ts';
 import { params, query, uuid } from '../validate.ts';
 
 export interface UsersRoutesDependencies {
@@ -30,7 +30,7 @@ export function usersRoutes({
         summary: 'Who am I',
         tag: 'auth',
         security: 'accessToken',
-        responses: { 200: jsonResponse('Oneself, with email', userSchema) },
+        responses: { 200: jsonResponse('Oneself, with email and externalId', userSchema) },
         problems: ['user_not_found'],
       }),
       requireIdentity(),
@@ -50,7 +50,7 @@ export function usersRoutes({
         problems: ['validation_failed'],
       }),
       requireIdentity(),
-      query(v.strictObject({ email })),
+      query(v.strictObject({ email: emailInQuery })),
       async (c) => {
         const viewerId = c.get('identity').userId;
         await rateLimits.consume([{ limit: 'lookup', key: viewerId }]);
@@ -64,7 +64,7 @@ export function usersRoutes({
         summary: 'A user',
         tag: 'users',
         security: 'accessToken',
-        responses: { 200: jsonResponse('The user; the email to oneself alone', userSchema) },
+        responses: { 200: jsonResponse('The user; email and externalId to oneself alone', userSchema) },
         problems: ['user_not_found', 'validation_failed'],
       }),
       requireIdentity(),

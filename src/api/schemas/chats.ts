@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { Chat, Page } from '../../shared/contract.ts';
+import { nameProblem } from '../../shared/names.ts';
 import { uuid } from '../validate.ts';
 import { counter, isoInstant, pageOf } from './lists.ts';
 import { messageSchema } from './messages.ts';
@@ -7,7 +8,10 @@ import { participantSchema, userIds } from './participants.ts';
 
 const name = v.pipe(
   v.string(),
-  v.regex(/\S/, 'must not be blank'),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = dataset.typed ? nameProblem(dataset.value) : undefined;
+    if (message !== undefined) addIssue({ message });
+  }),
   v.maxLength(200, 'must have at most 200 characters (UTF-16)'),
 );
 

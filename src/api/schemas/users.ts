@@ -1,6 +1,8 @@
 import * as v from 'valibot';
-import { maxDisplayNameLength } from '../../auth/names.ts';
+import { passwordProblem } from '../../auth/password-problem.ts';
 import type { TokenPair, User } from '../../shared/contract.ts';
+import { isDeliverable, maxEmailLength, normalEmail } from '../../shared/email.ts';
+import { maxDisplayNameLength, nameProblem } from '../../shared/names.ts';
 import { isoInstant } from './lists.ts';
 
 const exampleUser: User = {
@@ -14,7 +16,12 @@ export const userSchema = v.pipe(
   v.strictObject({
     id: v.pipe(v.string(), v.uuid()),
     externalId: v.optional(
-      v.pipe(v.string(), v.description('The subject at the outside identity provider.')),
+      v.pipe(
+        v.string(),
+        v.description(
+          'The subject at the outside identity provider. Shown to oneself, and to the operator’s backend.',
+        ),
+      ),
     ),
     displayName: v.string(),
     createdAt: isoInstant,
@@ -28,7 +35,7 @@ export const usersSchema = v.strictObject({ data: v.array(userSchema) });
 export const tokenPairSchema = v.pipe(
   v.strictObject({
     accessToken: v.pipe(v.string(), v.description('A JWT.')),
-    refreshToken: v.pipe(v.string(), v.description('Opaque; good for one exchange.')),
+    refreshToken: v.pipe(v.string(), v.description('Opaque; for one exchange.')),
     tokenType: v.literal('Bearer'),
     expiresIn: v.pipe(v.number(), v.integer(), v.description('Seconds until the access token expires.')),
     user: userSchema,
@@ -36,28 +43,53 @@ export const tokenPairSchema = v.pipe(
   v.metadata({ ref: 'TokenPair' }),
 );
 
-/** Kept and compared in lower case. */
-export const email = v.pipe(
+const emailText = v.pipe(
   v.string(),
   v.trim(),
-  v.maxLength(254, 'may have 254 characters'),
-  v.email('must be an email address'),
-  v.toLowerCase(),
+  v.maxLength(maxEmailLength, `may have ${maxEmailLength} characters`),
   v.metadata({ examples: ['ada@example.com'] }),
 );
 
+/** As it is kept and compared: in lower case, the domain in ASCII. */
+const email = v.pipe(
+  emailText,
+  v.rawTransform(({ dataset, addIssue, NEVER }) => {
+    const normal = normalEmail(dataset.value);
+    if (normal !== undefined) return normal;
+    addIssue({ message: 'must be an email address' });
+    return NEVER;
+  }),
+);
+
+/** One that is not known yet. */
+const newEmail = v.pipe(
+  email,
+  v.check(isDeliverable, 'may have 64 characters before the @, and 63 between two dots after it'),
+);
+
+/** In a query string a `+` that is not encoded is a space, and no address has one inside. */
+export const emailInQuery = v.pipe(
+  emailText,
+  v.transform((text) => text.replaceAll(' ', '+')),
+  email,
+);
+
 /** UTF-16 units; no kind of character is asked for. */
-export const password = v.pipe(
+const password = v.pipe(
   v.string(),
   v.minLength(8, 'must have at least 8 characters'),
   v.maxLength(256, 'may have 256 characters'),
+  v.description('Not blank, not the email, none of the most common ones.'),
   v.metadata({ examples: ['correct horse battery staple'] }),
 );
 
-export const displayName = v.pipe(
+const displayName = v.pipe(
   v.string(),
   v.trim(),
-  v.nonEmpty('must not be blank'),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = dataset.typed ? nameProblem(dataset.value) : undefined;
+    if (message !== undefined) addIssue({ message });
+  }),
   v.check(
     (name) => Array.from(name).length <= maxDisplayNameLength,
     `may have ${maxDisplayNameLength} characters`,
@@ -65,7 +97,17 @@ export const displayName = v.pipe(
   v.metadata({ examples: ['Ada'] }),
 );
 
-export const registerBody = v.strictObject({ email, password, displayName: v.optional(displayName) });
+export const registerBody = v.pipe(
+  v.strictObject({ email: newEmail, password, displayName: v.optional(displayName) }),
+  v.forward(
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      const message = passwordProblem(dataset.value.password, dataset.value.email);
+      if (message !== undefined) addIssue({ message });
+    }),
+    ['password'],
+  ),
+);
 /** A wrong password is wrong, however short: only its length above is bounded, before it is hashed. */
 export const loginBody = v.strictObject({
   email,
@@ -81,10 +123,12 @@ export const refreshBody = v.strictObject({
     v.string(),
     v.nonEmpty('must not be empty'),
     v.maxLength(256, 'may have 256 characters'),
-    v.metadata({ examples: ['Zk3V0m9yQ1cT7n2bX5rL8wHsJ4dF6gKpAeRuYiOoWxM'] }),
+    v.metadata({
+      examples: ['0198c0de-0000-7000-8000-000000000002.0.Zk3V0m9yQ1cT7n2bX5rL8w.HsJ4dF6gKpAeRuYiOoWxMQ'],
+    }),
   ),
 });
 export const outsideUserBody = v.strictObject({
   displayName: v.optional(displayName),
-  email: v.optional(email),
+  email: v.optional(newEmail),
 });

@@ -5,6 +5,9 @@ bun run dlq show <id>                 one of them with its payload
 bun run dlq replay <id…> | --all      back into their own partitions, then forgotten here
 bun run dlq drop <id…>                forgotten for good
 
+replay takes --sign: you vouch for letters that have no signature of ours ("not signed", "the signature is not ours"),
+because an older version or another database made them. Look at each first: who can write to RabbitMQ can have made it.
+
 They are read from RabbitMQ as the environment names it; with --data-dir <folder> from the data of
 \`bun run dev\`, which must be stopped for that.`;
 
@@ -16,7 +19,7 @@ export class UsageError extends Error {
 export type DlqCommand = { dataDir: string | undefined } & (
   | { verb: 'list' }
   | { verb: 'show'; id: string }
-  | { verb: 'replay'; ids: readonly string[] | 'all' }
+  | { verb: 'replay'; ids: readonly string[] | 'all'; sign: boolean }
   | { verb: 'drop'; ids: readonly string[] }
 );
 
@@ -26,6 +29,7 @@ export function parseDlqArguments(argv: readonly string[]): DlqCommand {
   const [verb, ...ids] = positionals;
   const dataDir = values['data-dir'];
   if (values.all && verb !== 'replay') throw new UsageError('--all goes with replay only.');
+  if (values.sign && verb !== 'replay') throw new UsageError('--sign goes with replay only.');
   switch (verb) {
     case 'list':
       if (ids.length > 0) throw new UsageError('list takes no ids.');
@@ -35,13 +39,15 @@ export function parseDlqArguments(argv: readonly string[]): DlqCommand {
       if (id === undefined || more.length > 0) throw new UsageError('show takes one id.');
       return { verb, id, dataDir };
     }
-    case 'replay':
+    case 'replay': {
+      const sign = values.sign ?? false;
       if (values.all) {
         if (ids.length > 0) throw new UsageError('replay takes ids or --all, not both.');
-        return { verb, ids: 'all', dataDir };
+        return { verb, ids: 'all', sign, dataDir };
       }
       if (ids.length === 0) throw new UsageError('replay takes ids, or --all.');
-      return { verb, ids, dataDir };
+      return { verb, ids, sign, dataDir };
+    }
     case 'drop':
       if (ids.length === 0) throw new UsageError('drop takes ids.');
       return { verb, ids, dataDir };
@@ -55,7 +61,7 @@ function parsed(argv: readonly string[]) {
     return parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { all: { type: 'boolean' }, 'data-dir': { type: 'string' } },
+      options: { all: { type: 'boolean' }, sign: { type: 'boolean' }, 'data-dir': { type: 'string' } },
     });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));

@@ -6,8 +6,16 @@ export interface Print {
   err(line: string): void;
 }
 
-/** Returns the exit status: 1 when an id is not there. */
-export async function runDlq(command: DlqCommand, store: DeadLetterStore, print: Print): Promise<number> {
+/**
+ * Returns the exit status: 1 when an id is not there.
+ * @param vouch signs a body in the name of who typed the command
+ */
+export async function runDlq(
+  command: DlqCommand,
+  store: DeadLetterStore,
+  vouch: () => Promise<(body: string) => string>,
+  print: Print,
+): Promise<number> {
   switch (command.verb) {
     case 'list': {
       const letters = await store.list();
@@ -22,7 +30,7 @@ export async function runDlq(command: DlqCommand, store: DeadLetterStore, print:
       return 0;
     }
     case 'replay': {
-      const replayed = await store.replay(command.ids);
+      const replayed = await store.replay(command.ids, command.sign ? await vouch() : undefined);
       for (const id of replayed) print.out(`replayed ${id}`);
       if (command.ids === 'all') {
         if (replayed.length === 0) print.err('There are no dead letters.');

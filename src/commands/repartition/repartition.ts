@@ -11,7 +11,7 @@ import { StartError } from '../../shared/start-error.ts';
  */
 const processesSql = `SELECT DISTINCT application_name AS name FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE 'confab%'
-  AND application_name <> $1 AND application_name NOT LIKE '%gateway%' AND application_name NOT LIKE '%dlq%'
+  AND application_name NOT LIKE $1 || '%' AND application_name NOT LIKE '%gateway%' AND application_name NOT LIKE '%dlq%'
 ORDER BY 1`;
 
 const lookEveryMs = 500;
@@ -24,13 +24,15 @@ const lookEveryMs = 500;
 export async function repartition(dependencies: {
   database: Database;
   depths: (partitionCount: number) => Promise<Depths>;
+  /** Rejects where an empty queue may not be empty. */
+  assertLeaders: (partitionCount: number) => Promise<void>;
   /** This command's own name at the database. */
   ownName: string;
   count: number;
   waitMs: number;
   print: (line: string) => void;
 }): Promise<void> {
-  const { database, depths, ownName, count, waitMs, print } = dependencies;
+  const { database, depths, assertLeaders, ownName, count, waitMs, print } = dependencies;
   const old = await readPartitioning(database);
   if (old?.count === count && old.hash === partitionHashName) {
     print(`There are ${count} partitions already.`);
@@ -48,7 +50,7 @@ export async function repartition(dependencies: {
       const { messages, consumers } = await depths(oldCount);
       const processes = await database.query<{ name: string }>(processesSql, [ownName]);
       const names = processes.map(({ name }) => name).join(', ');
-      if (messages === 0 && consumers === 0 && names === '') return;
+      if (messages === 0 && consumers === 0 && names === '') return assertLeaders(oldCount);
       const state =
         messages > 0
           ? `Messages that wait in the ${oldCount} old partitions: ${messages}. Stop every api, leave the workers running.`

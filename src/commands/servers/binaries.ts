@@ -2,7 +2,15 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RabbitBinaries } from './rabbitmq.ts';
 
-export const serverNames = ['postgres', 'redis', 'rabbitmq', 'nginx', 'compose', 'python'] as const;
+export const serverNames = [
+  'postgres',
+  'redis',
+  'rabbitmq',
+  'nginx',
+  'pgbouncer',
+  'compose',
+  'python',
+] as const;
 export type ServerName = (typeof serverNames)[number];
 
 export interface Binaries {
@@ -11,6 +19,7 @@ export interface Binaries {
   redis: string | undefined;
   rabbitmq: RabbitBinaries | undefined;
   nginx: string | undefined;
+  pgbouncer: string | undefined;
   /** No server: reads and checks a compose file, for which it needs no engine. */
   compose: string[] | undefined;
   /** No server: a Python that has a client of Socket.IO, for both transports. Looked for when it is asked for. */
@@ -25,6 +34,7 @@ export function findBinaries(): Binaries {
       redis: undefined,
       rabbitmq: undefined,
       nginx: undefined,
+      pgbouncer: undefined,
       compose: composePlugin(),
       python: findPython(),
     };
@@ -63,6 +73,7 @@ export function findBinaries(): Binaries {
         ? { server: join(rabbit, 'rabbitmq-server'), ctl: join(rabbit, 'rabbitmqctl'), epmd }
         : undefined,
     nginx: onPath('nginx'),
+    pgbouncer: onPath('pgbouncer'),
     compose: onPath('docker-compose') ? ['docker-compose'] : composePlugin(),
     get python() {
       return findPython();

@@ -1,9 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { answersHttp, nginxConfig } from './nginx.ts';
+import { answersPgbouncer, type PgbouncerSettings, pgbouncerConfig, pgbouncerUrl } from './pgbouncer.ts';
 import { hasDatabase, postgresLogin } from './postgres.ts';
 import { answersAmqp, type RabbitServer } from './rabbitmq.ts';
 import { answers, untilReady } from './ready.ts';
+import { type RedisKind, redisArguments } from './redis.ts';
 import type { Server, ServerOptions } from './server.ts';
 
 /** Whether `docker compose` can be used here. */
@@ -49,14 +51,18 @@ export function startPostgresContainer(options: ServerOptions): Promise<Server> 
   });
 }
 
-export function startRedisContainer(options: ServerOptions): Promise<Server> {
+export function startRedisContainer(options: ServerOptions & { kind: RedisKind }): Promise<Server> {
+  const withFile = 'touch /data/redis.conf && exec redis-server /data/redis.conf "$@"';
   return startContainer(options, {
     name: 'redis',
     url: `redis://127.0.0.1:${options.port}`,
     containerPort: 6379,
     dataFolder: '/data',
     check: () => answers(options.port, 'PING\r\n', '+PONG'),
-    service: { image: 'redis:7-alpine', command: ['redis-server', '--save', '', '--appendonly', 'no'] },
+    service: {
+      image: 'redis:7-alpine',
+      command: ['sh', '-c', withFile, 'redis', ...redisArguments[options.kind]],
+    },
   });
 }
 
@@ -98,6 +104,30 @@ export async function startNginxContainer(options: ServerOptions & { http: strin
       image: 'nginx:1-alpine',
       command: ['nginx', '-c', '/etc/nginx/own.conf'],
       volumes: [`${configFile}:/etc/nginx/own.conf:ro`],
+      ...(shared ? { network_mode: 'host' } : {}),
+    },
+  });
+}
+
+/** A PgBouncer as of {@link startPgbouncer}, in a network as that of {@link startNginxContainer}. */
+export async function startPgbouncerContainer(options: ServerOptions & PgbouncerSettings): Promise<Server> {
+  const { folder, port } = options;
+  const shared = process.platform === 'linux';
+  await mkdir(folder, { recursive: true });
+  const configFile = join(folder, 'pgbouncer.ini');
+  const places = shared
+    ? { address: '127.0.0.1', upstream: '127.0.0.1' }
+    : { address: '*', upstream: 'host.docker.internal' };
+  await writeFile(configFile, pgbouncerConfig(options, places));
+  return startContainer(options, {
+    name: 'pgbouncer',
+    url: pgbouncerUrl(port),
+    containerPort: port,
+    check: () => answersPgbouncer(port),
+    service: {
+      image: 'alpine:3',
+      command: ['sh', '-c', 'apk add --no-cache pgbouncer && exec pgbouncer -u nobody /etc/own.ini'],
+      volumes: [`${configFile}:/etc/own.ini:ro`],
       ...(shared ? { network_mode: 'host' } : {}),
     },
   });

@@ -2,16 +2,18 @@ import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
 import {
   startNginxContainer,
+  startPgbouncerContainer,
   startPostgresContainer,
   startRabbitmqContainer,
   startRedisContainer,
 } from './docker.ts';
 import type { Guard } from './guard.ts';
 import { startNginx } from './nginx.ts';
+import { type PgbouncerSettings, startPgbouncer } from './pgbouncer.ts';
 import { freePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { type RabbitServer, startRabbitmq } from './rabbitmq.ts';
-import { startRedis } from './redis.ts';
+import { type RedisKind, startRedis } from './redis.ts';
 import type { Server, ServerOptions } from './server.ts';
 
 /** Where a server keeps its files, and on which port it listens (a free one unless given). */
@@ -25,10 +27,11 @@ export interface Place {
 /** Starts servers in one of the ways there are: from the machine's binaries, or in containers. */
 export interface Launcher {
   postgres(place: Place): Promise<Server>;
-  redis(place: Place): Promise<Server>;
+  redis(place: Place, kind?: RedisKind): Promise<Server>;
   rabbitmq(place: Place): Promise<RabbitServer>;
   /** @param http given its port, the text of the `http` block, with a server that listens on 127.0.0.1 there */
   nginx(place: Place, http: (port: number) => string): Promise<Server>;
+  pgbouncer(place: Place, settings: PgbouncerSettings): Promise<Server>;
 }
 
 export interface Trio {
@@ -52,8 +55,8 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
         ? startPostgres({ ...given, binaries: binaries.postgres })
         : startPostgresContainer(given);
     },
-    async redis(place) {
-      const given = await options(place);
+    async redis(place, kind = 'server') {
+      const given = { ...(await options(place)), kind };
       return binaries.redis ? startRedis({ ...given, binary: binaries.redis }) : startRedisContainer(given);
     },
     async rabbitmq(place) {
@@ -68,6 +71,12 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
       return binaries.nginx
         ? startNginx({ ...configured, binary: binaries.nginx })
         : startNginxContainer(configured);
+    },
+    async pgbouncer(place, settings) {
+      const configured = { ...(await options(place)), ...settings };
+      return binaries.pgbouncer
+        ? startPgbouncer({ ...configured, binary: binaries.pgbouncer })
+        : startPgbouncerContainer(configured);
     },
   };
 }

@@ -1,13 +1,29 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverEnvironment } from './environment.ts';
 import { answers } from './ready.ts';
 import { runServer, type Server, type ServerOptions } from './server.ts';
 
+/** What the same program can be: a server, a node of a cluster that has no other, a Sentinel that watches nobody. */
+export type RedisKind = 'server' | 'cluster' | 'sentinel';
+
+const keepsNothing = ['--save', '', '--appendonly', 'no'];
+/** What makes it one. */
+export const redisArguments: Readonly<Record<RedisKind, readonly string[]>> = {
+  server: keepsNothing,
+  cluster: [...keepsNothing, '--cluster-enabled', 'yes'],
+  sentinel: ['--sentinel'],
+};
+
 /** A Redis that keeps nothing on disk: what it holds here is made again from PostgreSQL. */
-export async function startRedis(options: ServerOptions & { binary: string }): Promise<Server> {
-  const { guard, folder, port, binary } = options;
+export async function startRedis(
+  options: ServerOptions & { binary: string; kind: RedisKind },
+): Promise<Server> {
+  const { guard, folder, port, binary, kind } = options;
   await mkdir(folder, { recursive: true });
+  const configuration = join(folder, 'redis.conf');
+  // A Sentinel writes it.
+  await writeFile(configuration, '');
   return runServer({
     guard,
     name: 'Redis',
@@ -15,8 +31,8 @@ export async function startRedis(options: ServerOptions & { binary: string }): P
     port,
     command: () => ({
       command: [
-        ...[binary, '--bind', '127.0.0.1', '--port', String(port), '--dir', folder],
-        ...['--save', '', '--appendonly', 'no', '--daemonize', 'no'],
+        ...[binary, configuration, '--bind', '127.0.0.1', '--port', String(port), '--dir', folder],
+        ...['--daemonize', 'no', ...redisArguments[kind]],
       ],
       cwd: folder,
       env: serverEnvironment(),

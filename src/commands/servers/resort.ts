@@ -26,6 +26,7 @@ const names: Record<ServerName, string> = {
   redis: 'Redis',
   rabbitmq: 'RabbitMQ',
   nginx: 'nginx',
+  pgbouncer: 'PgBouncer',
   compose: 'docker-compose',
   python: 'python-socketio',
 };
@@ -35,6 +36,7 @@ const debianPackages: Record<ServerName, string> = {
   redis: 'redis-server',
   rabbitmq: 'rabbitmq-server',
   nginx: 'nginx-light',
+  pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
   python: 'python3-socketio python3-requests python3-websocket',
 };
@@ -43,6 +45,7 @@ const homebrewPackages: Record<ServerName, string> = {
   redis: 'redis',
   rabbitmq: 'rabbitmq',
   nginx: 'nginx',
+  pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
   python: 'python3',
 };

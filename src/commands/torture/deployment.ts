@@ -55,6 +55,10 @@ export async function createDeployment(options: {
   const secret = randomBytes(48).toString('base64url');
   const environment: Record<string, string> = {
     NODE_ENV: 'production',
+    HOST: 'localhost',
+    // Each process has an address of its own here, and clients come back by themselves.
+    SHUTDOWN_DELAY: '0',
+    ALLOW_DEFAULT_CREDENTIALS: 'true',
     LOG_LEVEL: 'warn',
     DATA_DIR: join(options.folder, 'data'),
     DATABASE_URL: servers.postgres.url,

@@ -203,6 +203,9 @@ async function poison({ deployment, recorder, random }: FaultHelpers): Promise<v
     `not JSON ${random.uuid()}`,
     JSON.stringify([random.uuid()]),
     JSON.stringify({ version: 1, note: random.uuid() }),
+    // Nobody of ours has signed them: what is newer is no reason to wait, either.
+    JSON.stringify({ version: 2, note: random.uuid() }),
+    `{"version":2,"note":"${random.uuid()}","signature":"${'A'.repeat(22)}"}`,
     JSON.stringify({ version: 1, chatId, senderId: random.uuid(), clientMessageId: 'no', content: 'x' }),
     `{"version":1,"chatId":"${chatId}","nested":${'['.repeat(500)}${']'.repeat(500)}}`,
   ];

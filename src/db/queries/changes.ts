@@ -1,7 +1,7 @@
 import type { Message } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import { messageColumns } from './message-columns.ts';
-import { participantColumns, type StoredParticipant } from './participant-columns.ts';
+import { joinUser, participantColumns, type StoredParticipant } from './participant-columns.ts';
 
 /** A row of a chat as it is now, under the number of its last change. */
 export type ChangedRow =
@@ -29,8 +29,9 @@ export interface ChangesWanted {
  * One statement, so that rows and head are of one snapshot. A chat's numbers count messages and participants together, so
  * the messages after a number are among the last `head - number` ones: a range of the primary key, with no index on
  * `event_sequence`. Participants that changed in one commit may share a number, so pages end between numbers, never
- * within one. Each chat, and whether the reader takes part in it, is looked up by itself: a join could become a scan of all
- * chats, or of all chats of the reader, in a plan that was made while there were few.
+ * within one; they come by an index that is for those alone who say `>= 0`. Each chat, and whether the reader takes part in
+ * it, is looked up by itself: a join could become a scan of all chats, or of all chats of the reader, in a plan that was made
+ * while there were few.
  */
 const changesSql = (
   where: string,
@@ -56,9 +57,9 @@ LEFT JOIN LATERAL (
     (
       SELECT p.changed_event_sequence, NULL::json, row_to_json(shown), p.left_at IS NULL
       FROM chat_participants p
-      JOIN users u ON u.id = p.user_id
+      ${joinUser('p', 'u')}
       CROSS JOIN LATERAL (SELECT ${participantColumns('p', 'u')}) shown
-      WHERE p.chat_id = c.id AND p.changed_event_sequence > w.after
+      WHERE p.chat_id = c.id AND p.changed_event_sequence > w.after AND p.changed_event_sequence >= 0
       ORDER BY p.changed_event_sequence
       FETCH FIRST ($3::int) ROWS WITH TIES
     )

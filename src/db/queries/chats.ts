@@ -2,7 +2,8 @@ import type { Chat } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
 import { messageColumns } from './message-columns.ts';
-import { participantOrder, type StoredParticipant } from './participant-columns.ts';
+import { joinUser, participantOrder, present, type StoredParticipant } from './participant-columns.ts';
+import { shownName } from './shown-name.ts';
 
 export type StoredChat = Omit<Chat, 'participants'> & { participants: StoredParticipant[] };
 
@@ -18,18 +19,20 @@ const chatColumns = `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at'
   c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence"`;
 
 const joinMembers = `CROSS JOIN LATERAL (
-  SELECT coalesce(max(f.total), 0)::int AS total,
+  SELECT (
+      SELECT count(*)::int FROM chat_participants p WHERE p.chat_id = c.id AND ${present('p')}
+    ) AS total,
     coalesce(json_agg(json_build_object(
-      'userId', f.user_id, 'displayName', u.display_name, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
+      'userId', f.user_id, 'displayName', ${shownName('u')}, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
     ) ORDER BY ${participantOrder('f')}), '[]'::json) AS shown
   FROM (
-    SELECT p.*, count(*) OVER () AS total
+    SELECT p.*
     FROM chat_participants p
-    WHERE p.chat_id = c.id AND p.left_at IS NULL
+    WHERE p.chat_id = c.id AND ${present('p')}
     ORDER BY ${participantOrder('p')}
     LIMIT ${shownParticipants}
   ) f
-  JOIN users u ON u.id = f.user_id
+  ${joinUser('f', 'u')}
 ) members`;
 
 const readChatSql = `SELECT ${chatColumns}

@@ -1,5 +1,5 @@
 import type { Database } from '../database.ts';
-import { participantColumns, type StoredParticipant } from './participant-columns.ts';
+import { joinUser, participantColumns, type StoredParticipant } from './participant-columns.ts';
 
 /** A chat the user takes part in, and its last `eventSequence` in the same snapshot. */
 export interface Membership {
@@ -8,14 +8,86 @@ export interface Membership {
   head: number;
 }
 
-const membershipsSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", c.last_event_sequence AS head
-FROM chat_participants p
-JOIN chats c ON c.id = p.chat_id
-WHERE p.user_id = ANY ($1::uuid[]) AND p.left_at IS NULL`;
+/** The chats of a user. */
+export interface UserMemberships {
+  /** Read no later than any of them: another one once they have changed. Undefined where there is no such user. */
+  version: number | undefined;
+  memberships: Membership[];
+}
 
-/** All chats of all these users, in one statement. */
-export function readMemberships(database: Database, userIds: readonly string[]): Promise<Membership[]> {
-  return database.query(membershipsSql, [userIds]);
+/**
+ * The first chats of each user after a given one, at most so many. The range of the user is of a single id: with the order it
+ * leaves one index alone that needs no sorting. With `=` the primary key, which reads everybody's chats, looks as good in a
+ * plan that was made on an empty table.
+ */
+const membershipsSql = `SELECT w.user_id AS "userId", u.membership_version AS version, p.chat_id AS "chatId", c.head
+FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, after)
+LEFT JOIN LATERAL (SELECT x.membership_version FROM users x WHERE x.id = w.user_id LIMIT 1) u ON true
+LEFT JOIN LATERAL (
+  SELECT x.chat_id FROM chat_participants x
+  WHERE x.user_id BETWEEN w.user_id AND w.user_id AND x.chat_id > w.after AND x.left_at IS NULL
+  ORDER BY x.user_id, x.chat_id LIMIT $3::int
+) p ON true
+LEFT JOIN LATERAL (SELECT x.last_event_sequence AS head FROM chats x WHERE x.id = p.chat_id LIMIT 1) c ON true`;
+
+type MembershipRow = { userId: string; version: number | null } & (Membership | { chatId: null });
+
+/** Rows of one statement: it takes some 20 ms, whoever asks, and leaves the event loop to others in between. */
+const mostMemberships = 20_000;
+const beforeAll = '00000000-0000-0000-0000-000000000000';
+
+/** All chats of all these users, however many they have. */
+export async function readMemberships(
+  database: Database,
+  userIds: readonly string[],
+): Promise<Map<string, UserMemberships>> {
+  const found = new Map<string, UserMemberships>(
+    userIds.map((userId) => [userId, { version: undefined, memberships: [] }]),
+  );
+  /** @returns those of the users who may have more */
+  async function read(some: readonly string[]): Promise<string[]> {
+    const each = Math.max(1, Math.floor(mostMemberships / some.length));
+    const afters = some.map((userId) => lastOf(found.get(userId)?.memberships ?? []));
+    const rows = await database.query<MembershipRow>(membershipsSql, [some, afters, each]);
+    const before = new Map(some.map((userId) => [userId, found.get(userId)?.memberships.length ?? 0]));
+    for (const row of rows) {
+      const user = found.get(row.userId);
+      if (!user) continue;
+      user.version ??= row.version ?? undefined;
+      if (row.chatId !== null) user.memberships.push(row);
+    }
+    return some.filter(
+      (userId) => (found.get(userId)?.memberships.length ?? 0) - (before.get(userId) ?? 0) === each,
+    );
+  }
+
+  let rest = userIds;
+  // Fewer at a time from round to round, as those are left who have more: most have few, and are one statement.
+  for (let size = userIds.length; rest.length > 0; size = Math.ceil(size / 2)) {
+    const unfinished: string[] = [];
+    for (let at = 0; at < rest.length; at += size)
+      unfinished.push(...(await read(rest.slice(at, at + size))));
+    rest = unfinished;
+  }
+  return found;
+}
+
+/** The last in the order of PostgreSQL, which is that of their text. */
+function lastOf(memberships: readonly Membership[]): string {
+  let last = beforeAll;
+  for (const { chatId } of memberships) if (chatId > last) last = chatId;
+  return last;
+}
+
+const versionsSql = `SELECT id AS "userId", membership_version AS version FROM users WHERE id = ANY ($1::uuid[])`;
+
+/** Of those of the users who are there. */
+export async function readMembershipVersions(
+  database: Database,
+  userIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await database.query<{ userId: string; version: number }>(versionsSql, [userIds]);
+  return new Map(rows.map(({ userId, version }) => [userId, version]));
 }
 
 export interface MembershipState {
@@ -55,7 +127,7 @@ const participationsSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", 
   p.changed_event_sequence AS "changedEventSequence", row_to_json(shown) AS participant
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
 JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id
-JOIN users u ON u.id = p.user_id
+${joinUser('p', 'u')}
 CROSS JOIN LATERAL (SELECT ${participantColumns('p', 'u')}) shown`;
 
 /** Those of the pairs, one user and one chat at the same place, that have a row. */

@@ -1,12 +1,13 @@
 import type { Participant } from '../../shared/contract.ts';
 import { iso } from '../database.ts';
+import { shownName } from './shown-name.ts';
 
 /** A participant as PostgreSQL knows it; who is online only presence knows. */
 export type StoredParticipant = Omit<Participant, 'online'>;
 
 /** Columns of `chat_participants` and `users` under the names of the contract's `Participant`. */
 export const participantColumns = (participants: string, users: string): string =>
-  `${participants}.user_id AS "userId", ${users}.display_name AS "displayName", ${participants}.role,
+  `${participants}.user_id AS "userId", ${shownName(users)} AS "displayName", ${participants}.role,
   ${iso(`${participants}.joined_at`)} AS "joinedAt"`;
 
 /**
@@ -15,3 +16,14 @@ export const participantColumns = (participants: string, users: string): string 
  */
 export const participantOrder = (participants: string): string =>
   `${participants}.joined_at, ${participants}.created_event_sequence, ${participants}.user_id`;
+
+/** Who takes part: as `left_at IS NULL`, and in `participantOrder` by an index, which is for those alone who ask like this. */
+export const present = (participants: string): string =>
+  `${participants}.left_at IS NULL AND ${participants}.created_event_sequence >= 0`;
+
+/**
+ * The user of each participant, looked up by itself: a join could become a scan of all users for each, in a plan that was
+ * made while there were none.
+ */
+export const joinUser = (participants: string, users: string): string =>
+  `CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = ${participants}.user_id LIMIT 1) ${users}`;

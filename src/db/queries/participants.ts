@@ -1,5 +1,11 @@
 import type { Database } from '../database.ts';
-import { participantColumns, participantOrder, type StoredParticipant } from './participant-columns.ts';
+import {
+  joinUser,
+  participantColumns,
+  participantOrder,
+  present,
+  type StoredParticipant,
+} from './participant-columns.ts';
 
 const isParticipantSql = `SELECT 1 FROM chat_participants
 WHERE chat_id = $1::uuid AND user_id = $2::uuid AND left_at IS NULL`;
@@ -13,8 +19,8 @@ FROM chat_participants me
 LEFT JOIN LATERAL (
   SELECT ${participantColumns('p', 'u')}, p.created_event_sequence AS "createdEventSequence"
   FROM chat_participants p
-  JOIN users u ON u.id = p.user_id
-  WHERE p.chat_id = me.chat_id AND p.left_at IS NULL
+  ${joinUser('p', 'u')}
+  WHERE p.chat_id = me.chat_id AND ${present('p')}
     AND (${participantOrder('p')}) > ($3::text::timestamptz, $4::bigint, $6::uuid)
   ORDER BY ${participantOrder('p')}
   LIMIT $5::int

@@ -1,9 +1,10 @@
 import type { SendEnvelope } from '../../shared/contract.ts';
+import { withDeadline } from '../../shared/deadline.ts';
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
 
 /**
- * One batch, one call, one commit: the hot path of the worker. The function is `drizzle/0002_store_messages_by_key.sql`.
+ * One batch, one call, one commit: the hot path of the worker. The function is `drizzle/0003_store_messages_by_id.sql`.
  * The arrays go as text and are cast there, so that both drivers encode them alike.
  */
 const storeMessagesSql = `SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"
@@ -26,4 +27,26 @@ export function storeMessages(database: Database, batch: readonly MessageToStore
     batch.map((message) => message.content),
     batch.map((message) => message.sentAt),
   ]);
+}
+
+/**
+ * Takes the locks of the tables that `store_messages` takes, touches no message, and commits: it answers where storing can
+ * work at all. While somebody has locked a table whole, or the disk stands still, it does not.
+ */
+const probeSql = `WITH taken AS (INSERT INTO messages SELECT * FROM messages WHERE false),
+  advanced AS (UPDATE chats SET name = name WHERE false),
+  asked AS (SELECT FROM chat_participants WHERE false)
+INSERT INTO settings (key, value) VALUES ('store_probed_at', now()::text)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value`;
+
+const promptMs = 1_000;
+
+/** Whether PostgreSQL stores, promptly: then a batch that takes too long is itself the reason. */
+export async function isStoring(database: Pick<Database, 'query'>): Promise<boolean> {
+  try {
+    await withDeadline(database.query(probeSql, []), promptMs, () => new Error('not promptly'));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -26,7 +26,7 @@ export interface Facts {
   restore(facts: readonly Fact[]): Promise<void>;
 }
 
-export type LimitName = 'user' | 'address' | 'login' | 'lookup' | 'invite';
+export type LimitName = 'user' | 'address' | 'login' | 'guesses' | 'lookup' | 'invite';
 
 export interface Take {
   limit: LimitName;
@@ -35,10 +35,15 @@ export interface Take {
   points?: number;
 }
 
+/** With the store away each process counts for itself. */
 export interface RateLimits {
   /**
-   * Takes the points of each; with the store away, counts in this process.
+   * Takes the points of each.
    * @throws ChatError `rate_limited` with the seconds to wait
    */
   consume(takes: readonly Take[]): Promise<void>;
+  /** Takes the points, whatever is left, and says how many have been taken in this window. */
+  count(take: Take): Promise<number>;
+  /** What was taken turned out to harm nobody: a password that was right. Never throws. */
+  giveBack(takes: readonly Take[]): Promise<void>;
 }

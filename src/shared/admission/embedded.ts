@@ -2,7 +2,7 @@ import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../config.ts';
 import type { Fact, FactAnswer, Facts, LimitName, RateLimits } from './admission.ts';
 import { factTtlMs } from './admission.ts';
-import { countTakes, limitNames, limitSeconds, rateLimited, unlimited } from './limits.ts';
+import { limitNames, rateLimited, unlimited, windowSeconds } from './limits.ts';
 
 const sweepFrom = 10_000;
 
@@ -48,7 +48,7 @@ export function createEmbeddedFacts({ ttlMs = factTtlMs } = {}): Facts {
 export function createEmbeddedRateLimits(limits: Config['rateLimits']): RateLimits {
   if (!limits.enabled) return unlimited;
   const limiterOf = (name: LimitName) =>
-    new RateLimiterMemory({ keyPrefix: name, points: limits[name], duration: limitSeconds });
+    new RateLimiterMemory({ keyPrefix: name, points: limits[name], duration: windowSeconds[name] });
   const limiters = Object.fromEntries(limitNames.map((name) => [name, limiterOf(name)])) as Record<
     LimitName,
     RateLimiterMemory
@@ -57,7 +57,7 @@ export function createEmbeddedRateLimits(limits: Config['rateLimits']): RateLimi
   return {
     async consume(takes) {
       const results = await Promise.allSettled(
-        countTakes(takes).map(({ limit, key, points }) => limiters[limit].consume(key, points)),
+        takes.map(({ limit, key, points = 1 }) => limiters[limit].consume(key, points)),
       );
       const waits: number[] = [];
       for (const result of results) {
@@ -66,6 +66,12 @@ export function createEmbeddedRateLimits(limits: Config['rateLimits']): RateLimi
         waits.push(result.reason.msBeforeNext);
       }
       if (waits.length > 0) throw rateLimited(Math.max(...waits));
+    },
+    async count({ limit, key, points = 1 }) {
+      return (await limiters[limit].penalty(key, points)).consumedPoints;
+    },
+    async giveBack(takes) {
+      await Promise.all(takes.map(({ limit, key, points = 1 }) => limiters[limit].reward(key, points)));
     },
   };
 }

@@ -1,16 +1,22 @@
+import { createBreaker } from '../breaker.ts';
 import type { Config } from '../config.ts';
-import type { LimitName, RateLimits } from './admission.ts';
-import { createBreaker } from './breaker.ts';
+import type { LimitName, RateLimits, Take } from './admission.ts';
 import { createEmbeddedRateLimits } from './embedded.ts';
-import { limitSeconds, rateLimited, unlimited } from './limits.ts';
+import { rateLimited, unlimited, windowSeconds } from './limits.ts';
+import { createPrivateName } from './private-name.ts';
 import type { AdmissionClient } from './redis-client.ts';
 import { createTurns } from './turn.ts';
 
-const limitMs = limitSeconds * 1000;
+const windowMs = (limit: LimitName): number => windowSeconds[limit] * 1000;
 /** What PTTL says of a key that has ended, and of one that never will. */
 const [gone, endless] = [-2, -1];
 /** So many of those who are over a limit are remembered; the others ask Redis each time. */
 const mostRefused = 10_000;
+
+/** Limits whose keys are ids of ours. The others' say who somebody is: email and network addresses. */
+const limitsByOwnId: ReadonlySet<LimitName> = new Set(['user', 'lookup', 'invite']);
+/** Their windows may have room again before they end: each refusal asks Redis. */
+const givenBack: ReadonlySet<LimitName> = new Set(['login', 'guesses']);
 
 /** All that one turn takes of one limit of one user or address. */
 interface Count {
@@ -26,15 +32,20 @@ interface Count {
  * Counts in Redis for all processes together, in windows that begin with their first request; while Redis is away, each
  * process counts for itself. Who is over one limit takes nothing from the others. A plain INCRBY for each key of a turn: by a Lua script for each request, as libraries do it,
  * Redis itself took 35 µs a send (measured), and now takes a third of it.
+ * @param secret the same in every process; names by which people are known are not in Redis, only their HMAC
  */
 export function createRedisRateLimits(
   client: AdmissionClient,
   prefix: string,
   limits: Config['rateLimits'],
+  secret: string,
 ): RateLimits {
   if (!limits.enabled) return unlimited;
   const breaker = createBreaker();
   const insurance = createEmbeddedRateLimits(limits);
+  const privateName = createPrivateName(secret);
+  const nameOf = ({ limit, key }: Take) =>
+    `${prefix}:limit:${limit}:${limitsByOwnId.has(limit) ? key : privateName(key)}`;
   /** Until when: a flood of those over the limit costs Redis nothing. */
   const refused = new Map<string, number>();
   const turnNow = createTurns(
@@ -48,7 +59,7 @@ export function createRedisRateLimits(
   async function countOne([key, count]: [string, Count]): Promise<void> {
     const counted = await client.incrby(key, count.points);
     count.before = counted - count.points;
-    if (count.before === 0) await client.pexpire(key, limitMs);
+    if (count.before === 0) await client.pexpire(key, windowMs(count.limit));
     if (counted <= limits[count.limit]) return;
 
     const leftMs = await client.pttl(key);
@@ -57,10 +68,17 @@ export function createRedisRateLimits(
       return;
     }
     // Who began the window may have died before it had an end.
-    if (leftMs === endless) await client.pexpire(key, limitMs);
-    count.waitMs = leftMs === endless ? limitMs : Math.max(1, leftMs);
+    if (leftMs === endless) await client.pexpire(key, windowMs(count.limit));
+    count.waitMs = leftMs === endless ? windowMs(count.limit) : Math.max(1, leftMs);
+    if (givenBack.has(count.limit)) return;
     if (refused.size >= mostRefused) refused.clear();
     refused.set(key, Date.now() + count.waitMs);
+  }
+
+  async function giveOneBack(take: Take): Promise<void> {
+    const name = nameOf(take);
+    // What the window had before it ended is gone with it: nothing is left to give back, or an end to wait for.
+    if ((await client.incrby(name, -(take.points ?? 1))) <= 0) await client.del(name);
   }
 
   function refusedFor(key: string): number {
@@ -73,14 +91,14 @@ export function createRedisRateLimits(
 
   return {
     async consume(takes) {
-      const named = takes.map(({ limit, key, points = 1 }) => ({
-        limit,
-        points,
-        name: `${prefix}:limit:${limit}:${key}`,
+      const named = takes.map((take) => ({
+        limit: take.limit,
+        points: take.points ?? 1,
+        name: nameOf(take),
       }));
       if (refused.size > 0) refuse(named.map(({ name }) => refusedFor(name)));
       const { questions, answered } = turnNow();
-      const taken = named.map(({ limit, name, points }) => {
+      const taken = named.map(({ limit, points, name }) => {
         const count = questions.counts.get(name) ?? { limit, points: 0, before: 0, waitMs: 0 };
         questions.counts.set(name, count);
         count.points += points;
@@ -91,6 +109,20 @@ export function createRedisRateLimits(
       refuse(
         taken.map(({ count, place }) => (count.before + place > limits[count.limit] ? count.waitMs : 0)),
       );
+    },
+
+    async count(take) {
+      const count = { ...take, points: take.points ?? 1, before: 0, waitMs: 0 };
+      const counted = await breaker.ask(async () => {
+        await countOne([nameOf(take), count]);
+        return count.before + count.points;
+      });
+      return counted ?? insurance.count(take);
+    },
+
+    async giveBack(takes) {
+      const given = await breaker.ask(() => Promise.all(takes.map(giveOneBack)));
+      if (given === undefined) await insurance.giveBack(takes);
     },
   };
 }

@@ -1,6 +1,6 @@
+import { createBreaker } from '../breaker.ts';
 import type { Fact, FactAnswer, Facts } from './admission.ts';
 import { factTtlMs } from './admission.ts';
-import { createBreaker } from './breaker.ts';
 import type { AdmissionClient } from './redis-client.ts';
 import { createTurns } from './turn.ts';
 

@@ -1,7 +1,7 @@
 import { fullJitterMs } from '../backoff.ts';
 import type { RedisConfig } from '../config.ts';
 import { createDeadline, withDeadline } from '../deadline.ts';
-import type { Logger } from '../log.ts';
+import type { RedisOutages } from '../redis-outages.ts';
 import { connectForPushes, type PushConnection } from './push-connection.ts';
 
 export interface PushListener {
@@ -36,11 +36,11 @@ const mostRetryMs = 1_000;
  */
 export function openPushLink({
   redis,
-  log,
+  outages,
   times: { connectTimeoutMs, acknowledgeTimeoutMs } = defaultTimes,
 }: {
   redis: RedisConfig;
-  log: Logger;
+  outages: RedisOutages;
   times?: PushLinkTimes;
 }): PushLink {
   const within = createDeadline(acknowledgeTimeoutMs);
@@ -49,7 +49,6 @@ export function openPushLink({
   /** The latest, while it is greeted. */
   let current: PushConnection | undefined;
   let connected = Promise.withResolvers<void>();
-  let away = false;
   let closed = false;
   let failures = 0;
   let retry: ReturnType<typeof setTimeout> | undefined;
@@ -59,8 +58,7 @@ export function openPushLink({
       { redis, connectTimeoutMs, within },
       {
         greeted() {
-          if (away) log.info({ role: 'subscriber' }, 'Redis is back');
-          away = false;
+          outages.back('subscriber');
           failures = 0;
           current = connection;
           connected.resolve();
@@ -74,8 +72,7 @@ export function openPushLink({
           current = undefined;
           if (was) listener?.down();
           if (closed) return;
-          if (!away) log.warn({ err: reason, role: 'subscriber' }, 'Redis is away; trying again');
-          away = true;
+          outages.away('subscriber', reason);
           failures += 1;
           retry = setTimeout(connect, 50 + fullJitterMs(failures, 50, mostRetryMs));
         },

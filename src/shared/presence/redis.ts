@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { createBreaker } from '../admission/breaker.ts';
+import { createBreaker } from '../breaker.ts';
 import { newId } from '../ids.ts';
 import type { Presence } from './presence.ts';
 
@@ -29,8 +29,8 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
   const ownKey = socketsKey(life);
   /** As last read: asked in the same round trip as the list itself. */
   let knownGateways: string[] = [];
-
   const breaker = createBreaker();
+
   /** The gateways but this one; undefined until they have been asked for. */
   let others: string[] | undefined;
   let othersReadAt = Number.NEGATIVE_INFINITY;
@@ -67,6 +67,20 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
         }),
       ),
     );
+  }
+
+  async function askAll(userIds: readonly string[]): Promise<Set<string>> {
+    const found = new Set<string>();
+    const asked = knownGateways;
+    // Commands of one tick travel together; a gateway that is new to us costs a second round trip, once.
+    const [gateways] = await Promise.all([
+      client.zrange(gatewaysKey, '0', '-1'),
+      askGateways(asked, userIds, found),
+    ]);
+    knownGateways = gateways;
+    const unasked = gateways.filter((gateway) => !asked.includes(gateway));
+    if (unasked.length > 0) await askGateways(unasked, userIds, found);
+    return found;
   }
 
   async function readOthers(): Promise<string[]> {
@@ -110,22 +124,9 @@ export function createRedisPresence(client: Redis, prefix: string, { ttlMs = pre
     },
 
     async online(userIds) {
-      const found = new Set<string>();
-      if (userIds.length === 0) return found;
-      try {
-        const asked = knownGateways;
-        // Commands of one tick travel together; a gateway that is new to us costs a second round trip, once.
-        const [gateways] = await Promise.all([
-          client.zrange(gatewaysKey, '0', '-1'),
-          askGateways(asked, userIds, found),
-        ]);
-        knownGateways = gateways;
-        const unasked = gateways.filter((gateway) => !asked.includes(gateway));
-        if (unasked.length > 0) await askGateways(unasked, userIds, found);
-        return found;
-      } catch {
-        return new Set();
-      }
+      if (userIds.length === 0) return new Set();
+      const found = await breaker.ask(() => askAll(userIds));
+      return found ?? new Set();
     },
 
     isAlone() {

@@ -7,9 +7,13 @@ const putSql = `INSERT INTO dead_letters (id, partition, reason, body) VALUES ($
 ON CONFLICT (id) DO NOTHING`;
 const listSql = `SELECT id, partition, reason, body, ${iso('dead_lettered_at')} AS "deadLetteredAt"
 FROM dead_letters ORDER BY dead_lettered_at, id`;
+const readSql = `SELECT id, body FROM dead_letters WHERE $1::text[] IS NULL OR id = ANY($1)`;
 /** One statement: a letter is either dead or queued, never both, never neither. */
-const replaySql = `WITH gone AS (
-  DELETE FROM dead_letters WHERE $1::text[] IS NULL OR id = ANY($1) RETURNING id, partition, body, dead_lettered_at
+const replaySql = `WITH rewritten AS (
+  SELECT * FROM unnest($1::text[], $2::text[]) AS r (id, body)
+), gone AS (
+  DELETE FROM dead_letters USING rewritten WHERE dead_letters.id = rewritten.id
+  RETURNING dead_letters.id, partition, rewritten.body, dead_lettered_at
 ), queued AS (
   INSERT INTO queued_messages (partition, id, body)
   SELECT partition, id, body FROM gone ORDER BY dead_lettered_at, id
@@ -30,9 +34,13 @@ export function createEmbeddedDeadLetters(dependencies: {
     },
     store: {
       list: () => database.query<DeadLetter>(listSql, []),
-      async replay(ids) {
-        const replayed = await database.query<{ id: string; partition: number }>(replaySql, [
+      async replay(ids, rewrite = (body) => body) {
+        const letters = await database.query<{ id: string; body: string }>(readSql, [
           ids === 'all' ? null : [...ids],
+        ]);
+        const replayed = await database.query<{ id: string; partition: number }>(replaySql, [
+          letters.map(({ id }) => id),
+          letters.map(({ body }) => rewrite(body)),
         ]);
         onStored(new Set(replayed.map(({ partition }) => partition)));
         return replayed.map(({ id }) => id);

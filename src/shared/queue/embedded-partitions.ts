@@ -4,6 +4,7 @@ import type { Logger } from '../log.ts';
 import type { ConsumeOptions, Consumer, HandleBatch, PartitionSource } from './queue.ts';
 
 const readSql = `SELECT position, id, body FROM queued_messages WHERE partition = $1 ORDER BY position LIMIT $2`;
+const waitingSql = `SELECT count(*)::int AS waiting FROM queued_messages`;
 const forgetSql = `DELETE FROM queued_messages WHERE position = ANY($1::bigint[])`;
 
 /**
@@ -87,7 +88,13 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
       consumers.add(consumer);
       return consumer;
     },
+    async waiting() {
+      const [row] = await database.query<{ waiting: number }>(waitingSql, []);
+      return row?.waiting ?? 0;
+    },
     ready: () => !closed,
+    problems: () => [],
+    depth: () => undefined,
   };
 
   return {

@@ -64,6 +64,7 @@ export function createEmbeddedSendQueue(dependencies: {
       );
     },
     ready: () => !closed,
+    problems: () => [],
     async close() {
       closed = true;
       await flushing;

@@ -18,6 +18,7 @@ export function createEmbeddedQueue({ database, log }: { database: Database; log
     partitionSource: async () => partitions.source,
     deadLetterSink: async () => sink,
     deadLetterStore: async () => store,
+    brokerName: () => undefined,
     async close() {
       await sendQueue.close();
       await partitions.close();

@@ -7,7 +7,7 @@ export interface QueuedMessage {
   /** `brokerMessageId`. */
   id: string;
   partition: number;
-  /** JSON of a `SendEnvelope`. */
+  /** JSON of a `SendEnvelope`, signed: see `envelope-codec.ts`. */
   body: string;
 }
 
@@ -19,6 +19,11 @@ export interface SendQueue {
   publish(message: QueuedMessage): Promise<void>;
   /** Whether a publish would be tried now; for readiness. */
   ready(): boolean;
+  /**
+   * What is wrong now, in words that anybody may read: a partition that does not confirm, say. Empty when all is well; the log
+   * has the reasons.
+   */
+  problems(): readonly string[];
 }
 
 export interface Delivery {
@@ -52,6 +57,9 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
+/** As last looked at: what waits in all partitions, and the dead letters. */
+export type QueueDepth = Record<'waiting' | 'deadLetters', number>;
+
 export interface PartitionSource {
   /**
    * Hands over what has arrived, in order, one batch at a time: the first message never waits for more. A batch whose
@@ -59,7 +67,13 @@ export interface PartitionSource {
    * At most one consumer of a partition is active, whatever the number of processes.
    */
   consume(partition: number, options: ConsumeOptions, handle: HandleBatch): Promise<Consumer>;
+  /** Messages in all partitions that no consumer has in hand. */
+  waiting(): Promise<number>;
   ready(): boolean;
+  /** As {@link SendQueue.problems}. */
+  problems(): readonly string[];
+  /** Undefined where nobody has looked. */
+  depth(): QueueDepth | undefined;
 }
 
 export interface DeadLetter {
@@ -79,8 +93,11 @@ export interface DeadLetterSink {
 /** What `bun run dlq` works on. */
 export interface DeadLetterStore {
   list(): Promise<DeadLetter[]>;
-  /** Puts each back into its own partition, then forgets it; returns the ids replayed. Repeating it does no harm. */
-  replay(ids: readonly string[] | 'all'): Promise<string[]>;
+  /**
+   * Puts each back into its own partition, then forgets it; returns the ids replayed. Repeating it does no harm.
+   * @param rewrite what goes back instead of the body
+   */
+  replay(ids: readonly string[] | 'all', rewrite?: (body: string) => string): Promise<string[]>;
   /** Returns the ids dropped. */
   drop(ids: readonly string[]): Promise<string[]>;
 }
@@ -91,5 +108,7 @@ export interface Queue {
   partitionSource(): Promise<PartitionSource>;
   deadLetterSink(): Promise<DeadLetterSink>;
   deadLetterStore(): Promise<DeadLetterStore>;
+  /** What tells the server that it is connected to from others; undefined while there is none. */
+  brokerName(): string | undefined;
   close(): Promise<void>;
 }

@@ -1,28 +1,35 @@
-import type { Channel, ChannelModel } from 'amqplib';
+import type { Channel } from 'amqplib';
 import { withDeadline } from '../deadline.ts';
 
 const channelDeadlineMs = 4_000;
 
+/** The broker has not answered. */
+export class ChannelTimeout extends Error {
+  override name = 'ChannelTimeout';
+}
+
 /**
  * One that comes after its time is closed again, and its errors are heard: unheard, they end the process.
- * @throws Error when there is none in time
+ * @throws ChannelTimeout when there is none in time
  */
-export async function openChannel(
-  connection: Pick<ChannelModel, 'createChannel'>,
+export async function openChannel<Kind extends Channel>(
+  open: () => Promise<Kind>,
   deadlineMs = channelDeadlineMs,
-): Promise<Channel> {
-  const opening = connection.createChannel();
-  const late = () => new Error('opening a channel took too long');
-  return withDeadline(opening, deadlineMs, late).catch((error: unknown) => {
+): Promise<Kind> {
+  const opening = open();
+  const late = () => new ChannelTimeout('opening a channel took too long');
+  const channel = await withDeadline(opening, deadlineMs, late).catch((error: unknown) => {
     opening.then(
-      (channel) => {
-        channel.on('error', () => {});
-        return closeChannel(channel);
+      (tooLate) => {
+        tooLate.on('error', () => {});
+        return closeChannel(tooLate);
       },
       () => {},
     );
     throw error;
   });
+  channel.on('error', () => {});
+  return channel;
 }
 
 /** Acknowledgements before it on the channel are taken before it closes. */

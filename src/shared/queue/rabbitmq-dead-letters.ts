@@ -1,15 +1,18 @@
 import type { ChannelModel, GetMessage } from 'amqplib';
 import { pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
+import { withDeadline } from '../deadline.ts';
 import { ChatError } from '../errors.ts';
 import { uuidPattern } from '../ids.ts';
 import { partitionOf } from '../partition.ts';
 import { deadLetterId } from './dead-letter-id.ts';
 import type { DeadLetter, DeadLetterSink, DeadLetterStore } from './queue.ts';
+import { closeChannel, openChannel } from './rabbitmq-channel.ts';
+import { reasonOf } from './rabbitmq-errors.ts';
+import { askLeader } from './rabbitmq-leader.ts';
 import type { Link } from './rabbitmq-link.ts';
 import type { RawBodies } from './rabbitmq-partitions.ts';
-import type { Publisher } from './rabbitmq-publisher.ts';
-import { partitionQueue } from './rabbitmq-topology.ts';
+import type { Outlet, Publisher } from './rabbitmq-publisher.ts';
 
 const reasonHeader = 'x-confab-reason';
 const partitionHeader = 'x-confab-partition';
@@ -21,29 +24,33 @@ export function createRabbitDeadLetterSink(dependencies: {
   rawBodies: RawBodies;
 }): DeadLetterSink {
   const { publisher, broker, rawBodies } = dependencies;
+  const outlet = publisher.outlet({
+    exchange: broker.deadLetterExchange,
+    // A fanout looks at none.
+    routingKey: '',
+    queue: broker.deadLetterQueue,
+    label: 'the queue of dead letters',
+  });
   return {
     put({ delivery, reason }) {
       const { id, body, partition } = delivery;
-      return publisher.publish(
-        broker.deadLetterExchange,
-        partitionQueue(broker, partition),
-        rawBodies.get(delivery) ?? Buffer.from(body),
-        {
-          ...(id === undefined ? {} : { messageId: id }),
-          contentType: 'application/json',
-          persistent: true,
-          mandatory: true,
-          headers: {
-            [reasonHeader]: reason.slice(0, 500),
-            [partitionHeader]: partition,
-            [timeHeader]: new Date().toISOString(),
-          },
+      return outlet.publish(rawBodies.get(delivery) ?? Buffer.from(body), {
+        ...(id === undefined ? {} : { messageId: id }),
+        contentType: 'application/json',
+        persistent: true,
+        mandatory: true,
+        headers: {
+          [reasonHeader]: reason.slice(0, 500),
+          [partitionHeader]: partition,
+          [timeHeader]: new Date().toISOString(),
         },
-      );
+      });
     },
   };
 }
 
+/** A queue whose leader is silent answers after 65 s, by ending the connection. */
+const answerDeadlineMs = 10_000;
 /** How long letters may take to be back; longer only when another looks into the queue at the same time. */
 const backDeadlineMs = 2_000;
 
@@ -54,28 +61,38 @@ interface Read {
 
 /**
  * A queue cannot be looked into: every call takes the letters without acknowledging them, and what it does not
- * acknowledge is back in its place when its channel closes.
+ * acknowledge is back in its place when its channel closes. Meanwhile nobody else finds them there.
  */
 export function createRabbitDeadLetterStore(dependencies: {
   link: Link;
-  publisher: Publisher;
+  outletOf: (partition: number) => Outlet;
   broker: BrokerConfig;
   partitionCount: number;
 }): DeadLetterStore {
-  const { link, publisher, broker, partitionCount } = dependencies;
+  const { link, outletOf, broker, partitionCount } = dependencies;
+
+  async function answered<Result>(asking: Promise<Result>): Promise<Result> {
+    const late = () => new Error(`no answer within ${answerDeadlineMs / 1000} s`);
+    try {
+      return await withDeadline(asking, answerDeadlineMs, late);
+    } catch (error) {
+      throw away(reasonOf(error));
+    }
+  }
 
   /** @param visit whether the letter may be forgotten */
   async function visitAll(visit: (read: Read) => Promise<boolean>): Promise<void> {
     const connection = link.current();
-    if (!connection) throw new ChatError('broker_unavailable', undefined, { retryAfterSeconds: 2 });
-    const channel = await connection.createChannel();
-    channel.on('error', () => {});
+    if (!connection) throw away(link.problem() ?? 'no connection');
+    const channel = await openChannel(() => connection.createChannel());
     let kept = 0;
     try {
       // What comes in meanwhile is not looked at: a letter that is replayed and dies again would be met for ever.
-      const { messageCount } = await channel.checkQueue(broker.deadLetterQueue);
-      for (let seen = 0; seen < messageCount; seen += 1) {
-        const message = await channel.get(broker.deadLetterQueue);
+      const leader = await answered(askLeader(channel, broker.deadLetterQueue));
+      if (!leader) throw away(`the queue ${broker.deadLetterQueue} does not answer`);
+      // At least once: of a queue without a leader RabbitMQ says that it is empty, and has no answer for who takes from it.
+      for (let seen = 0; seen < Math.max(1, leader.messages); seen += 1) {
+        const message = await answered(channel.get(broker.deadLetterQueue));
         if (!message) break;
         kept += 1;
         if (await visit({ message, letter: letterOf(message) })) {
@@ -84,22 +101,21 @@ export function createRabbitDeadLetterStore(dependencies: {
         }
       }
     } finally {
-      await channel.close().catch(() => {});
+      await closeChannel(channel);
     }
     await untilBack(connection, kept);
   }
 
   /** The queue takes back what was on a closed channel a moment later: whoever looks next must find it. */
   async function untilBack(connection: ChannelModel, kept: number): Promise<void> {
-    const channel = await connection.createChannel();
-    channel.on('error', () => {});
+    const channel = await openChannel(() => connection.createChannel());
     const end = performance.now() + backDeadlineMs;
     while (performance.now() < end) {
-      const { messageCount } = await channel.checkQueue(broker.deadLetterQueue);
+      const { messageCount } = await answered(channel.checkQueue(broker.deadLetterQueue));
       if (messageCount >= kept) break;
       await pause(5);
     }
-    await channel.close().catch(() => {});
+    await closeChannel(channel);
   }
 
   function letterOf({ content, properties, fields }: GetMessage): DeadLetter {
@@ -135,14 +151,16 @@ export function createRabbitDeadLetterStore(dependencies: {
       return [...letters.values()];
     },
 
-    async replay(ids) {
+    async replay(ids, rewrite = (body) => body) {
       const wanted = ids === 'all' ? undefined : new Set(ids);
       const replayed = new Set<string>();
       await visitAll(async ({ message, letter }) => {
         if (wanted && !wanted.has(letter.id)) return false;
         const { messageId } = message.properties;
-        const queue = partitionQueue(broker, letter.partition);
-        await publisher.publish(broker.exchange, queue, message.content, {
+        const body = rewrite(letter.body);
+        // Not everything is UTF-8: what is not rewritten goes back as the bytes that it is.
+        const content = body === letter.body ? message.content : Buffer.from(body);
+        await outletOf(letter.partition).publish(content, {
           ...(typeof messageId === 'string' ? { messageId } : {}),
           contentType: 'application/json',
           persistent: true,
@@ -166,6 +184,9 @@ export function createRabbitDeadLetterStore(dependencies: {
     },
   };
 }
+
+const away = (reason: string): ChatError =>
+  new ChatError('broker_unavailable', `RabbitMQ is not available: ${reason}`, { retryAfterSeconds: 2 });
 
 function chatIdOf(body: string): string | undefined {
   try {

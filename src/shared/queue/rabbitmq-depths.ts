@@ -1,6 +1,11 @@
+import type { ChannelModel } from 'amqplib';
 import type { BrokerConfig } from '../config.ts';
+import { withDeadline } from '../deadline.ts';
 import { StartError } from '../start-error.ts';
+import { codeOf, notFound, reasonOf } from './rabbitmq-errors.ts';
+import { askLeader, type QueueState } from './rabbitmq-leader.ts';
 import type { Link } from './rabbitmq-link.ts';
+import { inParallel } from './rabbitmq-parallel.ts';
 import { partitionQueue } from './rabbitmq-topology.ts';
 
 export interface Depths {
@@ -9,24 +14,81 @@ export interface Depths {
   consumers: number;
 }
 
-const notFound = 404;
+const deadlineMs = 10_000;
+/** So many channels at once: this is to disturb nobody. */
+const mostChannels = 8;
 
-/** Of all partitions together; a queue that is not there is empty. */
+/**
+ * Of all partitions together; a queue that is not there is empty.
+ * @throws StartError where one of them does not answer: it may hold anything
+ */
 export async function readDepths(link: Link, broker: BrokerConfig, partitionCount: number): Promise<Depths> {
   const connection = link.current();
-  if (!connection) throw new StartError('The connection to RabbitMQ was lost; nothing was changed.');
+  if (!connection) throw new StartError(`There is no connection to RabbitMQ: ${link.problem() ?? 'lost'}.`);
+  const queues = Array.from({ length: partitionCount }, (_, partition) => partitionQueue(broker, partition));
   const depths: Depths = { messages: 0, consumers: 0 };
-  for (let partition = 0; partition < partitionCount; partition += 1) {
-    const channel = await connection.createChannel();
-    channel.on('error', () => {});
-    try {
-      const { messageCount, consumerCount } = await channel.checkQueue(partitionQueue(broker, partition));
-      depths.messages += messageCount;
-      depths.consumers += consumerCount;
-      await channel.close();
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === notFound)) throw error;
-    }
+  for (const [queue, state] of await readStates(connection, queues)) {
+    if (state === 'silent') throw new StartError(`The queue ${queue} does not answer.`);
+    if (state === 'missing') continue;
+    depths.messages += state.messages;
+    depths.consumers += state.consumers;
   }
   return depths;
+}
+
+/**
+ * Of a queue without a leader RabbitMQ says that it is empty; only who consumes it hears more.
+ * @throws StartError where there is one: it may hold anything
+ */
+export async function assertLeaders(link: Link, broker: BrokerConfig, partitionCount: number): Promise<void> {
+  const connection = link.current();
+  if (!connection) throw new StartError(`There is no connection to RabbitMQ: ${link.problem() ?? 'lost'}.`);
+  const queues = Array.from({ length: partitionCount }, (_, partition) => partitionQueue(broker, partition));
+  const asking = inParallel(
+    connection,
+    queues,
+    async (queue, on) => {
+      // Not cancelled: what came would be passed by what follows. It is back in its place when the channel closes.
+      await on
+        .run((channel) => channel.consume(queue, () => {}))
+        .catch((error: unknown) => {
+          if (codeOf(error) === notFound) return;
+          throw new StartError(
+            `The queue ${queue} can't be consumed, it may have no leader: ${reasonOf(error)}`,
+          );
+        });
+    },
+    mostChannels,
+  );
+  await withDeadline(asking, deadlineMs, () => new StartError('A queue of a partition does not answer.'));
+}
+
+export type QueueReading = QueueState | 'silent' | 'missing';
+
+/** @throws Error when the broker does not answer at all */
+export async function readStates(
+  connection: ChannelModel,
+  queues: readonly string[],
+): Promise<Map<string, QueueReading>> {
+  const states = new Map<string, QueueReading>();
+  const reading = inParallel(
+    connection,
+    queues,
+    async (queue, on) => {
+      const state = await on
+        .run((channel) => askLeader(channel, queue))
+        .catch((error: unknown) => {
+          if (codeOf(error) !== notFound) throw error;
+          return 'missing' as const;
+        });
+      states.set(queue, state ?? 'silent');
+    },
+    mostChannels,
+  );
+  await withDeadline(
+    reading,
+    deadlineMs,
+    () => new Error(`RabbitMQ has not answered within ${deadlineMs / 1000} s`),
+  );
+  return states;
 }

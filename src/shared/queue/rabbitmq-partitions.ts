@@ -1,16 +1,22 @@
-import type { ChannelModel, ConsumeMessage } from 'amqplib';
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { fullJitterMs, pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
+import { withDeadline } from '../deadline.ts';
 import type { FreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
+import { byReason } from './by-reason.ts';
 import type { ConsumeOptions, Consumer, Delivery, HandleBatch, PartitionSource } from './queue.ts';
 import { closeChannel, openChannel } from './rabbitmq-channel.ts';
+import { codeOf, notFound, reasonOf } from './rabbitmq-errors.ts';
+import { askLeader } from './rabbitmq-leader.ts';
 import type { Link } from './rabbitmq-link.ts';
 import { partitionQueue } from './rabbitmq-topology.ts';
 
 /** AMQP counts the prefetch in 16 bits. */
 const mostPrefetch = 65_535;
+/** RabbitMQ itself answers for a leader that is silent after 65 s only: by ending the connection. */
+const consumeDeadlineMs = 10_000;
 
 /** The bytes behind a delivery's text: not everything in a queue is UTF-8, and a dead letter keeps what was there. */
 export type RawBodies = WeakMap<Delivery, Buffer>;
@@ -21,14 +27,24 @@ export type RawBodies = WeakMap<Delivery, Buffer>;
  */
 export function createRabbitPartitions(dependencies: {
   link: Link;
+  /**
+   * For partitions whose queue has no leader, or one that is silent: consuming such a queue costs everything on the connection
+   * (541, at once or after 65 s). Connects when it is needed.
+   */
+  unwellLink: Link;
   broker: BrokerConfig;
   rawBodies: RawBodies;
   /** A process that stood still has lost its partitions to others, and hears of it too late. */
   freezes: FreezeWatch;
+  /** Declares what is missing. */
+  repair: (connection: ChannelModel) => Promise<void>;
+  waiting: PartitionSource['waiting'];
   log: Logger;
-}): { source: PartitionSource; close(): Promise<void> } {
-  const { link, broker, rawBodies, freezes, log } = dependencies;
+}): { source: Omit<PartitionSource, 'depth'>; close(): Promise<void> } {
+  const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, log } = dependencies;
   const consumers = new Set<Consumer>();
+  /** Why a partition is not consumed now. */
+  const troubles = new Map<number, string>();
 
   async function run(
     partition: number,
@@ -37,17 +53,35 @@ export function createRabbitPartitions(dependencies: {
     leaving: AbortSignal,
   ): Promise<void> {
     let failures = 0;
+    let unwell = false;
     const onDone = () => (failures = 0);
+    const onConsuming = () => {
+      unwell = false;
+      if (troubles.delete(partition)) log.info({ partition }, 'a partition is consumed again');
+    };
     while (!leaving.aborted) {
-      const connection = await link.connected(leaving);
-      if (!connection) return;
+      const connection = await (unwell ? unwellLink : link).connected(leaving);
+      if (!connection) break;
       try {
-        await consumeOn(connection, partition, options, handle, leaving, onDone);
+        await consumeOn(connection, partition, options, handle, leaving, unwell, { onDone, onConsuming });
       } catch (error) {
-        log.warn({ err: error, partition }, 'a channel failed; the partition is opened again');
+        if (leaving.aborted) break;
+        unwell ||= error instanceof NotAnswered;
+        complain(partition, reasonOf(error));
+        if (codeOf(error) === notFound) {
+          await repair(connection).catch((cause: unknown) => complain(partition, reasonOf(cause)));
+        }
       }
       await pause(fullJitterMs(failures++, 200, 5_000), leaving);
     }
+    troubles.delete(partition);
+  }
+
+  /** Once for each reason, not once for each try. */
+  function complain(partition: number, reason: string): void {
+    if (troubles.get(partition) === reason) return;
+    troubles.set(partition, reason);
+    log.warn({ reason, partition }, 'a partition is not consumed; it is tried again');
   }
 
   /** Until the channel dies, a batch is to come later, or the consumer leaves. */
@@ -57,13 +91,17 @@ export function createRabbitPartitions(dependencies: {
     { batchSize, bufferedBatches }: ConsumeOptions,
     handle: HandleBatch,
     leaving: AbortSignal,
-    onDone: () => void,
+    unwell: boolean,
+    { onDone, onConsuming }: { onDone: () => void; onConsuming: () => void },
   ): Promise<void> {
     const before = freezes.count();
-    const channel = await openChannel(connection);
+    const queue = partitionQueue(broker, partition);
+    const channel = await openChannel(() => connection.createChannel());
     const waiting: ConsumeMessage[] = [];
     let dead = false;
     let ended = false;
+    let consuming = false;
+    let failure: unknown;
     let wake = () => {};
     const acknowledgements = createAcknowledgements<ConsumeMessage>({
       acknowledge: (last) => channel.ack(last, true),
@@ -85,18 +123,19 @@ export function createRabbitPartitions(dependencies: {
     };
     const onLeaving = () => wake();
     const current = () => !dead && freezes.count() === before;
-    channel.on('error', (error) => log.warn({ err: error, partition }, 'the broker closed a channel'));
+    channel.on('error', (error) => (failure = error));
     channel.on('close', end);
     leaving.addEventListener('abort', onLeaving);
 
     try {
-      await channel.prefetch(Math.min(mostPrefetch, batchSize * (1 + bufferedBatches)));
-      await channel.consume(partitionQueue(broker, partition), (message) => {
+      const begun = begin(channel, queue, unwell, batchSize * (1 + bufferedBatches), (message) => {
         // Null: the broker has ended the consumer, its queue was deleted.
         if (message === null) ended = true;
         else waiting.push(message);
         wake();
       });
+      consuming = (await unlessLeaving(begun, leaving)) ?? false;
+      if (consuming) onConsuming();
 
       while (!dead && !ended && !leaving.aborted) {
         if (waiting.length === 0) {
@@ -109,15 +148,18 @@ export function createRabbitPartitions(dependencies: {
         const deliveries = batch.map((message) => deliveryOf(message, partition));
         const verdict = await handle(deliveries, current);
         // The deliveries died with their channel: whatever became of the batch, it comes again.
-        if (dead) return;
+        if (dead) break;
         if (verdict === 'later') return;
         if (last) acknowledgements.done(last, batch.length, verdict === 'done' ? 'leisure' : 'once');
         onDone();
       }
+      if (failure !== undefined) throw failure;
     } finally {
       leaving.removeEventListener('abort', onLeaving);
       acknowledgements.flush();
-      if (!dead) await closeChannel(channel);
+      // Behind a consume that is not answered the goodbye is not either; it undoes the consume when it is.
+      const closed = dead ? undefined : closeChannel(channel);
+      if (consuming) await closed;
     }
   }
 
@@ -132,7 +174,7 @@ export function createRabbitPartitions(dependencies: {
     return delivery;
   }
 
-  const source: PartitionSource = {
+  const source: Omit<PartitionSource, 'depth'> = {
     async consume(partition, options, handle) {
       const leaving = new AbortController();
       const running = run(partition, options, handle, leaving.signal);
@@ -146,7 +188,12 @@ export function createRabbitPartitions(dependencies: {
       consumers.add(consumer);
       return consumer;
     },
+    waiting,
     ready: () => link.current() !== undefined,
+    problems() {
+      if (!link.current()) return ['no connection to RabbitMQ'];
+      return byReason([...troubles.keys()].map((partition) => [`partition ${partition}`, 'not consumed']));
+    },
   };
 
   return {
@@ -155,4 +202,51 @@ export function createRabbitPartitions(dependencies: {
       await Promise.all([...consumers].map((consumer) => consumer.close()));
     },
   };
+}
+
+/** The queue's leader is missing or silent. */
+class NotAnswered extends Error {
+  override name = 'NotAnswered';
+}
+
+/**
+ * @returns true, when the broker has answered
+ * @throws NotAnswered, or an Error with AMQP's code
+ */
+async function begin(
+  channel: Channel,
+  queue: string,
+  unwell: boolean,
+  prefetch: number,
+  onMessage: (message: ConsumeMessage | null) => void,
+): Promise<true> {
+  const late = () => new NotAnswered(`RabbitMQ has not answered within ${consumeDeadlineMs / 1000} s`);
+  const leader = await withDeadline(askLeader(channel, queue), consumeDeadlineMs, late);
+  if (!leader && !unwell) throw new NotAnswered('the leader of its queue does not answer');
+  await withDeadline(channel.prefetch(Math.min(mostPrefetch, prefetch)), consumeDeadlineMs, late);
+  const consuming = channel.consume(queue, onMessage).catch((error: unknown) => {
+    if (codeOf(error) !== undefined) throw error;
+    throw new NotAnswered('RabbitMQ ended the connection that asked for it: its queue has no leader', {
+      cause: error,
+    });
+  });
+  await withDeadline(consuming, consumeDeadlineMs, late);
+  return true;
+}
+
+/** Undefined as soon as it is time to leave: then the work is left behind, and so is what becomes of it. */
+async function unlessLeaving<Result>(
+  work: Promise<Result>,
+  leaving: AbortSignal,
+): Promise<Result | undefined> {
+  const left = Promise.withResolvers<undefined>();
+  const leave = () => left.resolve(undefined);
+  if (leaving.aborted) leave();
+  leaving.addEventListener('abort', leave);
+  try {
+    return await Promise.race([work, left.promise]);
+  } finally {
+    leaving.removeEventListener('abort', leave);
+    work.catch(() => {});
+  }
 }

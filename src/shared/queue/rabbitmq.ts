@@ -1,16 +1,27 @@
+import type { ChannelModel } from 'amqplib';
+import { pause } from '../backoff.ts';
 import type { BrokerConfig } from '../config.ts';
 import { withDeadline } from '../deadline.ts';
 import { createFreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
-import type { Queue, SendQueue } from './queue.ts';
+import type { PartitionSource, Queue, SendQueue } from './queue.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './rabbitmq-dead-letters.ts';
+import { declareTopology } from './rabbitmq-declare.ts';
+import { type DepthWatch, watchDepths } from './rabbitmq-depth-watch.ts';
+import { readDepths } from './rabbitmq-depths.ts';
 import { createLink } from './rabbitmq-link.ts';
 import { createRabbitPartitions, type RawBodies } from './rabbitmq-partitions.ts';
-import { createPublisher } from './rabbitmq-publisher.ts';
-import { declareTopology, partitionQueue, topologyOf } from './rabbitmq-topology.ts';
+import { createPublisher, type Outlet } from './rabbitmq-publisher.ts';
+import { partitionQueue, topologyOf } from './rabbitmq-topology.ts';
 
-/** The broker gives a consumer up after two heartbeats of 5 s. */
+/** The broker gives a consumer up after two heartbeats of 3 s. */
 const mostStandstillMs = 3_000;
+
+/**
+ * A queue that is declared again within a moment of its deletion (some 50 ms, on 3.10.8) leaves its consumers unaware: RabbitMQ does
+ * not cancel them, and hands them messages of the new one that never arrive.
+ */
+const repairAfterMs = 1_000;
 
 /**
  * Connects at the first thing asked for. Publishing and consuming have a connection each: a broker that is short of
@@ -26,39 +37,99 @@ export function openRabbitMq(dependencies: {
   const { broker, partitionCount, log, waitMs } = dependencies;
   const topology = topologyOf(broker, partitionCount);
   const rawBodies: RawBodies = new WeakMap();
-  const publisher = createPublisher();
   const freezes = createFreezeWatch(mostStandstillMs);
+  const setupDeadlineMs = 8_000 + 20 * partitionCount;
+
+  let declaring: Promise<void> | undefined;
+  let repairing: Promise<void> | undefined;
+  let declared = false;
+  /** At the start of the process, and when something turns out to be missing: never only because a connection was lost. */
+  function declare(connection: ChannelModel): Promise<void> {
+    declaring ??= declareTopology(connection, topology, broker, log)
+      .then(() => {
+        declared = true;
+      })
+      .finally(() => {
+        declaring = undefined;
+      });
+    return declaring;
+  }
+  /** For whoever finds something missing. */
+  function repair(connection: ChannelModel): Promise<void> {
+    repairing ??= pause(repairAfterMs)
+      .then(() => declare(connection))
+      .finally(() => {
+        repairing = undefined;
+      });
+    return repairing;
+  }
+  const declareFirst = async (connection: ChannelModel) => {
+    if (!declared) await declare(connection);
+  };
+  const publisher = createPublisher({ log, away: () => publishing.problem(), repair });
   const publishing = createLink({
-    url: broker.url,
+    broker,
     name: 'confab publisher',
     log,
     waitMs,
+    setupDeadlineMs,
     async setup(connection) {
-      await declareTopology(connection, topology);
+      await declareFirst(connection);
       await publisher.attach(connection);
     },
   });
   const consuming = createLink({
-    url: broker.url,
+    broker,
     name: 'confab consumer',
     log,
     waitMs,
-    setup: (connection) => declareTopology(connection, topology),
+    setupDeadlineMs,
+    setup: declareFirst,
   });
-  const partitions = createRabbitPartitions({ link: consuming, broker, rawBodies, freezes, log });
+  // That it is lost at each try is no news: the partition is complained of.
+  const unwellLog = log.child({}, { level: log.isLevelEnabled('error') ? 'error' : 'silent' });
+  const unwellLink = createLink({ broker, name: 'confab consumer of the unwell', log: unwellLog, waitMs });
+  const partitions = createRabbitPartitions({
+    link: consuming,
+    unwellLink,
+    broker,
+    rawBodies,
+    freezes,
+    repair,
+    waiting: async () => (await readDepths(consuming, broker, partitionCount)).messages,
+    log,
+  });
+  let depths: DepthWatch | undefined;
+  const source: PartitionSource = {
+    ...partitions.source,
+    problems: () => [...partitions.source.problems(), ...(depths?.problems() ?? [])],
+    depth: () => depths?.depth(),
+  };
 
+  const outlets: (Outlet | undefined)[] = [];
+  function outletOf(partition: number): Outlet {
+    const known = outlets[partition];
+    if (known) return known;
+    const queue = partitionQueue(broker, partition);
+    const target = { exchange: broker.exchange, routingKey: queue, queue, label: `partition ${partition}` };
+    const outlet = publisher.outlet(target);
+    outlets[partition] = outlet;
+    return outlet;
+  }
   const sendQueue: SendQueue = {
-    publish: ({ id, partition, body }) =>
-      publisher.publish(broker.exchange, partitionQueue(broker, partition), Buffer.from(body), {
+    publish({ id, partition, body }) {
+      return outletOf(partition).publish(Buffer.from(body), {
         messageId: id,
         contentType: 'application/json',
         persistent: true,
         mandatory: true,
-      }),
+      });
+    },
     ready: publisher.ready,
+    problems: publisher.problems,
   };
   const sink = createRabbitDeadLetterSink({ publisher, broker, rawBodies });
-  const store = createRabbitDeadLetterStore({ link: publishing, publisher, broker, partitionCount });
+  const store = createRabbitDeadLetterStore({ link: publishing, outletOf, broker, partitionCount });
 
   return {
     async sendQueue() {
@@ -67,7 +138,8 @@ export function openRabbitMq(dependencies: {
     },
     async partitionSource() {
       await consuming.open();
-      return partitions.source;
+      depths ??= watchDepths({ link: consuming, broker, partitionCount, log });
+      return source;
     },
     async deadLetterSink() {
       await publishing.open();
@@ -77,10 +149,15 @@ export function openRabbitMq(dependencies: {
       await publishing.open();
       return store;
     },
+    brokerName() {
+      const connection = publishing.current() ?? consuming.current();
+      return connection?.connection.serverProperties.cluster_name;
+    },
     async close() {
       freezes.stop();
+      depths?.stop();
       await partitions.close();
-      await consuming.close();
+      await Promise.all([consuming.close(), unwellLink.close()]);
       await withDeadline(publisher.drain(), 5_000, () => new Error('confirms are missing')).catch(
         (error: unknown) => log.warn({ err: error }, 'closing while messages wait for a confirm'),
       );

@@ -1,15 +1,15 @@
-import type { WorkerRegistry } from './registry.ts';
+import type { LiveProcess, ProcessRegistry } from './registry.ts';
 
-/** For workers that live in this process alone. */
-export function createLocalRegistry(): WorkerRegistry {
-  const alive = new Set<string>();
+/** For what lives in this process alone. */
+export function createLocalRegistry(): ProcessRegistry {
+  const alive = new Map<string, LiveProcess>();
   return {
-    async beat(workerId) {
-      alive.add(workerId);
-      return [...alive];
+    async beat(self) {
+      alive.set(self.id, self);
+      return { live: [...alive.values()], databaseTime: Date.now() };
     },
-    async leave(workerId) {
-      alive.delete(workerId);
+    async leave(id) {
+      alive.delete(id);
     },
   };
 }

@@ -1,9 +1,33 @@
-/** A worker that was not seen for so long is taken for dead by the others. */
+/** A process that was not seen for so long is taken for dead by the others. */
 export const deadAfterMs = 6_000;
 
-/** Which workers are alive, for sharing the partitions among them. Adapters: PostgreSQL and in-process. */
-export interface WorkerRegistry {
-  /** Says that this worker lives, returns the ids of all that do, its own included. */
-  beat(workerId: string): Promise<string[]>;
-  leave(workerId: string): Promise<void>;
+export type Role = 'api' | 'worker' | 'gateway';
+
+/** What processes must have in common to understand each other. */
+export type Aspect = 'notifications' | 'redis' | 'broker' | 'partitions' | 'tokenKey' | 'tokenClaims';
+/** A digest an aspect; without those that this process has nothing to do with, or cannot tell now. */
+export type Fingerprints = Partial<Record<Aspect, string>>;
+
+export interface LiveProcess {
+  id: string;
+  roles: readonly Role[];
+  /** Null of a version from before it was told. */
+  programVersion: string | null;
+  /** The highest version of an envelope that it can read. */
+  envelopeVersion: number;
+  fingerprints: Fingerprints;
+}
+
+export interface Beat {
+  /** All that live, the one that beat included. */
+  live: readonly LiveProcess[];
+  /** The database's clock, in ms since 1970. */
+  databaseTime: number;
+}
+
+/** Which processes are alive, and what they can do. Adapters: PostgreSQL and in-process. */
+export interface ProcessRegistry {
+  /** Says that this process lives. */
+  beat(self: LiveProcess): Promise<Beat>;
+  leave(id: string): Promise<void>;
 }

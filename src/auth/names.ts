@@ -1,2 +1,0 @@
-/** Code points of a display name. */
-export const maxDisplayNameLength = 100;

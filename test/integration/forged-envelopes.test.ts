@@ -1,0 +1,11 @@
+import { openPglite } from '../../src/db/pglite.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
+import { forgedEnvelopes } from './forged-envelopes.ts';
+
+forgedEnvelopes('embedded', async () => {
+  const database = await openPglite();
+  const queue = createEmbeddedQueue({ database, log: createLog({ logLevel: 'silent' }, 'test') });
+  const { publish } = await queue.sendQueue();
+  return { database, queue, put: (partition, body, id = '') => publish({ id, partition, body }) };
+});

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import type { Database } from '../../src/db/database.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { createDatabaseRegistry } from '../../src/shared/registry/database.ts';
+import { createUnsignedRule } from '../../src/worker/unsigned.ts';
+import { process } from '../conformance/registry.ts';
+import { eventually } from '../support/eventually.ts';
+import { unsigningApi, workersOfBefore } from '../support/old-version.ts';
+import { realServers } from '../support/servers.ts';
+import { migrateUpTo } from '../support/upgrade.ts';
+
+const servers = await realServers();
+let url: string;
+let database: Database;
+const opened: Database[] = [];
+
+function open(applicationName: string, at = url): Database {
+  const one = openPostgres({ url: at, applicationName, maxConnections: 1 });
+  opened.push(one);
+  return one;
+}
+
+beforeAll(async () => {
+  url = await servers.createDatabase();
+  database = open('confab-test');
+  // An installation that has run before envelopes were signed.
+  await migrateUpTo(database, '0005_processes');
+  await database.query(`INSERT INTO settings (key, value) VALUES ('partition_count', '8')`, []);
+}, 30_000);
+afterAll(async () => {
+  await Promise.all(opened.map((each) => each.close()));
+}, 20_000);
+
+const isSigned = async (of = database) =>
+  (await of.query(`SELECT FROM settings WHERE key = 'signed_since'`, [])).length === 1;
+const connected = async (name: string) =>
+  (await database.query(`SELECT FROM pg_stat_activity WHERE application_name = $1`, [name])).length > 0;
+
+function rule({ waiting = 0, quietMs = 0 } = {}) {
+  const lines: string[] = [];
+  const log = createLog({ logLevel: 'info' }, 'test', {
+    write: (line) => void lines.push(JSON.parse(line).msg),
+  });
+  const state = { waiting, lines };
+  return {
+    state,
+    ...createUnsignedRule({ database, waiting: async () => state.waiting, log, quietMs }),
+  };
+}
+
+/** With a connection to the database, as one from before signatures has it. */
+async function oldApi() {
+  const api = open(unsigningApi);
+  await api.query('SELECT 1', []);
+  return {
+    async leave() {
+      await api.close();
+      await eventually('it is gone', async () => !(await connected(unsigningApi)));
+    },
+  };
+}
+
+test('workers that beat while the table becomes one of all processes go on, on their old connections', async () => {
+  const old = workersOfBefore(open('an old worker'));
+  const [oldId, otherId] = [crypto.randomUUID(), crypto.randomUUID()];
+  expect(await old.beat(oldId)).toEqual([oldId]);
+  const beats: Promise<string[]>[] = [];
+  const migrating = migrate(database);
+  let migrated = false;
+  void migrating.finally(() => (migrated = true)).catch(() => {});
+  for (let beat = old.beat(oldId); ; beat = old.beat(oldId)) {
+    beats.push(beat);
+    await beat;
+    if (migrated) break;
+  }
+  expect(await migrating).toContain('0005_processes');
+  for (const beat of beats) expect(await beat).toEqual([oldId]);
+
+  const registry = createDatabaseRegistry(database);
+  const self = process();
+  const live = (await registry.beat(self)).live;
+  expect(live.map(({ id, programVersion }) => [id, programVersion])).toContainEqual([oldId, null]);
+  expect((await old.beat(otherId)).toSorted()).toEqual([oldId, otherId, self.id].toSorted());
+  for (const id of [oldId, otherId]) await old.leave(id);
+  await registry.leave(self.id);
+});
+
+test('a database that nobody has used before wants signatures from the start', async () => {
+  const fresh = open('confab-test', await servers.createDatabase());
+  await migrate(fresh);
+  expect(await isSigned(fresh)).toBe(true);
+  expect(await isSigned()).toBe(false);
+});
+
+test('of one that was in use, unsigned ones are believed until no older api is there, for a while, and nothing waits', async () => {
+  const api = await oldApi();
+  const worker = rule();
+  await worker.look();
+  expect(await worker.believed()).toBe(true);
+  await api.leave();
+
+  // It has left, not long ago.
+  const patient = rule({ quietMs: 60_000 });
+  await patient.look();
+  // It has left, and what it has sent may wait.
+  worker.state.waiting = 1;
+  await worker.look();
+  expect(await worker.believed()).toBe(true);
+  expect(await isSigned()).toBe(false);
+
+  worker.state.waiting = 0;
+  const another = rule();
+  await Promise.all([worker.look(), another.look()]);
+  await another.look();
+  expect(await isSigned()).toBe(true);
+  expect(await worker.believed()).toBe(false);
+  expect(await patient.believed()).toBe(false);
+  const until = 'until all apis sign, messages without a signature are stored as well';
+  expect(worker.state.lines.filter((line) => line === until)).toHaveLength(1);
+  expect([...worker.state.lines, ...another.state.lines].filter((line) => line !== until)).toEqual([
+    'all apis sign, and the queues were empty: from now on a message without a signature is refused',
+  ]);
+});
+
+test('an older api that is started again is believed at once, and what it has sent when it is gone', async () => {
+  const worker = rule({ quietMs: 60_000 });
+  expect(await worker.believed()).toBe(false);
+  const api = await oldApi();
+  expect(await Promise.all([worker.believed(), worker.believed()])).toEqual([true, true]);
+  expect(worker.state.lines).toEqual([
+    'an older api is there: messages without a signature are stored again',
+  ]);
+  await api.leave();
+  await worker.look();
+  expect(await worker.believed()).toBe(true);
+  const later = rule();
+  await later.look();
+  expect(await later.believed()).toBe(false);
+});
+
+test('so is one that is not known by its name, while a worker of its version beats', async () => {
+  const worker = rule();
+  const old = workersOfBefore(database);
+  const oldId = crypto.randomUUID();
+  await old.beat(oldId);
+  expect(await worker.believed()).toBe(true);
+  await worker.look();
+  expect(await isSigned()).toBe(false);
+  await old.leave(oldId);
+  // One of this version is none of those.
+  const registry = createDatabaseRegistry(database);
+  const self = process();
+  await registry.beat(self);
+  await worker.look();
+  expect(await worker.believed()).toBe(false);
+  await registry.leave(self.id);
+});
+
+test('while the database is away nothing is decided', async () => {
+  const log = createLog({ logLevel: 'silent' }, 'test');
+  const away = createUnsignedRule({
+    database: { query: () => Promise.reject(new Error('away')) },
+    waiting: async () => 0,
+    log,
+    quietMs: 0,
+  });
+  await expect(away.believed()).rejects.toThrow('away');
+  await away.look();
+});

@@ -1,0 +1,18 @@
+/** Made for tests alone, and known to everybody: a key, and its certificate for `localhost`, signed by itself. */
+export const tlsKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg2NNWmzSugNF/jgwn
+dwYlYq3p6jMifbUg31857aK2IpShRANCAAQ+A6GLnNUiJhTzNv/FT4hgLIZ46oXe
+ahdVBedb15KeLTlsiBALenWLxvVpJHwbYSr/lxGdJCMkRQ8bvUP7vGj9
+-----END PRIVATE KEY-----`;
+
+export const tlsCertificate = `-----BEGIN CERTIFICATE-----
+MIIBfzCCASWgAwIBAgIUPux2/c04djSS8dd/+bEXAjP5U+YwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNTIwMzI0MVoYDzIxMjYxMTAx
+MjAzMjQxWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQ+A6GLnNUiJhTzNv/FT4hgLIZ46oXeahdVBedb15KeLTlsiBALenWL
+xvVpJHwbYSr/lxGdJCMkRQ8bvUP7vGj9o1MwUTAdBgNVHQ4EFgQUZUgINRE28SQg
+z2IbVc5afXoIABcwHwYDVR0jBBgwFoAUZUgINRE28SQgz2IbVc5afXoIABcwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEAnwhRGG4opMomrH3gJSVq
+OhMarJ/HDnGkRnwH3PREMPACIGnJRkHFrPgEEJwga4dKNdpDPdjVSO7+lSRDBO9h
+fzav
+-----END CERTIFICATE-----`;

@@ -47,11 +47,15 @@ const mostPackets = 20;
 /** Takes one frame from the budget. @returns false when there is not so much left */
 export function takePacket(left: PacketBudget, frame: unknown, now: number): boolean {
   const earned = ((now - left.countedAt) / 1000) * packetsASecond;
-  const { length } = frame as { length?: number };
-  const packets = Math.min(mostPackets, 1 + Math.floor((length ?? 0) / bytesAPacket));
+  const packets = Math.min(mostPackets, 1 + Math.floor(lengthOf(frame) / bytesAPacket));
   left.budget = Math.min(burstPackets, left.budget + earned) - packets;
   left.countedAt = now;
   return left.budget >= 0;
+}
+
+/** Of what a packet of the engine carries, too, which for a pong is nothing. */
+function lengthOf(frame: unknown): number {
+  return typeof frame === 'string' || frame instanceof Uint8Array ? frame.length : 0;
 }
 
 /** Too large for any frame but the first. */

@@ -123,8 +123,9 @@ function serveAt<Data>(
   try {
     return Bun.serve<Data>({
       fetch,
-      // Bun's own answer to an error shows the source.
+      // Bun's own answer to an error shows the source. With this it lets others have the same port, if not told otherwise.
       development: false,
+      reusePort: false,
       error: (error) => unexpectedError(error, log),
       port,
       // Without a name Bun takes all addresses of both families, or of the one that the machine has.

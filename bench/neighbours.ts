@@ -51,6 +51,7 @@ export const neighbours: BenchPath = {
         ...{ means: by, seconds: length + 1, aSecond, address, token, emails, ...ports },
         chatId: chatId(1),
       };
+      if (by === 'neighbour') await people.call('moveTo', address);
       const under = attack ? worst.call('run', attack satisfies WorstOptions) : undefined;
       await Bun.sleep(1_000);
       const options: WindowOptions = { seconds: length, ...(by === 'neighbour' ? { address } : {}) };

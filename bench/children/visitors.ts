@@ -59,6 +59,11 @@ serveControl({
     return people.map(({ email }) => email);
   },
 
+  /** All of them are known at this address from then on. */
+  async moveTo(address: string): Promise<void> {
+    for (const { email } of visitors) await logIn(email, address);
+  },
+
   async window({ seconds, address }: WindowOptions): Promise<WindowResult> {
     const until = performance.now() + seconds * 1000;
     const [login, connect, send] = await Promise.all([

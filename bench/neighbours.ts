@@ -25,7 +25,8 @@ export const neighbours: BenchPath = {
     defer(() => database.drop());
     await seedUsers(database.sql, 1, 2);
     await seedChats(database.sql, { from: 1, count: 1, size: 2, firstUser: 1 });
-    const { RATE_LIMIT_USER, RATE_LIMIT_ADDRESS, ...others } = await servers.environment(database);
+    const { RATE_LIMIT_USER, RATE_LIMIT_ADDRESS, RATE_LIMIT_CONNECT, MAX_SOCKETS_PER_USER, ...others } =
+      await servers.environment(database);
     const environment = { ...others, TRUST_PROXY: 'true' } as typeof others;
     const api = await startConfab(bench, 'api', environment);
     await startConfab(bench, 'worker', environment);

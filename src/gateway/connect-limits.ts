@@ -1,6 +1,7 @@
 import type { LimitName, RateLimits } from '../shared/admission/admission.ts';
 import { rateLimited } from '../shared/admission/limits.ts';
 import { networkOf } from '../shared/client-address.ts';
+import type { ErrorCode } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import type { Users } from './users.ts';
@@ -12,7 +13,12 @@ const mostUsers = 500;
 /** Places to count in. */
 const places = 65_536;
 
-/** Connects are requests: they take from the same limits. */
+const strangers: ReadonlySet<ErrorCode> = new Set(['token_missing', 'token_invalid']);
+
+/**
+ * Connects are requests: those with a token of their user, those without one of their address. What an address opens before that
+ * is known has a limit of its own, which is high: others may be behind it.
+ */
 export interface ConnectLimits {
   /**
    * For a connection that begins. Nobody waits for the count: it says what becomes of the next one, so that one over the limit
@@ -20,6 +26,11 @@ export interface ConnectLimits {
    * @returns how long to wait, in milliseconds; 0 for one that may begin
    */
   begin(address: string): number;
+  /**
+   * Of one whose token is none of ours: a request of its address. One that has expired is somebody's, and has to hear it.
+   * @throws ChatError `rate_limited`, or the given one
+   */
+  refuse(error: unknown, address: string | undefined): Promise<never>;
   /** Before the user's socket is counted. @throws ChatError `too_many_sockets`, `rate_limited` */
   assertRoom(userId: string): void;
   /** Undefined where nothing has to be asked. @throws ChatError `rate_limited` */
@@ -39,9 +50,9 @@ export function createConnectLimits(deps: {
 }): ConnectLimits {
   const { rateLimits, presence, users, maxSocketsPerUser } = deps;
   const ofUsers = createCounting({ rateLimits, limit: 'user', atOnce: 5 });
-  const ofAddresses = createCounting({ rateLimits, limit: 'address', atOnce: 20 });
+  const ofAddresses = createCounting({ rateLimits, limit: 'connect', atOnce: 50 });
   // A whole /48 of IPv6, of which anybody may have one, has as much as four of its addresses.
-  const ofNetworks = createCounting({ rateLimits, limit: 'address', atOnce: 80, points: 20 });
+  const ofNetworks = createCounting({ rateLimits, limit: 'connect', atOnce: 200, points: 50 });
   /** Users of this turn. */
   let asked: { userIds: string[]; answer: Promise<Map<string, number>> } | undefined;
 
@@ -68,6 +79,12 @@ export function createConnectLimits(deps: {
       ofAddresses.take(address)?.catch(() => {});
       if (network !== address) ofNetworks.take(network)?.catch(() => {});
       return 0;
+    },
+
+    async refuse(error, address) {
+      const stranger = error instanceof ChatError && strangers.has(error.code);
+      if (stranger && address !== undefined) await rateLimits.consume([{ limit: 'address', key: address }]);
+      throw error;
     },
 
     assertRoom(userId) {

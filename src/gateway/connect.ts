@@ -78,6 +78,14 @@ export function createConnecting(deps: {
     mostKeys: mostUsers,
   });
 
+  async function identityOf(handshake: Handshake, connection: Connection): Promise<GatewayIdentity> {
+    try {
+      return await verifyToken(tokenOf(handshake));
+    } catch (error) {
+      return limits.refuse(error, connection.handshake?.address);
+    }
+  }
+
   function depart(member: Member): void {
     member.closed = true;
     member.live = false;
@@ -121,7 +129,7 @@ export function createConnecting(deps: {
 
   return {
     async admit({ id, connection, handshake }) {
-      const identity = await verifyToken(tokenOf(handshake));
+      const identity = await identityOf(handshake, connection);
       limits.assertRoom(identity.userId);
       const member = createMember(connection, id, identity);
       const subscribed = users.add(member);

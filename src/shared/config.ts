@@ -219,6 +219,7 @@ const variables = v.object({
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
   RATE_LIMIT_INVITE: v.optional(perMinute, '2000'),
+  RATE_LIMIT_CONNECT: v.optional(perMinute, '12000'),
   MAX_SOCKETS_PER_USER: v.optional(integer(1, 1_000_000), '20'),
 });
 
@@ -363,6 +364,7 @@ export function parseConfig(
       guesses: 2 * env.RATE_LIMIT_LOGIN,
       lookup: env.RATE_LIMIT_LOOKUP,
       invite: env.RATE_LIMIT_INVITE,
+      connect: env.RATE_LIMIT_CONNECT,
     },
   };
 }

@@ -12,6 +12,7 @@ export const generous: Config['rateLimits'] = {
   guesses: 1_000,
   lookup: 1_000,
   invite: 1_000,
+  connect: 1_000,
 };
 
 export const newFact = (): Fact => `participant:${crypto.randomUUID()}:${crypto.randomUUID()}`;

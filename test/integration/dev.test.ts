@@ -68,7 +68,9 @@ test('a folder that others could read is closed to them, with all that is in it'
 describe('a running one', () => {
   let running: Embedded;
   beforeAll(async () => {
-    running = await startEmbedded(processes, { dataDir: await copyOfData() });
+    // A big room of one person's sockets.
+    const env = { MAX_SOCKETS_PER_USER: '100' };
+    running = await startEmbedded(processes, { dataDir: await copyOfData(), env });
   }, 60_000);
 
   test('says what listens where, where the data is, and what to do next', () => {

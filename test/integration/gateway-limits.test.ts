@@ -88,20 +88,18 @@ describe('gateway: what one user or address may have', () => {
     await running.stop();
   });
 
-  test('what begins is an address’s request: beyond the limit it is 429 before it costs anything', async () => {
-    const rateLimits = limitsOf({ RATE_LIMIT_ADDRESS: '30' });
-    const running = await startTestGateway({
-      ...base,
-      presence: createEmbeddedPresence(),
-      rateLimits,
-      trustProxy: true,
-    });
+  const polling = 'EIO=4&transport=polling';
+
+  test('an address that begins too much is told to wait before it costs anything, and others are not', async () => {
+    const rateLimits = limitsOf({ RATE_LIMIT_CONNECT: '60' });
+    const presence = createEmbeddedPresence();
+    const running = await startTestGateway({ ...base, presence, rateLimits, trustProxy: true });
     const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
-    const url = `${running.url}/socket.io/?EIO=4&transport=polling`;
+    const url = `${running.url}/socket.io/?${polling}`;
     const statuses: number[] = [];
-    for (let at = 0; at < 60; at += 1) statuses.push((await fetch(url, from('192.0.2.1'))).status);
-    // They are counted by twenties, and what is counted says what becomes of the next one.
-    expect(statuses.filter((status) => status === 429).length).toBeWithin(15, 21);
+    for (let at = 0; at < 130; at += 1) statuses.push((await fetch(url, from('192.0.2.1'))).status);
+    // They are counted by fifties, and what is counted says what becomes of the next one.
+    expect(statuses.filter((status) => status === 429).length).toBeWithin(25, 31);
     const refused = await fetch(url, from('192.0.2.1'));
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get('retry-after'))).toBeWithin(1, 61);
@@ -109,6 +107,44 @@ describe('gateway: what one user or address may have', () => {
     const over = new WebSocket(url.replace('http', 'ws').replace('polling', 'websocket'), from('192.0.2.1'));
     await new Promise((resolve) => over.addEventListener('close', resolve));
     expect((await fetch(url, from('192.0.2.2'))).status).toBe(200);
+    await running.stop();
+  });
+
+  test('a whole /48 has as much as four addresses', async () => {
+    const rateLimits = limitsOf({ RATE_LIMIT_CONNECT: '60' });
+    const presence = createEmbeddedPresence();
+    const running = await startTestGateway({ ...base, presence, rateLimits, trustProxy: true });
+    const url = `${running.url}/socket.io/?${polling}`;
+    const open = async (address: string) =>
+      (await fetch(url, { headers: { 'x-forwarded-for': address } })).status;
+    const statuses: number[] = [];
+    for (let at = 0; at < 450; at += 1)
+      statuses.push(await open(`2001:db8:1:${(at % 256).toString(16)}00::1`));
+    expect(statuses.filter((status) => status === 429).length).toBeWithin(40, 51);
+    expect(await open('2001:db8:2::1')).toBe(200);
+    await running.stop();
+  });
+
+  test('connects without a good token are requests of the address; neighbours with one are let in', async () => {
+    const rateLimits = limitsOf({ RATE_LIMIT_ADDRESS: '10' });
+    const running = await startTestGateway({ ...base, presence: createEmbeddedPresence(), rateLimits });
+    const [ada, bob] = await world.newUsers(2);
+    const expired = await world.tokenFor(bob!, -120);
+    const strangers: TestClient[] = [];
+    for (let at = 0; at < 10; at += 1) strangers.push(openClient(running.url, 'x'));
+    await eventually('all are refused', () => strangers.every(({ errors }) => errors.length > 0));
+    const eleventh = openClient(running.url, 'x', { reconnectionDelay: 10, reconnectionDelayMax: 10 });
+    let attempts = 0;
+    eleventh.socket.io.on('reconnect_attempt', () => {
+      attempts += 1;
+    });
+    await eventually('it is sent away again and again', () => attempts > 2);
+    expect(eleventh.errors.filter(({ data }) => data)).toEqual([]);
+    (await connectClient(running.url, ada!)).close();
+    const forgetful = openClient(running.url, expired);
+    await eventually('it hears that its token has ended', () => forgetful.errors.length > 0);
+    expect(forgetful.errors[0].data.code).toBe('token_expired');
+    for (const client of [...strangers, eleventh, forgetful]) client.close();
     await running.stop();
   });
 });

@@ -71,7 +71,16 @@ function fakeRedis(kept: Record<string, string> = {}) {
   return { client, state };
 }
 
-const limits = { enabled: true, user: 3, address: 100, login: 100, guesses: 100, lookup: 100, invite: 100 };
+const limits = {
+  enabled: true,
+  user: 3,
+  address: 100,
+  login: 100,
+  guesses: 100,
+  lookup: 100,
+  invite: 100,
+  connect: 100,
+};
 const send = [
   { limit: 'user', key: 'ann' },
   { limit: 'address', key: '192.0.2.1' },

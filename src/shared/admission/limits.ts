@@ -1,7 +1,15 @@
 import { ChatError } from '../errors.ts';
 import type { LimitName, RateLimits } from './admission.ts';
 
-export const limitNames: readonly LimitName[] = ['user', 'address', 'login', 'guesses', 'lookup', 'invite'];
+export const limitNames: readonly LimitName[] = [
+  'user',
+  'address',
+  'login',
+  'guesses',
+  'lookup',
+  'invite',
+  'connect',
+];
 
 /** The window in which the points count. */
 export const windowSeconds: Readonly<Record<LimitName, number>> = {
@@ -11,6 +19,7 @@ export const windowSeconds: Readonly<Record<LimitName, number>> = {
   guesses: 900,
   lookup: 60,
   invite: 60,
+  connect: 60,
 };
 
 export const unlimited: RateLimits = {

@@ -46,7 +46,7 @@ afterAll(async () => {
 
 async function startWorkerProcess(): Promise<Subprocess> {
   const ready = Promise.withResolvers<void>();
-  const worker = Bun.spawn(['bun', '--no-env-file', `${import.meta.dir}/../support/worker-process.ts`], {
+  const worker = Bun.spawn([process.execPath, '--no-env-file', `${import.meta.dir}/../support/worker-process.ts`], {
     env: { ...process.env, WORKER: JSON.stringify(settings) },
     stdin: 'ignore',
     stdout: 'pipe',

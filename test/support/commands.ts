@@ -12,7 +12,7 @@ export async function runCommand(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<CommandResult> {
-  const run = Bun.spawn(['bun', '--no-env-file', `${import.meta.dir}/../../src/commands/${file}`, ...args], {
+  const run = Bun.spawn([process.execPath, '--no-env-file', `${import.meta.dir}/../../src/commands/${file}`, ...args], {
     env: { ...process.env, ...env },
     stdin: 'ignore',
     stdout: 'pipe',

@@ -12,8 +12,8 @@ export interface Breaker {
   askAnyway<Result>(work: () => Promise<Result>): Promise<Result | undefined>;
 }
 
-export function createBreaker(): Breaker {
-  const within = createDeadline(answerWithinMs);
+export function createBreaker(withinMs = answerWithinMs): Breaker {
+  const within = createDeadline(withinMs);
   const answerOf = <Result>(work: () => Promise<Result>) => within(work(), silence);
   let pausedUntil = 0;
 
@@ -22,7 +22,7 @@ export function createBreaker(): Breaker {
       const now = Date.now();
       if (now < pausedUntil) return undefined;
       // After a pause one request tries; the others go on without the store until it has answered.
-      if (pausedUntil > 0) pausedUntil = now + answerWithinMs;
+      if (pausedUntil > 0) pausedUntil = now + withinMs;
       try {
         const result = await answerOf(work);
         pausedUntil = 0;

@@ -4,7 +4,7 @@ import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import type { AdmissionRedis, AdmissionTimes } from '../../src/shared/admission/redis-client.ts';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
 import { eventually } from '../support/eventually.ts';
-import { openTestAdmission, openTestRedis } from '../support/redis.ts';
+import { openTestAdmission, openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { admissionConformance, generous, newFact } from './admission.ts';
 
@@ -32,8 +32,10 @@ const prefix = () => `test-${crypto.randomUUID()}`;
 
 admissionConformance(
   'Redis',
-  async (options) => createRedisFacts(await connected(servers.redisUrl), prefix(), options),
-  async (limits) => createRedisRateLimits(await connected(servers.redisUrl), prefix(), limits, secret),
+  async (options) =>
+    createRedisFacts(await connected(servers.redisUrl), prefix(), { ...options, breaker: patientBreaker() }),
+  async (limits) =>
+    createRedisRateLimits(await connected(servers.redisUrl), prefix(), limits, secret, patientBreaker()),
 );
 
 describe('two processes', () => {
@@ -41,12 +43,13 @@ describe('two processes', () => {
     const name = prefix();
     const [one, two] = [await connected(servers.redisUrl), await connected(servers.redisUrl)];
     const fact = newFact();
-    await createRedisFacts(one, name).fill([fact]);
-    await createRedisFacts(two, name).revoke([fact]);
-    expect(await createRedisFacts(one, name).read([fact])).toEqual([false]);
+    const patient = { breaker: patientBreaker() };
+    await createRedisFacts(one, name, patient).fill([fact]);
+    await createRedisFacts(two, name, patient).revoke([fact]);
+    expect(await createRedisFacts(one, name, patient).read([fact])).toEqual([false]);
 
     const limits = [one, two].map((client) =>
-      createRedisRateLimits(client, name, { ...generous, user: 2 }, secret),
+      createRedisRateLimits(client, name, { ...generous, user: 2 }, secret, patientBreaker()),
     );
     const take = [{ limit: 'user', key: 'ann' }] as const;
     await limits[0]!.consume(take);
@@ -58,10 +61,12 @@ describe('two processes', () => {
   test('every key lives in Redis for its time alone', async () => {
     const name = prefix();
     const client = await connected(servers.redisUrl);
-    const facts = createRedisFacts(client, name);
+    const breaker = patientBreaker();
+    const facts = createRedisFacts(client, name, { breaker });
     await facts.fill([newFact()]);
     await facts.revoke([newFact()]);
-    await createRedisRateLimits(client, name, generous, secret).consume([{ limit: 'user', key: 'ann' }]);
+    const limits = createRedisRateLimits(client, name, generous, secret, breaker);
+    await limits.consume([{ limit: 'user', key: 'ann' }]);
     const looking = await openTestRedis(servers.redisUrl);
     const keys = await looking.keys(`${name}:*`);
     expect(keys).toHaveLength(3);
@@ -77,7 +82,7 @@ describe('two processes', () => {
 test('what people are known by is in no key, and counts all the same in every process', async () => {
   const name = prefix();
   const processes = [await connected(servers.redisUrl), await connected(servers.redisUrl)].map((client) =>
-    createRedisRateLimits(client, name, { ...generous, login: 2, address: 2 }, secret),
+    createRedisRateLimits(client, name, { ...generous, login: 2, address: 2 }, secret, patientBreaker()),
   );
   const [email, address] = ['ann.o’hara@example.com', '203.0.113.7'];
   const takes = [
@@ -110,7 +115,7 @@ test('a window whose end was never set gets one, and refuses nobody for ever', a
   const client = await connected(servers.redisUrl);
   const looking = await openTestRedis(servers.redisUrl);
   await looking.set(`${name}:limit:user:ann`, '7');
-  const limits = createRedisRateLimits(client, name, { ...generous, user: 5 }, secret);
+  const limits = createRedisRateLimits(client, name, { ...generous, user: 5 }, secret, patientBreaker());
   const refused = limits.consume([{ limit: 'user', key: 'ann' }]);
   await expect(refused).rejects.toMatchObject({ code: 'rate_limited', retryAfterSeconds: 60 });
   expect(await looking.pttl(`${name}:limit:user:ann`)).toBeGreaterThan(50_000);

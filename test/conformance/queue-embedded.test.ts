@@ -70,7 +70,7 @@ test('what a process published, and had in hand, outlives its kill -9', async ()
       console.log('in hand');
       return new Promise(() => {});
     });`;
-  const child = Bun.spawn(['bun', '-e', script], { stdout: 'pipe', stderr: 'inherit' });
+  const child = Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe', stderr: 'inherit' });
   try {
     for await (const chunk of child.stdout) if (new TextDecoder().decode(chunk).includes('in hand')) break;
     child.kill('SIGKILL');

@@ -204,6 +204,9 @@ export function queueConformance(name: string, { open, differs = {} }: QueueUnde
       });
       await sink.put(letter('kept', 'body of kept'));
       await sink.put(letter('kept', 'body of kept'));
+      // They are listed by their time, rounded to a millisecond.
+      const put = Date.now();
+      await eventually('it is later', () => Date.now() > put + 1);
       await sink.put(letter('dropped', 'body of dropped'));
       await sink.put(letter(undefined, 'not JSON, and no id'));
 

@@ -3,7 +3,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { openChatApi } from '../support/chat-api.ts';
-import { openTestRedis } from '../support/redis.ts';
+import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { chatsSuite } from './chats.ts';
 
@@ -19,5 +19,8 @@ chatsSuite('PostgreSQL and Redis', async () => {
   await migrate(database);
   const client = await openTestRedis(servers.redisUrl);
   undo.push(() => client.disconnect());
-  return openChatApi({ database, facts: createRedisFacts(client, `test-${crypto.randomUUID()}`) });
+  return openChatApi({
+    database,
+    facts: createRedisFacts(client, `test-${crypto.randomUUID()}`, { breaker: patientBreaker() }),
+  });
 });

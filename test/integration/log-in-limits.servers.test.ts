@@ -1,7 +1,7 @@
 import { afterAll } from 'bun:test';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
 import { realBase } from '../support/api-bases.ts';
-import { openTestAdmission } from '../support/redis.ts';
+import { openTestAdmission, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { logInLimitsSuite } from './log-in-limits.ts';
 
@@ -10,5 +10,11 @@ afterAll(() => client.close());
 await client.ready(5_000);
 
 logInLimitsSuite('PostgreSQL and Redis', await realBase(), async (limits) =>
-  createRedisRateLimits(client, `test-${crypto.randomUUID()}`, limits, 'a secret of this test'),
+  createRedisRateLimits(
+    client,
+    `test-${crypto.randomUUID()}`,
+    limits,
+    'a secret of this test',
+    patientBreaker(),
+  ),
 );

@@ -46,12 +46,15 @@ afterAll(async () => {
 
 async function startWorkerProcess(): Promise<Subprocess> {
   const ready = Promise.withResolvers<void>();
-  const worker = Bun.spawn(['bun', '--no-env-file', `${import.meta.dir}/../support/worker-process.ts`], {
-    env: { ...process.env, WORKER: JSON.stringify(settings) },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'inherit',
-  });
+  const worker = Bun.spawn(
+    [process.execPath, '--no-env-file', `${import.meta.dir}/../support/worker-process.ts`],
+    {
+      env: { ...process.env, WORKER: JSON.stringify(settings) },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'inherit',
+    },
+  );
   workers.push(worker);
   void (async () => {
     for await (const chunk of worker.stdout) {

@@ -374,18 +374,22 @@ test("an installation that is not as it should be is no message's fault: its bat
 });
 
 test('leaving does not use up the retries of an error nobody knows', async () => {
-  let tries = 0;
+  const [tried, left] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const { queue, worker } = await start({
-    query(text, parameters) {
+    async query(text, parameters) {
       if (!text.includes('store_messages')) return database.query(text, parameters);
-      tries += 1;
-      return Promise.reject(Object.assign(new Error('made up'), { code: 'XX000' }));
+      tried.resolve();
+      // So that none of its retries is behind it.
+      await left.promise;
+      throw Object.assign(new Error('made up'), { code: 'XX000' });
     },
   });
   const chat = await createChat();
   await send(queue, envelopeOf(chat, 'innocent'));
-  await eventually('it has failed once', () => tries > 0);
-  await worker.stop();
+  await tried.promise;
+  const stopped = worker.stop();
+  left.resolve();
+  await stopped;
   expect(await queued()).toBe(1);
   expect(await (await queue.deadLetterStore()).list()).toEqual([]);
 });

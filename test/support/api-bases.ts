@@ -10,7 +10,7 @@ import { createEmbeddedNotifications } from '../../src/shared/notifications/embe
 import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import type { ApiBase } from './api.ts';
-import { openTestPushLink, openTestRedis } from './redis.ts';
+import { openTestPushLink, openTestRedis, patientBreaker } from './redis.ts';
 import { realServers } from './servers.ts';
 
 export type ObservedBase = ApiBase & { subscriber: Subscriber };
@@ -38,7 +38,7 @@ export async function realBase(given?: { databaseUrl: string; redisUrl: string }
     commands.disconnect();
     await database.close();
   });
-  const facts = createRedisFacts(commands, prefix);
+  const facts = createRedisFacts(commands, prefix, { breaker: patientBreaker() });
   return { database, facts, notifier: createRedisNotifier(commands, prefix, codec), subscriber };
 }
 

@@ -12,12 +12,15 @@ export async function runCommand(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<CommandResult> {
-  const run = Bun.spawn(['bun', '--no-env-file', `${import.meta.dir}/../../src/commands/${file}`, ...args], {
-    env: { ...process.env, ...env },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
+  const run = Bun.spawn(
+    [process.execPath, '--no-env-file', `${import.meta.dir}/../../src/commands/${file}`, ...args],
+    {
+      env: { ...process.env, ...env },
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+    },
+  );
   const [status, out, err] = await Promise.all([
     run.exited,
     new Response(run.stdout).text(),

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type AdmissionTimes, openAdmissionRedis } from '../../src/shared/admission/redis-client.ts';
+import { type Breaker, createBreaker } from '../../src/shared/breaker.ts';
 import { openPushLink } from '../../src/shared/notifications/push-link.ts';
 import { openRedis } from '../../src/shared/redis.ts';
 import type { RedisOutages } from '../../src/shared/redis-outages.ts';
@@ -31,6 +32,9 @@ export function openTestAdmission(url: string, times?: AdmissionTimes) {
     ...(times ? { times } : {}),
   });
 }
+
+/** For tests of what Redis answers: on a machine that is busy, that it answers late is not what they are about. */
+export const patientBreaker = (): Breaker => createBreaker(10_000);
 
 export function redisConfigOf(url: string) {
   const { hostname, port, password, pathname } = new URL(url);

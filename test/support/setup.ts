@@ -1,4 +1,5 @@
 import { setDefaultTimeout } from 'bun:test';
+import { testTimeoutMs } from '../../src/commands/testing/steps.ts';
 
-// Tests wait on conditions, not on time: on a machine that is busy the same condition comes later.
-setDefaultTimeout(20_000);
+// For a file that is run by hand; in a run of several it counts for the first of them alone.
+setDefaultTimeout(testTimeoutMs);

@@ -7,7 +7,7 @@ import { createNotificationCodec } from '../../src/shared/notifications/codec.ts
 import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import type { GatewayBase } from './gateway-world.ts';
-import { openTestPushLink, openTestRedis } from './redis.ts';
+import { openTestPushLink, openTestRedis, patientBreaker } from './redis.ts';
 import { realServers } from './servers.ts';
 
 /** At the top of a file: PostgreSQL and Redis, and what two gateways have of Redis each. */
@@ -35,7 +35,7 @@ export async function twoEnds(): Promise<GatewayBase> {
 
   return {
     database,
-    facts: createRedisFacts(commands, prefix),
+    facts: createRedisFacts(commands, prefix, { breaker: patientBreaker() }),
     notifier: createRedisNotifier(commands, prefix, codec),
     ends: [await end(), await end()],
   };

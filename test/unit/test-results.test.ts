@@ -1,27 +1,26 @@
-import { expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { planTests } from '../../src/commands/testing/groups.ts';
 import { countResults } from '../../src/commands/testing/results.ts';
-import { cleanEnvironment } from '../../src/commands/testing/steps.ts';
+import { cleanEnvironment, testCommand } from '../../src/commands/testing/steps.ts';
 
 const passing = `import { test } from 'bun:test'; test('one', () => {}); test('two', () => {});`;
 
 /** Runs `bun test` as the test command does, on files made for it. */
-async function runFiles(sources: Record<string, string>) {
+async function runFiles(sources: Record<string, string>, given: { lanes?: number; timeoutMs?: number } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'confab-results-'));
   try {
     for (const [name, source] of Object.entries(sources)) await writeFile(join(folder, name), source);
     const reportFile = join(folder, 'report.xml');
     const files = Object.keys(sources);
-    const run = Bun.spawn(
-      [
-        ...[process.execPath, 'test', '--reporter=junit', `--reporter-outfile=${reportFile}`],
-        ...files.map((file) => `./${file}`),
-      ],
-      { cwd: folder, env: { ...process.env, CI: 'true' }, stdout: 'ignore', stderr: 'ignore' },
-    );
+    const run = Bun.spawn(testCommand({ files, reportFile, lanes: 1, ...given }), {
+      cwd: folder,
+      env: { ...process.env, CI: 'true' },
+      stdout: 'ignore',
+      stderr: 'ignore',
+    });
     const exitCode = await run.exited;
     const report = await Bun.file(reportFile)
       .text()
@@ -32,41 +31,57 @@ async function runFiles(sources: Record<string, string>) {
   }
 }
 
-test('counts what passed', async () => {
-  expect(await runFiles({ 'a.test.ts': passing, 'b.test.ts': passing })).toEqual({
-    passed: 4,
-    failed: 0,
-    complaints: [],
+describe.each([1, 2])('in %d lanes', (lanes) => {
+  const run = (sources: Record<string, string>, timeoutMs?: number) =>
+    runFiles(sources, { lanes, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+
+  test.concurrent('counts what passed', async () => {
+    expect(await run({ 'a.test.ts': passing, 'b.test.ts': passing })).toEqual({
+      passed: 4,
+      failed: 0,
+      complaints: [],
+    });
   });
-});
 
-test('counts what failed', async () => {
-  const failing = `import { test } from 'bun:test'; test('no', () => { throw new Error('no'); });`;
-  expect(await runFiles({ 'a.test.ts': passing, 'b.test.ts': failing })).toMatchObject({
-    passed: 2,
-    failed: 1,
+  test.concurrent('counts what failed', async () => {
+    const failing = `import { test } from 'bun:test'; test('no', () => { throw new Error('no'); });`;
+    expect(await run({ 'a.test.ts': passing, 'b.test.ts': failing })).toMatchObject({
+      passed: 2,
+      failed: 1,
+    });
   });
-});
 
-test('a file that does not load is a failure', async () => {
-  const result = await runFiles({ 'a.test.ts': passing, 'b.test.ts': `throw new Error('no');` });
-  expect(result).toEqual({ passed: 2, failed: 1, complaints: ['b.test.ts ran no test'] });
-});
+  test.concurrent('a file that does not load is a failure', async () => {
+    const result = await run({ 'a.test.ts': passing, 'b.test.ts': `throw new Error('no');` });
+    expect(result).toEqual({ passed: 2, failed: 1, complaints: ['b.test.ts ran no test'] });
+  });
 
-test('a file without tests is a failure', async () => {
-  const result = await runFiles({ 'a.test.ts': passing, 'b.test.ts': '' });
-  expect(result).toEqual({ passed: 2, failed: 1, complaints: ['b.test.ts ran no test'] });
-});
+  test.concurrent('a file without tests is a failure', async () => {
+    const result = await run({ 'a.test.ts': passing, 'b.test.ts': '' });
+    expect(result).toEqual({ passed: 2, failed: 1, complaints: ['b.test.ts ran no test'] });
+  });
 
-test('skipped and open tests are failures', async () => {
-  const skipping = `import { test } from 'bun:test'; test('a', () => {}); test.skip('b', () => {}); test.todo('c');`;
-  expect(await runFiles({ 'a.test.ts': skipping })).toMatchObject({ passed: 1, failed: 2 });
-});
+  test.concurrent('a file that ends its process is a failure', async () => {
+    const ending = `import { test } from 'bun:test'; test('a', () => { process.exit(0); });`;
+    expect(await run({ 'a.test.ts': ending, 'b.test.ts': passing })).not.toMatchObject({ failed: 0 });
+  });
 
-test('test.only, which hides the others, is a failure', async () => {
-  const only = `import { test } from 'bun:test'; test('a', () => {}); test.only('b', () => {});`;
-  const { passed, failed } = await runFiles({ 'a.test.ts': only });
-  expect({ passed, failed: failed > 0 }).toEqual({ passed: 0, failed: true });
+  test.concurrent('skipped and open tests are failures', async () => {
+    const skipping = `import { test } from 'bun:test'; test('a', () => {}); test.skip('b', () => {}); test.todo('c');`;
+    expect(await run({ 'a.test.ts': skipping })).toMatchObject({ passed: 1, failed: 2 });
+  });
+
+  test.concurrent('test.only, which hides the others, is a failure', async () => {
+    const only = `import { test } from 'bun:test'; test('a', () => {}); test.only('b', () => {});`;
+    const { passed, failed } = await run({ 'a.test.ts': only });
+    expect({ passed, failed: failed > 0 }).toEqual({ passed: 0, failed: true });
+  });
+
+  test.concurrent('the timeout is that of every file', async () => {
+    const slow = `import { test } from 'bun:test'; test('slow', () => Bun.sleep(1_000));`;
+    const result = await run({ 'a.test.ts': slow, 'b.test.ts': slow, 'c.test.ts': slow }, 50);
+    expect(result).toEqual({ passed: 0, failed: 3, complaints: [] });
+  });
 });
 
 test('a failing exit status without a failed test is a failure', () => {
@@ -91,25 +106,39 @@ const files = [
   'test/unit/ids.test.ts',
   'test/conformance/queue-rabbitmq.servers.test.ts',
   'test/conformance/queue-embedded.test.ts',
+  'test/integration/torture-embedded.test.ts',
   'test/elsewhere.test.ts',
 ];
 
 test('every file is in one group, and groups come in order', () => {
   expect(planTests(files, false)).toEqual({
     groups: [
-      { name: 'unit', files: ['test/unit/ids.test.ts'], needsServers: false },
+      { name: 'unit', files: ['test/unit/ids.test.ts'], needsServers: false, lanes: 1 },
       {
         name: 'conformance',
         files: ['test/conformance/queue-embedded.test.ts', 'test/conformance/queue-rabbitmq.servers.test.ts'],
         needsServers: true,
+        lanes: 2,
       },
-      { name: 'integration, embedded', files: ['test/integration/send.test.ts'], needsServers: false },
+      {
+        name: 'integration, embedded',
+        files: ['test/integration/send.test.ts'],
+        needsServers: false,
+        lanes: 2,
+      },
       {
         name: 'integration, three processes',
         files: ['test/integration/fan-out.servers.test.ts'],
         needsServers: true,
+        lanes: 2,
       },
-      { name: 'others', files: ['test/elsewhere.test.ts'], needsServers: false },
+      {
+        name: 'torture',
+        files: ['test/integration/torture-embedded.test.ts'],
+        needsServers: false,
+        lanes: 1,
+      },
+      { name: 'others', files: ['test/elsewhere.test.ts'], needsServers: false, lanes: 1 },
     ],
     leftOut: [],
   });

@@ -1,10 +1,15 @@
+const inFolder = (folder: string) => (file: string) => file.startsWith(`test/${folder}/`);
 /** A test file that needs real servers says so in its name. */
 const needsServers = (file: string): boolean => file.endsWith('.servers.test.ts');
+/** They load the machine as much as it bears, and judge how that is borne. */
+const loadsMachine = (file: string): boolean => file.startsWith('test/integration/torture');
 
 export interface TestGroup {
   name: string;
   files: string[];
   needsServers: boolean;
+  /** How many of its files run at the same time. */
+  lanes: number;
 }
 
 export interface TestPlan {
@@ -13,24 +18,28 @@ export interface TestPlan {
   leftOut: string[];
 }
 
+const integration = (file: string): boolean => inFolder('integration')(file) && !loadsMachine(file);
+
+/** A file belongs to the first that takes it. */
+const kinds: { name: string; lanes: number; has: (file: string) => boolean }[] = [
+  { name: 'unit', lanes: 1, has: inFolder('unit') },
+  { name: 'conformance', lanes: 2, has: inFolder('conformance') },
+  { name: 'integration, embedded', lanes: 2, has: (file) => integration(file) && !needsServers(file) },
+  { name: 'integration, three processes', lanes: 2, has: integration },
+  { name: 'torture', lanes: 1, has: loadsMachine },
+  { name: 'others', lanes: 1, has: () => true },
+];
+
 /**
  * Sorts test files (paths from the repository's root, with `/`) into the groups that run one after the other. Every
  * file is in exactly one group, or left out because `embeddedOnly` asks for tests that need no servers.
  */
 export function planTests(files: string[], embeddedOnly: boolean): TestPlan {
-  const inFolder = (folder: string) => (file: string) => file.startsWith(`test/${folder}/`);
-  const [unit, conformance, integration] = ['unit', 'conformance', 'integration'].map(inFolder);
-  const kinds: { name: string; has: (file: string) => boolean }[] = [
-    { name: 'unit', has: (file) => unit?.(file) ?? false },
-    { name: 'conformance', has: (file) => conformance?.(file) ?? false },
-    {
-      name: 'integration, embedded',
-      has: (file) => (integration?.(file) ?? false) && !needsServers(file),
-    },
-    { name: 'integration, three processes', has: (file) => integration?.(file) ?? false },
-    { name: 'others', has: () => true },
-  ];
-  const groups = kinds.map(({ name }) => ({ name, files: [] as string[], needsServers: false }));
+  const groups = kinds.map(({ name, lanes }) => ({
+    ...{ name, lanes },
+    files: [] as string[],
+    needsServers: false,
+  }));
   const leftOut: string[] = [];
   for (const file of [...files].sort()) {
     if (embeddedOnly && needsServers(file)) {

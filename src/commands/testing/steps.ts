@@ -5,6 +5,9 @@ import { type Counts, countResults } from './results.ts';
 
 const stepDeadlineMs = 15 * 60_000;
 
+/** Of a test that names none. Tests wait on conditions, not on time: on a machine that is busy the same condition comes later. */
+export const testTimeoutMs = 20_000;
+
 export interface StepRunner {
   /** A command that counts as one: passed when it ends with 0. */
   check(name: string, command: string[]): Promise<Counts>;
@@ -34,8 +37,9 @@ export function createStepRunner({ guard, root, folder, env, print, ending }: Op
     await ending();
     const logFile = join(folder, `step-${++steps}.log`);
     const started = performance.now();
-    const step = guard.spawn({ command, cwd: root, env: stepEnv, logFile, lastSignal: 'SIGKILL' });
-    const deadline = setTimeout(() => step.signal('SIGKILL'), stepDeadlineMs);
+    // The lanes of a `bun test` lead groups of their own, to which it hands this signal on.
+    const step = guard.spawn({ command, cwd: root, env: stepEnv, logFile, lastSignal: 'SIGTERM' });
+    const deadline = setTimeout(() => void step.end('SIGTERM'), stepDeadlineMs);
     const exitCode = await step.exited;
     clearTimeout(deadline);
     await ending();
@@ -53,17 +57,10 @@ export function createStepRunner({ guard, root, folder, env, print, ending }: Op
     },
     async tests(group, extraEnv) {
       const reportFile = join(folder, `report-${steps + 1}.xml`);
-      const command = [
-        ...[
-          process.execPath,
-          '--no-env-file',
-          'test',
-          '--reporter=junit',
-          `--reporter-outfile=${reportFile}`,
-        ],
-        ...group.files.map((file) => `./${file}`),
-      ];
-      const { exitCode, seconds, output } = await run(command, { ...env, ...extraEnv });
+      const { exitCode, seconds, output } = await run(testCommand({ ...group, reportFile }), {
+        ...env,
+        ...extraEnv,
+      });
       const report = await Bun.file(reportFile)
         .text()
         .catch(() => undefined);
@@ -74,6 +71,25 @@ export function createStepRunner({ guard, root, folder, env, print, ending }: Op
       return { passed, failed };
     },
   };
+}
+
+/**
+ * One `bun test` over these files. With several lanes each is a process that takes one file after the other, and keeps what it has
+ * loaded and started for the next. The timeout is said here because a preload's counts for the first file alone.
+ */
+export function testCommand(options: {
+  files: readonly string[];
+  lanes: number;
+  reportFile: string;
+  timeoutMs?: number;
+}): string[] {
+  const { files, lanes, reportFile, timeoutMs = testTimeoutMs } = options;
+  return [
+    ...[process.execPath, '--no-env-file', 'test', `--timeout=${timeoutMs}`],
+    ...(lanes > 1 ? [`--parallel=${lanes}`, '--no-isolate'] : []),
+    ...['--reporter=junit', `--reporter-outfile=${reportFile}`],
+    ...files.map((file) => `./${file}`),
+  ];
 }
 
 /**

@@ -39,9 +39,9 @@ export function createRedisRateLimits(
   prefix: string,
   limits: Config['rateLimits'],
   secret: string,
+  breaker = createBreaker(),
 ): RateLimits {
   if (!limits.enabled) return unlimited;
-  const breaker = createBreaker();
   const insurance = createEmbeddedRateLimits(limits);
   const privateName = createPrivateName(secret);
   const nameOf = ({ limit, key }: Take) =>

@@ -8,8 +8,11 @@ const holds = '1';
 const revoked = '0';
 
 /** One key a fact; the questions of one turn of the event loop are one MGET. */
-export function createRedisFacts(client: AdmissionClient, prefix: string, { ttlMs = factTtlMs } = {}): Facts {
-  const breaker = createBreaker();
+export function createRedisFacts(
+  client: AdmissionClient,
+  prefix: string,
+  { ttlMs = factTtlMs, breaker = createBreaker() } = {},
+): Facts {
   const keyOf = (fact: Fact) => `${prefix}:fact:${fact}`;
   const onEach = (facts: readonly Fact[], command: (key: string) => Promise<unknown>) =>
     Promise.all(facts.map((fact) => command(keyOf(fact))));

@@ -15,6 +15,7 @@ import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
 import { createWire } from '../support/half-dead.ts';
 import { heardLog } from '../support/heard-log.ts';
+import { nestedArrays, publishRaw } from '../support/raw-publish.ts';
 import { realServers } from '../support/servers.ts';
 import { tlsCertificate, tlsKey } from '../support/tls.ts';
 import { createTlsFront } from '../support/tls-front.ts';
@@ -297,6 +298,55 @@ describe('RabbitMQ: dead letters', () => {
     await channel.consume(`${broker.queuePrefix}.p1`, (message) => message && back.push(message.content));
     await eventually('it is back', () => back.length === 1);
     expect(back[0]).toEqual(bytes);
+    await connection.close();
+  });
+
+  test('whatever strangers send, no client library among it, is dead-lettered, listed and replayed', async () => {
+    const broker = brokerAt(servers.rabbitmqUrl);
+    const queue = open(broker, { partitionCount: 1 });
+    const [sink, source, store] = [
+      await queue.deadLetterSink(),
+      await queue.partitionSource(),
+      await queue.deadLetterStore(),
+    ];
+    const connection = await amqplib.connect(servers.rabbitmqUrl);
+    const channel = await connection.createChannel();
+    const partition = `${broker.queuePrefix}.p0`;
+    // As characters three times as long, and then no id of AMQP.
+    const messageId = Buffer.alloc(255, 0xff);
+    await publishRaw(connection, channel, { queue: partition, messageId, body: 'id' });
+    await publishRaw(connection, channel, {
+      queue: partition,
+      headers: nestedArrays(1_000),
+      body: 'headers',
+    });
+    const seen: string[] = [];
+    await source.consume(0, { batchSize: 1, bufferedBatches: 1 }, async (batch) => {
+      for (const delivery of batch) {
+        await sink.put({ delivery, reason: 'not signed' });
+        seen.push(delivery.body);
+      }
+      return 'done';
+    });
+    await eventually('they are dead', () => seen.length === 2);
+
+    const inBroker = { valueOf: 1, toString: 1 };
+    for (const [body, headers] of Object.entries({
+      'a time that is none': { 'x-confab-dead-lettered-at': '\u001b[2J' },
+      'a death without a time': { 'x-death': [null] },
+      'a death after all days': { 'x-death': [{ time: { value: 1e300 } }] },
+      'what is no number': { 'x-confab-partition': inBroker, 'x-death': [{ time: { value: inBroker } }] },
+    })) {
+      channel.publish(broker.deadLetterExchange, '', Buffer.from(body), { headers });
+    }
+    await publishRaw(connection, channel, { queue: broker.deadLetterQueue, messageId, body: 'another id' });
+    const all = 7;
+    await eventually('all are listed', async () => (await store.list()).length === all);
+    for (const { partition, deadLetteredAt } of await store.list()) {
+      expect(partition).toBe(0);
+      expect(deadLetteredAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    }
+    expect(await store.replay('all')).toHaveLength(all);
     await connection.close();
   });
 

@@ -371,6 +371,27 @@ describe('RabbitMQ: failures', async () => {
   const own = await servers.createRabbitmq();
   const broker = brokerAt(own.url);
 
+  test('with a shorter heartbeat the broker gives a consumer up sooner, and so a process that stood still gives up its batch', async () => {
+    for (const [heartbeatSeconds, stillCurrent] of [
+      [undefined, true],
+      [1, false],
+    ] as const) {
+      const given = brokerAt(own.url);
+      const queue = open(heartbeatSeconds === undefined ? given : { ...given, heartbeatSeconds });
+      const verdicts: boolean[] = [];
+      const source = await queue.partitionSource();
+      await source.consume(0, { batchSize: 1, bufferedBatches: 1 }, async (_, current) => {
+        if (verdicts.length === 0) Bun.sleepSync(1_100);
+        verdicts.push(current());
+        return 'done';
+      });
+      await publish(queue, 0, ['x']);
+      await eventually('it came', () => verdicts.length > 0);
+      expect(verdicts[0]).toBe(stillCurrent);
+      await queue.close();
+    }
+  }, 20_000);
+
   test('a batch whose connection died is abandoned: its verdict does not count, and it comes again in order', async () => {
     const queue = open(broker);
     await publish(queue, 0, numbered(8));

@@ -181,6 +181,35 @@ describe('RabbitMQ: at start', () => {
   });
 });
 
+test('RabbitMQ: while none of several hosts can be used each says its reason once, not at each try', async () => {
+  let tries = 0;
+  const refusing = ['HTTP/1.1 400 Bad Request\r\n\r\n', ''].map((answer) =>
+    Bun.listen({
+      ...{ hostname: '127.0.0.1', port: 0 },
+      socket: {
+        open(socket) {
+          tries += 1;
+          socket.end(answer);
+        },
+        data() {},
+      },
+    }),
+  );
+  const hosts = refusing.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const { log: heard, lines } = heardLog();
+  const link = createLink({ broker: { ...shared, hosts }, name: 'test', log: heard, waitMs: 5_000 });
+  const leaving = new AbortController();
+  const connecting = link.connected(leaving.signal);
+  await eventually('each was tried some times', () => tries >= 8);
+  const reasons = lines.map(({ reason }) => reason);
+  expect(reasons).toHaveLength(2);
+  expect(new Set(reasons).size).toBe(2);
+  leaving.abort();
+  await connecting;
+  await link.close();
+  for (const each of refusing) each.stop(true);
+});
+
 describe('RabbitMQ: publishing', () => {
   test('a message that no queue takes is not accepted', async () => {
     const broker = brokerAt(servers.rabbitmqUrl);

@@ -15,6 +15,8 @@ export interface UnsignedRule {
 
 /** How long no api from before may have been there: what it sent last is in its queue, or nowhere. */
 const defaultQuietMs = 10 * 60_000;
+/** Then it is over even if the queues were never empty: who can write to them could keep them so. */
+const defaultMostQuietMs = 24 * 60 * 60_000;
 
 const olderIsThere = `(
   EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'confab-api')
@@ -31,8 +33,9 @@ const beginSql = `DELETE FROM settings WHERE key = 'signed_since' RETURNING key`
 
 /**
  * From the moment that the queues were empty, with no older process there for a while, whatever has no signature is forged,
- * and `signed_since` in the settings says so to all. An older process that is started again (a way back) takes it away: then
- * what it accepts is stored, as long as it is there and until the queues have been empty again.
+ * and `signed_since` in the settings says so to all. An older process that is started again (a way back) takes it away: an older
+ * worker by its first beat, also where no newer one is there to see it (a trigger of `processes`). Then
+ * what is accepted is stored, as long as it is there and until the queues have been empty again.
  */
 export function createUnsignedRule(dependencies: {
   database: Pick<Database, 'query'>;
@@ -40,15 +43,22 @@ export function createUnsignedRule(dependencies: {
   waiting: () => Promise<number>;
   log: Logger;
   quietMs?: number;
+  mostQuietMs?: number;
 }): UnsignedRule {
-  const { database, waiting, log, quietMs = defaultQuietMs } = dependencies;
+  const { database, waiting, log } = dependencies;
+  const { quietMs = defaultQuietMs, mostQuietMs = defaultMostQuietMs } = dependencies;
   let asking: Promise<{ believed: boolean; older: boolean }> | undefined;
   let looking: Promise<void> | undefined;
   let quietSince = performance.now();
   let told = false;
 
   async function ask(): Promise<{ believed: boolean; older: boolean }> {
-    const [row] = await database.query<{ older: boolean; signed: boolean }>(askSql, []);
+    const asked = database.query<{ older: boolean; signed: boolean }>(askSql, []);
+    const [row] = await asked.catch((error: unknown) => {
+      // While nobody could look nobody was seen, and an older api is back at the database only when it is asked for something.
+      quietSince = performance.now();
+      throw error;
+    });
     const { older = false, signed = true } = row ?? {};
     if (older) quietSince = performance.now();
     if (older && signed && (await database.query(beginSql, [])).length > 0) {
@@ -69,8 +79,9 @@ export function createUnsignedRule(dependencies: {
     const { believed, older } = await askOnce();
     if (believed && !told) log.info('until all apis sign, messages without a signature are stored as well');
     told ||= believed;
-    if (!believed || older || performance.now() - quietSince < quietMs) return;
-    if ((await waiting()) > 0) return;
+    const quiet = performance.now() - quietSince;
+    if (!believed || older || quiet < quietMs) return;
+    if (quiet < mostQuietMs && (await waiting()) > 0) return;
     if ((await database.query(endSql, [])).length > 0) {
       log.info(
         'all apis sign, and the queues were empty: from now on a message without a signature is refused',

@@ -33,21 +33,16 @@ export async function startWorker(dependencies: {
   envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
   config: Config['worker'] & { partitionCount: number };
   log: Logger;
-  /** Of {@link createUnsignedRule}. */
-  quietMs?: number;
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
-  const { config, log, quietMs } = dependencies;
+  const { config, log } = dependencies;
   const announcer = createAnnouncer({ notifier, log });
   const stores = {
     ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
     work: () => isStoring(database),
   };
   const watch = await watchDatabase(database, log);
-  const unsigned = createUnsignedRule({
-    ...{ database, waiting: partitionSource.waiting, log },
-    ...(quietMs === undefined ? {} : { quietMs }),
-  });
+  const unsigned = createUnsignedRule({ database, waiting: partitionSource.waiting, log });
   const { databaseTime } = membership;
   const handling = {
     stores,

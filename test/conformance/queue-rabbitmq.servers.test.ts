@@ -15,6 +15,7 @@ import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
 import { createWire } from '../support/half-dead.ts';
 import { heardLog } from '../support/heard-log.ts';
+import { nestedArrays, publishRaw } from '../support/raw-publish.ts';
 import { realServers } from '../support/servers.ts';
 import { tlsCertificate, tlsKey } from '../support/tls.ts';
 import { createTlsFront } from '../support/tls-front.ts';
@@ -180,6 +181,35 @@ describe('RabbitMQ: at start', () => {
   });
 });
 
+test('RabbitMQ: while none of several hosts can be used each says its reason once, not at each try', async () => {
+  let tries = 0;
+  const refusing = ['HTTP/1.1 400 Bad Request\r\n\r\n', ''].map((answer) =>
+    Bun.listen({
+      ...{ hostname: '127.0.0.1', port: 0 },
+      socket: {
+        open(socket) {
+          tries += 1;
+          socket.end(answer);
+        },
+        data() {},
+      },
+    }),
+  );
+  const hosts = refusing.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const { log: heard, lines } = heardLog();
+  const link = createLink({ broker: { ...shared, hosts }, name: 'test', log: heard, waitMs: 5_000 });
+  const leaving = new AbortController();
+  const connecting = link.connected(leaving.signal);
+  await eventually('each was tried some times', () => tries >= 8);
+  const reasons = lines.map(({ reason }) => reason);
+  expect(reasons).toHaveLength(2);
+  expect(new Set(reasons).size).toBe(2);
+  leaving.abort();
+  await connecting;
+  await link.close();
+  for (const each of refusing) each.stop(true);
+});
+
 describe('RabbitMQ: publishing', () => {
   test('a message that no queue takes is not accepted', async () => {
     const broker = brokerAt(servers.rabbitmqUrl);
@@ -300,6 +330,55 @@ describe('RabbitMQ: dead letters', () => {
     await connection.close();
   });
 
+  test('whatever strangers send, no client library among it, is dead-lettered, listed and replayed', async () => {
+    const broker = brokerAt(servers.rabbitmqUrl);
+    const queue = open(broker, { partitionCount: 1 });
+    const [sink, source, store] = [
+      await queue.deadLetterSink(),
+      await queue.partitionSource(),
+      await queue.deadLetterStore(),
+    ];
+    const connection = await amqplib.connect(servers.rabbitmqUrl);
+    const channel = await connection.createChannel();
+    const partition = `${broker.queuePrefix}.p0`;
+    // As characters three times as long, and then no id of AMQP.
+    const messageId = Buffer.alloc(255, 0xff);
+    await publishRaw(connection, channel, { queue: partition, messageId, body: 'id' });
+    await publishRaw(connection, channel, {
+      queue: partition,
+      headers: nestedArrays(1_000),
+      body: 'headers',
+    });
+    const seen: string[] = [];
+    await source.consume(0, { batchSize: 1, bufferedBatches: 1 }, async (batch) => {
+      for (const delivery of batch) {
+        await sink.put({ delivery, reason: 'not signed' });
+        seen.push(delivery.body);
+      }
+      return 'done';
+    });
+    await eventually('they are dead', () => seen.length === 2);
+
+    const inBroker = { valueOf: 1, toString: 1 };
+    for (const [body, headers] of Object.entries({
+      'a time that is none': { 'x-confab-dead-lettered-at': '\u001b[2J' },
+      'a death without a time': { 'x-death': [null] },
+      'a death after all days': { 'x-death': [{ time: { value: 1e300 } }] },
+      'what is no number': { 'x-confab-partition': inBroker, 'x-death': [{ time: { value: inBroker } }] },
+    })) {
+      channel.publish(broker.deadLetterExchange, '', Buffer.from(body), { headers });
+    }
+    await publishRaw(connection, channel, { queue: broker.deadLetterQueue, messageId, body: 'another id' });
+    const all = 7;
+    await eventually('all are listed', async () => (await store.list()).length === all);
+    for (const { partition, deadLetteredAt } of await store.list()) {
+      expect(partition).toBe(0);
+      expect(deadLetteredAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    }
+    expect(await store.replay('all')).toHaveLength(all);
+    await connection.close();
+  });
+
   test('what the broker itself gave up on is listed with its reason and partition', async () => {
     const broker = brokerAt(servers.rabbitmqUrl);
     const queue = open(broker, { partitionCount: 2 });
@@ -320,6 +399,27 @@ describe('RabbitMQ: dead letters', () => {
 describe('RabbitMQ: failures', async () => {
   const own = await servers.createRabbitmq();
   const broker = brokerAt(own.url);
+
+  test('with a shorter heartbeat the broker gives a consumer up sooner, and so a process that stood still gives up its batch', async () => {
+    for (const [heartbeatSeconds, stillCurrent] of [
+      [undefined, true],
+      [1, false],
+    ] as const) {
+      const given = brokerAt(own.url);
+      const queue = open(heartbeatSeconds === undefined ? given : { ...given, heartbeatSeconds });
+      const verdicts: boolean[] = [];
+      const source = await queue.partitionSource();
+      await source.consume(0, { batchSize: 1, bufferedBatches: 1 }, async (_, current) => {
+        if (verdicts.length === 0) Bun.sleepSync(1_100);
+        verdicts.push(current());
+        return 'done';
+      });
+      await publish(queue, 0, ['x']);
+      await eventually('it came', () => verdicts.length > 0);
+      expect(verdicts[0]).toBe(stillCurrent);
+      await queue.close();
+    }
+  }, 20_000);
 
   test('a batch whose connection died is abandoned: its verdict does not count, and it comes again in order', async () => {
     const queue = open(broker);

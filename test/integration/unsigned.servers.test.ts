@@ -38,7 +38,7 @@ const isSigned = async (of = database) =>
 const connected = async (name: string) =>
   (await database.query(`SELECT FROM pg_stat_activity WHERE application_name = $1`, [name])).length > 0;
 
-function rule({ waiting = 0, quietMs = 0 } = {}) {
+function rule({ waiting = 0, ...times }: { waiting?: number; quietMs?: number; mostQuietMs?: number } = {}) {
   const lines: string[] = [];
   const log = createLog({ logLevel: 'info' }, 'test', {
     write: (line) => void lines.push(JSON.parse(line).msg),
@@ -46,7 +46,7 @@ function rule({ waiting = 0, quietMs = 0 } = {}) {
   const state = { waiting, lines };
   return {
     state,
-    ...createUnsignedRule({ database, waiting: async () => state.waiting, log, quietMs }),
+    ...createUnsignedRule({ database, waiting: async () => state.waiting, log, quietMs: 0, ...times }),
   };
 }
 
@@ -156,6 +156,55 @@ test('so is one that is not known by its name, while a worker of its version bea
   await worker.look();
   expect(await worker.believed()).toBe(false);
   await registry.leave(self.id);
+});
+
+test('so is a whole installation of older processes that nobody of this version has seen', async () => {
+  const worker = rule({ quietMs: 60_000 });
+  expect(await worker.believed()).toBe(false);
+  const old = workersOfBefore(database);
+  const oldId = crypto.randomUUID();
+  for (let beat = 0; beat < 2; beat += 1) await old.beat(oldId);
+  await old.leave(oldId);
+  // What waits was accepted while it was there.
+  expect(await worker.believed()).toBe(true);
+  await rule().look();
+  expect(await isSigned()).toBe(true);
+});
+
+test('who keeps something in the queues keeps them open for a day at most', async () => {
+  await database.query(`DELETE FROM settings WHERE key = 'signed_since'`, []);
+  await rule({ waiting: 1 }).look();
+  expect(await isSigned()).toBe(false);
+  await rule({ waiting: 1, mostQuietMs: 0 }).look();
+  expect(await isSigned()).toBe(true);
+});
+
+test('the time without an older api begins anew when the database was away: nobody could see one', async () => {
+  await database.query(`DELETE FROM settings WHERE key = 'signed_since'`, []);
+  let away = false;
+  const quietMs = 400;
+  const worker = createUnsignedRule({
+    database: {
+      query: (sql, values) => (away ? Promise.reject(new Error('away')) : database.query(sql, values)),
+    },
+    waiting: async () => 0,
+    log: createLog({ logLevel: 'silent' }, 'test'),
+    quietMs,
+  });
+  const began = performance.now();
+  away = true;
+  await eventually('it has lasted', async () => {
+    await worker.look();
+    return performance.now() - began > quietMs + 50;
+  });
+  away = false;
+  await worker.look();
+  expect(await isSigned()).toBe(false);
+  await eventually('it is quiet', async () => {
+    await worker.look();
+    return isSigned();
+  });
+  expect(performance.now() - began).toBeGreaterThan(2 * quietMs);
 });
 
 test('while the database is away nothing is decided', async () => {

@@ -6,7 +6,7 @@ import { StartError } from '../start-error.ts';
 import { isTlsRefusal, readTls, speaksTls } from '../tls.ts';
 
 /** A dead peer is noticed after two silent intervals, which amqplib looks at once each: 6 to 9 s. */
-const defaultHeartbeatSeconds = 3;
+export const defaultHeartbeatSeconds = 3;
 const connectDeadlineMs = 4_000;
 
 /**

@@ -11,6 +11,7 @@ import { closeChannel, openChannel } from './rabbitmq-channel.ts';
 import { reasonOf } from './rabbitmq-errors.ts';
 import { askLeader } from './rabbitmq-leader.ts';
 import type { Link } from './rabbitmq-link.ts';
+import { messageIdOf } from './rabbitmq-message-id.ts';
 import type { RawBodies } from './rabbitmq-partitions.ts';
 import type { Outlet, Publisher } from './rabbitmq-publisher.ts';
 
@@ -130,15 +131,17 @@ export function createRabbitDeadLetterStore(dependencies: {
     };
   }
 
+  const isPartition = (value: unknown): value is number =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < partitionCount;
+
   /** Where the chat's messages go; for what names no chat, where it came from. */
   function partitionFrom(headers: Record<string, unknown>, routingKey: string, body: string): number {
     const chatId = chatIdOf(body);
     if (chatId !== undefined) return partitionOf(chatId, partitionCount);
     const queue = routingKey.startsWith(`${broker.queuePrefix}.p`)
-      ? routingKey.slice(broker.queuePrefix.length + 2)
+      ? Number(routingKey.slice(broker.queuePrefix.length + 2))
       : undefined;
-    const recorded = Number(headers[partitionHeader] ?? queue);
-    return Number.isInteger(recorded) && recorded >= 0 && recorded < partitionCount ? recorded : 0;
+    return [headers[partitionHeader], queue].find(isPartition) ?? 0;
   }
 
   return {
@@ -156,12 +159,12 @@ export function createRabbitDeadLetterStore(dependencies: {
       const replayed = new Set<string>();
       await visitAll(async ({ message, letter }) => {
         if (wanted && !wanted.has(letter.id)) return false;
-        const { messageId } = message.properties;
+        const messageId = messageIdOf(message.properties);
         const body = rewrite(letter.body);
         // Not everything is UTF-8: what is not rewritten goes back as the bytes that it is.
         const content = body === letter.body ? message.content : Buffer.from(body);
         await outletOf(letter.partition).publish(content, {
-          ...(typeof messageId === 'string' ? { messageId } : {}),
+          ...(messageId === undefined ? {} : { messageId }),
           contentType: 'application/json',
           persistent: true,
           mandatory: true,
@@ -205,10 +208,11 @@ function reasonFrom(headers: Record<string, unknown>): string {
   return typeof broker === 'string' ? `given up by the broker: ${broker}` : 'unknown';
 }
 
+/** Ours, else the broker's. Whoever can write to the queue may have written anything there. */
 function timeFrom(headers: Record<string, unknown>): string {
   const own = headers[timeHeader];
-  if (typeof own === 'string') return own;
   const deaths = headers['x-death'];
-  const seconds = Array.isArray(deaths) ? deaths[0]?.time?.value : undefined;
-  return new Date(typeof seconds === 'number' ? seconds * 1000 : 0).toISOString();
+  const seconds: unknown = Array.isArray(deaths) ? deaths[0]?.time?.value : undefined;
+  const time = new Date(typeof own === 'string' ? own : typeof seconds === 'number' ? seconds * 1000 : 0);
+  return (Number.isNaN(time.getTime()) ? new Date(0) : time).toISOString();
 }

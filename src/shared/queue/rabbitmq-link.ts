@@ -94,7 +94,8 @@ export function createLink(dependencies: {
   }
 
   async function reconnect(): Promise<void> {
-    let said = '';
+    /** Each once: of several nodes each may have a reason of its own. */
+    const said = new Set<string>();
     for (let attempt = 0; ; attempt += 1) {
       const node = turn.next();
       // All nodes at once, then a pause.
@@ -108,8 +109,8 @@ export function createLink(dependencies: {
         return;
       } catch (error) {
         problem = messageOf(error);
-        if (problem === said || closing.signal.aborted) continue;
-        said = problem;
+        if (said.has(problem) || closing.signal.aborted) continue;
+        said.add(problem);
         const level = isLasting(error) ? 'error' : 'warn';
         log[level]({ reason: problem }, `no connection to RabbitMQ at ${addressText(node)} yet (${name})`);
       }

@@ -11,6 +11,7 @@ import { closeChannel, openChannel } from './rabbitmq-channel.ts';
 import { codeOf, notFound, reasonOf } from './rabbitmq-errors.ts';
 import { askLeader } from './rabbitmq-leader.ts';
 import type { Link } from './rabbitmq-link.ts';
+import { messageIdOf } from './rabbitmq-message-id.ts';
 import { partitionQueue } from './rabbitmq-topology.ts';
 
 /** AMQP counts the prefetch in 16 bits. */
@@ -164,12 +165,7 @@ export function createRabbitPartitions(dependencies: {
   }
 
   function deliveryOf({ content, properties }: ConsumeMessage, partition: number): Delivery {
-    const { messageId } = properties;
-    const delivery: Delivery = {
-      id: typeof messageId === 'string' ? messageId : undefined,
-      body: content.toString('utf8'),
-      partition,
-    };
+    const delivery: Delivery = { id: messageIdOf(properties), body: content.toString('utf8'), partition };
     rawBodies.set(delivery, content);
     return delivery;
   }

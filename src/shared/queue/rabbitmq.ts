@@ -5,6 +5,7 @@ import { withDeadline } from '../deadline.ts';
 import { createFreezeWatch } from '../freeze-watch.ts';
 import type { Logger } from '../log.ts';
 import type { PartitionSource, Queue, SendQueue } from './queue.ts';
+import { defaultHeartbeatSeconds } from './rabbitmq-connect.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './rabbitmq-dead-letters.ts';
 import { declareTopology } from './rabbitmq-declare.ts';
 import { type DepthWatch, watchDepths } from './rabbitmq-depth-watch.ts';
@@ -14,8 +15,9 @@ import { createRabbitPartitions, type RawBodies } from './rabbitmq-partitions.ts
 import { createPublisher, type Outlet } from './rabbitmq-publisher.ts';
 import { partitionQueue, topologyOf } from './rabbitmq-topology.ts';
 
-/** The broker gives a consumer up after two heartbeats of 3 s. */
-const mostStandstillMs = 3_000;
+/** The broker gives a consumer up after two heartbeats; without any, others take its partitions after 6 s. */
+const mostStandstillMs = ({ heartbeatSeconds }: BrokerConfig): number =>
+  1_000 * Math.min(heartbeatSeconds || defaultHeartbeatSeconds, defaultHeartbeatSeconds);
 
 /**
  * A queue that is declared again within a moment of its deletion (some 50 ms, on 3.10.8) leaves its consumers unaware: RabbitMQ does
@@ -37,7 +39,7 @@ export function openRabbitMq(dependencies: {
   const { broker, partitionCount, log, waitMs } = dependencies;
   const topology = topologyOf(broker, partitionCount);
   const rawBodies: RawBodies = new WeakMap();
-  const freezes = createFreezeWatch(mostStandstillMs);
+  const freezes = createFreezeWatch(mostStandstillMs(broker));
   const setupDeadlineMs = 8_000 + 20 * partitionCount;
 
   let declaring: Promise<void> | undefined;

@@ -1,0 +1,27 @@
+import { expect, test } from 'bun:test';
+import type { Channel } from 'amqplib';
+import { askLeader } from '../../src/shared/queue/rabbitmq-leader.ts';
+
+/** Of an empty queue that nobody consumes, answered after so long each time: RabbitMQ answers like that for a leader, too. */
+function answeringAfter(...waits: readonly number[]) {
+  const left = [...waits];
+  const channel = {
+    prefetch: async () => {},
+    async checkQueue() {
+      await Bun.sleep(left.shift() ?? 0);
+      return { messageCount: 0, consumerCount: 0 };
+    },
+  };
+  return channel as unknown as Channel;
+}
+const empty = { messages: 0, consumers: 0 };
+
+test('a leader is silent when RabbitMQ answers for it twice, not when something stood still once', async () => {
+  expect(
+    await Promise.all([
+      askLeader(answeringAfter(0), 'q'),
+      askLeader(answeringAfter(300, 0), 'q'),
+      askLeader(answeringAfter(300, 300), 'q'),
+    ]),
+  ).toEqual([empty, empty, undefined]);
+});

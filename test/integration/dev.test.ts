@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { type Embedded, startEmbedded } from '../support/deployment.ts';
@@ -140,6 +141,20 @@ describe('a running one', () => {
     }, 30_000);
   }
 });
+
+test('Ctrl-C is one signal, although npm hands its own on beside the terminal\'s', async () => {
+  const own = await startEmbedded(processes, { dataDir: await copyOfData(), env: { LOG_LEVEL: 'info' } });
+  // A request that is not complete makes the end last: the second signal comes in the middle of it.
+  const socket = connect(Number(own.env.PORT), '127.0.0.1');
+  socket.write('POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{');
+  await fetch(`${own.apiUrl}/healthz`);
+  own.process.signal('SIGINT');
+  await untilSays(own.process, 'SIGINT: leaving');
+  own.process.signal('SIGINT');
+  socket.end('}');
+  expect(await own.process.exited).toBe(0);
+  expect(own.process.output()).toContain('left in');
+}, 30_000);
 
 test('an orderly end of the first start had status 0', () => expect(madeEnded).toBe(0));
 

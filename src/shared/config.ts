@@ -103,7 +103,7 @@ const headerSecret = v.pipe(
 /** An address of this machine, or a name of one; brackets around IPv6 are allowed. */
 const ownHost = v.pipe(
   text,
-  v.transform((value) => value.replace(/^\[(.*)\]$/, '$1')),
+  v.transform((value) => value.replace(/^\[(.*)\]$/, '$1').replace(/^localhost$/i, 'localhost')),
   v.regex(/^[A-Za-z0-9._:%-]+$/, 'must be an address of this machine, like 127.0.0.1, :: or localhost'),
 );
 const perMinute = integer(1, 1_000_000);

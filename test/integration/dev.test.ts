@@ -142,7 +142,7 @@ describe('a running one', () => {
   }
 });
 
-test('Ctrl-C is one signal, although npm hands its own on beside the terminal\'s', async () => {
+test("Ctrl-C is one signal, although npm hands its own on beside the terminal's", async () => {
   const own = await startEmbedded(processes, { dataDir: await copyOfData(), env: { LOG_LEVEL: 'info' } });
   // A request that is not complete makes the end last: the second signal comes in the middle of it.
   const socket = connect(Number(own.env.PORT), '127.0.0.1');
@@ -281,9 +281,11 @@ test('`bun run start` is production, with nothing set', async () => {
   const running = await startEmbedded(processes, {
     dataDir: await copyOfData(),
     command: ['src/commands/start.ts'],
-    env: { NODE_ENV: 'development', LOG_LEVEL: 'info' },
+    env: { NODE_ENV: 'development', LOG_LEVEL: 'info', HOST: '127.0.0.1' },
   });
   await newPerson(running);
+  // What is to be pasted goes where it listens.
+  expect(running.process.output()).toContain(`curl -s "http://127.0.0.1:${running.env.PORT}$1"`);
   const preflight = await fetch(`${running.apiUrl}/auth/login`, {
     method: 'OPTIONS',
     headers: { Origin: 'http://localhost:5173', 'Access-Control-Request-Method': 'POST' },

@@ -132,6 +132,7 @@ test('it listens for this machine alone in development, for all in production, e
   expect(parseConfig(production).host).toBe('::');
   expect(parseConfig({ ...production, HOST: '10.0.0.7' }).host).toBe('10.0.0.7');
   expect(parseConfig({ HOST: '[::1]' }).host).toBe('::1');
+  expect(parseConfig({ HOST: 'LocalHost' }).host).toBe('localhost');
   expect(problemsOf({ HOST: 'http://localhost' })).toHaveLength(1);
 });
 

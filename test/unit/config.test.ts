@@ -353,6 +353,8 @@ describe('credentials in production', () => {
     ['DATABASE_URL', { DATABASE_URL: 'postgresql://me:p%6Fstgres@db/chat' }],
     ['DATABASE_PASSWORD', { DATABASE_URL: 'postgres://confab@db/chat', DATABASE_PASSWORD: 'changeme' }],
     ['REDIS_PASSWORD', { REDIS_PASSWORD: 'Redis' }],
+    ['REDIS_PASSWORD', { REDIS_PASSWORD: 'foobared' }],
+    ['DATABASE_PASSWORD', { DATABASE_URL: 'postgres://confab@db/chat', DATABASE_PASSWORD: 'Qwertyuiop' }],
     ['RABBITMQ_PASSWORD', { RABBITMQ_USERNAME: 'chatty', RABBITMQ_PASSWORD: 'chatty' }],
     ['RABBITMQ_URI', { RABBITMQ_URI: 'amqps://broker' }],
     ['RABBITMQ_URI', { RABBITMQ_URI: 'amqp://confab:rabbitmq@broker/v' }],

@@ -9,6 +9,7 @@ import type { BenchPath } from './harness/bench.ts';
 import { history } from './history.ts';
 import { idleGateway } from './idle-gateway.ts';
 import { memory } from './memory.ts';
+import { neighbours } from './neighbours.ts';
 import { pipeline } from './pipeline.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
@@ -26,6 +27,7 @@ export const paths: readonly BenchPath[] = [
   idleGateway,
   connect,
   memory,
+  neighbours,
   history,
   chats,
 ];

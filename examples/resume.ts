@@ -13,7 +13,15 @@ const newest = () => {
 };
 
 // What this client knows: of each chat the highest eventSequence it has seen. Keep it with the messages it belongs to.
+// The chats heard of last are the last in it, and a thousand of them are enough: of the others the list tells.
 const cursors: Record<string, number> = {};
+const mostCursors = 1_000;
+function seen(chatId: string, eventSequence: number) {
+  delete cursors[chatId];
+  cursors[chatId] = eventSequence;
+  const [oldest, ...others] = Object.keys(cursors);
+  if (oldest && others.length >= mostCursors) delete cursors[oldest];
+}
 let tried = '';
 
 export const chatSocket = io(`${SOCKET_BASE_URL}/chat`, {
@@ -26,15 +34,16 @@ export const chatSocket = io(`${SOCKET_BASE_URL}/chat`, {
 });
 
 chatSocket.onAny((event, { chatId, chat, participant, eventSequence }) => {
-  if (event === 'chat.created') cursors[chat.id] = chat.eventSequence;
-  if (chatId && eventSequence) cursors[chatId] = eventSequence;
+  if (event === 'chat.created') seen(chat.id, chat.eventSequence);
+  if (chatId && eventSequence) seen(chatId, eventSequence);
   // Out of the chat, or it is not there any more.
   const left = event === 'chat.participant.removed' && participant.userId === '<USER_ID>';
   if (chatId && (left || (event === 'chat.sync.reset' && !eventSequence))) delete cursors[chatId];
 });
 
 chatSocket.on('chat.sync.reset', ({ chatId }) => {
-  // Too much was missed to be sent: read this chat and its history, or without a chatId the list, by REST.
+  // Too much was missed to be sent: read this chat and its history by REST, or without a chatId the list, and forget the
+  // cursors of chats that are not in it.
   console.log('Read again', chatId ?? 'all chats');
 });
 
@@ -49,6 +58,11 @@ chatSocket.on('connect', () => {
 chatSocket.on('connect_error', async (error: Error & { data?: { code: string } }) => {
   const code = error.data?.code;
   if (!code) return; // The network: the client tries again by itself.
+  if (code === 'too_many_sockets') {
+    // Another tab may be closed by then, and what a lost network left behind is.
+    await seconds(30 * (1 + Math.random()));
+    return chatSocket.connect();
+  }
   // The server may have another secret than yesterday: then one refresh makes the token valid, or nothing does.
   const mayRefresh = code === 'token_expired' || (code === 'token_invalid' && !refreshed);
   if (!mayRefresh) return console.log(/^(token|session)/.test(code) ? 'Sign in again' : error.message);

@@ -26,6 +26,7 @@ await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis']
     port: config.gatewayPort,
     variable: 'GATEWAY_PORT',
     lifecycle,
+    log,
     shutdownDelayMs: config.shutdownDelayMs,
   });
   log.info(`listening on ${place}`);

@@ -11,7 +11,7 @@ import { welcome } from './welcome.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
 await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, async (parts) => {
-  const { config, lifecycle } = parts;
+  const { config, log, lifecycle } = parts;
   endWithLauncher(process.env);
   const folder = await openDataFolder(config.dataDir);
   lifecycle.defer('the data folder', folder.close);
@@ -28,6 +28,7 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
     port,
     variable: 'PORT',
     lifecycle,
+    log,
     // There is no other process to lead anybody to.
     shutdownDelayMs: 0,
     drainMs: 200,

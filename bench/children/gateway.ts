@@ -61,6 +61,8 @@ const gateway = createGateway({
   database,
   subscriber: process.env.BENCH_SUBSCRIBER === 'redis' ? await adapters.subscriber() : inProcess,
   presence,
+  rateLimits: await adapters.rateLimits(),
+  maxSocketsPerUser: config.maxSocketsPerUser,
   allowedOrigin: () => true,
   trustProxy: false,
   log,

@@ -129,6 +129,7 @@ export function createServers(print: (line: string) => void): BenchServers {
         // Counted at every request as in production, and never reached.
         RATE_LIMIT_USER: '1000000',
         RATE_LIMIT_ADDRESS: '1000000',
+        MAX_SOCKETS_PER_USER: '1000000',
       };
     },
 

@@ -10,6 +10,7 @@ import type { Database } from '../db/database.ts';
 import type { RateLimits } from '../shared/admission/admission.ts';
 import type { AuthConfig } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
+import type { AllowedOrigin } from '../shared/origins.ts';
 import { createAnswerDirectly } from './direct-answer.ts';
 import { createDirectHistory } from './direct-history.ts';
 import { createDirectSend } from './direct-send.ts';
@@ -45,7 +46,7 @@ export interface ApiDependencies {
   chatRoutes(requireIdentity: RequireIdentity): Hono<ApiEnv>;
   /** The verb of its busiest route, which has a way of its own. */
   sendMessage: SendMessage;
-  allowedOrigin(origin: string): boolean;
+  allowedOrigin: AllowedOrigin;
   readiness: Readiness;
   log: Logger;
   /** No request lasts longer. */

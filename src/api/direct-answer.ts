@@ -5,15 +5,14 @@ import { addressOf } from '../shared/client-address.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import { createDeadline } from '../shared/deadline.ts';
 import type { Logger } from '../shared/log.ts';
+import type { AllowedOrigin } from '../shared/origins.ts';
 import {
   cacheControl,
   contentSecurityPolicy,
-  createRequestLog,
-  exposedHeaders,
-  requestIdOf,
   securityHeaders,
   strictTransport,
-} from './answer.ts';
+} from '../shared/security-headers.ts';
+import { createRequestLog, exposedHeaders, requestIdOf } from './answer.ts';
 import type { LogFailure } from './failure-log.ts';
 import { noAnswer } from './middleware/deadline.ts';
 import { bearerToken, createEntry, type EntryDependencies } from './middleware/require-identity.ts';
@@ -23,7 +22,7 @@ import { problemOf } from './problem.ts';
 export type Direct = (request: Request, server: Server<unknown> | undefined) => Promise<Response> | undefined;
 
 export interface DirectDependencies extends EntryDependencies {
-  allowedOrigin(origin: string): boolean;
+  allowedOrigin: AllowedOrigin;
   trustProxy: boolean;
   deadlineMs: number;
   log: Logger;
@@ -93,7 +92,7 @@ export function createAnswerDirectly(deps: DirectDependencies): AnswerDirectly {
     const { status } = response;
     response.headers.set('X-Request-Id', requestId);
     const origin = headers.get('origin');
-    if (origin && allowedOrigin(origin)) response.headers.set('Access-Control-Allow-Origin', origin);
+    if (origin && allowedOrigin(origin, request)) response.headers.set('Access-Control-Allow-Origin', origin);
     const strict = strictTransport(headers, trustProxy);
     if (strict !== undefined) response.headers.set('Strict-Transport-Security', strict);
     logRequest(status, () => ({

@@ -6,7 +6,7 @@ export interface Asker {
   member: string;
   /** The network it belongs to: all of its members together count as one, too. */
   group: string;
-  /** Goes before strangers who asked as often. */
+  /** Goes before all strangers. */
   known: boolean;
 }
 
@@ -38,17 +38,14 @@ interface Waiting {
 /** What somebody asked for weighs half after so long. */
 const halfLifeMs = 60_000;
 const mostRemembered = 10_000;
-/** Who asked more than so often of late leaves one place free for those who did not: they begin at once. */
-const mostForAllPlaces = 2;
-/** Strangers wait until those are served whom we know and who asked as often. */
-const strangersHandicap = 0.5;
 
 /**
- * The next turn goes to whoever asked least of late, so who comes now and then waits for one turn to end, whatever others
- * ask for. When all places are taken, a newcomer takes that of whoever asks the most.
+ * Whom we know goes first, and finds a place that strangers leave free, where there are two or more. Among those alike the next turn
+ * goes to whoever asked least of late, so who comes now and then waits for one turn to end, whatever others ask for. When all
+ * that may wait do, a newcomer takes the place of whoever asks the most.
  */
 export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimits): FairTurns {
-  let running = 0;
+  const running = { known: 0, strangers: 0 };
   const waiting = new Set<Waiting>();
   const asked = new Map<string, { times: number; at: number }>();
 
@@ -69,17 +66,20 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
     }
   }
 
-  /** The lower goes first: by what the group asked for, then by what the member did. Moments do not count. */
-  function rankOf(asker: Asker, now: number): [number, number] {
-    const handicap = asker.known ? 0 : strangersHandicap;
-    const byGroup = timesOf(groupName(asker), now) + handicap;
-    return [Math.round(byGroup * 100), Math.round(timesOf(memberName(asker), now) * 100)];
+  /** The lower goes first: strangers last, by what the group asked for, then by what the member did. Moments do not count. */
+  function rankOf(asker: Asker, now: number): Rank {
+    const times = [groupName(asker), memberName(asker)].map((name) => Math.round(timesOf(name, now) * 100));
+    return [asker.known ? 0 : 1, ...times];
   }
 
-  function mayBegin(asker: Asker): boolean {
-    const kept = timesOf(groupName(asker), performance.now()) > mostForAllPlaces ? 1 : 0;
-    return running < Math.max(1, concurrency - kept);
+  function mayBegin({ known }: Asker): boolean {
+    const free = running.known + running.strangers < concurrency;
+    return free && (known || running.strangers < Math.max(1, concurrency - 1));
   }
+
+  const count = ({ known }: Asker, by: 1 | -1): void => {
+    running[known ? 'known' : 'strangers'] += by;
+  };
 
   /** The first of those with the lowest rank, and the last of those with the highest. */
   function findEnds(): { next: Waiting; last: Waiting } | undefined {
@@ -97,7 +97,7 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
 
   function takeTurn(asker: Asker): Promise<void> | undefined {
     if (mayBegin(asker)) {
-      running += 1;
+      count(asker, 1);
       return undefined;
     }
     return new Promise((resolve, reject) => {
@@ -122,11 +122,11 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
     });
   }
 
-  function passTurn(): void {
-    running -= 1;
+  function passTurn(asker: Asker): void {
+    count(asker, -1);
     const next = findEnds()?.next;
     if (!next || !mayBegin(next.asker)) return;
-    running += 1;
+    count(next.asker, 1);
     next.start();
   }
 
@@ -138,15 +138,20 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
       if (isHarmless?.(result)) remember(asker, -1);
       return result;
     } finally {
-      passTurn();
+      passTurn(asker);
     }
   };
 }
 
 const groupName = ({ group }: Asker): string => `group ${group}`;
 const memberName = ({ member }: Asker): string => `member ${member}`;
-const compare = (one: [number, number], other: [number, number]): number =>
-  one[0] - other[0] || one[1] - other[1];
+
+type Rank = readonly number[];
+
+function compare(one: Rank, other: Rank): number {
+  const at = one.findIndex((each, place) => each !== other[place]);
+  return at < 0 ? 0 : (one[at] ?? 0) - (other[at] ?? 0);
+}
 
 const busy = (): ChatError =>
   new ChatError('server_busy', 'Too many passwords are being checked.', { retryAfterSeconds: 2 });

@@ -10,8 +10,9 @@ export async function assembleGateway(
   adapters: Adapters,
 ): Promise<Gateway> {
   const database = await adapters.database();
-  const [facts, presence, subscriber, membership] = await Promise.all([
+  const [facts, rateLimits, presence, subscriber, membership] = await Promise.all([
     adapters.facts(),
+    adapters.rateLimits(),
     adapters.presence(),
     adapters.subscriber(),
     adapters.membership(),
@@ -24,6 +25,8 @@ export async function assembleGateway(
     database,
     subscriber,
     presence,
+    rateLimits,
+    maxSocketsPerUser: config.maxSocketsPerUser,
     allowedOrigin: createAllowedOrigin(config),
     trustProxy: config.trustProxy,
     log,

@@ -4,6 +4,7 @@ import { readMemberships } from '../db/queries/memberships.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
+import type { ConnectLimits } from './connect-limits.ts';
 import type { Connection } from './connections.ts';
 import { type Cursors, takeCursors } from './cursors.ts';
 import { frameOf } from './fan-out.ts';
@@ -36,7 +37,7 @@ export interface Admitted {
   /** Of the memberships. */
   version: number | undefined;
   /** Where the client gave cursors. */
-  resume: { cursors: Cursors; left: readonly Left[] } | undefined;
+  resume: { cursors: Cursors; left: Left } | undefined;
 }
 
 export interface Connecting {
@@ -60,13 +61,14 @@ export function createConnecting(deps: {
   verifyToken: VerifySocketToken;
   database: Database;
   users: Users;
+  limits: ConnectLimits;
   sessions: Sessions;
   sequencer: Sequencer;
   resume: Resume;
   watchMembership: (userId: string, chatId: string) => void;
   log: Logger;
 }): Connecting {
-  const { verifyToken, users, sessions, sequencer, resume, log } = deps;
+  const { verifyToken, users, limits, sessions, sequencer, resume, log } = deps;
   const membershipsOf = createBatcher<string, UserMemberships>({
     load: async (userIds) => {
       const byUser = await readMemberships(deps.database, userIds);
@@ -95,12 +97,12 @@ export function createConnecting(deps: {
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
       const known = await sequencer.hold(member, [...chatIds], readAt);
-      const left = cursors ? await resume.leftOf(member, cursors, memberships) : [];
+      const left = cursors && (await resume.leftOf(member, cursors, memberships));
       if (member.refused) throw member.refused;
       // Somebody added the user again since the memberships were read.
-      const cameBack = left.some(({ participation }) => participation?.present);
+      const cameBack = left?.participations.values().some(({ present }) => present);
       if (member.closed || (known && !member.stale && !cameBack)) {
-        return { member, memberships, version, resume: cursors && { cursors, left } };
+        return { member, memberships, version, resume: cursors && left && { cursors, left } };
       }
     }
     throw new ChatError('server_busy');
@@ -120,14 +122,17 @@ export function createConnecting(deps: {
   return {
     async admit({ id, connection, handshake }) {
       const identity = await verifyToken(tokenOf(handshake));
-      const cursors = takeCursors(handshake);
+      limits.assertRoom(identity.userId);
       const member = createMember(connection, id, identity);
       const subscribed = users.add(member);
       // Closed while the token was being checked: the event is over.
       if (!connection.carry(member, depart)) depart(member);
       try {
-        await subscribed;
-        return await settle(member, cursors);
+        const taken = limits.take(member.userId);
+        const everywhere = limits.assertRoomEverywhere(member.userId);
+        if (taken || everywhere) await Promise.all([subscribed, taken, everywhere]);
+        else await subscribed;
+        return await settle(member, takeCursors(handshake));
       } catch (error) {
         depart(member);
         throw error;

@@ -1,7 +1,14 @@
+import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
+import { reasonOf } from '../shared/loggable.ts';
+import { createRepeats } from '../shared/repeats.ts';
+import { createHandshakes, type Handshake, type HandshakeLimits } from './handshakes.ts';
 import {
+  firstPacketMs,
   fullPacketBudget,
+  isLarge,
   joinDeadlineMs,
+  mostBacklogBytes,
   type PacketBudget,
   pingIntervalMs,
   pingTimeoutMs,
@@ -9,6 +16,7 @@ import {
 } from './limits.ts';
 import type { Member } from './member.ts';
 import type { NativeSocket } from './native-room.ts';
+import { type ConnectRefusal, connectRefusal } from './refuse.ts';
 
 /**
  * One client's transport, whether the engine serves it or nobody but us, with what it has used up; times are of
@@ -22,12 +30,12 @@ export abstract class Connection implements PacketBudget {
   pingedAt = 0;
   closed = false;
   /** Until it has joined `/chat`. */
-  handshake: { address: string; beganAt: number } | undefined;
+  handshake: Handshake | undefined;
   #member: Member | undefined = undefined;
   #depart: ((member: Member) => void) | undefined = undefined;
 
   constructor(address: string) {
-    this.handshake = { address, beganAt: this.countedAt };
+    this.handshake = { address, beganAt: this.countedAt, upgrades: false, busy: false, places: undefined };
   }
 
   /** Bun's own socket; undefined while the connection is on long polling, or on its way to WebSocket. */
@@ -37,6 +45,8 @@ export abstract class Connection implements PacketBudget {
   abstract ping(): void;
   /** Calls back when there is a native socket, before anything is sent over it. */
   abstract onNative(callback: (ws: NativeSocket | undefined) => void): void;
+  /** Bytes that are held for a client that does not fetch them. */
+  abstract readonly backlog: number;
   /**
    * Closes the transport at once, not the namespace: a plain client comes back by itself. What was not written is
    * dropped.
@@ -49,6 +59,11 @@ export abstract class Connection implements PacketBudget {
     this.#member = member;
     this.#depart = depart;
     return true;
+  }
+
+  /** Not a packet has come yet. */
+  get silent(): boolean {
+    return this.budget === fullPacketBudget;
   }
 
   /** To be called once. */
@@ -72,29 +87,39 @@ export interface PingTimes {
 
 const defaultTimes: PingTimes = { intervalMs: pingIntervalMs, timeoutMs: pingTimeoutMs, sweepMs: 1_000 };
 
-/** How many connections may be there that have not joined `/chat`. */
-export interface HandshakeLimits {
-  /** Of all clients. */
-  most: number;
-  /** Of one address. */
-  mostOfAddress: number;
-}
-
 export interface Connections {
-  /** Whether there is room for one more handshake from this address. */
+  /** Makes room for one more handshake from this address. @returns false when there is none */
   mayBegin(address: string): boolean;
   add(connection: Connection): void;
+  /** Whether its CONNECT is being looked at: it is not closed to make room then. */
+  setBusy(connection: Connection, busy: boolean): void;
   /** It is in `/chat`: no handshake any more. */
   joined(connection: Connection): void;
   /** It is closed; its member departs. */
   remove(connection: Connection): void;
-  /** @returns false when the client sends too much: the connection is closed */
-  mayReceive(connection: Connection): boolean;
+  /** @returns false when the client sends too much, or too large a frame: the connection is closed */
+  mayReceive(connection: Connection, frame: unknown): boolean;
+  /**
+   * Its CONNECT has failed.
+   * @returns what to answer, if it is about the client itself; undefined once the connection is closed, and comes back
+   */
+  turnAway(connection: Connection, error: unknown): ConnectRefusal | undefined;
+  /** Clients only listen: what a program emits by mistake ends here. Told in the log, for its author to find. */
+  ignoreBinary(connection: Connection): void;
   /** The answer to a ping; one that nobody asked for is dropped, as the engine would start a timer for it. */
   onPong(connection: Connection): void;
   all(): ReadonlySet<Connection>;
   /** Ends the pings. */
   stop(): void;
+}
+
+/** What happened to some connections; of one of them the address. */
+interface Found {
+  level: 'info' | 'warn';
+  message: string;
+  address?: string | undefined;
+  code?: string | undefined;
+  reason?: string | undefined;
 }
 
 /**
@@ -105,27 +130,31 @@ export function createConnections(deps: {
   limits: HandshakeLimits;
   log: Logger;
   times?: PingTimes | undefined;
+  /** Bytes that may be held for all clients together. */
+  mostBacklog?: number;
 }): Connections {
-  const { limits, log, times = defaultTimes } = deps;
+  const { limits, log, times = defaultTimes, mostBacklog = mostBacklogBytes } = deps;
   const connections = new Set<Connection>();
-  let handshakes = 0;
-  /** Only of addresses with a handshake under way. */
-  const handshakesOf = new Map<string, number>();
-
-  function endHandshake(connection: Connection): void {
-    const { handshake } = connection;
-    if (!handshake) return;
-    connection.handshake = undefined;
-    const { address } = handshake;
-    handshakes -= 1;
-    const left = (handshakesOf.get(address) ?? 0) - 1;
-    if (left > 0) handshakesOf.set(address, left);
-    else handshakesOf.delete(address);
-  }
+  /** A line for each connection would be as many as an attacker likes. */
+  const repeats = createRepeats();
+  const tell = ({ level, message, ...fields }: Found) =>
+    repeats(`${fields.code} ${message}`, (connections) => log[level]({ connections, ...fields }, message));
+  const handshakes = createHandshakes(limits, (address) => {
+    tell({
+      level: 'warn',
+      message: 'connections that waited for their clients were closed to make room',
+      address,
+    });
+  });
 
   function sweep(): void {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
+    try {
+      dropBacklog();
+    } catch (error) {
+      log.error({ err: error }, 'what is held for clients could not be dropped');
+    }
     for (const connection of connections) {
       try {
         lookAfter(connection, now, epochSeconds);
@@ -135,12 +164,33 @@ export function createConnections(deps: {
     }
   }
 
+  /** At 10,000 sockets it takes a millisecond to ask them. */
+  function dropBacklog(): void {
+    let held = 0;
+    for (const { backlog } of connections) held += backlog;
+    if (held <= mostBacklog) return;
+    const fullest = [...connections]
+      .map((connection) => ({ connection, backlog: connection.backlog }))
+      .sort((a, b) => b.backlog - a.backlog);
+    for (const { connection, backlog } of fullest) {
+      if (held <= mostBacklog) return;
+      held -= backlog;
+      tell({
+        level: 'warn',
+        message: 'connections that do not read were closed: too much is held for all',
+      });
+      connection.close();
+    }
+  }
+
   function lookAfter(connection: Connection, now: number, epochSeconds: number): void {
-    const { handshake } = connection;
-    const ended =
-      connection.expired(epochSeconds) || (handshake && now - handshake.beganAt >= joinDeadlineMs);
-    if (ended) connection.close();
+    if (connection.expired(epochSeconds) || isLate(connection, now)) connection.close();
     else pingIfDue(connection, now);
+  }
+
+  function isLate({ handshake, silent }: Connection, now: number): boolean {
+    if (!handshake) return false;
+    return now - handshake.beganAt >= (silent && !handshake.upgrades ? firstPacketMs : joinDeadlineMs);
   }
 
   function pingIfDue(connection: Connection, now: number): void {
@@ -155,31 +205,61 @@ export function createConnections(deps: {
   const timer = setInterval(sweep, times.sweepMs);
 
   return {
-    mayBegin: (address) =>
-      handshakes < limits.most && (handshakesOf.get(address) ?? 0) < limits.mostOfAddress,
+    mayBegin(address) {
+      try {
+        return handshakes.makeRoom(address);
+      } catch (error) {
+        log.error({ err: error }, 'a connection could not be closed to make room');
+        return false;
+      }
+    },
 
     add(connection) {
       connections.add(connection);
       connection.pingAt = connection.countedAt + times.intervalMs;
-      const { handshake } = connection;
-      if (!handshake) return;
-      handshakes += 1;
-      handshakesOf.set(handshake.address, (handshakesOf.get(handshake.address) ?? 0) + 1);
+      handshakes.add(connection);
     },
 
-    joined: endHandshake,
+    setBusy({ handshake }, busy) {
+      if (handshake) handshake.busy = busy;
+    },
+    joined: handshakes.delete,
 
     remove(connection) {
       if (!connections.delete(connection)) return;
-      endHandshake(connection);
+      handshakes.delete(connection);
       connection.leave();
     },
 
-    mayReceive(connection) {
-      if (takePacket(connection, performance.now())) return true;
-      log.info('a connection sends too much and is closed');
+    mayReceive(connection, frame) {
+      const fits = connection.silent || !isLarge(frame);
+      if (fits && takePacket(connection, frame, performance.now())) return true;
+      const address = connection.handshake?.address;
+      tell({ level: 'info', message: 'connections sent too much and were closed', address });
       connection.close();
       return false;
+    },
+
+    turnAway(connection, error) {
+      const address = connection.handshake?.address;
+      const refusal = connectRefusal(error);
+      if (refusal) {
+        tell({ level: 'info', message: 'sockets were refused', address, code: refusal.data.code });
+        return refusal;
+      }
+      const message = 'sockets could not be admitted; they are closed and come back';
+      if (error instanceof ChatError) {
+        const reason = error.cause === undefined ? undefined : reasonOf(error.cause);
+        tell({ level: 'warn', message, address, code: error.code, reason });
+      } else {
+        log.warn({ err: error }, message);
+      }
+      connection.close();
+      return undefined;
+    },
+
+    ignoreBinary() {
+      tell({ level: 'info', message: 'connections sent binary packets, to which nobody listens' });
     },
 
     onPong(connection) {

@@ -1,10 +1,10 @@
 import { Connection, type Connections } from './connections.ts';
 import type { NativeSocket } from './native-room.ts';
+import { endNow } from './native-socket.ts';
 
 /** What of Bun's socket a connection uses. */
 export interface DirectSocket extends NativeSocket {
   cork<Result>(work: () => Result): Result;
-  close(): void;
 }
 
 /** A connection that is a WebSocket from the beginning, and that neither Socket.IO nor its engine knows of. */
@@ -24,6 +24,10 @@ export class DirectConnection extends Connection {
   /** It has been a native socket before anybody could ask. */
   onNative(): void {}
 
+  get backlog(): number {
+    return this.ws?.getBufferedAmount() ?? 0;
+  }
+
   send(frame: string): void {
     this.ws?.send(frame);
   }
@@ -35,6 +39,6 @@ export class DirectConnection extends Connection {
   close(): void {
     if (this.closed) return;
     this.#connections.remove(this);
-    this.ws?.close();
+    if (this.ws) endNow(this.ws);
   }
 }

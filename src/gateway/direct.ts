@@ -3,8 +3,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Connecting } from './connect.ts';
 import type { Connections } from './connections.ts';
 import { DirectConnection, type DirectSocket } from './direct-connection.ts';
-import { maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
-import { connectRefusal } from './refuse.ts';
+import { maxFirstFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
 
 /** Socket.IO protocol 5. */
 const connect = 0;
@@ -26,11 +25,14 @@ const opening = JSON.stringify({
   upgrades: [],
   pingInterval: pingIntervalMs,
   pingTimeout: pingTimeoutMs,
-  maxPayload: maxFrameBytes,
+  maxPayload: maxFirstFrameBytes,
 }).slice(1);
 
-/** `2` CONNECT 0, DISCONNECT 1, EVENT 2, ACK 3, and CONNECT_ERROR 4: those with attachments have no use here. */
-const isBinary = (text: string): boolean => text[1] === '5' || text[1] === '6';
+/** An attachment, as it is or in base64, or a packet of Socket.IO that promises some: they have no use here. */
+const isBinary = (message: string | Uint8Array): boolean =>
+  typeof message !== 'string' ||
+  message[0] === 'b' ||
+  (message[0] === '4' && (message[1] === '5' || message[1] === '6'));
 
 export interface Direct {
   /** For a WebSocket handshake that may begin. @returns whether it is one: then the request has been answered */
@@ -58,6 +60,7 @@ export function createDirect(deps: {
 
   async function join(connection: DirectConnection, auth: Record<string, unknown>): Promise<void> {
     connection.stage = 'joining';
+    connections.setBusy(connection, true);
     const id = crypto.randomUUID();
     try {
       const { authorization } = connection;
@@ -76,12 +79,14 @@ export function createDirect(deps: {
       });
     } catch (error) {
       if (connection.closed) return;
-      const refused = connection.stage === 'joining' ? connectRefusal(error) : undefined;
-      if (!refused) {
-        log.warn({ err: error }, 'a socket could not be admitted; it is closed and comes back');
+      if (connection.stage !== 'joining') {
+        log.warn({ err: error }, 'a socket could not go live and is closed');
         return connection.close();
       }
+      const refused = connections.turnAway(connection, error);
+      if (!refused) return;
       connection.stage = 'new';
+      connections.setBusy(connection, false);
       connection.send(`44/chat,${JSON.stringify({ message: refused.message, data: refused.data })}`);
     }
   }
@@ -111,11 +116,12 @@ export function createDirect(deps: {
     },
 
     message(connection, message) {
-      if (connection.closed || !connections.mayReceive(connection)) return;
+      if (connection.closed || !connections.mayReceive(connection, message)) return;
       if (typeof message === 'string' && message[0] === '3') return connections.onPong(connection);
-      if (typeof message !== 'string' || message[0] !== '4' || message.length === 1 || isBinary(message)) {
-        return connection.close();
+      if (typeof message !== 'string' || isBinary(message)) {
+        return connection.stage === 'joined' ? connections.ignoreBinary(connection) : connection.close();
       }
+      if (message[0] !== '4' || message.length === 1) return connection.close();
       let packet: Packet;
       try {
         packet = decoder.decodeString(message.slice(1));

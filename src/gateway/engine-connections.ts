@@ -1,8 +1,10 @@
 import type { Socket } from 'socket.io';
 import type { Logger } from '../shared/log.ts';
 import { Connection, type Connections } from './connections.ts';
+import { backlogLimitBytes } from './limits.ts';
 import type { NativeSocket } from './native-room.ts';
-import { nativeSocketOf } from './native-socket.ts';
+import { endNow, nativeSocketOf } from './native-socket.ts';
+import type { EngineSocketData } from './probe.ts';
 import { createSlimming } from './slim.ts';
 
 export type EngineConn = Socket['conn'];
@@ -17,6 +19,7 @@ interface EngineSocket {
   id: string;
   readyState: string;
   writeBuffer: unknown[];
+  transport: { writable: boolean; send(packets: Packet[]): void };
   onPacket(packet: Packet): void;
   sendPacket(type: 'ping'): void;
   pingIntervalTimer: ReturnType<typeof setTimeout> | undefined;
@@ -24,12 +27,9 @@ interface EngineSocket {
   off(event: 'close'): unknown;
 }
 
-/** `2` CONNECT 0, DISCONNECT 1, EVENT 2, ACK 3, and CONNECT_ERROR 4: those with attachments have no use here. */
+/** Socket.IO's packets with attachments have no use here, nor have the attachments. */
 const binaryPacket = /^[56]/;
-const isTextPacket = (data: unknown): boolean => typeof data === 'string' && !binaryPacket.test(data);
-
-/** A client on long polling that fetches nothing is closed at as much as a WebSocket is. */
-export const backlogLimitBytes = 1024 * 1024;
+const isBinary = (data: unknown): boolean => typeof data !== 'string' || binaryPacket.test(data);
 
 /** A connection that began with long polling; it may be a WebSocket by now. */
 class EngineConnection extends Connection {
@@ -77,10 +77,20 @@ class EngineConnection extends Connection {
     else (this.#conn as unknown as EngineSocket).sendPacket('ping');
   }
 
+  get backlog(): number {
+    return this.ws?.getBufferedAmount() ?? this.#backlog;
+  }
+
   close(): void {
+    const conn = this.#conn;
+    const { transport } = conn as unknown as EngineSocket;
     // `close()` of the engine waits until what it holds is fetched, which a client that is gone never does.
-    (this.#conn as unknown as EngineSocket).writeBuffer = [];
-    this.#conn.close();
+    (conn as unknown as EngineSocket).writeBuffer = [];
+    if (this.ws) endNow(this.ws);
+    // A poll that waits would be answered with the end of the connection, which python-socketio takes for the end of everything.
+    // Of a session that is unknown, as its next one says, every client comes back.
+    else if (transport.writable) transport.send([{ type: 'noop' }]);
+    conn.close();
   }
 }
 
@@ -94,8 +104,8 @@ export interface EngineConnections {
 }
 
 /**
- * Stands before all that clients send by way of the engine, on either transport. Too many packets, binary ones, or an error
- * in handling one close the connection.
+ * Stands before all that clients send by way of the engine, on either transport. Too many packets, or an error in handling one,
+ * close the connection.
  *
  * The engine keeps timers, closures and, through them, the whole request for each connection. Here a connection is a few
  * numbers: at 10,000 sockets that is 4 KB less for each.
@@ -114,14 +124,16 @@ export function createEngineConnections(deps: {
   function onPacket(this: EngineSocket, packet: Packet): void {
     const conn = this as unknown as EngineConn;
     const connection = states.get(conn);
-    if (!connection || this.readyState !== 'open' || !connections.mayReceive(connection)) return;
+    if (!connection || this.readyState !== 'open' || !connections.mayReceive(connection, packet.data)) return;
     if (packet.type === 'pong') {
       connections.onPong(connection);
       return;
     }
     try {
-      if (packet.type === 'message' && !isTextPacket(packet.data)) connection.close();
-      else if (!receive(conn, packet)) Object.getPrototypeOf(this).onPacket.call(this, packet);
+      if (packet.type === 'message' && isBinary(packet.data)) {
+        if (connection.socket && packet.data !== undefined) connections.ignoreBinary(connection);
+        else connection.close();
+      } else if (!receive(conn, packet)) Object.getPrototypeOf(this).onPacket.call(this, packet);
     } catch (error) {
       log.warn({ err: error }, 'a packet could not be handled; its connection is closed');
       connection.close();
@@ -138,6 +150,9 @@ export function createEngineConnections(deps: {
   }
 
   function onUpgrade(this: EngineSocket): void {
+    const { data } = nativeSocketOf(this as unknown as EngineConn) as unknown as { data: EngineSocketData };
+    if (data.probe) connections.remove(data.probe);
+    data.probe = undefined;
     const socket = states.get(this as unknown as EngineConn)?.socket;
     if (socket) slim(socket, onClose);
   }
@@ -150,7 +165,7 @@ export function createEngineConnections(deps: {
       // The engine's own listener, alone so far, holds the request; `onClose` does its work.
       raw.off('close');
       raw.on('close', onClose);
-      if (conn.transport.name === 'polling') raw.on('upgrade', onUpgrade);
+      raw.on('upgrade', onUpgrade);
       raw.onPacket = onPacket;
       const connection = new EngineConnection(conn, address);
       states.set(conn, connection);

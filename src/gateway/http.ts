@@ -1,7 +1,10 @@
 import { errorTable } from '../shared/errors.ts';
-import { maxFrameBytes } from './limits.ts';
+import type { AllowedOrigin } from '../shared/origins.ts';
+import { bareHeaders, strictTransport } from '../shared/security-headers.ts';
+import { maxFirstFrameBytes } from './limits.ts';
 
 /** Codes of the Engine.IO protocol. */
+export const unknownSid = 1;
 export const badRequest = 3;
 export const forbidden = 4;
 
@@ -26,21 +29,25 @@ export function refuseRequest(request: Request, url: URL): Response | undefined 
   // The engine reads a body whole before it looks at its size.
   const length = request.headers.get('content-length');
   if (length === null) return refusal(411, badRequest, 'a body needs a Content-Length');
-  if (!(Number(length) <= maxFrameBytes)) return refusal(413, badRequest, errorTable.body_too_large.title);
+  if (!(Number(length) <= maxFirstFrameBytes))
+    return refusal(413, badRequest, errorTable.body_too_large.title);
   return undefined;
 }
 
-/** A connect over WebSocket alone, as most are. */
-export function isWebSocketHandshake(request: Request, { searchParams }: URL): boolean {
+/** Of a session that is to begin; an empty `sid` is none, to the engine too. */
+export function isHandshake({ method }: Request, { searchParams }: URL): boolean {
+  const transport = searchParams.get('transport');
   return (
-    request.method === 'GET' &&
-    searchParams.get('transport') === 'websocket' &&
+    method === 'GET' &&
+    (transport === 'polling' || transport === 'websocket') &&
     searchParams.get('EIO') === '4' &&
-    !searchParams.has('sid')
+    !searchParams.get('sid')
   );
 }
 
 export const socketPath = '/socket.io/';
+/** Of all that is the gateway's on a port that it shares. */
+export const socketUrl = /^(?:https?:\/\/[^/?#]*)?\/socket\.io(?:[/?#]|$)/;
 const plainHandshake = `${socketPath}?EIO=4&transport=websocket`;
 
 /** The same as plain clients write it, to the letter: it needs no parsing, which would be 6 µs of a connect's hundred. */
@@ -54,25 +61,47 @@ export function isPlainHandshake({ method, headers, url }: Request): boolean {
   );
 }
 
-/** Long polling from a page of another origin needs these; without an allowed origin there are none. */
-export function addCorsHeaders(
+/**
+ * What every answer has. Long polling from a page of another origin needs the latter part of it; without an allowed origin there
+ * is none.
+ */
+export function addHeaders(
   headers: Headers,
   request: Request,
-  allowedOrigin: (origin: string) => boolean,
+  { allowedOrigin, trustProxy }: { allowedOrigin: AllowedOrigin; trustProxy: boolean },
 ): void {
+  for (const [name, value] of Object.entries(bareHeaders)) headers.set(name, value);
+  const strict = strictTransport(request.headers, trustProxy);
+  if (strict !== undefined) headers.set('Strict-Transport-Security', strict);
   headers.append('Vary', 'Origin');
   const origin = request.headers.get('origin');
-  if (origin === null || !allowedOrigin(origin)) return;
+  if (origin === null || !allowedOrigin(origin, request)) return;
   headers.set('Access-Control-Allow-Origin', origin);
   headers.set('Access-Control-Allow-Credentials', 'true');
 }
 
-export function preflight(request: Request, allowedOrigin: (origin: string) => boolean): Response {
+/**
+ * A request with an address that can be parsed, which those of some clients are not: HTTP/1.0 needs no `Host`, and in it
+ * anything may stand.
+ * @returns undefined for one whose Host is no host (RFC 9112, 3.2)
+ */
+export function readable(request: Request): Request | undefined {
+  if (URL.canParse(request.url)) return request;
+  const target = `http://localhost${request.url}`;
+  return request.headers.get('host') || !URL.canParse(target) ? undefined : new Request(target, request);
+}
+
+/** Names of headers, with commas between them. */
+const headerNames = /^[\w!#$%&'*+.^`|~, -]{1,2000}$/;
+
+/** Pages send what they like: `extraHeaders` of a client, those of a tracer. */
+export function preflight(request: Request): Response {
+  const wanted = request.headers.get('access-control-request-headers') ?? '';
   const headers = new Headers({
     'Access-Control-Allow-Methods': 'GET, POST',
-    'Access-Control-Allow-Headers': 'Authorization, Content-Type',
+    'Access-Control-Allow-Headers': headerNames.test(wanted) ? wanted : 'Authorization, Content-Type',
     'Access-Control-Max-Age': '600',
+    Vary: 'Access-Control-Request-Headers',
   });
-  addCorsHeaders(headers, request, allowedOrigin);
   return new Response(null, { status: 204, headers });
 }

@@ -1,16 +1,30 @@
-/** Clients only listen: the largest honest frame is a CONNECT with a token and a thousand cursors (some 60 KB). */
+/** Of the first frame, the CONNECT: five thousand cursors are some 245 KB, although no more than a thousand are taken. */
+export const maxFirstFrameBytes = 256 * 1024;
+/** Of every other: clients only listen. */
 export const maxFrameBytes = 64 * 1024;
+/** A connection of which nothing has come by then is closed: an honest client speaks at once. */
+export const firstPacketMs = 2_000;
 /** A connection that has not joined `/chat` by then is closed. */
 export const joinDeadlineMs = 10_000;
-/** Connections that have not joined `/chat`, of all clients: beyond that new ones are sent away for a second. */
+/** Connections that have not joined `/chat`, of all clients: beyond that one that waits for its client is closed for each new one. */
 export const mostHandshakes = 2_000;
+/** The same of one network, a /48 of IPv6, of which anybody may have one. */
+export const mostHandshakesOfNetwork = 1_000;
 /**
- * The same of one address, so that one cannot keep all others out by opening connections and saying nothing. A quarter:
- * behind one address there may be an office, or every client where a proxy is not trusted with their addresses. A connect
- * takes a fraction of a second, so even then a thousand who come back at once are all in after the second or two that plain
- * clients wait before they try again.
+ * The same of one address. A quarter: behind one address there may be an office, or every client where a proxy is not trusted with
+ * their addresses. A connect takes a fraction of a second, so even then a thousand who come back at once are all in after the
+ * second or two that plain clients wait before they try again.
  */
 export const mostHandshakesOfAddress = 500;
+/**
+ * What a client has not fetched: beyond that it is closed, over WebSocket and on long polling. Twice what a resume may tell, so
+ * that no client is closed for having been told it.
+ */
+export const backlogLimitBytes = 512 * 1024;
+/** The same of all clients: when some thousand stop reading at once, those with the most are closed. */
+export const mostBacklogBytes = 256 * 1024 * 1024;
+/** A poll waits as long as a ping's interval, and proxies keep a connection for 60 s, in which it must not end while they use it. */
+export const idleSeconds = 75;
 export const pingIntervalMs = 25_000;
 export const pingTimeoutMs = 20_000;
 
@@ -26,10 +40,27 @@ export interface PacketBudget {
 
 export const fullPacketBudget = burstPackets;
 
-/** Takes one packet from the budget. @returns false when there is none left */
-export function takePacket(left: PacketBudget, now: number): boolean {
+/** Of a large frame so much counts as a packet, as it takes longer to be read; the largest counts as no more than so many. */
+const bytesAPacket = 4096;
+const mostPackets = 20;
+
+/** Takes one frame from the budget. @returns false when there is not so much left */
+export function takePacket(left: PacketBudget, frame: unknown, now: number): boolean {
   const earned = ((now - left.countedAt) / 1000) * packetsASecond;
-  left.budget = Math.min(burstPackets, left.budget + earned) - 1;
+  const packets = Math.min(mostPackets, 1 + Math.floor(lengthOf(frame) / bytesAPacket));
+  left.budget = Math.min(burstPackets, left.budget + earned) - packets;
   left.countedAt = now;
   return left.budget >= 0;
+}
+
+/** Of what a packet of the engine carries, too, which for a pong is nothing. */
+function lengthOf(frame: unknown): number {
+  return typeof frame === 'string' || frame instanceof Uint8Array ? frame.length : 0;
+}
+
+/** Too large for any frame but the first. */
+export function isLarge(frame: unknown): boolean {
+  if (typeof frame !== 'string') return frame instanceof Uint8Array && frame.byteLength > maxFrameBytes;
+  // A character has three bytes at most.
+  return frame.length * 3 > maxFrameBytes && Buffer.byteLength(frame) > maxFrameBytes;
 }

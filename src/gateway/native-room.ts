@@ -6,6 +6,12 @@ export interface NativeSocket {
   send(frame: Frame): number;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
+  /** Bytes that it was given to send and has not written yet. */
+  getBufferedAmount(): number;
+  /** After what it was given to send has been written. */
+  close(): void;
+  /** At once. */
+  terminate(): void;
 }
 
 /** Who can be in a native room. */

@@ -11,12 +11,11 @@ import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
 import type { Sequencer } from './sequencer.ts';
 
-/** A chat that the client names and its user takes no part in. */
+/** The chats that the client names and its user takes no part in. */
 export interface Left {
-  chatId: string;
-  cursor: number;
-  /** Undefined where the user never took part, as far as PostgreSQL knows. */
-  participation: Participation | undefined;
+  chatIds: readonly string[];
+  /** What became of the user in those of them that there was a part in. */
+  participations: ReadonlyMap<string, Participation>;
 }
 
 /** A connect with cursors: what the client knows, and what PostgreSQL says. */
@@ -24,12 +23,12 @@ export interface Resumption {
   member: Member;
   cursors: Cursors;
   memberships: readonly Membership[];
-  left: readonly Left[];
+  left: Left;
 }
 
 export interface Resume {
   /** What became of the chats that the client names and its user is not in. */
-  leftOf(member: Member, cursors: Cursors, memberships: readonly Membership[]): Promise<Left[]>;
+  leftOf(member: Member, cursors: Cursors, memberships: readonly Membership[]): Promise<Left>;
   /**
    * In the tick in which CONNECT is answered: tells what was missed and goes live, in each chat without a seam. Resolves
    * when all of it has been sent.
@@ -37,18 +36,34 @@ export interface Resume {
   start(resumption: Resumption): Promise<unknown>;
 }
 
+/** Of one statement, if it is for more than one connect. */
 const mostPairs = 1_000;
+/** So many chats that are not there are said to be so one by one; of more the list says which are left. */
+const mostGone = 20;
+
+/** What one connect asks, in one answer: a client may name a thousand chats that never were. */
+interface LeftWanted {
+  socketId: string;
+  userId: string;
+  chatIds: readonly string[];
+}
 
 export function createResume(deps: { database: Database; sequencer: Sequencer; chatOf: ChatOf }): Resume {
   const { database, sequencer, chatOf } = deps;
-  const participationOf = createBatcher<{ userId: string; chatId: string }, Participation | undefined>({
-    load: async (pairs) => {
-      const rows = await readParticipations(database, pairs);
-      const byPair = new Map(rows.map((row) => [`${row.userId} ${row.chatId}`, row]));
-      return pairs.map(({ userId, chatId }) => byPair.get(`${userId} ${chatId}`));
+  const participationsOf = createBatcher<LeftWanted, ReadonlyMap<string, Participation>>({
+    load: async (wanted) => {
+      const userIds = wanted.flatMap(({ userId, chatIds }) => chatIds.map(() => userId));
+      const chatIds = wanted.flatMap((one) => one.chatIds);
+      const byUser = Map.groupBy(
+        await readParticipations(database, userIds, chatIds),
+        ({ userId }) => userId,
+      );
+      return wanted.map(({ userId }) => new Map(byUser.get(userId)?.map((row) => [row.chatId, row])));
     },
-    keyOf: ({ userId, chatId }) => `${userId} ${chatId}`,
+    keyOf: ({ socketId }) => socketId,
     mostKeys: mostPairs,
+    weightOf: ({ chatIds }) => chatIds.length,
+    mostWeight: mostPairs,
   });
 
   async function enter(member: Member, chatId: string, head: number): Promise<void> {
@@ -56,35 +71,32 @@ export function createResume(deps: { database: Database; sequencer: Sequencer; c
   }
 
   return {
-    leftOf({ userId }, cursors, memberships) {
+    async leftOf({ socketId, userId }, { byChat }, memberships) {
       const present = new Set(memberships.map(({ chatId }) => chatId));
-      const named = [...cursors].filter(([chatId]) => !present.has(chatId));
-      return Promise.all(
-        named.map(async ([chatId, cursor]) => ({
-          chatId,
-          cursor,
-          participation: await participationOf({ userId, chatId }),
-        })),
-      );
+      const chatIds = [...byChat.keys()].filter((chatId) => !present.has(chatId));
+      const participations =
+        chatIds.length === 0 ? none : await participationsOf({ socketId, userId, chatIds });
+      return { chatIds, participations };
     },
 
     start({ member, cursors, memberships, left }) {
+      const { byChat, more } = cursors;
       const allowance = createAllowance();
-      for (const one of left) tellLeft(member, one, allowance);
-
       const held = memberships.filter(({ chatId }) => member.chats.has(chatId));
-      const unnamed = held.filter(({ chatId }) => !cursors.has(chatId));
+      const unnamed = held.filter(({ chatId }) => !byChat.has(chatId));
       const named = held.flatMap(({ chatId, head }) => {
-        const cursor = cursors.get(chatId);
+        const cursor = byChat.get(chatId);
         return cursor === undefined ? [] : [{ chatId, head, cursor, missed: head - cursor }];
       });
       const joins: Promise<void>[] = [];
       let listReset = false;
-      /** Once for all chats that the client does not know and that are too many to be shown to it. */
+      /** Once for all chats that are too many to be told of, those that the client knows or does not know. */
       const resetList = () => {
         if (!listReset) member.send(resetFrame({}));
         listReset = true;
       };
+      if (more) resetList();
+      tellLeft(member, byChat, left, { allowance, resetList });
 
       const show = async (chatId: string): Promise<void> => {
         const chat = await chatOf({ chatId, userId: member.userId });
@@ -95,7 +107,7 @@ export function createResume(deps: { database: Database; sequencer: Sequencer; c
         else resetList();
         await enter(member, chatId, chat.eventSequence);
       };
-      const toShow = allowance.takeEvents(unnamed.length);
+      const toShow = !more && allowance.takeEvents(unnamed.length);
       if (!toShow) resetList();
       for (const { chatId, head } of unnamed) {
         joins.push(toShow ? show(chatId) : enter(member, chatId, head));
@@ -140,15 +152,33 @@ function createAllowance(): Allowance {
   };
 }
 
-/** The event that removed the user, unless it was told before. */
-function tellLeft(member: Member, { chatId, cursor, participation }: Left, allowance: Allowance): void {
-  // Not there for this user, or not any more: reading it says so.
-  if (!participation || cursor > participation.head) {
-    member.send(resetFrame({ chatId }));
-    return;
+/**
+ * Of each chat that was left the event that removed the user, unless it was told before. Whoever is not in a chat learns
+ * nothing of what came later in it: not from any number that they may try, and not whether it is there.
+ */
+function tellLeft(
+  member: Member,
+  cursors: ReadonlyMap<string, number>,
+  { chatIds, participations }: Left,
+  { allowance, resetList }: { allowance: Allowance; resetList: () => void },
+): void {
+  const gone: string[] = [];
+  for (const chatId of chatIds) {
+    const participation = participations.get(chatId);
+    const cursor = cursors.get(chatId) ?? 0;
+    // A number above the removal is none that was told, but in a database that was restored since.
+    if (!participation || cursor > participation.changedEventSequence) gone.push(chatId);
+    else if (cursor < participation.changedEventSequence) tellRemoval(member, participation, allowance);
   }
-  const { participant, changedEventSequence } = participation;
-  if (cursor >= changedEventSequence) return;
+  if (gone.length > mostGone) resetList();
+  else for (const chatId of gone) member.send(resetFrame({ chatId }));
+}
+
+function tellRemoval(
+  member: Member,
+  { chatId, participant, changedEventSequence }: Participation,
+  allowance: Allowance,
+): void {
   const event: ParticipantEvent = {
     chatId,
     participant: { ...participant, online: true },
@@ -158,3 +188,5 @@ function tellLeft(member: Member, { chatId, cursor, participation }: Left, allow
   const fits = allowance.takeEvents(1) && allowance.takeBytes(frame);
   member.send(fits ? frame : resetFrame({ chatId }));
 }
+
+const none: ReadonlyMap<string, Participation> = new Map();

@@ -1,5 +1,6 @@
 import { endUnnoticed, type HttpServer, listen } from '../shared/http-server.ts';
 import type { Lifecycle } from '../shared/lifecycle.ts';
+import type { Logger } from '../shared/log.ts';
 import type { Gateway } from './server.ts';
 
 /**
@@ -14,20 +15,20 @@ export function serveGateway(options: {
   port: number;
   variable: 'PORT' | 'GATEWAY_PORT';
   lifecycle: Lifecycle;
+  log: Logger;
   /** How long others may take to notice that this process is leaving. */
   shutdownDelayMs: number;
   /** Over how long the sockets are closed. */
   drainMs?: number;
 }): HttpServer {
-  const { gateway, others, host, port, variable, lifecycle, shutdownDelayMs, drainMs } = options;
+  const { gateway, others, host, port, variable, lifecycle, log, shutdownDelayMs, drainMs } = options;
   const http = listen<never>(
     {
       host,
       port,
+      log,
       fetch: (request, server) =>
-        gateway.handles(new URL(request.url).pathname)
-          ? gateway.fetch(request, server)
-          : others(request, server),
+        gateway.handles(request.url) ? gateway.fetch(request, server) : others(request, server),
       websocket: gateway.websocket as Bun.WebSocketHandler<never>,
       idleTimeout: gateway.idleTimeout,
     },

@@ -1,29 +1,36 @@
 import type { Database } from '../db/database.ts';
+import type { RateLimits } from '../shared/admission/admission.ts';
 import { addressOf } from '../shared/client-address.ts';
 import { createForwardedWarning } from '../shared/forwarded-warning.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/notifications/notifications.ts';
+import type { AllowedOrigin } from '../shared/origins.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import { createReadPage } from './change.ts';
 import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { createConnecting, type VerifySocketToken } from './connect.ts';
-import { createConnections, type HandshakeLimits, type PingTimes } from './connections.ts';
+import { createConnectLimits } from './connect-limits.ts';
+import { createConnections, type PingTimes } from './connections.ts';
 import { createDirect } from './direct.ts';
 import { closeInSlices } from './drain.ts';
-import { backlogLimitBytes } from './engine-connections.ts';
 import { createFanOut } from './fan-out.ts';
+import type { HandshakeLimits } from './handshakes.ts';
 import {
+  addHeaders,
   badRequest,
   forbidden,
+  isHandshake,
   isPlainHandshake,
-  isWebSocketHandshake,
   preflight,
+  readable,
   refusal,
   refuseRequest,
   socketPath,
+  socketUrl,
+  unknownSid,
 } from './http.ts';
-import { maxFrameBytes, mostHandshakes, mostHandshakesOfAddress, pingIntervalMs } from './limits.ts';
+import { idleSeconds, mostHandshakes, mostHandshakesOfAddress, mostHandshakesOfNetwork } from './limits.ts';
 import { createMembershipWatch } from './membership-watch.ts';
 import type { Publish } from './native-room.ts';
 import { createNotificationRoutes } from './notification-routes.ts';
@@ -40,12 +47,14 @@ export interface GatewayOptions {
   database: Database;
   subscriber: Subscriber;
   presence: Presence;
+  rateLimits: RateLimits;
+  maxSocketsPerUser: number;
   /** Whether pages of this origin may connect; a request without Origin always may. */
-  allowedOrigin: (origin: string) => boolean;
+  allowedOrigin: AllowedOrigin;
   log: Logger;
   /** Whether the last entry of X-Forwarded-For is the client's address, because a proxy of ours wrote it. */
   trustProxy: boolean;
-  /** Connections that have not joined `/chat` yet; beyond that new ones are sent away for a second. */
+  /** Connections that have not joined `/chat` yet. */
   handshakeLimits?: HandshakeLimits;
   /** The longest time between two comparisons of what is local with PostgreSQL, in milliseconds. */
   comparisonMs?: number;
@@ -55,11 +64,11 @@ export interface GatewayOptions {
 
 /** What `Bun.serve` needs, alone or beside the api's app on one port. */
 export interface Gateway {
-  handles(path: string): boolean;
+  handles(url: string): boolean;
   /** An upgrade is answered by Bun: what is returned then is not looked at. */
   fetch(request: Request, server: Bun.Server<never>): Response | Promise<Response>;
   websocket: GuardedWebSocketHandler;
-  /** Seconds; for `Bun.serve`, above the ping interval so that a poll may last. */
+  /** Seconds, for `Bun.serve`. */
   idleTimeout: number;
   /**
    * Takes no new connections and closes the others' transports, spread over the time given, so that they do not all
@@ -85,6 +94,12 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
   const users = createUsers({ subscriber, presence, log });
+  const limits = createConnectLimits({
+    rateLimits: options.rateLimits,
+    presence: options.presence,
+    users,
+    maxSocketsPerUser: options.maxSocketsPerUser,
+  });
   const sessions = createSessions({ database, users, log });
   const chatOf = createChatOf({ database, presence: options.presence });
   const watchMembership = createMembershipWatch({
@@ -105,6 +120,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     verifyToken: options.verifyToken,
     database,
     users,
+    limits,
     sessions,
     sequencer,
     resume: createResume({ database, sequencer, chatOf }),
@@ -134,10 +150,14 @@ export function createGateway(options: GatewayOptions): Gateway {
 
   const mayConnect = (request: Request): boolean => {
     const origin = request.headers.get('origin');
-    return origin === null || allowedOrigin(origin);
+    return origin === null || allowedOrigin(origin, request);
   };
   const connections = createConnections({
-    limits: options.handshakeLimits ?? { most: mostHandshakes, mostOfAddress: mostHandshakesOfAddress },
+    limits: options.handshakeLimits ?? {
+      most: mostHandshakes,
+      mostOfNetwork: mostHandshakesOfNetwork,
+      mostOfAddress: mostHandshakesOfAddress,
+    },
     log,
     times: options.pingTimes,
   });
@@ -146,45 +166,69 @@ export function createGateway(options: GatewayOptions): Gateway {
     connecting,
     publish,
     mayConnect,
-    allowedOrigin,
-    addressOf: (request, server) => addressOf(request, server, trustProxy),
     draining: () => draining,
     log,
   });
   const direct = createDirect({ io: socketIo.io, connections, connecting, log });
 
-  function handshake(
+  /** A session, or the WebSocket that a session on long polling goes over to. */
+  function begin(
     request: Request,
     server: Bun.Server<never>,
-    overWebSocket: boolean,
+    directly: boolean,
   ): Response | Promise<Response> {
     warnOfForwarded(request);
     const address = addressOf(request, server, trustProxy);
+    const waitMs = limits.begin(address);
+    if (waitMs > 0) {
+      return refusal(429, forbidden, 'rate_limited', { 'Retry-After': `${Math.ceil(waitMs / 1000)}` });
+    }
     if (draining || !connections.mayBegin(address)) {
       return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
     }
-    if (!overWebSocket || !mayConnect(request)) return socketIo.fetch(request, server);
+    if (!directly) return socketIo.fetch(request, server, address);
     // An upgrade that Bun does not take, for want of a key, say.
     return direct.upgrade(request, server, address) ? upgraded : refusal(400, badRequest, 'Bad request');
   }
 
+  function answer(given: Request, server: Bun.Server<never>): Response | Promise<Response> {
+    const request = readable(given);
+    if (!request) return refusal(400, badRequest, 'Bad request');
+    const url = new URL(request.url);
+    if (url.pathname !== socketPath) return new Response(null, { status: 404 });
+    if (request.method === 'OPTIONS') return preflight(request);
+    const refused = refuseRequest(request, url);
+    if (refused) return refused;
+    const sid = url.searchParams.get('sid');
+    const session = sid ? socketIo.session(sid) : undefined;
+    if (sid && !session) return refusal(400, unknownSid, 'Session ID unknown');
+    const overWebSocket = url.searchParams.get('transport') === 'websocket';
+    if (session?.handshake && overWebSocket) session.handshake.upgrades = true;
+    const begins = sid ? overWebSocket : isHandshake(request, url);
+    // What begins nothing is a session's own, or refused by the engine.
+    if (!begins || !mayConnect(request)) return socketIo.fetch(request, server);
+    return begin(request, server, overWebSocket && !sid);
+  }
+
+  /** An answer to a request that has become a WebSocket is looked at by nobody. */
+  async function withHeaders(request: Request, answering: Response | Promise<Response>): Promise<Response> {
+    const answered = await answering;
+    if (answered !== upgraded) addHeaders(answered.headers, request, { allowedOrigin, trustProxy });
+    return answered;
+  }
+
   return {
-    handles: (pathname) => pathname === '/socket.io' || pathname.startsWith(socketPath),
+    handles: (url) => socketUrl.test(url),
 
     fetch(request, server) {
       carriers.add(server);
-      if (isPlainHandshake(request)) return handshake(request, server, true);
-      const url = new URL(request.url);
-      if (url.pathname !== socketPath) return new Response(null, { status: 404 });
-      if (request.method === 'OPTIONS') return preflight(request, allowedOrigin);
-      const refused = refuseRequest(request, url);
-      if (refused) return refused;
-      if (url.searchParams.has('sid')) return socketIo.fetch(request, server);
-      return handshake(request, server, isWebSocketHandshake(request, url));
+      const plain = isPlainHandshake(request) && mayConnect(request);
+      const answering = plain ? begin(request, server, true) : answer(request, server);
+      return answering === upgraded ? answering : withHeaders(request, answering);
     },
 
-    websocket: guardWebSocket(socketIo.websocket, direct, { backlogLimitBytes, maxFrameBytes, log }),
-    idleTimeout: Math.ceil((2 * pingIntervalMs) / 1000),
+    websocket: guardWebSocket(socketIo.websocket, direct, { connections, log }),
+    idleTimeout: idleSeconds,
 
     async drain(overMs = drainMs) {
       draining = true;

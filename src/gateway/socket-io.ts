@@ -4,20 +4,23 @@ import type { Logger } from '../shared/log.ts';
 import type { Admitted, Connecting } from './connect.ts';
 import type { Connection, Connections } from './connections.ts';
 import { createEngineConnections, type EngineConn } from './engine-connections.ts';
-import { addCorsHeaders, forbidden, refusal, socketPath } from './http.ts';
-import { joinDeadlineMs, maxFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
+import { forbidden, refusal, socketPath } from './http.ts';
+import { joinDeadlineMs, maxFirstFrameBytes, pingIntervalMs, pingTimeoutMs } from './limits.ts';
 import { nativeAdapter } from './native-adapter.ts';
 import type { Publish } from './native-room.ts';
-import { connectRefusal } from './refuse.ts';
+import { Probe } from './probe.ts';
 
 /** Private to the engine. */
 interface EngineInternals {
-  clients: Map<string, unknown>;
+  clients: Map<string, EngineConn>;
 }
 
 export interface SocketIo {
   io: SocketServer;
-  fetch(request: Request, server: Bun.Server<never>): Promise<Response>;
+  /** On long polling, or on a WebSocket that has taken its place; undefined for one that is not there. */
+  session(sid: string): Connection | undefined;
+  /** @param address of one that begins something: a session, or a WebSocket */
+  fetch(request: Request, server: Bun.Server<never>, address?: string): Promise<Response>;
   websocket: ReturnType<Engine['handler']>['websocket'];
 }
 
@@ -27,27 +30,26 @@ export function createSocketIo(deps: {
   connecting: Connecting;
   publish: Publish;
   mayConnect: (request: Request) => boolean;
-  allowedOrigin: (origin: string) => boolean;
-  addressOf: (request: Request, server: Bun.Server<never>) => string;
   draining: () => boolean;
   log: Logger;
 }): SocketIo {
-  const { connections, connecting, mayConnect, allowedOrigin, log } = deps;
+  const { connections, connecting, mayConnect, log } = deps;
   const engine = new Engine({
     path: socketPath,
     pingInterval: pingIntervalMs,
     pingTimeout: pingTimeoutMs,
-    maxHttpBufferSize: maxFrameBytes,
+    maxHttpBufferSize: maxFirstFrameBytes,
     // The engine puts the reason into its answer: an Error would become {}.
     allowRequest: (request) =>
       mayConnect(request) ? Promise.resolve() : Promise.reject('origin_not_allowed'),
-    editResponseHeaders: (headers, request) => addCorsHeaders(headers, request, allowedOrigin),
   });
+  /** Of the requests that the engine has in hand. */
+  const addresses = new WeakMap<Request, string>();
   const { clients } = engine as unknown as EngineInternals;
   const engineConnections = createEngineConnections({ connections, clients, log });
   // Before Socket.IO's own listener: the guard is there for the first packet.
-  engine.on('connection', (conn, request, server) => {
-    const address = deps.addressOf(request, server as never);
+  engine.on('connection', (conn, request) => {
+    const address = addresses.get(request) ?? 'unknown';
     const connection = engineConnections.take(conn as unknown as EngineConn, address);
     if (deps.draining()) connection.close();
   });
@@ -75,6 +77,7 @@ export function createSocketIo(deps: {
     };
     if (!connection || joining.has(connection)) return turnAway();
     joining.add(connection);
+    connections.setBusy(connection, true);
     connecting.admit({ id: socket.id, connection, handshake: socket.handshake }).then(
       (admission) => {
         admitted.set(socket, admission);
@@ -82,10 +85,9 @@ export function createSocketIo(deps: {
       },
       (error) => {
         joining.delete(connection);
-        const refused = connectRefusal(error);
-        if (refused) return next(refused);
-        log.warn({ err: error }, 'a socket could not be admitted; it is closed and comes back');
-        turnAway();
+        connections.setBusy(connection, false);
+        // Answered even if it is closed, as above.
+        next(connections.turnAway(connection, error) ?? new Error('closed'));
       },
     );
   });
@@ -113,9 +115,20 @@ export function createSocketIo(deps: {
 
   return {
     io,
-    async fetch(request, server) {
+    session(sid) {
+      const conn = clients.get(sid);
+      return conn && engineConnections.of(conn);
+    },
+    async fetch(request, server, address = 'unknown') {
+      addresses.set(request, address);
+      // All of the engine's WebSockets begin as probes: what is one from its beginning is served without it.
+      const upgrade = (probing: Request, options: { data?: object }) =>
+        server.upgrade(probing, {
+          ...options,
+          data: { ...options.data, probe: new Probe(connections, address) } as never,
+        });
       try {
-        return await engine.handleRequest(request, server as never);
+        return await engine.handleRequest(request, { upgrade } as never);
       } catch (error) {
         log.warn({ err: error }, 'a request could not be handled');
         return refusal(400, forbidden, 'Bad request');

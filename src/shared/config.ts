@@ -8,6 +8,7 @@ import {
 import { AddressProblem, parseBrokerHosts, parseBrokerUri } from './broker-address.ts';
 import { brokerAddressOf, brokerProblems } from './broker-environment.ts';
 import { publicKeyProblem } from './key-strength.ts';
+import { listedOrigin } from './origins.ts';
 import { secretWeakness } from './secret-strength.ts';
 import {
   defaultCredentials,
@@ -145,11 +146,12 @@ const variables = v.object({
   CORS_ORIGINS: v.optional(
     v.pipe(
       text,
-      v.transform((value) => value.split(',').map((origin) => origin.trim().replace(/\/$/, ''))),
-      v.everyItem(
-        (origin) => URL.canParse(origin) && new URL(origin).origin === origin,
-        'must be origins like https://app.example.com, separated by commas',
-      ),
+      v.rawTransform(({ dataset, addIssue, NEVER }) => {
+        const entries = dataset.value.split(',').map(listedOrigin);
+        for (const entry of entries) if ('problem' in entry) addIssue({ message: entry.problem });
+        const origins = entries.flatMap((entry) => ('origin' in entry ? entry.origin : []));
+        return origins.length === entries.length ? origins : NEVER;
+      }),
     ),
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
@@ -217,6 +219,7 @@ const variables = v.object({
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
   RATE_LIMIT_INVITE: v.optional(perMinute, '2000'),
+  MAX_SOCKETS_PER_USER: v.optional(integer(1, 1_000_000), '20'),
 });
 
 export const isVariable = (name: string): boolean => Object.hasOwn(variables.entries, name);
@@ -335,6 +338,7 @@ export function parseConfig(
       maxRetries: env.RABBITMQ_CHAT_MAX_RETRIES,
     },
     notificationChannel: env.CHAT_NOTIFICATION_CHANNEL,
+    maxSocketsPerUser: env.MAX_SOCKETS_PER_USER,
     auth: {
       /** Undefined in development: `tokenSecret()` makes one. */
       secret: env.JWT_SECRET,

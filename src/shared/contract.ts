@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'email_taken'
   | 'chat_is_direct'
   | 'recently_left'
+  | 'too_many_sockets'
   | 'idempotency_conflict'
   | 'body_too_large'
   | 'unsupported_media_type'
@@ -168,7 +169,7 @@ export interface ChangesPage {
 /** What a socket gives as `auth`. With `cursors` it is told what it missed since; without, only what is new. */
 export interface SocketAuth {
   token: string;
-  /** The highest `eventSequence` seen of each chat, of 1,000 chats at most. */
+  /** The highest `eventSequence` seen of each chat; of more than 1,000 the last ones are taken. */
   cursors?: Record<string, number>;
 }
 

@@ -20,6 +20,7 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   email_taken: { status: 409, title: 'The email is taken' },
   chat_is_direct: { status: 409, title: 'A direct chat keeps its two participants' },
   recently_left: { status: 409, title: 'Somebody has left this chat within the last day' },
+  too_many_sockets: { status: 409, title: 'The user has too many sockets open' },
   idempotency_conflict: { status: 409, title: 'The clientMessageId was used for another message' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be application/json' },

@@ -1,5 +1,7 @@
 import type { Lifecycle } from './lifecycle.ts';
+import type { Logger } from './log.ts';
 import { StartError } from './start-error.ts';
+import { unexpectedError } from './unexpected-error.ts';
 
 /** How long requests in hand may take to finish once the server is told to stop. */
 const drainMs = 5_000;
@@ -17,6 +19,8 @@ export interface ListenOptions<Data> {
   websocket?: Bun.WebSocketHandler<Data>;
   /** Seconds, of a request that waits for its answer, too. Never less than 75. */
   idleTimeout?: number;
+  /** For what nobody caught. */
+  log?: Logger;
 }
 
 export interface HttpServer {
@@ -119,7 +123,7 @@ function serve<Data>(options: ListenOptions<Data>, variable: string): Bun.Server
 }
 
 function serveAt<Data>(
-  { fetch, websocket, idleTimeout = 0 }: ListenOptions<Data>,
+  { fetch, websocket, idleTimeout = 0, log }: ListenOptions<Data>,
   host: string,
   port: number,
   variable: string,
@@ -127,6 +131,10 @@ function serveAt<Data>(
   try {
     return Bun.serve<Data>({
       fetch,
+      // Bun's own answer to an error shows the source. With this it lets others have the same port, if not told otherwise.
+      development: false,
+      reusePort: false,
+      error: (error) => unexpectedError(error, log),
       port,
       // Without a name Bun takes all addresses of both families, or of the one that the machine has.
       ...(host === '::' ? {} : { hostname: host }),

@@ -43,6 +43,12 @@ export function presenceConformance(name: string, open: () => Promise<PresenceUn
       expect(await presence.online(['ada', 'bob', 'eve'])).toEqual(new Set());
     });
 
+    test('with one gateway nobody is elsewhere', async () => {
+      const presence = await openOne();
+      await presence.update('ada', new Set(['s1', 's2']));
+      expect(await presence.elsewhere(['ada', 'bob'])).toEqual([0, 0]);
+    });
+
     test('thousands of users go in one heartbeat', async () => {
       const presence = await openOne();
       const all = new Map(

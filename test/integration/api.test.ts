@@ -64,6 +64,21 @@ describe('every answer', () => {
     expect(preflight.headers.get('access-control-allow-headers')).toBe('authorization,traceparent');
     expect(preflight.headers.get('access-control-allow-methods')).toContain('DELETE');
   });
+
+  test('may be read by a page that came from the host it calls, which in production is all without a list', async () => {
+    const { call } = await open({ environment: { NODE_ENV: 'production' } });
+    const path = `/chats/${crypto.randomUUID()}/messages`;
+    for (const method of ['GET', 'OPTIONS', 'PUT']) {
+      for (const [origin, host] of [
+        ['https://chat.example', 'chat.example'],
+        ['https://evil.example', 'chat.example'],
+      ] as const) {
+        const { headers } = await call(method, path, undefined, { headers: { Origin: origin, Host: host } });
+        const allowed = headers.get('access-control-allow-origin');
+        expect([method, origin, allowed]).toEqual([method, origin, origin.includes(host) ? origin : null]);
+      }
+    }
+  });
 });
 
 test('the log has a line a request, without tokens, passwords, emails or bodies', async () => {
@@ -385,7 +400,7 @@ describe('on a port', () => {
     };
     const { url } = serve(await open({ environment, rateLimits }));
     await (await fetch(new URL('/auth/me', url))).text();
-    expect(['127.0.0.1', '0:0:0:0::/64']).toContain(String(taken[0]));
+    expect(['127.0.0.1', '0:0:0:0::/56']).toContain(String(taken[0]));
   });
 });
 

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { request as httpRequest } from 'node:http';
+import { createLog } from '../../src/shared/log.ts';
+import { createAllowedOrigin } from '../../src/shared/origins.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -80,11 +82,16 @@ describe('gateway: hostile and unlucky clients', () => {
     return socket;
   }
 
+  async function openPolling(): Promise<string> {
+    const opening = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
+    return JSON.parse((await opening.text()).slice(1)).sid;
+  }
+
+  const probe = (sid: string): Promise<RawSocket> => raw(`EIO=4&transport=websocket&sid=${sid}`);
+
   /** One that begins with long polling, as a client with the default transports does. */
   async function rawUpgraded(): Promise<RawSocket> {
-    const opening = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
-    const { sid } = JSON.parse((await opening.text()).slice(1));
-    const socket = await raw(`EIO=4&transport=websocket&sid=${sid}`);
+    const socket = await probe(await openPolling());
     socket.ws.send('2probe');
     await eventually('the probe is answered', () => socket.frames.includes('3probe'));
     socket.ws.send('5');
@@ -183,6 +190,74 @@ describe('gateway: hostile and unlucky clients', () => {
       await eventually('it is ready', () => client.ready > 0);
     });
 
+    test('a page that came from where it asks is let in, and python-socketio, which says so of itself', async () => {
+      const production = await startTestGateway({
+        ...base,
+        presence,
+        allowedOrigin: createAllowedOrigin({
+          corsOrigins: undefined,
+          environment: 'production',
+          trustProxy: false,
+        }),
+      });
+      const [ada] = await world.newUsers(1);
+      for (const transports of [['websocket'], ['polling', 'websocket']]) {
+        const own = { transports, extraHeaders: { origin: `http://localhost:${production.port}` } };
+        (await connectClient(production.url, ada!, own)).close();
+      }
+      const url = `${production.url}/socket.io/?EIO=4&transport=polling`;
+      const own = await fetch(url, { headers: { origin: production.url } });
+      expect([own.status, own.headers.get('access-control-allow-origin')]).toEqual([200, production.url]);
+      expect((await fetch(url, { headers: { origin: 'http://localhost:1' } })).status).toBe(403);
+      await production.stop();
+    });
+
+    test('every answer has the headers that keep it from being shown, framed or kept', async () => {
+      const at = (query: string, init?: RequestInit) => fetch(`${running.url}/socket.io/${query}`, init);
+      const polling = '?EIO=4&transport=polling';
+      const opened = await at(polling);
+      const { sid } = JSON.parse((await opened.text()).slice(1));
+      const answers = [
+        opened,
+        await at(`${polling}&sid=${sid}`, { method: 'POST', body: '40' }),
+        await at(`${polling}&sid=${sid}`),
+        await at(`${polling}&sid=nobody`),
+        await at('?EIO=4&transport=websocket'),
+        await at('?EIO=3&transport=polling'),
+        await at(polling, { headers: { origin: 'https://evil.example.com' } }),
+        await at(polling, { method: 'OPTIONS' }),
+        await at('socket.io.js'),
+      ];
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 400, 400, 400, 403, 204, 404]);
+      for (const { headers } of answers) {
+        expect(headers.get('cache-control')).toBe('no-store');
+        expect(headers.get('x-content-type-options')).toBe('nosniff');
+        expect(headers.get('x-frame-options')).toBe('DENY');
+        expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+        expect(headers.get('vary')).toContain('Origin');
+      }
+    });
+
+    test('a page of an allowed origin may send the headers that it asks for', async () => {
+      const ask = (origin: string, headers: string) =>
+        fetch(`${running.url}/socket.io/?EIO=4&transport=polling`, {
+          method: 'OPTIONS',
+          headers: {
+            origin,
+            'access-control-request-method': 'POST',
+            'access-control-request-headers': headers,
+          },
+        });
+      const wanted = 'authorization,x-my-header,sentry-trace';
+      const asked = await ask('https://app.example.com', wanted);
+      expect(asked.headers.get('access-control-allow-headers')).toBe(wanted);
+      expect(asked.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+      const foreign = await ask('https://evil.example.com', wanted);
+      expect(foreign.headers.get('access-control-allow-origin')).toBe(null);
+      const strange = await ask('https://app.example.com', `x:${'y'.repeat(5_000)}`);
+      expect(strange.headers.get('access-control-allow-headers')).toBe('Authorization, Content-Type');
+    });
+
     test('requests that the engine would mishandle are answered', async () => {
       const at = (query: string, init?: RequestInit) => fetch(`${running.url}/socket.io/${query}`, init);
       expect((await at('?EIO=4&transport=websocket')).status).toBe(400);
@@ -192,7 +267,7 @@ describe('gateway: hostile and unlucky clients', () => {
       expect((await at('?EIO=4&transport=polling', { method: 'POST', body: '40' })).status).toBe(400);
       expect((await at('?EIO=4&transport=polling', { method: 'DELETE' })).status).toBe(400);
       expect((await at('socket.io.js')).status).toBe(404);
-      const large = { method: 'POST', body: 'x'.repeat(100_000) };
+      const large = { method: 'POST', body: 'x'.repeat(300_000) };
       expect((await at('?EIO=4&transport=polling&sid=nobody', large)).status).toBe(413);
       expect(await postChunked(`${running.url}/socket.io/?EIO=4&transport=polling&sid=nobody`)).toBe(411);
     });
@@ -218,19 +293,39 @@ describe('gateway: hostile and unlucky clients', () => {
     },
   );
 
+  test.each([[['polling']], [['polling', 'websocket']], [['websocket']]])(
+    'a program that emits binary events stays connected over %p, and the log says so once',
+    async (transports) => {
+      const lines: string[] = [];
+      const log = createLog({ logLevel: 'info' }, 'test', { write: (line: string) => void lines.push(line) });
+      const told = await startTestGateway({ ...base, presence, log });
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const client = openClient(told.url, bob!.token, { transports });
+      clients.push(client);
+      client.socket.on('connect', () => {
+        for (let at = 0; at < 5; at += 1)
+          client.socket.emit('typing', new Uint8Array(100), { also: Buffer.from('x') });
+      });
+      await eventually('it is ready', () => client.ready > 0);
+      await eventually('the log says so', () => lines.some((line) => line.includes('binary')));
+      await world.send(ada!, chat.id, 'after it');
+      await eventually('it goes on', () => client.contents().includes('after it'));
+      expect([client.disconnects, client.ready]).toEqual([[], 1]);
+      expect(lines.filter((line) => line.includes('binary')).length).toBeLessThan(3);
+      await told.stop();
+    },
+  );
+
   const floods: [string, (socket: RawSocket) => void][] = [
     ['a 1 MB frame', ({ ws }) => ws.send(`42/chat,["x","${'x'.repeat(1_000_000)}"]`)],
-    ['a binary frame', ({ ws }) => ws.send(new Uint8Array(100))],
-    [
-      'a packet that promises attachments',
-      ({ ws }) => ws.send('4510-/chat,["x",{"_placeholder":true,"num":0}]'),
-    ],
+    ['a 70 KB frame that is not its first', ({ ws }) => ws.send(`42/chat,["x","${'x'.repeat(70_000)}"]`)],
+    ['the same of fewer characters', ({ ws }) => ws.send(`42/chat,["x","${'é'.repeat(35_000)}"]`)],
     ['an unknown packet', ({ ws }) => ws.send('9')],
     ['an empty frame', ({ ws }) => ws.send('')],
     ['a message of nothing', ({ ws }) => ws.send('4')],
     ['the end of the connection', ({ ws }) => ws.send('1')],
     ['a ping of its own', ({ ws }) => ws.send('2')],
-    ['base64', ({ ws }) => ws.send('bAAAA')],
     ['a broken Socket.IO packet', ({ ws }) => ws.send('42/chat,[')],
     ['a packet that is not an event', ({ ws }) => ws.send('42/chat,{"a":1}')],
     ['a reserved event', ({ ws }) => ws.send('42/chat,["disconnect"]')],
@@ -252,12 +347,17 @@ describe('gateway: hostile and unlucky clients', () => {
       },
     ],
   ];
-  const tolerated: [string, string][] = [
+  const tolerated: [string, ...(string | Uint8Array)[]][] = [
     ['an event', '42/chat,["chat.message.new",{"forged":true}]'],
     ['an event that asks for an answer', '42/chat,7["x"]'],
     ['an answer to nothing', '43/chat,7[]'],
     ['a well-formed event nested a thousand deep', `42/chat,["x",${'['.repeat(1_000)}${']'.repeat(1_000)}]`],
     ['an error event', '42/chat,["error","x"]'],
+    ['an event with an attachment', '451-/chat,["x",{"_placeholder":true,"num":0}]', new Uint8Array(100)],
+    ['an answer with an attachment', '461-/chat,7[{"_placeholder":true,"num":0}]', new Uint8Array(100)],
+    ['a packet that promises attachments', '4510-/chat,["x",{"_placeholder":true,"num":0}]'],
+    ['an attachment to nothing', new Uint8Array(60_000)],
+    ['an attachment in base64', 'bAAAA'],
   ];
   describe.each([
     ['that is a WebSocket from the beginning', raw],
@@ -271,7 +371,7 @@ describe('gateway: hostile and unlucky clients', () => {
       await works();
     });
 
-    const tooEarly = ['41/chat,', '42/chat,["x"]', '43/chat,7[]', '44/chat,{}'];
+    const tooEarly = ['41/chat,', '42/chat,["x"]', '43/chat,7[]', '44/chat,{}', '451-/chat,["x"]', 'bAAAA'];
     test.each(tooEarly)('%s before CONNECT closes it', async (frame) => {
       const socket = await begin();
       socket.ws.send(frame);
@@ -297,11 +397,11 @@ describe('gateway: hostile and unlucky clients', () => {
       expect(socket.frames.at(-2)).toMatch(/^40\/chat,{"sid":"[\w-]{20,}"}$/);
     });
 
-    test.each(tolerated)('%s from a client is ignored', async (__, frame) => {
+    test.each(tolerated)('%s from a client is ignored', async (__, ...sent) => {
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);
       const socket = await rawInChat(ada!.token, begin);
-      socket.ws.send(frame);
+      for (const frame of sent) socket.ws.send(frame);
       await world.send(bob!, chat.id, 'after it');
       await eventually('it goes on', () => socket.frames.some((one) => one.includes('after it')));
       expect(socket.closed).toBe(false);
@@ -353,72 +453,161 @@ describe('gateway: hostile and unlucky clients', () => {
       upgrades: [],
       pingInterval: 25_000,
       pingTimeout: 20_000,
-      maxPayload: 65_536,
+      maxPayload: 262_144,
     });
     const polled = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling&sid=${opening.sid}`);
     expect(polled.status).toBe(400);
   });
 
-  test('a connection that never joins /chat is closed', async () => {
-    const socket = await raw();
+  test('a connection that says nothing is closed soon, one that never joins /chat later', async () => {
     const began = performance.now();
-    await eventually('it is closed', () => socket.closed, 15_000);
-    expect(performance.now() - began).toBeGreaterThan(8_000);
+    const lived = async (socket: RawSocket) => {
+      await eventually('it is closed', () => socket.closed, 15_000);
+      return performance.now() - began;
+    };
+    const silent = raw().then(lived);
+    const probing = openPolling().then(probe).then(lived);
+    const refused = raw().then((socket) => {
+      socket.ws.send('40/chat,{}');
+      return lived(socket);
+    });
+    expect(await silent).toBeWithin(1_500, 5_000);
+    expect(await probing).toBeWithin(1_500, 5_000);
+    expect(await refused).toBeWithin(8_000, 14_000);
   }, 20_000);
 });
 
 describe('gateway: its limits', () => {
-  test('beyond so many handshakes new ones are sent away, and let in when there is room', async () => {
-    const running = await startTestGateway({
-      ...base,
-      presence,
-      handshakeLimits: { most: 5, mostOfAddress: 5 },
+  /** A WebSocket that says nothing, once it is open. */
+  async function openSilent(port: number, address?: string): Promise<WebSocket> {
+    const headers = address === undefined ? {} : { 'x-forwarded-for': address };
+    const url = `ws://localhost:${port}/socket.io/?EIO=4&transport=websocket`;
+    const ws = new WebSocket(url, { headers });
+    let greeted = false;
+    ws.addEventListener('message', () => {
+      greeted = true;
     });
-    const url = `ws://localhost:${running.port}/socket.io/?EIO=4&transport=websocket`;
-    const idle = Array.from({ length: 5 }, () => new WebSocket(url));
-    await Promise.all(idle.map((ws) => new Promise((resolve) => ws.addEventListener('message', resolve))));
-    const refused = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
-    expect(refused.status).toBe(503);
-    expect(refused.headers.get('retry-after')).toBe('1');
+    await eventually('it is greeted or closed', () => greeted || isClosed(ws));
+    return ws;
+  }
+  const isClosed = (ws: WebSocket) => ws.readyState === WebSocket.CLOSED;
+  const polling = 'EIO=4&transport=polling';
 
-    const world = await createWorld(base);
-    const [ada] = await world.newUsers(1);
-    const client = openClient(running.url, ada!.token);
-    for (const ws of idle) ws.close();
-    await eventually('there is room', () => client.ready > 0);
+  test('beyond so many handshakes the oldest that says nothing is closed for a new one', async () => {
+    const limits = { most: 5, mostOfNetwork: 5, mostOfAddress: 5 };
+    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
+    const silent: WebSocket[] = [];
+    for (let at = 0; at < 8; at += 1) silent.push(await openSilent(running.port));
+    await eventually('three are closed', () => silent.filter(isClosed).length === 3);
+    expect(silent.map(isClosed)).toEqual([true, true, true, false, false, false, false, false]);
+    const [ada] = await (await createWorld(base)).newUsers(1);
+    const client = await connectClient(running.url, ada!);
+    expect(client.errors).toEqual([]);
     client.close();
+    for (const ws of silent) ws.close();
     await running.stop();
   });
 
-  test('one address cannot take all the room: others are let in beside it', async () => {
-    const limits = { most: 10, mostOfAddress: 3 };
+  test.each([
+    ['nothing', polling],
+    ['an empty sid', `${polling}&sid=`],
+    ['two empty sids', `${polling}&sid=&sid=x`],
+    ['an empty sid, over WebSocket', 'EIO=4&transport=websocket&sid='],
+    ['an sid without a value, over WebSocket', 'sid&EIO=4&transport=websocket'],
+  ])('a handshake with %s is counted', async (_, query) => {
+    const limits = { most: 3, mostOfNetwork: 3, mostOfAddress: 3 };
+    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
+    const others = await Promise.all([1, 2, 3].map(() => openSilent(running.port)));
+    for (let at = 0; at < 3; at += 1) {
+      if (query.includes('polling')) {
+        const opened = await fetch(`${running.url}/socket.io/?${query}`);
+        expect([opened.status, await opened.text()]).toEqual([200, expect.stringMatching(/^0{"sid"/)]);
+      } else {
+        const ws = new WebSocket(`ws://localhost:${running.port}/socket.io/?${query}`);
+        await new Promise((resolve) => ws.addEventListener('message', resolve));
+        others.push(ws);
+      }
+    }
+    await eventually('the three before are closed', () => others.slice(0, 3).every(isClosed));
+    for (const ws of others) ws.close();
+    await running.stop();
+  });
+
+  test('what begins nothing closes nobody', async () => {
+    const limits = { most: 2, mostOfNetwork: 2, mostOfAddress: 2 };
+    const running = await startTestGateway({
+      ...base,
+      presence,
+      handshakeLimits: limits,
+      allowedOrigin: () => false,
+    });
+    const silent = await Promise.all([1, 2].map(() => openSilent(running.port)));
+    const at = (query: string, init?: RequestInit) => fetch(`${running.url}/socket.io/?${query}`, init);
+    const upgrade = {
+      upgrade: 'websocket',
+      connection: 'upgrade',
+      'sec-websocket-version': '13',
+      'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    };
+    const foreign = { origin: 'https://evil.example' };
+    expect((await at(`${polling}&sid=nobody`)).status).toBe(400);
+    expect((await at('EIO=4&transport=websocket&sid=nobody', { headers: upgrade })).status).toBe(400);
+    expect((await at('EIO=3&transport=polling')).status).toBe(400);
+    expect((await at(polling, { method: 'POST', body: '40' })).status).toBe(400);
+    expect((await at(polling, { headers: foreign })).status).toBe(403);
+    expect((await at('EIO=4&transport=websocket', { headers: { ...upgrade, ...foreign } })).status).toBe(403);
+    expect(silent.map(isClosed)).toEqual([false, false]);
+    for (const ws of silent) ws.close();
+    await running.stop();
+  });
+
+  test('one address cannot take all the room: it closes its own, others are let in beside it', async () => {
+    const limits = { most: 10, mostOfNetwork: 6, mostOfAddress: 3 };
     const running = await startTestGateway({ ...base, presence, handshakeLimits: limits, trustProxy: true });
-    const from = (...addresses: string[]) => ({ headers: { 'x-forwarded-for': addresses.join(', ') } });
-    const open = (address: string) =>
-      new WebSocket(`ws://localhost:${running.port}/socket.io/?EIO=4&transport=websocket`, from(address));
-    const poll = async (...addresses: string[]) =>
-      fetch(`${running.url}/socket.io/?EIO=4&transport=polling`, from(...addresses));
-
-    const idle = Array.from({ length: 3 }, () => open('192.0.2.1'));
-    await Promise.all(idle.map((ws) => new Promise((resolve) => ws.addEventListener('message', resolve))));
-    const refused = await poll('192.0.2.1');
-    expect(refused.status).toBe(503);
-    expect(refused.headers.get('retry-after')).toBe('1');
-    expect(await refused.json()).toEqual({ code: 4, message: 'server_busy' });
+    const other = await openSilent(running.port, '192.0.2.2');
     // What stands before the proxy's own entry is the client's word.
-    expect((await poll('192.0.2.2', '192.0.2.1')).status).toBe(503);
-    const turnedAway = open('192.0.2.1');
-    await new Promise((resolve) => turnedAway.addEventListener('close', resolve));
+    const flood: WebSocket[] = [];
+    for (let at = 0; at < 20; at += 1) flood.push(await openSilent(running.port, `192.0.2.${at}, 192.0.2.1`));
+    await eventually('it has three', () => flood.filter(isClosed).length === 17);
+    // A whole /48, each /64 once.
+    for (let at = 0; at < 20; at += 1) flood.push(await openSilent(running.port, `2001:db8:1:${at}00::1`));
+    await eventually('it has six', () => flood.filter(isClosed).length === 31);
+    expect(isClosed(other)).toBe(false);
+    expect(isClosed(await openSilent(running.port, '192.0.2.3'))).toBe(false);
+    await running.stop();
+  });
 
-    expect((await poll('192.0.2.2')).status).toBe(200);
-    idle[0]?.close();
-    await eventually('there is room again', async () => (await poll('192.0.2.1')).status === 200);
-    for (const ws of idle) ws.close();
+  test('whoever opens all that they can, honest users connect at their first attempt', async () => {
+    const limits = { most: 200, mostOfNetwork: 100, mostOfAddress: 50 };
+    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits, trustProxy: true });
+    const users = await (await createWorld(base)).newUsers(40);
+    let flooding = true;
+    let opened = 0;
+    /** As fast as they are closed: from one address, and from all of a /48. */
+    const flood = async (address: () => string) => {
+      while (flooding) {
+        const ws = await openSilent(running.port, address());
+        opened += 1;
+        if (opened % 3 === 0) ws.send('40/chat,{"token":"x"}');
+      }
+    };
+    const ofSite = () => `2001:db8:1:${(Math.floor(Math.random() * 256) << 8).toString(16)}::1`;
+    const floods = Array.from({ length: 8 }, (_, at) => flood(at % 2 ? ofSite : () => '192.0.2.1'));
+    await eventually('there is no room left to them', () => opened > 400);
+    for (const [at, user] of users.entries()) {
+      const extraHeaders = { 'x-forwarded-for': `198.51.100.${at}` };
+      const transports = at % 4 ? ['websocket'] : ['polling', 'websocket'];
+      const client = await connectClient(running.url, user, { extraHeaders, transports });
+      expect([client.errors, client.disconnects]).toEqual([[], []]);
+      client.close();
+    }
+    flooding = false;
+    await Promise.all(floods);
     await running.stop();
   });
 
   test('who has joined takes no room, on either transport', async () => {
-    const limits = { most: 10, mostOfAddress: 1 };
+    const limits = { most: 10, mostOfNetwork: 10, mostOfAddress: 1 };
     const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
     const users = await (await createWorld(base)).newUsers(4);
     const clients: TestClient[] = [];

@@ -299,17 +299,73 @@ export function gatewayResumeSuite(
       });
     });
 
-    test('1,000 cursors are taken and 1,001 refused', async () => {
+    test('of more than 1,000 cursors the last 1,000 are taken, and the list is reset', async () => {
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);
-      const { eventSequence } = chat;
+      const other = await world.newGroup(ada!, bob!);
       await world.send(ada!, chat.id, 'missed');
-      const cursors = Object.fromEntries(Array.from({ length: 999 }, () => [newId(), 0]));
-      const bobs = await resume(bob!, { ...cursors, [chat.id.toUpperCase()]: eventSequence });
-      expect(bobs.contents()).toEqual(['missed']);
-      expect(await refused({ ...cursors, [newId()]: 0, [chat.id]: 1 })).toMatchObject({
-        code: 'validation_failed',
-      });
+      const unknown = (count: number) =>
+        Object.fromEntries(Array.from({ length: count }, () => [newId(), 999_999]));
+      const last = { ...unknown(998), [chat.id.toUpperCase()]: chat.eventSequence, [other.id]: 1 };
+      const listReset = { event: 'chat.sync.reset' as const, payload: {} };
+      for (const before of [0, 1, 500, 4_000]) {
+        const client = await resume(bob!, { ...unknown(before), ...last });
+        expect(client.contents()).toEqual(['missed']);
+        // Whether of those that are not taken, or of those that are not there.
+        expect(client.seen.filter(({ event }) => event === 'chat.sync.reset')).toEqual([listReset]);
+        client.close();
+      }
+      // Named before the last 1,000 is not named; it is in the list, and what is new comes.
+      const first = await resume(bob!, { [chat.id]: chat.eventSequence, ...unknown(1_000) });
+      expect(first.seen).toEqual([listReset]);
+      await world.send(ada!, chat.id, 'new');
+      await eventually('it is live', () => first.contents().length > 0);
+      expect(first.contents()).toEqual(['new']);
+    }, 60_000);
+
+    test('a client that knows 5,000 chats is let in, again and again, and told of the list', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const ids = await world.insertGroups(Array.from({ length: 5_000 }, () => [ada!, bob!]));
+      const cursors = Object.fromEntries(ids.map((id) => [id, 1]));
+      for (const round of ['one', 'two', 'three']) {
+        const bobs = await resume(bob!, cursors);
+        expect(bobs.disconnects).toEqual([]);
+        expect(bobs.seen).toEqual([{ event: 'chat.sync.reset', payload: {} }]);
+        for (const id of [ids[0]!, ids.at(-1)!]) await world.send(ada!, id, round);
+        await eventually('it is live', () => bobs.contents().length === 2);
+        bobs.close();
+        for (const id of [ids[0]!, ids.at(-1)!]) cursors[id] = (cursors[id] ?? 0) + 1;
+      }
+    }, 60_000);
+
+    test('up to 20 chats that are not there are named, of more the list is reset', async () => {
+      const [bob] = await world.newUsers(1);
+      const unknown = (count: number) =>
+        Object.fromEntries(Array.from({ length: count }, () => [newId(), 7]));
+      const few = unknown(20);
+      expect((await resume(bob!, few)).seen.map(({ payload }) => payload.chatId).sort()).toEqual(
+        Object.keys(few).sort(),
+      );
+      const before = queries();
+      const many = await resume(bob!, unknown(1_000));
+      expect(many.seen).toEqual([{ event: 'chat.sync.reset', payload: {} }]);
+      expect(queries() - before).toBeLessThan(20);
+    });
+
+    test('who was removed learns nothing of what came later, whatever number is tried', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      await world.remove(ada!, chat.id, bob!);
+      const removedAt = chat.eventSequence + 1;
+      const tried = [0, 1, -1, 2, 3, 5, 8, 100, 1_000_000].map((beyond) => Math.max(0, removedAt + beyond));
+      const told = async () => {
+        const answers: unknown[] = [];
+        for (const cursor of tried) answers.push([cursor, (await resume(bob!, { [chat.id]: cursor })).seen]);
+        return answers;
+      };
+      const atOnce = await told();
+      for (let at = 0; at < 7; at += 1) await world.send(ada!, chat.id, `${at}`);
+      expect(await told()).toEqual(atOnce);
     });
 
     test('who is added to a chat with messages gets the chat, and all messages numbered after the adding', async () => {

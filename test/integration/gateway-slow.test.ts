@@ -17,8 +17,12 @@ const base = await embeddedBase();
 const presence = createEmbeddedPresence();
 const large = 'x'.repeat(7_900);
 
-/** A WebSocket that can stop reading, which `WebSocket` cannot. */
-async function openReluctant(port: number, token: string): Promise<Socket> {
+/** A WebSocket that can stop reading, which `WebSocket` cannot, and all that has come. */
+async function openReluctant(
+  port: number,
+  token: string,
+  sid?: string,
+): Promise<{ socket: Socket; received: () => string }> {
   const socket = connect(port, '127.0.0.1');
   let received = '';
   socket.setEncoding('latin1').on('data', (data) => {
@@ -27,13 +31,20 @@ async function openReluctant(port: number, token: string): Promise<Socket> {
   socket.on('error', () => {});
   const key = randomBytes(16).toString('base64');
   socket.write(
-    `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n` +
+    `GET /socket.io/?EIO=4&transport=websocket${sid ? `&sid=${sid}` : ''} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n` +
       `Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
   );
-  await eventually('it is open', () => received.includes('"sid"'));
+  if (sid) {
+    await eventually('it is open', () => received.includes('101'));
+    socket.write(textFrame('2probe'));
+    await eventually('the probe is answered', () => received.includes('3probe'));
+    socket.write(textFrame('5'));
+  } else {
+    await eventually('it is open', () => received.includes('"sid"'));
+  }
   socket.write(textFrame(`40/chat,${JSON.stringify({ token })}`));
   await eventually('it is ready', () => received.includes('chat.ready'));
-  return socket;
+  return { socket, received: () => received };
 }
 
 /** Masked with zeros, which is a mask. */
@@ -64,11 +75,11 @@ describe('gateway: clients that do not read', () => {
     return sent;
   }
 
-  test('one over a WebSocket is closed at a mebibyte of backlog, and the others get everything', async () => {
+  test('one over a WebSocket is closed at half a mebibyte of backlog, and the others get everything', async () => {
     const [ada, bob, eve] = await world.newUsers(3);
     const chat = await world.newGroup(ada!, bob!, eve!);
     const fast = await connectClient(running.url, bob!);
-    const slow = await openReluctant(running.port, eve!.token);
+    const { socket: slow } = await openReluctant(running.port, eve!.token);
     slow.pause();
     const sent = await sendUntilGone(ada!, chat.id, eve!);
     await eventually('the others have everything', () => fast.seen.length >= sent);
@@ -79,6 +90,70 @@ describe('gateway: clients that do not read', () => {
     slow.destroy();
     fast.close();
   }, 30_000);
+
+  async function openPolling(): Promise<string> {
+    const opened = await fetch(`${running.url}/socket.io/?EIO=4&transport=polling`);
+    return JSON.parse((await opened.text()).slice(1)).sid;
+  }
+
+  test.each(['that is a WebSocket from the beginning', 'upgraded from long polling'])(
+    'one %s whose session has ended is sent nothing more of what waits for it',
+    async (kind) => {
+      const held: Bun.ServerWebSocket<never>[] = [];
+      // The same gateway, by a server that shows its sockets.
+      const { gateway } = running;
+      const websocket = gateway.websocket as Bun.WebSocketHandler<never>;
+      const shown: Bun.Server<never> = Bun.serve<never>({
+        port: 0,
+        fetch: (request) => gateway.fetch(request, shown),
+        websocket: {
+          ...websocket,
+          open(ws) {
+            held.push(ws);
+            return websocket.open?.(ws);
+          },
+        },
+      });
+      const [ada, eve] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, eve!);
+      const sid = kind.startsWith('upgraded') ? await openPolling() : undefined;
+      const { socket, received } = await openReluctant(shown.port ?? 0, eve!.token, sid);
+      socket.pause();
+      let sent = 0;
+      while (held[0]!.getBufferedAmount() < 200_000) {
+        await world.send(ada!, chat.id, `<${sent}> ${large}`);
+        sent += 1;
+        await Bun.sleep(0);
+      }
+      await world.endSession(eve!);
+      await eventually('it is gone', async () => !(await presence.online([eve!.id])).has(eve!.id));
+      const ended = new Promise((resolve) => socket.on('close', resolve));
+      socket.resume();
+      await ended;
+      // What the kernel had taken comes; what Bun held does not.
+      const told = [...received().matchAll(/<(\d+)> /g)].map(([, number]) => Number(number));
+      expect(told).toEqual(told.map((_, at) => at));
+      expect(told.length).toBeLessThan(sent - 20);
+      await shown.stop(true);
+    },
+    30_000,
+  );
+
+  test('one on long polling whose session has ended is sent nothing more of what waits for it', async () => {
+    const [ada, eve] = await world.newUsers(2);
+    const chat = await world.newGroup(ada!, eve!);
+    const at = `${running.url}/socket.io/?EIO=4&transport=polling&sid=${await openPolling()}`;
+    await fetch(at, { method: 'POST', body: `40/chat,${JSON.stringify({ token: eve!.token })}` });
+    let polled = '';
+    await eventually('it is ready', async () => {
+      polled += await (await fetch(at)).text();
+      return polled.includes('chat.ready');
+    });
+    for (let sent = 0; sent < 10; sent += 1) await world.send(ada!, chat.id, `${sent}`);
+    await world.endSession(eve!);
+    await eventually('it is gone', async () => !(await presence.online([eve!.id])).has(eve!.id));
+    expect((await fetch(at)).status).toBe(400);
+  });
 
   test('one on long polling that does not poll is closed at as much', async () => {
     const [ada, eve] = await world.newUsers(2);

@@ -12,7 +12,7 @@ const processes = testProcesses();
 const deployment = await startThreeProcesses({
   processes,
   servers,
-  env: { RATE_LIMIT_ENABLED: 'false', LOG_LEVEL: 'warn' },
+  env: { RATE_LIMIT_ENABLED: 'false', MAX_SOCKETS_PER_USER: '1000', LOG_LEVEL: 'warn' },
 });
 
 const password = 'correct horse battery staple';

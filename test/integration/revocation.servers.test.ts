@@ -19,6 +19,7 @@ const deployment = await startThreeProcesses({
     REDIS_HOST: new URL(redis.url).hostname,
     REDIS_PORT: new URL(redis.url).port,
     RATE_LIMIT_ENABLED: 'false',
+    MAX_SOCKETS_PER_USER: '1000',
     LOG_LEVEL: 'error',
   },
 });

@@ -12,6 +12,7 @@ import { type Environment, parseConfig } from '../../src/shared/config.ts';
 import type { TokenPair, User } from '../../src/shared/contract.ts';
 import { createLog, type Logger } from '../../src/shared/log.ts';
 import type { Notifier } from '../../src/shared/notifications/notifications.ts';
+import { createAllowedOrigin } from '../../src/shared/origins.ts';
 
 /** What an api stands on; the caller opens and closes it. */
 export interface ApiBase {
@@ -71,7 +72,7 @@ export async function createTestApi({
     accounts,
     chatRoutes,
     sendMessage,
-    allowedOrigin: (origin) => config.corsOrigins?.includes(origin) ?? false,
+    allowedOrigin: createAllowedOrigin(config),
     readiness,
     log,
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),

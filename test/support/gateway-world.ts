@@ -10,6 +10,7 @@ import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
 import type { Facts } from '../../src/shared/admission/admission.ts';
+import { unlimited } from '../../src/shared/admission/limits.ts';
 import type { Chat, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -64,6 +65,8 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     heartbeat: async () => {},
     update: async () => {},
     online: async () => new Set(),
+    isAlone: () => true,
+    elsewhere: async (userIds) => userIds.map(() => 0),
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);
@@ -197,6 +200,8 @@ export function counted(database: Database): { database: Database; queries: () =
 
 export interface RunningGateway {
   gateway: Gateway;
+  /** It knows how many sockets and requests there are. */
+  server: Bun.Server<never>;
   port: number;
   url: string;
   stop(): Promise<void>;
@@ -206,27 +211,39 @@ export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
     Pick<
       GatewayOptions,
-      'allowedOrigin' | 'trustProxy' | 'handshakeLimits' | 'verifyToken' | 'comparisonMs' | 'pingTimes'
+      | 'allowedOrigin'
+      | 'trustProxy'
+      | 'log'
+      | 'rateLimits'
+      | 'maxSocketsPerUser'
+      | 'handshakeLimits'
+      | 'verifyToken'
+      | 'comparisonMs'
+      | 'pingTimes'
     >
   >,
+  at: { port: number } = { port: 0 },
 ): Promise<RunningGateway> {
   const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });
   const gateway = createGateway({
     verifyToken: verify,
     allowedOrigin: () => true,
     trustProxy: false,
+    rateLimits: unlimited,
+    maxSocketsPerUser: 1_000,
     log,
     ...parts,
   });
-  const server = Bun.serve({
-    port: 0,
+  const server: Bun.Server<never> = Bun.serve({
+    port: at.port,
     fetch: (request, bun) => gateway.fetch(request, bun),
-    websocket: gateway.websocket,
+    websocket: gateway.websocket as Bun.WebSocketHandler<never>,
     idleTimeout: gateway.idleTimeout,
   });
   const port = server.port ?? 0;
   return {
     gateway,
+    server,
     port,
     url: `http://localhost:${port}`,
     async stop() {

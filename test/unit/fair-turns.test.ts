@@ -85,11 +85,28 @@ test('within a network, too, who asks less goes first', async () => {
   expect((await allServed()).slice(0, 2)).toEqual(['other', 'one']);
 });
 
-test('of those who asked as often, who is known goes first', async () => {
+test('strangers leave one of several places free: who is known begins at once', async () => {
+  const turn = createFairTurns({ concurrency: 2, maxWaiting: 100, maxWaitMs: 60_000 });
+  const gate = Promise.withResolvers<void>();
+  let begun = 0;
+  const strangers = Array.from({ length: 5 }, (_, at) =>
+    turn(stranger(`192.0.2.${at}`), () => {
+      begun += 1;
+      return gate.promise;
+    }),
+  );
+  expect(await turn(acquaintance('ada'), async () => 'served')).toBe('served');
+  expect(await turn(acquaintance('ada'), async () => 'served again')).toBe('served again');
+  expect(begun).toBe(1);
+  gate.resolve();
+  await Promise.all(strangers);
+});
+
+test('who is known goes before strangers, even those who asked less', async () => {
   const { ask, allServed } = await queue();
   for (let at = 0; at < 20; at += 1) ask(stranger(`192.0.2.${at}`));
-  ask(acquaintance('ada'));
-  expect((await allServed())[0]).toBe('ada');
+  for (let time = 0; time < 2; time += 1) ask(acquaintance('ada'));
+  expect((await allServed()).slice(0, 2)).toEqual(['ada', 'ada']);
 });
 
 test('when all places are taken, a newcomer has that of whoever asks the most; that one is told', async () => {

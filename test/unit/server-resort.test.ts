@@ -27,6 +27,17 @@ test('root on Debian: says what it installs', () => {
   });
 });
 
+test('a client of Python is in no container: it is installed, or the reader is told how', () => {
+  const missing: MachineFacts['missing'] = ['redis', 'python'];
+  expect(decideResort({ ...bare, missing, dockerAnswers: true, hasApt: true, isRoot: true })).toMatchObject({
+    kind: 'apt',
+    packages: ['redis-server', 'python3-socketio', 'python3-requests', 'python3-websocket'],
+  });
+  const stopped = decideResort({ ...bare, missing: ['python'], platform: 'darwin', dockerAnswers: true });
+  expect(stopped).toHaveProperty('message', expect.stringContaining('pip install "python-socketio[client]"'));
+  expect(stopped).toHaveProperty('message', expect.not.stringContaining('Docker'));
+});
+
 test('not root on Debian: stops with the line to type', () => {
   const resort = decideResort({ ...bare, hasApt: true, missing: ['redis', 'nginx'] });
   expect(resort.kind).toBe('stop');

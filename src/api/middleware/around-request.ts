@@ -2,15 +2,14 @@ import type { MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
 import { METHOD_NAME_ALL } from 'hono/router';
 import type { Logger } from '../../shared/log.ts';
+import type { AllowedOrigin } from '../../shared/origins.ts';
 import {
   cacheControl,
   contentSecurityPolicy,
-  createRequestLog,
-  exposedHeaders,
-  requestIdOf,
   securityHeaders,
   strictTransport,
-} from '../answer.ts';
+} from '../../shared/security-headers.ts';
+import { createRequestLog, exposedHeaders, requestIdOf } from '../answer.ts';
 import type { ApiEnv } from '../env.ts';
 import type { LogFailure } from '../failure-log.ts';
 import { isPreflight } from './preflight.ts';
@@ -28,7 +27,7 @@ export function aroundRequest({
 }: {
   log: Logger;
   logFailure: LogFailure;
-  allowedOrigin(origin: string): boolean;
+  allowedOrigin: AllowedOrigin;
   trustProxy: boolean;
 }): MiddlewareHandler<ApiEnv> {
   const logRequest = createRequestLog(log);
@@ -55,7 +54,7 @@ export function aroundRequest({
     }
     if (!isPreflight(c)) {
       const origin = c.req.header('origin');
-      if (origin !== undefined && origin !== '' && allowedOrigin(origin)) {
+      if (origin !== undefined && origin !== '' && allowedOrigin(origin, c.req.raw)) {
         headers.set('Access-Control-Allow-Origin', origin);
       }
       headers.set('Access-Control-Expose-Headers', exposedHeaders);

@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
+import type { AllowedOrigin } from '../../shared/origins.ts';
 import { exposedHeaders } from '../answer.ts';
 import type { ApiEnv } from '../env.ts';
 
@@ -13,9 +14,9 @@ export const isPreflight = (c: Context<ApiEnv>): boolean =>
  * Answers a preflight. Tokens travel in a header, never in a cookie: no credentials, and a foreign origin merely gets no
  * answer to read. So a page may send whatever headers its libraries add.
  */
-export function preflight(allowedOrigin: (origin: string) => boolean): MiddlewareHandler<ApiEnv> {
+export function preflight(allowedOrigin: AllowedOrigin): MiddlewareHandler<ApiEnv> {
   const answer = cors({
-    origin: (origin) => (origin !== '' && allowedOrigin(origin) ? origin : null),
+    origin: (origin, c) => (origin !== '' && allowedOrigin(origin, c.req.raw) ? origin : null),
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposeHeaders: exposedHeaders.split(','),
     maxAge: 600,

@@ -2,7 +2,15 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RabbitBinaries } from './rabbitmq.ts';
 
-export const serverNames = ['postgres', 'redis', 'rabbitmq', 'nginx', 'pgbouncer', 'compose'] as const;
+export const serverNames = [
+  'postgres',
+  'redis',
+  'rabbitmq',
+  'nginx',
+  'pgbouncer',
+  'compose',
+  'python',
+] as const;
 export type ServerName = (typeof serverNames)[number];
 
 export interface Binaries {
@@ -14,6 +22,8 @@ export interface Binaries {
   pgbouncer: string | undefined;
   /** No server: reads and checks a compose file, for which it needs no engine. */
   compose: string[] | undefined;
+  /** No server: a Python that has a client of Socket.IO, for both transports. Looked for when it is asked for. */
+  readonly python: string | undefined;
 }
 
 /** Looks on the PATH and where Debian and Homebrew put what is not on it. On Windows servers run in containers alone. */
@@ -26,6 +36,7 @@ export function findBinaries(): Binaries {
       nginx: undefined,
       pgbouncer: undefined,
       compose: composePlugin(),
+      python: findPython(),
     };
   const homebrew = ['/opt/homebrew', '/usr/local'];
   const onPath = (name: string): string | undefined =>
@@ -64,7 +75,21 @@ export function findBinaries(): Binaries {
     nginx: onPath('nginx'),
     pgbouncer: onPath('pgbouncer'),
     compose: onPath('docker-compose') ? ['docker-compose'] : composePlugin(),
+    get python() {
+      return findPython();
+    },
   };
+}
+
+/** One of the user's own may not see what Debian's packages bring. */
+function findPython(): string | undefined {
+  const candidates = [Bun.which('python3'), '/usr/bin/python3', Bun.which('python')];
+  return candidates.find((path) => path !== null && existsSync(path) && hasSocketIo(path)) ?? undefined;
+}
+
+function hasSocketIo(python: string): boolean {
+  const command = [python, '-c', 'import socketio, requests, websocket'];
+  return Bun.spawnSync(command, { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }).exitCode === 0;
 }
 
 /** Compose as a plugin of the `docker` command. */

@@ -28,7 +28,9 @@ const names: Record<ServerName, string> = {
   nginx: 'nginx',
   pgbouncer: 'PgBouncer',
   compose: 'docker-compose',
+  python: 'python-socketio',
 };
+/** With spaces between several. */
 const debianPackages: Record<ServerName, string> = {
   postgres: 'postgresql',
   redis: 'redis-server',
@@ -36,6 +38,7 @@ const debianPackages: Record<ServerName, string> = {
   nginx: 'nginx-light',
   pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
+  python: 'python3-socketio python3-requests python3-websocket',
 };
 const homebrewPackages: Record<ServerName, string> = {
   postgres: 'postgresql@17',
@@ -44,16 +47,20 @@ const homebrewPackages: Record<ServerName, string> = {
   nginx: 'nginx',
   pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
+  python: 'python3',
 };
+/** What no container has, and Homebrew neither. */
+const pythonPackages = 'python3 -m pip install "python-socketio[client]"';
 
 /** Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. */
 export function decideResort(facts: MachineFacts, otherwise = testsWithoutServers): Resort {
   const { missing, platform, dockerAnswers, hasApt, isRoot } = facts;
   if (missing.length === 0) return { kind: 'binaries' };
   const list = missing.map((name) => names[name]).join(', ');
-  if (dockerAnswers)
+  const lacksPython = missing.includes('python');
+  if (dockerAnswers && !lacksPython)
     return { kind: 'docker', message: `Not on this machine: ${list}. Starting it with docker compose.` };
-  const packages = missing.map((name) => debianPackages[name]);
+  const packages = missing.flatMap((name) => debianPackages[name].split(' '));
   if (hasApt && isRoot)
     return {
       kind: 'apt',
@@ -66,7 +73,8 @@ export function decideResort(facts: MachineFacts, otherwise = testsWithoutServer
       ? [`brew install ${missing.map((name) => homebrewPackages[name]).join(' ')}`]
       : []),
     ...(!hasApt && platform === 'linux' ? [`your distribution's packages for ${list}`] : []),
-    'a running Docker engine with docker compose',
+    ...(lacksPython ? [pythonPackages] : []),
+    ...(lacksPython && missing.length === 1 ? [] : ['a running Docker engine with docker compose']),
   ];
   return {
     kind: 'stop',

@@ -121,28 +121,22 @@ export interface Participation {
   present: boolean;
   changedEventSequence: number;
   participant: StoredParticipant;
-  /** The chat's last number. */
-  head: number;
 }
 
 const participationsSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", p.left_at IS NULL AS present,
-  p.changed_event_sequence AS "changedEventSequence", row_to_json(shown) AS participant,
-  c.last_event_sequence AS head
+  p.changed_event_sequence AS "changedEventSequence", row_to_json(shown) AS participant
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
 JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id
-JOIN chats c ON c.id = p.chat_id
 ${joinUser('p', 'u')}
 CROSS JOIN LATERAL (SELECT ${participantColumns('p', 'u')}) shown`;
 
-/** Those of the pairs that have a row. */
+/** Those of the pairs, one user and one chat at the same place, that have a row. */
 export function readParticipations(
   database: Database,
-  pairs: readonly { userId: string; chatId: string }[],
+  userIds: readonly string[],
+  chatIds: readonly string[],
 ): Promise<Participation[]> {
-  return database.query(participationsSql, [
-    pairs.map(({ userId }) => userId),
-    pairs.map(({ chatId }) => chatId),
-  ]);
+  return database.query(participationsSql, [userIds, chatIds]);
 }
 
 const aliveSessionsSql = `SELECT id FROM sessions

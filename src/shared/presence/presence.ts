@@ -6,6 +6,13 @@ export interface Presence {
   update(userId: string, socketIds: ReadonlySet<string>): Promise<void>;
   /** Those of the users with a socket somewhere; never throws: with the store away nobody is known to be online. */
   online(userIds: readonly string[]): Promise<Set<string>>;
+  /** Whether no other gateway is known of: a new one is, within 10 s, or with the next connects. */
+  isAlone(): boolean;
+  /**
+   * How many sockets each of the users has at other gateways, in their order; never throws: with the store away there are none.
+   * A gateway that died counts until it expires.
+   */
+  elsewhere(userIds: readonly string[]): Promise<number[]>;
   /** The gateway leaves: forgets all of its sockets. */
   leave(): Promise<void>;
 }

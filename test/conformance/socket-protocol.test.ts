@@ -1,0 +1,218 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { embeddedBase } from '../support/api-bases.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  createWorld,
+  type RunningGateway,
+  startTestGateway,
+  type WorldUser,
+} from '../support/gateway-world.ts';
+import {
+  openPollingLink,
+  openUpgradedLink,
+  openWebSocketLink,
+  separator,
+} from '../support/protocol-links.ts';
+import { socketProtocolConformance } from './socket-protocol.ts';
+
+const base = await embeddedBase();
+
+socketProtocolConformance('a WebSocket from the beginning', base, openWebSocketLink);
+socketProtocolConformance('long polling', base, openPollingLink);
+socketProtocolConformance('a WebSocket that was long polling', base, openUpgradedLink);
+
+describe('socket protocol: what is said of each transport', () => {
+  const world = createWorld(base);
+  let running: RunningGateway;
+  let ada: WorldUser;
+  beforeAll(async () => {
+    running = await startTestGateway({ ...base, presence: createEmbeddedPresence() });
+    [ada] = (await (await world).newUsers(1)) as [WorldUser];
+  });
+  afterAll(() => running.stop());
+
+  const at = (query: string) => `${running.url}/socket.io/?${query}`;
+  const polling = 'EIO=4&transport=polling';
+  const statusOf = async (query: string, init?: RequestInit) => (await fetch(at(query), init)).status;
+
+  async function open(): Promise<string> {
+    return JSON.parse((await (await fetch(at(polling))).text()).slice(1)).sid;
+  }
+  const poll = async (sid: string, init?: RequestInit) => {
+    const response = await fetch(at(`${polling}&sid=${sid}`), init);
+    return {
+      status: response.status,
+      type: response.headers.get('content-type'),
+      text: await response.text(),
+    };
+  };
+  const post = (sid: string, ...packets: string[]) =>
+    poll(sid, { method: 'POST', body: packets.join(separator) });
+  const connect = () => `40/chat,${JSON.stringify({ token: ada.token })}`;
+
+  async function webSocket(query: string) {
+    const ws = new WebSocket(at(query).replace('http', 'ws'));
+    const frames: string[] = [];
+    ws.addEventListener('message', ({ data }) => frames.push(String(data)));
+    await eventually('it is open or refused', () => ws.readyState !== WebSocket.CONNECTING);
+    return { ws, frames, isClosed: () => ws.readyState === WebSocket.CLOSED };
+  }
+
+  test.each([
+    'transport=polling',
+    'EIO=abc&transport=polling',
+    'EIO=3&transport=polling',
+    'EIO=4',
+    'EIO=4&transport=abc',
+    'EIO=4&transport=websocket',
+  ])('a handshake by %s is 400', async (query) => {
+    const response = await fetch(at(query));
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ code: expect.any(Number), message: expect.any(String) });
+  });
+
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH'])('a handshake is a GET: %s is 400', async (method) => {
+    expect(await statusOf(polling, { method, ...(method === 'DELETE' ? {} : { body: '40' }) })).toBe(400);
+  });
+
+  test.each(['transport=websocket', 'EIO=abc&transport=websocket', 'EIO=4', 'EIO=4&transport=abc'])(
+    'a WebSocket by %s is refused',
+    async (query) => {
+      expect((await webSocket(query)).isClosed()).toBe(true);
+    },
+  );
+
+  test('what may be upgraded says so, and what is a WebSocket already may not', async () => {
+    const opening = await fetch(at(polling));
+    expect(opening.headers.get('content-type')).toContain('text/plain');
+    expect(JSON.parse((await opening.text()).slice(1)).upgrades).toEqual(['websocket']);
+    const { ws, frames } = await webSocket('EIO=4&transport=websocket');
+    await eventually('it is greeted', () => frames.length > 0);
+    expect(JSON.parse(frames[0]!.slice(1)).upgrades).toEqual([]);
+    ws.close();
+  });
+
+  test('a payload may hold several packets, in both directions', async () => {
+    const sid = await open();
+    expect(await post(sid, '40/a', '40/b', '40/c')).toMatchObject({ status: 200, text: 'ok' });
+    const { status, text } = await poll(sid);
+    expect([status, text.split(separator)]).toEqual([
+      200,
+      ['a', 'b', 'c'].map((name) => `44/${name},{"message":"Invalid namespace"}`),
+    ]);
+  });
+
+  test('a poll waits until there is something', async () => {
+    const sid = await open();
+    let answered = false;
+    const polled = poll(sid).then((answer) => {
+      answered = true;
+      return answer;
+    });
+    await Bun.sleep(50);
+    expect(answered).toBe(false);
+    await post(sid, '40/a');
+    expect(await polled).toMatchObject({ status: 200, text: '44/a,{"message":"Invalid namespace"}' });
+  });
+
+  test('two polls at the same time close the session', async () => {
+    const sid = await open();
+    const both = await Promise.all([poll(sid), poll(sid)]);
+    expect(both.map(({ status }) => status).sort()).toEqual([200, 400]);
+    expect((await poll(sid)).status).toBe(400);
+  });
+
+  test('a payload that holds no packets closes the session', async () => {
+    for (const body of ['abc', '', separator, `40/a${separator}`]) {
+      const sid = await open();
+      await post(sid, body);
+      expect([body, (await poll(sid)).status]).toEqual([body, 400]);
+    }
+  });
+
+  test('the end of the connection answers the poll that waits with nothing, and the next one is 400', async () => {
+    const sid = await open();
+    const [polled, posted] = await Promise.all([poll(sid), post(sid, '1')]);
+    expect([polled.status, polled.text, posted.status]).toEqual([200, '6', 200]);
+    expect((await poll(sid)).status).toBe(400);
+  });
+
+  test('a poll that the client gives up closes the session', async () => {
+    const sid = await open();
+    const aborting = new AbortController();
+    const polled = poll(sid, { signal: aborting.signal }).catch(() => 'given up');
+    await Bun.sleep(20);
+    aborting.abort();
+    expect(await polled).toBe('given up');
+    await eventually('the session is closed', async () => (await post(sid, '40/a')).status === 400);
+  });
+
+  test('other methods than GET and POST are 400, and do no harm', async () => {
+    const sid = await open();
+    for (const method of ['PUT', 'DELETE', 'PATCH']) {
+      expect((await poll(sid, { method })).status).toBe(400);
+    }
+    await post(sid, '40/a');
+    expect((await poll(sid)).status).toBe(200);
+  });
+
+  test('a session that nobody began is 400', async () => {
+    const unknown = await poll('nobody');
+    expect([unknown.status, JSON.parse(unknown.text)]).toEqual([
+      400,
+      { code: 1, message: 'Session ID unknown' },
+    ]);
+    expect((await post('nobody', '40/a')).status).toBe(400);
+    expect((await webSocket('EIO=4&transport=websocket&sid=nobody')).isClosed()).toBe(true);
+  });
+
+  test('an upgrade: the probe is answered, the poll that waits ends with nothing, and all goes by the WebSocket', async () => {
+    const sid = await open();
+    await post(sid, connect());
+    await eventually('it has joined', async () => (await poll(sid)).text.includes('chat.ready'));
+    const waiting = poll(sid);
+    const { ws, frames } = await webSocket(`EIO=4&transport=websocket&sid=${sid}`);
+    ws.send('2probe');
+    await eventually('the probe is answered', () => frames.includes('3probe'));
+    expect(await waiting).toMatchObject({ status: 200, text: '6' });
+    // What comes between the poll and the upgrade is not lost.
+    const [bob] = await (await world).newUsers(1);
+    const chat = await (await world).newGroup(bob!, ada);
+    await (await world).send(bob!, chat.id, 'in between');
+    ws.send('5');
+    await eventually('it comes', () => frames.some((frame) => frame.includes('in between')));
+    expect((await poll(sid)).status).toBe(400);
+    expect((await post(sid, '40/a')).status).toBe(400);
+    const another = await webSocket(`EIO=4&transport=websocket&sid=${sid}`);
+    await eventually('another WebSocket is refused', another.isClosed);
+    await (await world).send(bob!, chat.id, 'and on');
+    await eventually('it goes on', () => frames.some((frame) => frame.includes('and on')));
+    ws.close();
+  });
+
+  test.each(['2', '2other', '40/a', 'abc', '1'])(
+    'an upgrade that begins with %s is none: the session goes on with long polling',
+    async (frame) => {
+      const sid = await open();
+      const { ws, isClosed } = await webSocket(`EIO=4&transport=websocket&sid=${sid}`);
+      ws.send(frame);
+      await eventually('it is closed', isClosed);
+      await post(sid, '40/a');
+      expect(await poll(sid)).toMatchObject({ status: 200, text: '44/a,{"message":"Invalid namespace"}' });
+    },
+  );
+
+  test('what the server ends answers the poll that waits with nothing: every client comes back then', async () => {
+    const ending = await startTestGateway({ ...base, presence: createEmbeddedPresence() });
+    const url = `${ending.url}/socket.io/?${polling}`;
+    const { sid } = JSON.parse((await (await fetch(url)).text()).slice(1));
+    const waiting = fetch(`${url}&sid=${sid}`);
+    await Bun.sleep(20);
+    await ending.gateway.drain(0);
+    const answer = await waiting;
+    expect([answer.status, await answer.text()]).toEqual([200, '6']);
+    expect((await fetch(`${url}&sid=${sid}`)).status).toBe(400);
+    await ending.stop();
+  });
+});

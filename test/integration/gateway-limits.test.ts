@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'bun:test';
+import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { parseConfig } from '../../src/shared/config.ts';
+import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { embeddedBase } from '../support/api-bases.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  connectClient,
+  createWorld,
+  openClient,
+  startTestGateway,
+  type TestClient,
+  type Transport,
+} from '../support/gateway-world.ts';
+
+const base = await embeddedBase();
+const world = await createWorld(base);
+const limitsOf = (environment: Record<string, string>) =>
+  createEmbeddedRateLimits(parseConfig(environment).rateLimits);
+
+const ways: [Transport[]][] = [[['websocket']], [['polling']], [['polling', 'websocket']]];
+
+describe('gateway: what one user or address may have', () => {
+  test.each(ways)(
+    'a user’s newest socket too many is refused over %p, the others stay',
+    async (transports) => {
+      const running = await startTestGateway({
+        ...base,
+        presence: createEmbeddedPresence(),
+        maxSocketsPerUser: 3,
+      });
+      const [ada, bob] = await world.newUsers(2);
+      const clients: TestClient[] = [];
+      for (let at = 0; at < 3; at += 1) clients.push(await connectClient(running.url, ada!, { transports }));
+      const fourth = openClient(running.url, ada!.token, { transports });
+      await eventually('it is refused', () => fourth.errors.length > 0);
+      expect(fourth.errors[0].data).toEqual({
+        code: 'too_many_sockets',
+        detail: expect.stringContaining('3'),
+      });
+      expect(fourth.socket.active).toBe(false);
+      clients.push(await connectClient(running.url, bob!, { transports }));
+      expect(clients.flatMap(({ disconnects, errors }) => [...disconnects, ...errors])).toEqual([]);
+
+      clients.shift()!.close();
+      await eventually('there is room', async () => {
+        const next = openClient(running.url, ada!.token, { transports });
+        clients.push(next);
+        await eventually('it is answered', () => next.ready > 0 || next.errors.length > 0);
+        return next.ready > 0;
+      });
+      for (const client of [...clients, fourth]) client.close();
+      await running.stop();
+    },
+  );
+
+  test('however many come at once, so many are let in', async () => {
+    const presence = createEmbeddedPresence();
+    const running = await startTestGateway({ ...base, presence, maxSocketsPerUser: 5 });
+    const [ada] = await world.newUsers(1);
+    const clients = Array.from({ length: 100 }, () => openClient(running.url, ada!.token));
+    const answered = () => clients.filter(({ ready, errors }) => ready > 0 || errors.length > 0).length;
+    await eventually('all are answered', () => answered() === 100);
+    expect(clients.filter(({ ready }) => ready > 0)).toHaveLength(5);
+    expect(new Set(clients.flatMap(({ errors }) => errors.map(({ data }) => data.code)))).toEqual(
+      new Set(['too_many_sockets']),
+    );
+    for (const client of clients) client.close();
+    await running.stop();
+  });
+
+  test('connects are a user’s requests: beyond the limit the transport is closed, and the client comes back', async () => {
+    const rateLimits = limitsOf({ RATE_LIMIT_USER: '8' });
+    const running = await startTestGateway({ ...base, presence: createEmbeddedPresence(), rateLimits });
+    const [ada, bob] = await world.newUsers(2);
+    // They are counted by fives.
+    for (let at = 0; at < 9; at += 1) (await connectClient(running.url, ada!)).close();
+    const last = openClient(running.url, ada!.token, { reconnectionDelay: 10, reconnectionDelayMax: 10 });
+    let attempts = 0;
+    last.socket.io.on('reconnect_attempt', () => {
+      attempts += 1;
+    });
+    await eventually('it comes back again and again', () => attempts > 3);
+    expect([last.ready, last.errors.filter(({ data }) => data)]).toEqual([0, []]);
+    expect(last.socket.active).toBe(true);
+    (await connectClient(running.url, bob!)).close();
+    last.close();
+    await running.stop();
+  });
+
+  test('what begins is an address’s request: beyond the limit it is 429 before it costs anything', async () => {
+    const rateLimits = limitsOf({ RATE_LIMIT_ADDRESS: '30' });
+    const running = await startTestGateway({
+      ...base,
+      presence: createEmbeddedPresence(),
+      rateLimits,
+      trustProxy: true,
+    });
+    const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
+    const url = `${running.url}/socket.io/?EIO=4&transport=polling`;
+    const statuses: number[] = [];
+    for (let at = 0; at < 60; at += 1) statuses.push((await fetch(url, from('192.0.2.1'))).status);
+    // They are counted by twenties, and what is counted says what becomes of the next one.
+    expect(statuses.filter((status) => status === 429).length).toBeWithin(15, 21);
+    const refused = await fetch(url, from('192.0.2.1'));
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeWithin(1, 61);
+    expect(await refused.json()).toEqual({ code: 4, message: 'rate_limited' });
+    const over = new WebSocket(url.replace('http', 'ws').replace('polling', 'websocket'), from('192.0.2.1'));
+    await new Promise((resolve) => over.addEventListener('close', resolve));
+    expect((await fetch(url, from('192.0.2.2'))).status).toBe(200);
+    await running.stop();
+  });
+});

@@ -1,7 +1,7 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import type { Accounts } from '../../auth/auth.ts';
-import { networkOf } from '../../auth/network.ts';
 import type { RateLimits } from '../../shared/admission/admission.ts';
+import { networkOf } from '../../shared/client-address.ts';
 import type { ErrorCode } from '../../shared/contract.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { ApiEnv } from '../env.ts';

@@ -33,5 +33,5 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
     shutdownDelayMs: 0,
     drainMs: 200,
   });
-  console.log(welcome({ port: http.port, folder: config.dataDir, runner: runnerOf(process.env) }));
+  console.log(welcome({ url: http.url, folder: config.dataDir, runner: runnerOf(process.env) }));
 });

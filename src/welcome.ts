@@ -1,23 +1,25 @@
 export interface Welcome {
-  port: number;
+  url: string;
   folder: string;
   /** The command that runs Bun here. */
   runner: string;
 }
 
+/** Where the checklist looks by itself. */
+const usualUrl = 'http://localhost:3000';
+
 /**
  * What the single process says once it is up: where everything is, and a conversation to paste. A test takes the two
  * blocks out of the text and runs them.
  */
-export function welcome({ port, folder, runner }: Welcome): string {
-  const url = `http://localhost:${port}`;
+export function welcome({ url, folder, runner }: Welcome): string {
   return `
 Confab is up.
   REST     ${url}        described at ${url}/documentation
   sockets  ${url}/chat   Socket.IO, path /socket.io/
   data     ${folder}
 
-Next: ${runner} run checklist${port === 3000 ? '' : ` --api ${url}`}
+Next: ${runner} run checklist${url === usualUrl ? '' : ` --api ${url}`}
 
 Or talk yourself. In a second terminal, in this folder, Bob listens:
 

@@ -82,12 +82,7 @@ export function createApi({
   api.use(requestDeadline(deadlineMs));
 
   api.route('/', healthRoutes(readiness));
-  let document: Promise<object> | undefined;
-  const documentOnce = () => {
-    document ??= createDocument(api);
-    return document;
-  };
-  api.route('/', documentationRoutes({ document: documentOnce, rateLimits }));
+  api.route('/', documentationRoutes({ document: () => createDocument(api), rateLimits }));
   api.use(knownQuery);
 
   if (accounts) api.route('/', authRoutes({ accounts, rateLimits, requireIdentity }));

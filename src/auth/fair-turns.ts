@@ -6,14 +6,14 @@ export interface Asker {
   member: string;
   /** The network it belongs to: all of its members together count as one, too. */
   group: string;
-  /** Goes before all strangers. */
+  /** Goes before strangers. */
   known: boolean;
 }
 
 export interface TurnLimits {
   /** How many are at work at once. */
   concurrency: number;
-  /** How many may wait behind them. */
+  /** How many strangers may wait behind them, and how many that we know. */
   maxWaiting: number;
   /** How long one may wait for its turn. */
   maxWaitMs: number;
@@ -38,15 +38,21 @@ interface Waiting {
 /** What somebody asked for weighs half after so long. */
 const halfLifeMs = 60_000;
 const mostRemembered = 10_000;
+/** Turns of people whom we know, after which a stranger who waits has one: accounts of one's own make anybody known. */
+const mostInARow = 3;
+
+type Kind = 'known' | 'strangers';
+const kindOf = ({ known }: Asker): Kind => (known ? 'known' : 'strangers');
 
 /**
- * Whom we know goes first, and finds a place that strangers leave free, where there are two or more. Among those alike the next turn
- * goes to whoever asked least of late, so who comes now and then waits for one turn to end, whatever others ask for. When all
- * that may wait do, a newcomer takes the place of whoever asks the most.
+ * Whom we know goes first, three times of four, and finds a place that strangers leave free, where there are two or more. Among
+ * those alike the next turn goes to whoever asked least of late, so who comes now and then waits for one turn to end, whatever
+ * others ask for. When as many wait as may, a newcomer takes the place of whoever asks the most.
  */
 export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimits): FairTurns {
-  const running = { known: 0, strangers: 0 };
-  const waiting = new Set<Waiting>();
+  const running: Record<Kind, number> = { known: 0, strangers: 0 };
+  const waiting: Record<Kind, Set<Waiting>> = { known: new Set(), strangers: new Set() };
+  let knownInARow = 0;
   const asked = new Map<string, { times: number; at: number }>();
 
   function timesOf(name: string, now: number): number {
@@ -66,25 +72,26 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
     }
   }
 
-  /** The lower goes first: strangers last, by what the group asked for, then by what the member did. Moments do not count. */
-  function rankOf(asker: Asker, now: number): Rank {
-    const times = [groupName(asker), memberName(asker)].map((name) => Math.round(timesOf(name, now) * 100));
-    return [asker.known ? 0 : 1, ...times];
+  /** The lower goes first: by what the group asked for, then by what the member did. Moments do not count. */
+  function rankOf(asker: Asker, now: number): [number, number] {
+    const [byGroup, byMember] = [timesOf(groupName(asker), now), timesOf(memberName(asker), now)];
+    return [Math.round(byGroup * 100), Math.round(byMember * 100)];
   }
 
-  function mayBegin({ known }: Asker): boolean {
+  function mayBegin(kind: Kind): boolean {
     const free = running.known + running.strangers < concurrency;
-    return free && (known || running.strangers < Math.max(1, concurrency - 1));
+    return free && (kind === 'known' || running.strangers < Math.max(1, concurrency - 1));
   }
 
-  const count = ({ known }: Asker, by: 1 | -1): void => {
-    running[known ? 'known' : 'strangers'] += by;
-  };
+  function begin(kind: Kind): void {
+    running[kind] += 1;
+    knownInARow = kind === 'known' ? knownInARow + 1 : 0;
+  }
 
   /** The first of those with the lowest rank, and the last of those with the highest. */
-  function findEnds(): { next: Waiting; last: Waiting } | undefined {
+  function endsOf(kind: Kind): { next: Waiting; last: Waiting } | undefined {
     const now = performance.now();
-    const ranked = [...waiting].map((entry) => ({ entry, rank: rankOf(entry.asker, now) }));
+    const ranked = Array.from(waiting[kind], (entry) => ({ entry, rank: rankOf(entry.asker, now) }));
     const [first] = ranked;
     if (!first) return undefined;
     let [next, last] = [first, first];
@@ -96,14 +103,15 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
   }
 
   function takeTurn(asker: Asker): Promise<void> | undefined {
-    if (mayBegin(asker)) {
-      count(asker, 1);
+    const kind = kindOf(asker);
+    if (mayBegin(kind)) {
+      begin(kind);
       return undefined;
     }
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer);
-        waiting.delete(entry);
+        waiting[kind].delete(entry);
       };
       const entry: Waiting = {
         asker,
@@ -117,17 +125,18 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
         },
       };
       const timer = setTimeout(entry.giveUp, maxWaitMs);
-      waiting.add(entry);
-      if (waiting.size > maxWaiting) findEnds()?.last.giveUp();
+      waiting[kind].add(entry);
+      if (waiting[kind].size > maxWaiting) endsOf(kind)?.last.giveUp();
     });
   }
 
   function passTurn(asker: Asker): void {
-    count(asker, -1);
-    const next = findEnds()?.next;
-    if (!next || !mayBegin(next.asker)) return;
-    count(next.asker, 1);
-    next.start();
+    running[kindOf(asker)] -= 1;
+    const order: Kind[] = knownInARow < mostInARow ? ['known', 'strangers'] : ['strangers', 'known'];
+    const kind = order.find((each) => waiting[each].size > 0 && mayBegin(each));
+    if (!kind) return;
+    begin(kind);
+    endsOf(kind)?.next.start();
   }
 
   return async (asker, work, isHarmless) => {
@@ -146,12 +155,8 @@ export function createFairTurns({ concurrency, maxWaiting, maxWaitMs }: TurnLimi
 const groupName = ({ group }: Asker): string => `group ${group}`;
 const memberName = ({ member }: Asker): string => `member ${member}`;
 
-type Rank = readonly number[];
-
-function compare(one: Rank, other: Rank): number {
-  const at = one.findIndex((each, place) => each !== other[place]);
-  return at < 0 ? 0 : (one[at] ?? 0) - (other[at] ?? 0);
-}
+const compare = (one: [number, number], other: [number, number]): number =>
+  one[0] - other[0] || one[1] - other[1];
 
 const busy = (): ChatError =>
   new ChatError('server_busy', 'Too many passwords are being checked.', { retryAfterSeconds: 2 });

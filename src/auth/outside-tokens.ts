@@ -1,5 +1,6 @@
 import { decode, verify } from 'hono/jwt';
 import * as v from 'valibot';
+import { normalEmail } from '../shared/email.ts';
 import { ChatError } from '../shared/errors.ts';
 import { cleanName } from '../shared/names.ts';
 import type { VerifyToken } from './authenticate.ts';
@@ -24,7 +25,7 @@ export function createOutsideVerify({ issuer, audience, findKey, users }: Outsid
       v.maxLength(255),
       v.check((sub) => sub.isWellFormed() && !sub.includes('\0')),
     ),
-    name: v.fallback(v.optional(v.pipe(v.string(), v.transform(cleanName))), undefined),
+    name: v.fallback(v.optional(v.pipe(v.string(), v.transform(publicName))), undefined),
   });
 
   return async (token) => {
@@ -35,6 +36,12 @@ export function createOutsideVerify({ issuer, audience, findKey, users }: Outsid
     const userId = await users.ensure(output.sub, output.name);
     return { userId, sessionId: undefined, expiresAt: output.exp };
   };
+}
+
+/** Undefined for what others are not shown: some providers say the email where they know no name. */
+function publicName(claim: string): string | undefined {
+  const name = cleanName(claim);
+  return name === undefined || normalEmail(name) !== undefined ? undefined : name;
 }
 
 async function verifySignature(token: string, findKey: FindKey): Promise<unknown> {

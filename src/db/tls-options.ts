@@ -44,7 +44,9 @@ export function tlsOptions(
   const cert = one('sslcert', files.cert, 'DATABASE_TLS_CERT');
   const key = one('sslkey', files.key, 'DATABASE_TLS_KEY');
   if ((cert === undefined) !== (key === undefined)) {
-    refuse('has a client certificate without its key, or a key without its certificate');
+    refuse(
+      'has a client certificate without its key, or a key without its certificate: set both DATABASE_TLS_CERT and DATABASE_TLS_KEY',
+    );
   }
   return {
     mode: modeOf(given, root, cert, refuse),

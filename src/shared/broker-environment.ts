@@ -2,7 +2,7 @@ import { type BrokerAddress, type GivenHost, usualPort } from './broker-address.
 import type { TlsFiles } from './tls.ts';
 
 /** What the environment says of the way to RabbitMQ, each variable by itself. */
-interface BrokerVariables {
+export interface BrokerVariables {
   RABBITMQ_URI?: BrokerAddress | undefined;
   RABBITMQ_HOST: readonly GivenHost[];
   RABBITMQ_PORT?: number | undefined;

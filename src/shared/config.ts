@@ -1,24 +1,28 @@
-import ms from 'ms';
 import * as v from 'valibot';
-import {
-  ConnectionStringError,
-  type DatabaseSecrets,
-  parseConnectionString,
-} from '../db/connection-string.ts';
-import { AddressProblem, parseBrokerHosts, parseBrokerUri } from './broker-address.ts';
+import { parseBrokerHosts, parseBrokerUri } from './broker-address.ts';
 import { brokerAddressOf, brokerProblems } from './broker-environment.ts';
 import { publicKeyProblem } from './key-strength.ts';
 import { listedOrigin } from './origins.ts';
 import { secretWeakness } from './secret-strength.ts';
+import { defaultCredentials, plainText, type ServerName } from './server-access.ts';
+import { accessesOf, connectionProblem, databaseSecretsOf } from './server-environment.ts';
 import {
-  defaultCredentials,
-  plainText,
-  postgresAccess,
-  rabbitMqAccess,
-  redisAccess,
-  type ServerAccess,
-  type ServerName,
-} from './server-access.ts';
+  duration,
+  flag,
+  headerSecret,
+  integer,
+  name,
+  ownHost,
+  parsedBy,
+  pause,
+  pem,
+  perMinute,
+  port,
+  secret,
+  secretText,
+  text,
+  url,
+} from './variable-kinds.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {
@@ -30,89 +34,6 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
-
-const text = v.pipe(v.string(), v.trim());
-/** To the byte: a space at its end is part of a password. */
-const secretText = v.string();
-/** What `read` makes of it; what it throws is the problem. */
-const parsedBy = <Output>(read: (value: string) => Output) =>
-  v.pipe(
-    text,
-    v.rawTransform<string, Output>(({ dataset, addIssue, NEVER }) => {
-      try {
-        return read(dataset.value);
-      } catch (error) {
-        if (!(error instanceof AddressProblem)) throw error;
-        addIssue({ message: error.message });
-        return NEVER;
-      }
-    }),
-  );
-const integer = (lowest: number, highest: number) =>
-  v.pipe(
-    text,
-    v.regex(/^-?\d+$/, 'must be a whole number'),
-    v.transform(Number),
-    v.minValue(lowest, `must be ${lowest} or more`),
-    v.maxValue(highest, `must be ${highest} or less`),
-  );
-const port = integer(0, 65_535);
-const flag = v.pipe(
-  text,
-  v.toLowerCase(),
-  v.picklist(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'], 'must be true or false'),
-  v.transform((value) => ['true', '1', 'yes', 'on'].includes(value)),
-);
-const name = v.pipe(text, v.regex(/^[A-Za-z0-9._:-]{1,200}$/, 'may hold letters, digits and . _ : - only'));
-const url = (...protocols: string[]) =>
-  v.pipe(
-    text,
-    v.check(
-      (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
-      `must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-    ),
-  );
-/** Ten years; PostgreSQL is given the seconds as an `int`. */
-const longestSeconds = 10 * 365 * 86_400;
-
-/** Seconds, from `15m`, `30d`, `900s`. */
-const duration = v.pipe(
-  text,
-  v.regex(/^\d+\s*(s|m|h|d|w)$/, 'must be a duration like 15m, 12h or 30d'),
-  v.transform((value) => ms(value as ms.StringValue) / 1000),
-  v.minValue(1, 'must be at least 1s'),
-  v.maxValue(longestSeconds, 'must be 3650d at most'),
-);
-/** Milliseconds, from `0`, `500ms`, `5s`. */
-const pause = v.pipe(
-  text,
-  v.regex(/^(?:0|\d+\s*(?:ms|s))$/, 'must be a time like 0, 500ms or 5s'),
-  v.transform((value) => ms(value as ms.StringValue)),
-  v.maxValue(20_000, 'must be 20s at most'),
-);
-const longEnough = v.check<string, string>(
-  (value) => Buffer.byteLength(value) >= 32,
-  'must have at least 32 bytes',
-);
-const secret = v.pipe(secretText, longEnough);
-/** Travels in a header, which has no more than these, and none of them blank at an end. */
-const headerSecret = v.pipe(
-  text,
-  v.regex(/^[\x20-\x7e]*$/, 'may hold visible ASCII characters and spaces only: it travels in a header'),
-  longEnough,
-);
-/** An address of this machine, or a name of one; brackets around IPv6 are allowed. */
-const ownHost = v.pipe(
-  text,
-  v.transform((value) => value.replace(/^\[(.*)\]$/, '$1')),
-  v.regex(/^[A-Za-z0-9._:%-]+$/, 'must be an address of this machine, like 127.0.0.1, :: or localhost'),
-);
-const perMinute = integer(1, 1_000_000);
-/** A path, or PEM itself, whose lines may be one. */
-const pem = v.pipe(
-  text,
-  v.transform((value) => value.replaceAll('\\n', '\n')),
-);
 
 /** Every variable with its check and default; `.env.example` explains each. */
 const variables = v.object({
@@ -180,9 +101,9 @@ const variables = v.object({
     '/',
   ),
   RABBITMQ_TLS: v.optional(flag),
-  RABBITMQ_TLS_CA: v.optional(text),
-  RABBITMQ_TLS_CERT: v.optional(text),
-  RABBITMQ_TLS_KEY: v.optional(text),
+  RABBITMQ_TLS_CA: v.optional(pem),
+  RABBITMQ_TLS_CERT: v.optional(pem),
+  RABBITMQ_TLS_KEY: v.optional(pem),
   RABBITMQ_CHAT_EXCHANGE: v.optional(name, 'chat.events'),
   RABBITMQ_CHAT_DLX_EXCHANGE: v.optional(name, 'chat.dlx'),
   RABBITMQ_CHAT_QUEUE_PREFIX: v.optional(name, 'chat.message.send'),
@@ -228,20 +149,24 @@ export const isVariable = (name: string): boolean => Object.hasOwn(variables.ent
 /** What tells of the credentials of the three servers. */
 const serverVariables = v.pick(variables, [
   'ALLOW_DEFAULT_CREDENTIALS',
-  ...([
-    'DATABASE_URL',
-    'DATABASE_PASSWORD',
-    'DATABASE_TLS_CA',
-    'DATABASE_TLS_CERT',
-    'DATABASE_TLS_KEY',
-  ] as const),
-  ...(['REDIS_HOST', 'REDIS_PASSWORD'] as const),
-  ...(['RABBITMQ_URI', 'RABBITMQ_HOST', 'RABBITMQ_PORT', 'RABBITMQ_VHOST', 'RABBITMQ_TLS'] as const),
-  ...(['RABBITMQ_USERNAME', 'RABBITMQ_PASSWORD'] as const),
-  ...(['RABBITMQ_TLS_CA', 'RABBITMQ_TLS_CERT', 'RABBITMQ_TLS_KEY'] as const),
+  'DATABASE_URL',
+  'DATABASE_PASSWORD',
+  'DATABASE_TLS_CA',
+  'DATABASE_TLS_CERT',
+  'DATABASE_TLS_KEY',
+  'REDIS_HOST',
+  'REDIS_PASSWORD',
+  'RABBITMQ_URI',
+  'RABBITMQ_HOST',
+  'RABBITMQ_PORT',
+  'RABBITMQ_USERNAME',
+  'RABBITMQ_PASSWORD',
+  'RABBITMQ_VHOST',
+  'RABBITMQ_TLS',
+  'RABBITMQ_TLS_CA',
+  'RABBITMQ_TLS_CERT',
+  'RABBITMQ_TLS_KEY',
 ]);
-
-type ServerVariables = v.InferOutput<typeof serverVariables>;
 
 const chooseAnother = 'choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
 
@@ -410,40 +335,4 @@ function problemOf(issue: v.InferIssue<typeof variables>, set: Record<string, st
   const name = v.getDotPath(issue)?.split('.')[0] ?? '';
   const shown = name === 'NODE_ENV' ? `=${set[name]}` : '';
   return `${name}${shown} ${issue.message}`;
-}
-
-function accessesOf(env: ServerVariables): ServerAccess[] {
-  return [
-    ...postgresAccessOf(env),
-    redisAccess({ host: env.REDIS_HOST, password: env.REDIS_PASSWORD }),
-    rabbitMqAccess(brokerAddressOf(env), env.RABBITMQ_URI ? 'RABBITMQ_URI' : 'RABBITMQ_PASSWORD'),
-  ];
-}
-
-/** None where it cannot be told, which is a problem of its own. */
-function postgresAccessOf(env: ServerVariables): ServerAccess[] {
-  if (connectionProblem(env) !== undefined) return [];
-  const access = postgresAccess(env.DATABASE_URL, databaseSecretsOf(env));
-  return [
-    { ...access, variable: env.DATABASE_PASSWORD === undefined ? 'DATABASE_URL' : 'DATABASE_PASSWORD' },
-  ];
-}
-
-/** What stands beside the URL. `DATABASE_PASSWORD` needs no escapes, as in a URL. */
-function databaseSecretsOf(env: ServerVariables) {
-  return {
-    /** Undefined: that of the URL. */
-    password: env.DATABASE_PASSWORD,
-    tls: { ca: env.DATABASE_TLS_CA, cert: env.DATABASE_TLS_CERT, key: env.DATABASE_TLS_KEY },
-  } satisfies DatabaseSecrets;
-}
-
-function connectionProblem(env: ServerVariables): string | undefined {
-  try {
-    parseConnectionString(env.DATABASE_URL, databaseSecretsOf(env));
-    return undefined;
-  } catch (error) {
-    if (error instanceof ConnectionStringError) return `DATABASE_URL ${error.message}`;
-    throw error;
-  }
 }

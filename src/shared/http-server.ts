@@ -25,6 +25,8 @@ export interface ListenOptions<Data> {
 
 export interface HttpServer {
   readonly port: number;
+  /** Where programs on this machine find it. */
+  readonly url: string;
   /** For people: where it is, and who can reach it. */
   readonly place: string;
   /** From here on each answer is the last one of its connection, so that none is in use when the server stops. */
@@ -51,6 +53,7 @@ export function listen<Data = undefined>(
 
   return {
     port,
+    url: urlOf(host, port),
     place: placeOf(host, port),
     leave() {
       leaving = true;
@@ -101,17 +104,22 @@ async function lastOfConnection(answering: Response | Promise<Response>): Promis
 function serve<Data>(options: ListenOptions<Data>, variable: string): Bun.Server<Data>[] {
   if (options.host !== 'localhost') return [serveAt(options, options.host, options.port, variable)];
   // Bun takes one address of a name, and clients either: some of them never try the other.
-  const first = serveAt(options, '127.0.0.1', options.port, variable);
-  try {
-    return [first, serveAt(options, '::1', first.port ?? options.port, variable)];
-  } catch (error) {
-    if (error instanceof StartError && isTaken(error.cause)) {
-      first.stop(true);
-      throw error;
+  const servers: Bun.Server<Data>[] = [];
+  let refused: unknown;
+  for (const host of ['127.0.0.1', '::1']) {
+    try {
+      servers.push(serveAt(options, host, servers[0]?.port ?? options.port, variable));
+    } catch (error) {
+      refused = error;
+      if (error instanceof StartError && isTaken(error.cause)) {
+        for (const server of servers) server.stop(true);
+        throw error;
+      }
     }
-    // A machine without IPv6.
-    return [first];
   }
+  // A machine may have one of the two families alone.
+  if (servers.length === 0) throw refused;
+  return servers;
 }
 
 function serveAt<Data>(
@@ -142,21 +150,31 @@ function refusal(
   cause: unknown,
   { host, port, variable }: { host: string; port: number; variable: string },
 ): StartError | undefined {
-  const message = {
-    EADDRINUSE: `Port ${port} is taken: stop what listens there, or set ${variable} to another port.`,
-    EACCES: `Port ${port} is not allowed here: set ${variable} to one above 1023.`,
-    EADDRNOTAVAIL: `${host} is no address of this machine: set HOST to one of its own, to localhost, or to :: for all.`,
-  }[codeOf(cause) ?? ''];
-  return message === undefined ? undefined : new StartError(message, { cause });
+  const code = codeOf(cause);
+  if (code === undefined) return undefined;
+  const message =
+    {
+      EADDRINUSE: `Port ${port} is taken: stop what listens there, or set ${variable} to another port.`,
+      EACCES: `Port ${port} is not allowed here: set ${variable} to one above 1023.`,
+    }[code] ??
+    // Of a name that nobody knows Bun says EAGAIN, EINVAL or ENOTFOUND, of an address of others EADDRNOTAVAIL.
+    `${host} is no address of this machine (${code}): set HOST to one of its own, to localhost, or to :: for all.`;
+  return new StartError(message, { cause });
 }
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error ? String(error.code) : undefined;
 const isTaken = (error: unknown): boolean => codeOf(error) === 'EADDRINUSE';
 
+const everywhere: ReadonlySet<string> = new Set(['::', '0.0.0.0']);
+
+function urlOf(host: string, port: number): string {
+  const name = everywhere.has(host) ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${port}`;
+}
+
 function placeOf(host: string, port: number): string {
-  if (host === 'localhost') return `http://localhost:${port}, for this machine alone (HOST)`;
-  if (host === '::' || host === '0.0.0.0')
-    return `http://localhost:${port} and every address of this machine`;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const url = urlOf(host, port);
+  if (host === 'localhost') return `${url}, for this machine alone (HOST)`;
+  return everywhere.has(host) ? `${url} and every address of this machine` : url;
 }

@@ -8,9 +8,15 @@ export interface Lifecycle {
   leaving(): boolean;
   /** Undoes everything once, going on past failures, each undo within its share of the grace period. */
   stop(): Promise<void>;
-  /** Resolves when SIGTERM or SIGINT has come and everything is undone; a second signal ends the process at once. */
+  /**
+   * Resolves when SIGTERM or SIGINT has come and everything is undone; a second signal ends the process at once. The two SIGINTs
+   * of one Ctrl-C are one: npm hands on what the terminal has sent to all already.
+   */
   untilSignal(): Promise<void>;
 }
+
+/** Nobody presses Ctrl-C again so soon; npm's own comes within 10 ms. */
+const sameKeyMs = 300;
 
 /** @param graceMs how long all undoing together may take */
 export function createLifecycle(log: Logger, graceMs = 25_000): Lifecycle {
@@ -43,16 +49,18 @@ export function createLifecycle(log: Logger, graceMs = 25_000): Lifecycle {
     leaving: () => leaving,
     stop,
     async untilSignal() {
+      let startedAt = 0;
       const came = await new Promise<string>((resolve) => {
         const onSignal = (signal: string) => {
+          if (signal === 'SIGINT' && leaving && performance.now() - startedAt < sameKeyMs) return;
           if (leaving) process.exit(130);
           leaving = true;
+          startedAt = performance.now();
           resolve(signal);
         };
         process.on('SIGINT', onSignal);
         process.on('SIGTERM', onSignal);
       });
-      const startedAt = performance.now();
       log.info(`${came}: leaving`);
       await stop();
       log.info(`left in ${Math.round((performance.now() - startedAt) / 100) / 10} s`);

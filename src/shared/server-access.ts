@@ -1,5 +1,6 @@
 import { type DatabaseSecrets, parseConnectionString } from '../db/connection-string.ts';
 import type { BrokerAddress } from './broker-address.ts';
+import { isCommonPassword } from './common-passwords.ts';
 
 /**
  * What the environment says of the way to a server: enough to tell whether it could be anybody's. The drivers read the
@@ -21,11 +22,26 @@ export interface ServerAccess {
 
 export type ServerName = 'postgres' | 'redis' | 'rabbitmq';
 
-/** The first ones that anybody tries. */
+/** What stands in the servers' manuals and images, and in examples; the first ones that anybody tries. */
 const known: ReadonlySet<string> = new Set([
-  ...['postgres', 'guest', 'redis', 'rabbitmq', 'confab', 'chat', 'admin', 'root', 'user', 'test'],
-  ...['password', 'passw0rd', 'changeme', 'change-me', 'secret', 'example', 'default', '123456', '12345678'],
+  ...[
+    'postgres',
+    'postgresql',
+    'guest',
+    'redis',
+    'rabbit',
+    'rabbitmq',
+    'confab',
+    'chat',
+    'bitnami',
+    'foobared',
+  ],
+  ...['admin', 'root', 'user', 'test', 'dev', 'local', 'pass', 'secret', 'mysecretpassword', 'my-secret-pw'],
+  ...['change-me', 'example', 'default', 'letmein', 'qwerty', '1234', '12345', '123456', '1234567'],
 ]);
+
+const isKnown = (password: string): boolean =>
+  known.has(password.toLowerCase()) || isCommonPassword(password);
 
 /** @returns what is wrong with the credentials, beginning with the variable; undefined for nothing */
 export function defaultCredentials(access: ServerAccess): string | undefined {
@@ -33,7 +49,7 @@ export function defaultCredentials(access: ServerAccess): string | undefined {
   if (password === undefined) {
     return openWithoutPassword ? `${variable} is not set: ${label} lets in whoever reaches it` : undefined;
   }
-  if (!known.has(password.toLowerCase()) && password !== user) return undefined;
+  if (!isKnown(password) && password !== user) return undefined;
   const who = user === undefined ? '' : ` of ${label}'s user ${user}`;
   return `${variable} holds a password${who} that everybody knows`;
 }

@@ -25,8 +25,7 @@ export async function readTls(prefix: string, files: TlsFiles): Promise<TlsFiles
 }
 
 async function readPem(variable: string, value: string): Promise<string> {
-  // In a file of variables line feeds are often written as two characters.
-  if (value.includes('-----BEGIN ')) return value.replaceAll('\\n', '\n');
+  if (value.includes('-----BEGIN ')) return value;
   const text = await readFile(value, 'utf8').catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new StartError(`${variable} is neither PEM nor a file that can be read: ${reason}`, { cause });

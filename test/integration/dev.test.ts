@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { type Embedded, startEmbedded } from '../support/deployment.ts';
@@ -143,6 +144,20 @@ describe('a running one', () => {
   }
 });
 
+test("Ctrl-C is one signal, although npm hands its own on beside the terminal's", async () => {
+  const own = await startEmbedded(processes, { dataDir: await copyOfData(), env: { LOG_LEVEL: 'info' } });
+  // A request that is not complete makes the end last: the second signal comes in the middle of it.
+  const socket = connect(Number(own.env.PORT), '127.0.0.1');
+  socket.write('POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{');
+  await fetch(`${own.apiUrl}/healthz`);
+  own.process.signal('SIGINT');
+  await untilSays(own.process, 'SIGINT: leaving');
+  own.process.signal('SIGINT');
+  socket.end('}');
+  expect(await own.process.exited).toBe(0);
+  expect(own.process.output()).toContain('left in');
+}, 30_000);
+
 test('an orderly end of the first start had status 0', () => expect(madeEnded).toBe(0));
 
 test('kill -9 in the middle of it loses nothing that was accepted, and tokens stay good', async () => {
@@ -268,9 +283,11 @@ test('`bun run start` is production, with nothing set', async () => {
   const running = await startEmbedded(processes, {
     dataDir: await copyOfData(),
     command: ['src/commands/start.ts'],
-    env: { NODE_ENV: 'development', LOG_LEVEL: 'info' },
+    env: { NODE_ENV: 'development', LOG_LEVEL: 'info', HOST: '127.0.0.1' },
   });
   await newPerson(running);
+  // What is to be pasted goes where it listens.
+  expect(running.process.output()).toContain(`curl -s "http://127.0.0.1:${running.env.PORT}$1"`);
   const preflight = await fetch(`${running.apiUrl}/auth/login`, {
     method: 'OPTIONS',
     headers: { Origin: 'http://localhost:5173', 'Access-Control-Request-Method': 'POST' },

@@ -182,6 +182,14 @@ test('only the routes of kong.yml are there', async () => {
     // What is for the operator's own backend, however it is spelt.
     ...['/users/external/x', '/users/%65xternal/x', '//users/external/x', '/users/./external/x'],
     ...['/chats/../users/external/x', '/chats/%2e%2e/users/external/x', `/users/${user.id}/../external/x`],
+    // To nginx a backslash is a letter, to the processes it is a slash.
+    ...[
+      '/chats\\..\\users\\external\\x',
+      '/chats/..\\readyz',
+      '/auth\\..\\readyz',
+      '/auth/x\\..\\..\\openapi.json',
+    ],
+    ...['/socket.io\\..\\readyz', '/socket.io/..\\readyz', `/users/${user.id}\\..\\external\\x`],
   ]) {
     const answer = await raw(`PUT ${path} HTTP/1.1`, 'Host: x', `Authorization: Bearer ${serviceToken}`);
     expect(answer, path).toStartWith('HTTP/1.1 404');

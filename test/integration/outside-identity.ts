@@ -90,6 +90,8 @@ export function outsideIdentitySuite(name: string, base: ObservedBase): void {
       expect(await nameFor('  ')).toMatch(/^User [0-9a-f]{6}$/);
       expect(await nameFor({ first: 'Ada' })).toMatch(/^User [0-9a-f]{6}$/);
       expect(await nameFor('\u200b\u3164')).toMatch(/^User [0-9a-f]{6}$/);
+      // An email is for its owner alone.
+      expect(await nameFor(' Ada@Bücher.example')).toMatch(/^User [0-9a-f]{6}$/);
       expect(await nameFor('\u202eAda\0\n Lovelace\u001b')).toBe('Ada Lovelace');
     });
 

@@ -132,6 +132,7 @@ test('it listens for this machine alone in development, for all in production, e
   expect(parseConfig(production).host).toBe('::');
   expect(parseConfig({ ...production, HOST: '10.0.0.7' }).host).toBe('10.0.0.7');
   expect(parseConfig({ HOST: '[::1]' }).host).toBe('::1');
+  expect(parseConfig({ HOST: 'LocalHost' }).host).toBe('localhost');
   expect(problemsOf({ HOST: 'http://localhost' })).toHaveLength(1);
 });
 
@@ -179,7 +180,9 @@ test('a DATABASE_URL that cannot be used is refused with what is wrong about it'
   expect(reason({ DATABASE_URL: 'postgres://u@h/chat?sslmode=disable', DATABASE_TLS_CA: '/ca.pem' })).toBe(
     'DATABASE_URL says sslmode=disable, and gives certificates',
   );
-  expect(reason({ DATABASE_TLS_CERT: '/c.pem' })).toContain('a client certificate without its key');
+  expect(reason({ DATABASE_TLS_CERT: '/c.pem' })).toMatch(
+    /a client certificate without its key.*: set both DATABASE_TLS_CERT and DATABASE_TLS_KEY$/,
+  );
 });
 
 test('RABBITMQ_URI wins over the single variables', () => {
@@ -352,6 +355,8 @@ describe('credentials in production', () => {
     ['DATABASE_URL', { DATABASE_URL: 'postgresql://me:p%6Fstgres@db/chat' }],
     ['DATABASE_PASSWORD', { DATABASE_URL: 'postgres://confab@db/chat', DATABASE_PASSWORD: 'changeme' }],
     ['REDIS_PASSWORD', { REDIS_PASSWORD: 'Redis' }],
+    ['REDIS_PASSWORD', { REDIS_PASSWORD: 'foobared' }],
+    ['DATABASE_PASSWORD', { DATABASE_URL: 'postgres://confab@db/chat', DATABASE_PASSWORD: 'Qwertyuiop' }],
     ['RABBITMQ_PASSWORD', { RABBITMQ_USERNAME: 'chatty', RABBITMQ_PASSWORD: 'chatty' }],
     ['RABBITMQ_URI', { RABBITMQ_URI: 'amqps://broker' }],
     ['RABBITMQ_URI', { RABBITMQ_URI: 'amqp://confab:rabbitmq@broker/v' }],

@@ -109,6 +109,15 @@ test('who is known goes before strangers, even those who asked less', async () =
   expect((await allServed()).slice(0, 2)).toEqual(['ada', 'ada']);
 });
 
+test('strangers have every fourth turn, and keep their places, however many accounts somebody makes known', async () => {
+  const { ask, allServed, refused } = await queue(20);
+  for (let at = 0; at < 3; at += 1) ask(stranger(`192.0.2.${at}`));
+  for (let at = 0; at < 40; at += 1) ask(acquaintance(`account ${at}`), 'known');
+  const served = await allServed();
+  expect(served.flatMap((name, at) => (name === 'known' ? [] : [at]))).toEqual([3, 7, 11]);
+  expect(refused).toEqual(Array(20).fill('known: server_busy'));
+});
+
 test('when all places are taken, a newcomer has that of whoever asks the most; that one is told', async () => {
   const { ask, allServed, refused } = await queue(5);
   for (let at = 0; at < 4; at += 1) ask(stranger('greedy'), `greedy ${at}`);

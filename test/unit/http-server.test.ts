@@ -4,6 +4,7 @@ import { networkInterfaces } from 'node:os';
 import pino from 'pino';
 import { endUnnoticed, type HttpServer, listen } from '../../src/shared/http-server.ts';
 import { createLifecycle } from '../../src/shared/lifecycle.ts';
+import { StartError } from '../../src/shared/start-error.ts';
 
 const servers: HttpServer[] = [];
 afterAll(() => Promise.all(servers.map((server) => server.stop())));
@@ -51,10 +52,10 @@ describe('where it listens', () => {
   });
 
   test('one address: there and nowhere else', async () => {
-    const { port, place } = serve('::1');
+    const { port, place, url } = serve('::1');
     expect(await answers(port, '::1')).toBe(true);
     expect(await answers(port, '127.0.0.1')).toBe(false);
-    expect(place).toBe(`http://[::1]:${port}`);
+    expect([place, url]).toEqual([`http://[::1]:${port}`, `http://[::1]:${port}`]);
   });
 
   test('a port that is taken on either address is refused, and nothing is left listening', async () => {
@@ -67,8 +68,12 @@ describe('where it listens', () => {
     }
   });
 
-  test('an address of another machine is refused by the name of its variable', () => {
-    expect(() => serve('192.0.2.99')).toThrow('192.0.2.99 is no address of this machine: set HOST');
+  test('an address of another machine, and what is none, is refused by the name of its variable', () => {
+    for (const host of ['192.0.2.99', 'nobody.invalid', 'fe80::1', 'a..b']) {
+      const isRefused = expect(() => serve(host));
+      isRefused.toThrow(StartError);
+      isRefused.toThrow(new RegExp(`^${host} is no address of this machine \\(E[A-Z]+\\): set HOST`));
+    }
   });
 });
 

@@ -85,6 +85,23 @@ for (const [file, kong] of [
       expect(out.length).toBeLessThan(Object.keys(document.paths).length - 4);
     });
 
+    test.each([
+      ...[
+        '/chats\\..\\readyz',
+        '/chats/..\\readyz',
+        '/auth\\..\\openapi.json',
+        '/auth/login\\..\\..\\readyz',
+      ],
+      ...[
+        '/users\\external\\x',
+        '/socket.io\\..\\readyz',
+        '/socket.io/\\..\\..\\readyz',
+        '/chats.json',
+        '/authx',
+        '/socket.iox',
+      ],
+    ])('%s goes nowhere', (path) => expect(routeOf(kong, path)).toBeUndefined());
+
     test('a gateway that is leaving is out before it closes what it has', () => {
       const [upstream] = kong.upstreams;
       const { active } = (upstream as KongUpstream & { healthchecks: { active: HealthCheck } }).healthchecks;

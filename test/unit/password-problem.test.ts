@@ -5,7 +5,7 @@ import { readText } from '../support/repository.ts';
 const problemOf = (password: string) => passwordProblem(password, 'ada.lovelace@example.com');
 
 test('the list has ten thousand, in lower case, of at least the least length', async () => {
-  const lines = (await readText('src/auth/common-passwords.txt')).trim().split('\n');
+  const lines = (await readText('src/shared/common-passwords.txt')).trim().split('\n');
   const passwords = lines.filter((line) => !line.startsWith('#'));
   expect(passwords).toHaveLength(10_000);
   for (const password of passwords) {

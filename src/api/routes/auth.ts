@@ -1,7 +1,7 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import type { Accounts } from '../../auth/auth.ts';
-import { networkOf } from '../../auth/network.ts';
 import type { RateLimits } from '../../shared/admission/admission.ts';
+import { networkOf } from '../../shared/client-address.ts';
 import type { ErrorCode } from '../../shared/contract.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { ApiEnv } from '../env.ts';
@@ -73,8 +73,8 @@ export function authRoutes({ accounts, rateLimits, requireIdentity }: AuthRoutes
         operationId: 'refresh',
         summary: 'Exchange a refresh token for a new pair',
         description:
-          'A token used again within 10 s gets the same next token again, however many ask; later than that the session ends. ' +
-          '`refresh_invalid`: the token is not known or has expired. `session_revoked`: its session has ended, or ends with ' +
+          'A token used again within 10 s gets the same next token again, however many ask; later than that, or once that one ' +
+          'has been exchanged, the session ends. `refresh_invalid`: the token is not known or has expired. `session_revoked`: its session has ended, or ends with ' +
           'this request. Both mean: sign in. Each refresh lengthens the session to JWT_REFRESH_TTL from now, until it is ' +
           'SESSION_MAX_TTL old.',
         tag: 'auth',

@@ -2,12 +2,12 @@ import { assertPartitioning } from '../db/settings.ts';
 import type { DataFolder } from '../process/data-folder.ts';
 import { createMembership } from '../process/membership.ts';
 import { once } from '../shared/once.ts';
-import type { AdapterParts, Adapters } from './adapters.ts';
 import { createEmbeddedFacts, createEmbeddedRateLimits } from './embedded/admission.ts';
 import { createEmbeddedNotifications } from './embedded/notifications.ts';
 import { createEmbeddedPresence } from './embedded/presence.ts';
 import { createEmbeddedQueue } from './embedded/queue.ts';
 import { createLocalRegistry } from './embedded/registry.ts';
+import type { AdapterParts, Adapters } from './ground.ts';
 
 /** Whatever the environment says of RabbitMQ's: with one database connection more would be no faster. */
 const partitionCount = 8;

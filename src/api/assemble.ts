@@ -1,5 +1,5 @@
 import type { Hono } from 'hono';
-import type { Adapters } from '../adapters/adapters.ts';
+import type { Adapters } from '../adapters/ground.ts';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
 import { accountKey, envelopeKey } from '../db/settings.ts';

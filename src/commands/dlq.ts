@@ -1,7 +1,8 @@
 /** `bun run dlq`: looks at dead letters, gives them another try, or forgets them. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { createAdapters, type Ground } from '../adapters/adapters.ts';
+import { createAdapters } from '../adapters/adapters.ts';
+import type { Ground } from '../adapters/ground.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, envelopeKey } from '../db/settings.ts';
 import { openDataFolder } from '../process/data-folder.ts';

@@ -1,4 +1,4 @@
-import type { Adapters } from '../adapters/adapters.ts';
+import type { Adapters } from '../adapters/ground.ts';
 import { createAuthentication } from '../auth/auth.ts';
 import type { ProcessParts } from '../process/run-process.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';

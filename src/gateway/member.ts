@@ -1,5 +1,4 @@
 import type { ChatError } from '../shared/errors.ts';
-import type { Connection } from './connections.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { type Few, SmallSet } from './small-set.ts';
 
@@ -33,6 +32,14 @@ export interface Member extends GatewayIdentity, Recipient {
   close(): void;
 }
 
+/** What a member sends through: its `Connection`, of which it needs no more. */
+interface Transport {
+  readonly ws: NativeSocket | undefined;
+  onNative(callback: (ws: NativeSocket | undefined) => void): void;
+  send(frame: string): void;
+  close(): void;
+}
+
 /** A class, for its sake who has a hundred thousand of them: methods of a closure would be there once for each. */
 class SocketMember implements Member {
   readonly userId: string;
@@ -45,17 +52,17 @@ class SocketMember implements Member {
   stale = false;
   refused: ChatError | undefined = undefined;
   closed = false;
-  readonly #connection: Connection;
+  readonly #transport: Transport;
 
-  constructor(connection: Connection, socketId: string, identity: GatewayIdentity) {
+  constructor(transport: Transport, socketId: string, identity: GatewayIdentity) {
     this.userId = identity.userId;
     this.sessionId = identity.sessionId;
     this.expiresAt = identity.expiresAt;
     this.socketId = socketId;
-    this.#connection = connection;
-    this.ws = connection.ws;
+    this.#transport = transport;
+    this.ws = transport.ws;
     if (this.ws) return;
-    connection.onNative((ws) => {
+    transport.onNative((ws) => {
       this.ws = ws;
     });
   }
@@ -63,14 +70,14 @@ class SocketMember implements Member {
   send(frame: string): void {
     // Bun closes the socket when its backlog is full.
     if (this.ws) this.ws.send(frame);
-    else this.#connection.send(frame);
+    else this.#transport.send(frame);
   }
 
   close(): void {
-    this.#connection.close();
+    this.#transport.close();
   }
 }
 
-export function createMember(connection: Connection, socketId: string, identity: GatewayIdentity): Member {
-  return new SocketMember(connection, socketId, identity);
+export function createMember(transport: Transport, socketId: string, identity: GatewayIdentity): Member {
+  return new SocketMember(transport, socketId, identity);
 }

@@ -1,4 +1,4 @@
-import type { Adapters } from '../adapters/adapters.ts';
+import type { Adapters } from '../adapters/ground.ts';
 import { envelopeKey } from '../db/settings.ts';
 import type { ProcessParts } from '../process/run-process.ts';
 import { createEnvelopeCodec } from '../shared/envelope-codec.ts';

@@ -1,29 +1,8 @@
 import { Hono } from 'hono';
 import * as v from 'valibot';
-import type { Readiness } from '../../process/readiness.ts';
-import { withDeadline } from '../../shared/deadline.ts';
+import { createReadinessReport, type Readiness } from '../../process/readiness.ts';
 import type { ApiEnv } from '../env.ts';
 import { describe, jsonResponse } from '../openapi.ts';
-
-/** Something the process stands on. */
-export interface Dependency {
-  name: string;
-  /**
-   * Whether it is this process's alone, so that another may do what this one can't. What all share is no reason to lead
-   * requests elsewhere: with PostgreSQL away for 10 s a balancer that does so took every api out, and refused half of what
-   * they would have answered.
-   */
-  own: boolean;
-  /** False, a rejection, or no answer within a second: it is down. */
-  check(): boolean | Promise<boolean>;
-  /** What is wrong with it although it is up, in words for an operator. */
-  problems?: (() => readonly string[]) | undefined;
-  figures?: (() => Readonly<Record<string, number>> | undefined) | undefined;
-}
-
-const answerWithinMs = 1_000;
-/** Anybody may ask: whoever asks more often gets the last answer. */
-const believedForMs = 1_000;
 
 const aliveSchema = v.strictObject({ status: v.literal('ok') });
 const readySchema = v.strictObject({
@@ -34,8 +13,8 @@ const readySchema = v.strictObject({
 });
 
 /** The same two routes in every process: alive is being able to answer, ready is being no worse than the others of its kind. */
-export function healthRoutes({ dependencies, leaving }: Readiness): Hono<ApiEnv> {
-  const watched = dependencies.map((dependency) => ({ ...dependency, isUp: lookNowAndThen(dependency) }));
+export function healthRoutes(readiness: Readiness): Hono<ApiEnv> {
+  const report = createReadinessReport(readiness);
   return new Hono<ApiEnv>()
     .get(
       '/healthz',
@@ -67,46 +46,8 @@ export function healthRoutes({ dependencies, leaving }: Readiness): Hono<ApiEnv>
         },
       }),
       async (c) => {
-        const checked = await Promise.all(
-          watched.map(async (dependency) => ({ ...dependency, up: await dependency.isUp() })),
-        );
-        const down = checked.filter(({ up }) => !up);
-        const unavailable = leaving() || down.some(({ own }) => own);
-        const problems = [...new Set(dependencies.flatMap(({ problems }) => problems?.() ?? []))];
-        const degraded = down.length > 0 || problems.length > 0;
-        const status = unavailable ? 'unavailable' : degraded ? 'degraded' : 'ready';
-        const named = Object.fromEntries(checked.map(({ name, up }) => [name, up ? 'up' : 'down']));
-        const figures = dependencies.flatMap(({ name, figures }) => {
-          const known = figures?.();
-          return known ? [[name, known] as const] : [];
-        });
-        return c.json(
-          {
-            status,
-            dependencies: named,
-            ...(problems.length > 0 ? { problems } : {}),
-            ...(figures.length > 0 ? { figures: Object.fromEntries(figures) } : {}),
-          },
-          unavailable ? 503 : 200,
-        );
+        const answer = await report();
+        return c.json(answer, answer.status === 'unavailable' ? 503 : 200);
       },
     );
-}
-
-/** One look serves all who ask while it is under way and for a second from its beginning. */
-function lookNowAndThen(dependency: Dependency): () => Promise<boolean> {
-  let last = { begunAt: Number.NEGATIVE_INFINITY, up: Promise.resolve(false) };
-  return () => {
-    const now = performance.now();
-    if (now - last.begunAt >= believedForMs) last = { begunAt: now, up: isUp(dependency) };
-    return last.up;
-  };
-}
-
-async function isUp({ check }: Dependency): Promise<boolean> {
-  try {
-    return await withDeadline(Promise.resolve(check()), answerWithinMs, () => new Error('no answer'));
-  } catch {
-    return false;
-  }
 }

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createOwnProcess, type OwnProcess, portVariable } from '../harness/process.ts';
+import { serverEnvironment } from '../harness/servers.ts';
 import type { Guard } from '../src/commands/servers/guard.ts';
 import type { Trio } from '../src/commands/servers/launcher.ts';
 import { freePort } from '../src/commands/servers/ports.ts';
 import { type Balancer, createBalancer } from './balancer.ts';
-import { createOwnProcess, type OwnProcess } from './own-process.ts';
 import type { LinkName, OwnKind, ServerKind } from './schedule.ts';
 import { createLink, createTcpProxy, type Link, type TcpProxy } from './tcp-proxy.ts';
 
@@ -34,11 +35,6 @@ const serversOf: Record<OwnKind, readonly ServerKind[]> = {
   worker: ['postgres', 'redis', 'rabbitmq'],
   gateway: ['postgres', 'redis'],
 };
-const portVariable: Record<OwnKind, string> = {
-  api: 'PORT',
-  worker: 'WORKER_PORT',
-  gateway: 'GATEWAY_PORT',
-};
 const stopDeadlineMs = 10_000;
 
 export async function createDeployment(options: {
@@ -58,13 +54,13 @@ export async function createDeployment(options: {
     HOST: 'localhost',
     // Each process has an address of its own here, and clients come back by themselves.
     SHUTDOWN_DELAY: '0',
-    ALLOW_DEFAULT_CREDENTIALS: 'true',
     LOG_LEVEL: 'warn',
     DATA_DIR: join(options.folder, 'data'),
-    DATABASE_URL: servers.postgres.url,
-    REDIS_HOST: '127.0.0.1',
-    REDIS_PORT: String(servers.redis.port),
-    RABBITMQ_URI: servers.rabbitmq.url,
+    ...serverEnvironment({
+      database: servers.postgres.url,
+      redis: servers.redis.url,
+      rabbitmq: servers.rabbitmq.url,
+    }),
     JWT_SECRET: secret,
     RATE_LIMIT_ENABLED: 'false',
     CHAT_WORKER_ENABLED: 'false',
@@ -86,7 +82,7 @@ export async function createDeployment(options: {
   const own: Record<OwnKind, OwnProcess[]> = { api: [], worker: [], gateway: [] };
   for (const kind of ['api', 'worker', 'gateway'] as const) {
     for (const index of [0, 1]) {
-      const env: Record<string, string | undefined> = { ...inherited(), ...environment };
+      const env = { ...environment };
       for (const server of serversOf[kind]) {
         const port = proxyTo(addLink(`${kind}-${server}` as LinkName, servers[server].port));
         Object.assign(env, addressOf(server, servers[server].url, port));
@@ -147,10 +143,4 @@ function addressOf(server: ServerKind, url: string, port: number): Record<string
   const address = Object.assign(new URL(url), { port: String(port) }).href;
   if (server === 'postgres') return { DATABASE_URL: address };
   return server === 'redis' ? { REDIS_PORT: String(port) } : { RABBITMQ_URI: address };
-}
-
-/** What a program needs of this one's environment; nothing of a developer's settings. */
-function inherited(): Record<string, string | undefined> {
-  const { PATH, HOME, TMPDIR, LANG } = process.env;
-  return { PATH, HOME, TMPDIR, LANG };
 }

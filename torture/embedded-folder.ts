@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createOwnProcess, type OwnProcess } from '../harness/process.ts';
 import type { Guard } from '../src/commands/servers/guard.ts';
 import { createKillable, type Killable } from './embedded-kills.ts';
-import { createOwnProcess, type OwnProcess } from './own-process.ts';
 
 /** A data folder on which nothing has been started, and the process that is to make it. */
 export interface EmbeddedFolder {
@@ -23,13 +23,11 @@ export async function newEmbeddedFolder(options: {
   const { guard, folder, root, port } = options;
   await mkdir(folder);
   const dataDir = join(folder, 'data');
-  const { PATH, HOME, TMPDIR, LANG } = process.env;
   const standalone = createOwnProcess({
     ...{ guard, port, folder, cwd: root, pollMs: 20 },
     name: 'confab',
     command: [process.execPath, '--no-env-file', join(root, 'src/standalone.ts')],
     env: {
-      ...{ PATH, HOME, TMPDIR, LANG },
       DATA_DIR: dataDir,
       PORT: String(port),
       LOG_LEVEL: 'warn',

@@ -1,8 +1,8 @@
+import type { UnwantedExit } from '../harness/process.ts';
 import type { Account } from './embedded-accounts.ts';
 import type { Start } from './embedded-kills.ts';
 import { type History, keyOf } from './history.ts';
 import { judge } from './judge.ts';
-import type { UnwantedExit } from './own-process.ts';
 import { createTally, type Invariant, type Verdict } from './verdict.ts';
 
 export interface EmbeddedEvidence {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { OwnProcess } from '../harness/process.ts';
 import { now } from './clock.ts';
-import type { OwnProcess } from './own-process.ts';
 
 /** A start that came to its end. */
 export interface Start {

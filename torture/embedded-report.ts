@@ -1,6 +1,6 @@
+import type { UnwantedExit } from '../harness/process.ts';
 import { judgeEmbedded } from './embedded-judge.ts';
 import type { EmbeddedResult } from './embedded-run.ts';
-import type { UnwantedExit } from './own-process.ts';
 import { type Figures, loadFigures, printVerdicts } from './report.ts';
 import type { Verdict } from './verdict.ts';
 

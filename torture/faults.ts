@@ -1,9 +1,9 @@
 import amqplib from 'amqplib';
 import postgres from 'postgres';
+import type { OwnProcess } from '../harness/process.ts';
 import { answers } from '../src/commands/servers/ready.ts';
 import { now } from './clock.ts';
 import type { Deployment } from './deployment.ts';
-import type { OwnProcess } from './own-process.ts';
 import type { Random } from './random.ts';
 import type { Recorder } from './recorder.ts';
 import { type Fault, nameOf, type Which } from './schedule.ts';

@@ -1,8 +1,8 @@
 /** `bun run torture`: a load of clients, a seeded schedule of faults, and the judgement of what came out of it. */
 import { join } from 'node:path';
+import { startServers } from '../harness/servers.ts';
 import { createGuard, type Guard } from '../src/commands/servers/guard.ts';
-import { createLauncher, startTrio, stopTrio } from '../src/commands/servers/launcher.ts';
-import { obtainBinaries } from '../src/commands/servers/obtain.ts';
+import { stopTrio } from '../src/commands/servers/launcher.ts';
 import {
   type EmbeddedArguments,
   parseTortureArguments,
@@ -50,8 +50,7 @@ async function tortureServers(
   place: { guard: Guard; folder: string; root: string },
 ): Promise<boolean> {
   const { guard, folder } = place;
-  const binaries = await obtainBinaries({ guard, folder, print, needed: ['postgres', 'redis', 'rabbitmq'] });
-  const servers = await startTrio(createLauncher(guard, binaries), folder, { durable: false });
+  const servers = await startServers({ guard, folder, print });
   try {
     const result = await runTorture({ ...place, servers, waves: makeSchedule(given), print, ...given });
     const began = performance.now();

@@ -1,5 +1,5 @@
+import { isCrash } from '../harness/process.ts';
 import type { ClientRecord, History } from './history.ts';
-import { isCrash } from './own-process.ts';
 import type { Recovery } from './recovery.ts';
 import type { TortureResult } from './run.ts';
 import type { Verdict } from './verdict.ts';

@@ -1,4 +1,5 @@
 import { readdir, readlink } from 'node:fs/promises';
+import { residentBytes } from '../harness/usage.ts';
 import type { Resources } from './history.ts';
 
 /** Undefined where there is no /proc. */
@@ -9,12 +10,10 @@ export async function readResources(pid: number): Promise<Resources | undefined>
     const targets = await Promise.all(
       descriptors.map((each) => readlink(`/proc/${pid}/fd/${each}`).catch(() => '')),
     );
-    const status = await Bun.file(`/proc/${pid}/status`).text();
-    const kilobytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0);
     return {
       descriptors: descriptors.length,
       sockets: targets.filter((target) => target.startsWith('socket:')).length,
-      memoryBytes: kilobytes * 1024,
+      memoryBytes: residentBytes(pid),
     };
   } catch {
     return undefined;

@@ -1,3 +1,4 @@
+import { inheritedEnvironment, type UnwantedExit } from '../harness/process.ts';
 import type { Guard } from '../src/commands/servers/guard.ts';
 import type { Trio } from '../src/commands/servers/launcher.ts';
 import { createClient, type TortureClient } from './client.ts';
@@ -9,7 +10,6 @@ import { carryOut, type FaultHelpers } from './faults.ts';
 import { type Filled, readFilled } from './filled.ts';
 import { connectedShare, createFlowWatch } from './flow.ts';
 import type { History, Resources } from './history.ts';
-import type { UnwantedExit } from './own-process.ts';
 import { makePopulation, type Population } from './population.ts';
 import { createRandom } from './random.ts';
 import { createRecorder, type Recorder } from './recorder.ts';
@@ -197,10 +197,9 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
 }
 
 async function migrate(root: string, deployment: Deployment): Promise<void> {
-  const { PATH, HOME } = process.env;
   const run = Bun.spawn([process.execPath, '--no-env-file', 'src/commands/migrate.ts'], {
     cwd: root,
-    env: { PATH, HOME, ...deployment.environment },
+    env: { ...inheritedEnvironment(), ...deployment.environment },
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',

@@ -1,4 +1,5 @@
 import amqplib from 'amqplib';
+import { treeCpuMicroseconds } from '../../harness/usage.ts';
 import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { envelopeKey } from '../../src/db/settings.ts';
@@ -13,7 +14,6 @@ import type { Bench } from './bench.ts';
 import { chatId, userId } from './population.ts';
 import { spawnConfab } from './process.ts';
 import { type BenchDatabase, type Environment, partitionCount } from './servers.ts';
-import { treeCpuMicroseconds } from './usage.ts';
 
 /** The content of all messages of the bench: a line of ordinary length. */
 export const content = 'Shall we meet at the harbour at seven? I will bring the charts. 🧭';

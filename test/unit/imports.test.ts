@@ -12,6 +12,7 @@ const storeys = [
   ['api', 'worker', 'gateway'],
   ['entries'],
   ['commands'],
+  ['harness'],
   ['bench', 'torture'],
   ['test'],
 ];
@@ -63,7 +64,7 @@ async function importsOf(file: string): Promise<string[]> {
 }
 
 async function readGraph(): Promise<Graph> {
-  const glob = new Bun.Glob('{src,bench,torture,test}/**/*.ts');
+  const glob = new Bun.Glob('{src,harness,bench,torture,test}/**/*.ts');
   const found = await Array.fromAsync(glob.scan({ cwd: repository }));
   const files = found.map((file) => file.replaceAll('\\', '/'));
   return new Map(await Promise.all(files.map(async (file) => [file, await importsOf(file)] as const)));

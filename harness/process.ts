@@ -1,12 +1,39 @@
 import { join } from 'node:path';
 import type { Guard, GuardedProcess } from '../src/commands/servers/guard.ts';
 
+export type Role = 'api' | 'worker' | 'gateway';
+
+/** What says where each of them listens. */
+export const portVariable: Record<Role, string> = {
+  api: 'PORT',
+  worker: 'WORKER_PORT',
+  gateway: 'GATEWAY_PORT',
+};
+
+const inherited = [
+  ...['PATH', 'HOME', 'TMPDIR', 'LANG', 'BUN_INSTALL'],
+  ...['TEMP', 'TMP', 'SystemRoot', 'USERPROFILE'],
+];
+
+/** What a program needs of this one's environment; nothing of a developer's settings. */
+export function inheritedEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    inherited.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** A process of Confab. */
 export interface OwnProcess {
   readonly name: string;
   /** Where it listens. */
   readonly port: number;
   /** Undefined while it is down. */
   pid(): number | undefined;
+  /** Starts it where it is down. */
+  spawn(): void;
   /** Starts it where it is down, and waits until it answers; false when it has not within the deadline. */
   start(deadlineMs?: number): Promise<boolean>;
   /** SIGKILL; stays down until `start`. */
@@ -15,7 +42,7 @@ export interface OwnProcess {
   thaw(): void;
   /** SIGTERM; false when it had to be killed after the deadline. */
   stop(deadlineMs: number): Promise<boolean>;
-  /** How often it ended though nobody wanted it to; it is then started again, as any supervisor would. */
+  /** How often it ended though nobody wanted it to. */
   unwantedExits(): readonly UnwantedExit[];
   /** What it printed, a file for each start. */
   logFiles(): readonly string[];
@@ -44,47 +71,59 @@ export interface OwnProcessOptions {
   port: number;
   command: string[];
   cwd: string;
-  env: Record<string, string | undefined>;
+  /** Added to {@link inheritedEnvironment}. */
+  env: Record<string, string>;
   /** For what it prints: one file a start. */
   folder: string;
   /** How often it is asked whether it is up. */
   pollMs?: number;
+  /** Where it is asked. */
+  probe?: '/healthz' | '/readyz';
+  /** Whether it is started again when it ends by itself, as by any supervisor. */
+  restarts?: boolean;
 }
 
 const restartPauseMs = 500;
 
-/** An api, worker or gateway as a real process, with a supervisor's restart. */
 export function createOwnProcess(options: OwnProcessOptions): OwnProcess {
-  const { guard, name, port, folder, pollMs = 100 } = options;
+  const { guard, name, port, folder, pollMs = 100, probe = '/healthz', restarts = true } = options;
   const exits: UnwantedExit[] = [];
   let running: GuardedProcess | undefined;
   let wanted = false;
   const logFiles: string[] = [];
 
   function spawn(): void {
+    wanted = true;
+    if (running) return;
     const logFile = join(folder, `${name.replace(' ', '-')}-${logFiles.length + 1}.log`);
     logFiles.push(logFile);
     const child = guard.spawn({
       command: options.command,
       cwd: options.cwd,
-      env: options.env,
+      env: { ...inheritedEnvironment(), ...options.env },
       logFile,
       lastSignal: 'SIGKILL',
     });
+    // Whoever waits for it does so with a timer.
+    child.unref();
     running = child;
     child.exited.then(async (code) => {
       if (running !== child) return;
       running = undefined;
       if (!wanted) return;
       exits.push({ name, at: Date.now(), code, log: await lastLines(logFile) });
+      if (!restarts) {
+        wanted = false;
+        return;
+      }
       await Bun.sleep(restartPauseMs);
-      if (wanted && !running) spawn();
+      if (wanted) spawn();
     });
   }
 
   async function answers(): Promise<boolean> {
     try {
-      const url = `http://127.0.0.1:${port}/healthz`;
+      const url = `http://127.0.0.1:${port}${probe}`;
       const answer = await fetch(url, { signal: AbortSignal.timeout(1_000), keepalive: false });
       await answer.arrayBuffer();
       return answer.ok;
@@ -97,9 +136,9 @@ export function createOwnProcess(options: OwnProcessOptions): OwnProcess {
     name,
     port,
     pid: () => running?.pid,
+    spawn,
     async start(deadlineMs = 60_000) {
-      wanted = true;
-      if (!running) spawn();
+      spawn();
       const deadline = performance.now() + deadlineMs;
       while (wanted && performance.now() < deadline) {
         if (await answers()) return true;

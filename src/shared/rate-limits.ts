@@ -1,17 +1,7 @@
 import { ChatError } from './errors.ts';
 import type { LimitName, RateLimits } from './ports/admission.ts';
 
-export const limitNames: readonly LimitName[] = [
-  'user',
-  'address',
-  'login',
-  'guesses',
-  'lookup',
-  'invite',
-  'connect',
-];
-
-/** The window in which the points count. */
+/** Each limit, with the window in which its points count. */
 export const windowSeconds: Readonly<Record<LimitName, number>> = {
   user: 60,
   address: 60,
@@ -21,6 +11,8 @@ export const windowSeconds: Readonly<Record<LimitName, number>> = {
   invite: 60,
   connect: 60,
 };
+
+export const limitNames = Object.keys(windowSeconds) as LimitName[];
 
 export const unlimited: RateLimits = {
   consume: async () => {},

@@ -25,6 +25,43 @@ export function inheritedEnvironment(): Record<string, string> {
   );
 }
 
+export interface Finished {
+  status: number;
+  out: string;
+  err: string;
+}
+
+/** Runs a file of ours to its end. */
+export async function finish(
+  command: readonly string[],
+  { cwd, env }: { cwd: string; env: Record<string, string> },
+): Promise<Finished> {
+  const run = Bun.spawn([process.execPath, '--no-env-file', ...command], {
+    cwd,
+    env: { ...inheritedEnvironment(), ...env },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  const [status, out, err] = await Promise.all([
+    run.exited,
+    new Response(run.stdout).text(),
+    new Response(run.stderr).text(),
+  ]);
+  return { status, out, err };
+}
+
+/** Whether it says that it is well. */
+export async function answers(url: string, withinMs = 1_000): Promise<boolean> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(withinMs), keepalive: false });
+    await answer.arrayBuffer();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
 /** A process of Confab. */
 export interface OwnProcess {
   readonly name: string;
@@ -121,17 +158,6 @@ export function createOwnProcess(options: OwnProcessOptions): OwnProcess {
     });
   }
 
-  async function answers(): Promise<boolean> {
-    try {
-      const url = `http://127.0.0.1:${port}${probe}`;
-      const answer = await fetch(url, { signal: AbortSignal.timeout(1_000), keepalive: false });
-      await answer.arrayBuffer();
-      return answer.ok;
-    } catch {
-      return false;
-    }
-  }
-
   return {
     name,
     port,
@@ -141,7 +167,7 @@ export function createOwnProcess(options: OwnProcessOptions): OwnProcess {
       spawn();
       const deadline = performance.now() + deadlineMs;
       while (wanted && performance.now() < deadline) {
-        if (await answers()) return true;
+        if (await answers(`http://127.0.0.1:${port}${probe}`)) return true;
         await Bun.sleep(pollMs);
       }
       return false;

@@ -1,3 +1,4 @@
+import { answers } from '../harness/process.ts';
 import { createTcpProxy, type Link, type TcpProxy } from './tcp-proxy.ts';
 
 export interface Balancer {
@@ -26,7 +27,7 @@ export function createBalancer(backends: readonly Link[]): Balancer {
 
   async function probe({ link, way }: { link: Link; way: TcpProxy }): Promise<void> {
     while (!closing.signal.aborted) {
-      if (await answers(way.port)) healthy.add(link);
+      if (await answers(`http://127.0.0.1:${way.port}/healthz`, probeTimeoutMs)) healthy.add(link);
       else healthy.delete(link);
       await Bun.sleep(probeEveryMs);
     }
@@ -41,17 +42,4 @@ export function createBalancer(backends: readonly Link[]): Balancer {
       await Promise.all(probing);
     },
   };
-}
-
-async function answers(port: number): Promise<boolean> {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${port}/healthz`, {
-      signal: AbortSignal.timeout(probeTimeoutMs),
-      keepalive: false,
-    });
-    await answer.arrayBuffer();
-    return answer.ok;
-  } catch {
-    return false;
-  }
 }

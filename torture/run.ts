@@ -1,4 +1,4 @@
-import { inheritedEnvironment, type UnwantedExit } from '../harness/process.ts';
+import { finish, type UnwantedExit } from '../harness/process.ts';
 import type { Guard } from '../src/commands/servers/guard.ts';
 import type { Trio } from '../src/commands/servers/launcher.ts';
 import { createClient, type TortureClient } from './client.ts';
@@ -197,19 +197,11 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
 }
 
 async function migrate(root: string, deployment: Deployment): Promise<void> {
-  const run = Bun.spawn([process.execPath, '--no-env-file', 'src/commands/migrate.ts'], {
+  const { status, out, err } = await finish(['src/commands/migrate.ts'], {
     cwd: root,
-    env: { ...inheritedEnvironment(), ...deployment.environment },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
+    env: deployment.environment,
   });
-  const [code, out, err] = await Promise.all([
-    run.exited,
-    new Response(run.stdout).text(),
-    new Response(run.stderr).text(),
-  ]);
-  if (code !== 0) throw new Error(`migrating ended with ${code}: ${out}${err}`);
+  if (status !== 0) throw new Error(`migrating ended with ${status}: ${out}${err}`);
 }
 
 /** Two tabs a user, a fifth of the users with tokens that expire on the way, and some by the way that is paused. */

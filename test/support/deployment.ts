@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { portVariable, type Role } from '../../harness/process.ts';
+import { answers, portVariable, type Role } from '../../harness/process.ts';
 import { serverEnvironment as addresses } from '../../harness/servers.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { eventually } from './eventually.ts';
@@ -136,8 +136,7 @@ export async function untilReady({ role, url, process }: Member): Promise<void> 
     `the ${role} is ready`,
     async () => {
       if (!process.running()) throw new Error(`the ${role} ended:\n${process.output()}`);
-      const response = await fetch(`${url}/readyz`).catch(() => undefined);
-      return response?.status === 200;
+      return answers(`${url}/readyz`, 5_000);
     },
     60_000,
   );

@@ -1,5 +1,5 @@
 import { pause } from '../shared/backoff.ts';
-import type { Connection } from './connections.ts';
+import type { Connection } from './connection.ts';
 
 const sliceMs = 100;
 /** So few come back anywhere without being noticed. */

@@ -1,5 +1,4 @@
 import type { ChatError } from '../shared/errors.ts';
-import type { Connection } from './connections.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { type Few, SmallSet } from './small-set.ts';
 
@@ -10,6 +9,15 @@ export interface GatewayIdentity {
   sessionId: string | undefined;
   /** Epoch seconds. */
   expiresAt: number;
+}
+
+/** The connection, as its member knows it. */
+export interface Carrier {
+  /** Bun's own socket; undefined while the connection is on long polling. */
+  readonly ws: NativeSocket | undefined;
+  /** One Engine.IO packet. */
+  send(packet: string): void;
+  close(): void;
 }
 
 /** One socket of `/chat` with an identity; it is a member of rooms. */
@@ -40,37 +48,33 @@ class SocketMember implements Member {
   readonly expiresAt: number;
   readonly socketId: string;
   readonly chats = new SmallSet<string>();
-  ws: NativeSocket | undefined;
   live = false;
   stale = false;
   refused: ChatError | undefined = undefined;
   closed = false;
-  readonly #connection: Connection;
+  readonly #carrier: Carrier;
 
-  constructor(connection: Connection, socketId: string, identity: GatewayIdentity) {
+  constructor(carrier: Carrier, socketId: string, identity: GatewayIdentity) {
     this.userId = identity.userId;
     this.sessionId = identity.sessionId;
     this.expiresAt = identity.expiresAt;
     this.socketId = socketId;
-    this.#connection = connection;
-    this.ws = connection.ws;
-    if (this.ws) return;
-    connection.onNative((ws) => {
-      this.ws = ws;
-    });
+    this.#carrier = carrier;
+  }
+
+  get ws(): NativeSocket | undefined {
+    return this.#carrier.ws;
   }
 
   send(frame: string): void {
-    // Bun closes the socket when its backlog is full.
-    if (this.ws) this.ws.send(frame);
-    else this.#connection.send(frame);
+    this.#carrier.send(frame);
   }
 
   close(): void {
-    this.#connection.close();
+    this.#carrier.close();
   }
 }
 
-export function createMember(connection: Connection, socketId: string, identity: GatewayIdentity): Member {
-  return new SocketMember(connection, socketId, identity);
+export function createMember(carrier: Carrier, socketId: string, identity: GatewayIdentity): Member {
+  return new SocketMember(carrier, socketId, identity);
 }

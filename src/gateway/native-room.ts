@@ -6,6 +6,8 @@ export interface NativeSocket {
   send(frame: Frame): number;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
+  /** What is sent meanwhile goes in one write. */
+  cork(work: () => void): unknown;
   /** Bytes that it was given to send and has not written yet. */
   getBufferedAmount(): number;
   /** After what it was given to send has been written. */
@@ -16,7 +18,7 @@ export interface NativeSocket {
 
 /** Who can be in a native room. */
 export interface Recipient {
-  /** Bun's own socket where frames may pass the engine by; undefined on long polling and while it is upgrading. */
+  /** Bun's own socket; undefined on long polling. */
   readonly ws?: NativeSocket | undefined;
   /** By whatever carries this recipient. */
   send(frame: Frame): void;

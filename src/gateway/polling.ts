@@ -1,4 +1,3 @@
-import type { Logger } from '../shared/log.ts';
 import { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { badRequest, refusal, unknownSid } from './http.ts';
@@ -19,8 +18,8 @@ export interface Polling {
 }
 
 /** Engine.IO 4 on long polling, and its upgrade to a WebSocket. */
-export function createPolling(deps: { connections: Connections; protocol: Protocol; log: Logger }): Polling {
-  const { connections, protocol, log } = deps;
+export function createPolling(deps: { connections: Connections; protocol: Protocol }): Polling {
+  const { connections, protocol } = deps;
   const sessions = new Map<string, Connection>();
 
   async function poll(session: Connection, longPolling: LongPolling, signal: AbortSignal): Promise<Response> {
@@ -35,17 +34,14 @@ export function createPolling(deps: { connections: Connections; protocol: Protoc
   }
 
   async function receive(session: Connection, request: Request): Promise<Response> {
-    try {
-      const packets = (await request.text()).split(separator);
-      if (session.closed || !session.longPolling) return refusal(400, unknownSid, 'Session ID unknown');
-      for (const packet of packets) protocol.receive(session, packet);
-      return textOf('ok');
-    } catch (error) {
-      // Most often a client that is gone before all of it came.
-      log.info({ err: error }, 'a request on long polling could not be handled; its session is closed');
-      session.close();
-      return refusal(400, badRequest, 'Bad request');
+    const body = await request.text().catch(() => undefined);
+    // The client is gone before all of it came.
+    if (body === undefined) session.close();
+    if (body === undefined || session.closed || !session.longPolling) {
+      return refusal(400, unknownSid, 'Session ID unknown');
     }
+    for (const packet of body.split(separator)) protocol.receive(session, packet);
+    return textOf('ok');
   }
 
   return {

@@ -163,7 +163,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     times: options.pingTimes,
   });
   const protocol = createProtocol({ connections, connecting, log });
-  const polling = createPolling({ connections, protocol, log });
+  const polling = createPolling({ connections, protocol });
 
   /** @param session whose long polling a WebSocket asks to take the place of */
   function begin(

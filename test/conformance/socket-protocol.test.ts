@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { connect as connectTcp } from 'node:net';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -148,6 +149,18 @@ describe('socket protocol: what is said of each transport', () => {
     await eventually('the session is closed', async () => (await post(sid, '40/a')).status === 400);
   });
 
+  test('a client that is gone before all that it sends has come ends its session', async () => {
+    const sid = await open();
+    const polled = poll(sid);
+    const half = connectTcp(running.port, 'localhost');
+    half.write(
+      `POST /socket.io/?${polling}&sid=${sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n40`,
+      () => setTimeout(() => half.destroy(), 20),
+    );
+    expect((await polled).text).toBe('6');
+    expect((await poll(sid)).status).toBe(400);
+  });
+
   test('other methods than GET and POST are 400, and do no harm', async () => {
     const sid = await open();
     for (const method of ['PUT', 'DELETE', 'PATCH']) {
@@ -168,6 +181,8 @@ describe('socket protocol: what is said of each transport', () => {
   });
 
   test('an upgrade: the probe is answered, the poll that waits ends with nothing, and all goes by the WebSocket', async () => {
+    const [bob] = await (await world).newUsers(1);
+    const chat = await (await world).newGroup(bob!, ada);
     const sid = await open();
     await post(sid, connect());
     await eventually('it has joined', async () => (await poll(sid)).text.includes('chat.ready'));
@@ -176,10 +191,15 @@ describe('socket protocol: what is said of each transport', () => {
     ws.send('2probe');
     await eventually('the probe is answered', () => frames.includes('3probe'));
     expect(await waiting).toMatchObject({ status: 200, text: '6' });
-    // What comes between the poll and the upgrade is not lost.
-    const [bob] = await (await world).newUsers(1);
-    const chat = await (await world).newGroup(bob!, ada);
+    // A poll that comes too late for that ends by itself.
+    expect(await poll(sid)).toMatchObject({ status: 200, text: '6' });
+    // What comes between the poll and the upgrade is not lost. The sender's own is told in the same tick.
+    const own = await openWebSocketLink(running.url);
+    await own.send(`40/chat,${JSON.stringify({ token: bob!.token })}`);
+    await own.next('42/chat,["chat.ready"');
     await (await world).send(bob!, chat.id, 'in between');
+    await own.next('42/chat,["chat.message.saved"');
+    await own.close();
     ws.send('5');
     await eventually('it comes', () => frames.some((frame) => frame.includes('in between')));
     expect((await poll(sid)).status).toBe(400);

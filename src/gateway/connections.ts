@@ -36,7 +36,7 @@ export interface Connections {
   /** It is closed; its member departs. */
   remove(connection: Connection): void;
   /** @returns false when the client sends too much, or too large a frame: the connection is closed */
-  mayReceive(connection: Connection, frame: unknown): boolean;
+  mayReceive(connection: Connection, frame: string | Uint8Array): boolean;
   /**
    * Its CONNECT has failed.
    * @returns what to answer, if it is about the client itself; undefined once the connection is closed, and comes back

@@ -77,7 +77,7 @@ test('where too much is held for all clients together, those are closed that hav
 
 test.each([
   ['pongs', '3', 50],
-  ['packets that carry nothing', undefined, 50],
+  ['empty packets', '', 50],
   ['frames of 4 KB', 'x'.repeat(4_095), 50],
   ['frames of 10 KB', 'x'.repeat(10_000), 16],
   ['the largest frames', 'x'.repeat(64 * 1024), 2],

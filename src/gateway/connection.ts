@@ -4,6 +4,9 @@ import type { LongPolling } from './long-polling.ts';
 import type { Carrier, Member } from './member.ts';
 import type { NativeSocket } from './native-room.ts';
 
+/** What Bun's `send` says when not all of it could be written at once. */
+const backpressure = -1;
+
 /**
  * One client's connection, by WebSocket or long polling, with what it has used up; times are of `performance.now()`. A class, and
  * few fields: there are a hundred thousand of them.
@@ -36,9 +39,8 @@ export class Connection implements Carrier, PacketBudget {
 
   /** One Engine.IO packet. */
   send(packet: string): void {
-    // Bun closes a socket when its backlog is full.
-    if (this.ws) this.ws.send(packet);
-    else if (this.longPolling && this.longPolling.send(packet) > backlogLimitBytes) this.close();
+    const waits = this.ws ? this.ws.send(packet) === backpressure : this.longPolling?.send(packet);
+    if (waits && this.backlog > backlogLimitBytes) this.close();
   }
 
   ping(): void {
@@ -51,7 +53,6 @@ export class Connection implements Carrier, PacketBudget {
     else work();
   }
 
-  /** What is held for a client that does not fetch it: bytes, on long polling characters. */
   get backlog(): number {
     return this.ws?.getBufferedAmount() ?? this.longPolling?.backlog ?? 0;
   }

@@ -84,14 +84,13 @@ export function addHeaders(
 }
 
 /**
- * A request with an address that can be parsed, which those of some clients are not: HTTP/1.0 needs no `Host`, and in it
- * anything may stand.
+ * The address of a request, which those of some clients do not give whole: HTTP/1.0 needs no `Host`, and in it anything may stand.
  * @returns undefined for one whose Host is no host (RFC 9112, 3.2)
  */
-export function readable(request: Request): Request | undefined {
-  if (URL.canParse(request.url)) return request;
-  const target = `http://localhost${request.url}`;
-  return request.headers.get('host') || !URL.canParse(target) ? undefined : new Request(target, request);
+export function urlOf({ url, headers }: Request): URL | undefined {
+  return (
+    URL.parse(url) ?? (headers.get('host') ? undefined : (URL.parse(url, 'http://localhost') ?? undefined))
+  );
 }
 
 /** Names of headers, with commas between them. */

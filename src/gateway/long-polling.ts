@@ -24,11 +24,12 @@ export class LongPolling {
     return this.#answer !== undefined;
   }
 
-  /** What is sent in one tick goes in one answer. @returns the backlog */
-  send(packet: string): number {
+  /** What is sent in one tick goes in one answer. @returns whether it waits for the next poll */
+  send(packet: string): boolean {
     this.backlog += packet.length;
-    if (this.#packets.push(packet) === 1) queueMicrotask(() => this.#flush());
-    return this.backlog;
+    this.#packets.push(packet);
+    if (this.isPolled && this.#packets.length === 1) queueMicrotask(() => this.#flush());
+    return !this.isPolled;
   }
 
   /** Resolves with a payload, once there is something. One at a time. */

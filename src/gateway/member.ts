@@ -1,4 +1,5 @@
 import type { ChatError } from '../shared/errors.ts';
+import { removalBacklogBytes } from './limits.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { type Few, SmallSet } from './small-set.ts';
 
@@ -15,6 +16,8 @@ export interface GatewayIdentity {
 export interface Carrier {
   /** Bun's own socket; undefined while the connection is on long polling. */
   readonly ws: NativeSocket | undefined;
+  /** What is held for a client that does not fetch it: bytes, on long polling characters. */
+  readonly backlog: number;
   /** One Engine.IO packet. */
   send(packet: string): void;
   close(): void;
@@ -39,6 +42,8 @@ export interface Member extends GatewayIdentity, Recipient {
    * is dropped; it is in PostgreSQL.
    */
   close(): void;
+  /** Its user has been removed from a chat: where much waits for it, it is closed, lest it be read after that. */
+  removed(): void;
 }
 
 /** A class, for its sake who has a hundred thousand of them: methods of a closure would be there once for each. */
@@ -72,6 +77,10 @@ class SocketMember implements Member {
 
   close(): void {
     this.#carrier.close();
+  }
+
+  removed(): void {
+    if (this.#carrier.backlog > removalBacklogBytes) this.close();
   }
 }
 

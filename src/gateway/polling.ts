@@ -84,7 +84,7 @@ export function createPolling(deps: { connections: Connections; protocol: Protoc
         connections.remove(probe);
         session.longPolling = undefined;
         session.ws = ws;
-        for (const held of longPolling.end()) ws.send(held);
+        for (const held of longPolling.end()) session.send(held);
         return session;
       } else {
         probe.close();

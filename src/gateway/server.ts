@@ -22,12 +22,12 @@ import {
   forbidden,
   isPlainHandshake,
   preflight,
-  readable,
   refusal,
   refuseRequest,
   socketPath,
   socketUrl,
   unknownSid,
+  urlOf,
 } from './http.ts';
 import { idleSeconds, mostHandshakes, mostHandshakesOfAddress, mostHandshakesOfNetwork } from './limits.ts';
 import { createMembershipWatch } from './membership-watch.ts';
@@ -91,6 +91,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const carriers = new Set<Bun.Server<never>>();
   const publish: Publish = (topic, frame) => {
     for (const carrier of carriers) carrier.publish(topic, frame);
+    connections.published(frame.length);
   };
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
@@ -191,10 +192,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       : refusal(400, badRequest, 'Bad request');
   }
 
-  function answer(given: Request, server: Bun.Server<never>): Response | Promise<Response> {
-    const request = readable(given);
-    if (!request) return refusal(400, badRequest, 'Bad request');
-    const url = new URL(request.url);
+  function answer(request: Request, server: Bun.Server<never>): Response | Promise<Response> {
+    const url = urlOf(request);
+    if (!url) return refusal(400, badRequest, 'Bad request');
     if (url.pathname !== socketPath) return new Response(null, { status: 404 });
     if (request.method === 'OPTIONS') return preflight(request);
     const refused = refuseRequest(request, url);

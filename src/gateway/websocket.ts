@@ -1,7 +1,7 @@
 import type { Logger } from '../shared/log.ts';
 import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
-import { backlogLimitBytes, maxFirstFrameBytes } from './limits.ts';
+import { maxFirstFrameBytes, nativeBacklogBytes } from './limits.ts';
 import type { Polling } from './polling.ts';
 import { Probe } from './probe.ts';
 import { openPacket, type Protocol } from './protocol.ts';
@@ -10,8 +10,7 @@ import { openPacket, type Protocol } from './protocol.ts';
 export type WebSocketHandler = Bun.WebSocketHandler<Connection>;
 
 /**
- * An error ends a connection, not the process. Bun's own backlog is 16 MiB, after which it drops frames and keeps the
- * socket.
+ * An error ends a connection, not the process. By itself Bun drops frames beyond 16 MiB of backlog and keeps the socket.
  */
 export function createWebSocketHandler(deps: {
   connections: Connections;
@@ -46,7 +45,7 @@ export function createWebSocketHandler(deps: {
       }),
     close: (ws) => guarded(ws, () => connections.remove(ws.data)),
     maxPayloadLength: maxFirstFrameBytes,
-    backpressureLimit: backlogLimitBytes,
+    backpressureLimit: nativeBacklogBytes,
     closeOnBackpressureLimit: true,
   };
 }

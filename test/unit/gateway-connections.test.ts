@@ -1,7 +1,13 @@
 import { expect, test } from 'bun:test';
 import { Connection } from '../../src/gateway/connection.ts';
 import { createConnections } from '../../src/gateway/connections.ts';
-import { fullPacketBudget, takePacket } from '../../src/gateway/limits.ts';
+import {
+  backlogLimitBytes,
+  fullPacketBudget,
+  lookEveryBytes,
+  nativeBacklogBytes,
+  takePacket,
+} from '../../src/gateway/limits.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -73,6 +79,27 @@ test('where too much is held for all clients together, those are closed that hav
   connections.stop();
   expect(full.map(({ ended }) => ended > 0)).toEqual([false, true, false, false]);
   expect(small.ended).toBe(0);
+});
+
+test('where much has been published, whoever holds too much of it is closed, long before Bun drops any', async () => {
+  const connections = createConnections({
+    limits: { most: 10, mostOfNetwork: 10, mostOfAddress: 10 },
+    log: createLog({ logLevel: 'silent' }, 'test'),
+    times: { intervalMs: 60_000, timeoutMs: 60_000, sweepMs: 60_000 },
+  });
+  const full = [backlogLimitBytes, backlogLimitBytes + 1].map((held) => {
+    const connection = new TestConnection();
+    connection.held = held;
+    return connection;
+  });
+  const unclosable = new UnclosableConnection();
+  unclosable.held = backlogLimitBytes + 1;
+  for (const connection of [unclosable, ...full]) connections.add(connection);
+  for (let bytes = 0; bytes < lookEveryBytes; bytes += 1_000) connections.published(1_000);
+  await eventually('the one is closed', () => full[1]!.ended > 0);
+  connections.stop();
+  expect(full.map(({ ended }) => ended)).toEqual([0, 1]);
+  expect(nativeBacklogBytes).toBeGreaterThan(16 * (backlogLimitBytes + lookEveryBytes));
 });
 
 test.each([

@@ -4,6 +4,8 @@ export const separator = '\x1e';
 const noop = '6';
 /** A client that goes over to a WebSocket waits for the end of its poll: so soon it ends. */
 const pollWhileProbingMs = 100;
+/** It goes over before it sees that its session has ended: where the WebSocket ended first, it would wait for ever. */
+const probeAfterEndMs = 1_000;
 
 /** What waits for the client's next poll, or the poll that waits for something. */
 export class LongPolling {
@@ -58,8 +60,10 @@ export class LongPolling {
    */
   end(): readonly string[] {
     this.#forget();
-    this.probe?.close();
     this.release();
+    const { probe } = this;
+    if (probe?.asked) setTimeout(() => probe.close(), probeAfterEndMs);
+    else probe?.close();
     return this.#packets;
   }
 

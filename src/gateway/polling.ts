@@ -80,7 +80,7 @@ export function createPolling(deps: { connections: Connections; protocol: Protoc
         probe.send('3probe');
         probe.asked = true;
         longPolling?.release();
-      } else if (packet === '5' && longPolling) {
+      } else if (packet === '5' && longPolling && !session.closed) {
         connections.remove(probe);
         session.longPolling = undefined;
         session.ws = ws;

@@ -230,6 +230,23 @@ describe('socket protocol: what is said of each transport', () => {
     },
   );
 
+  test('who is going over to a WebSocket when the server ends the session can: only then it sees the end', async () => {
+    const [bob] = await (await world).newUsers(1);
+    const sid = await open();
+    await post(sid, `40/chat,${JSON.stringify({ token: bob!.token })}`);
+    await eventually('it has joined', async () => (await poll(sid)).text.includes('chat.ready'));
+    const { ws, frames, isClosed } = await webSocket(`EIO=4&transport=websocket&sid=${sid}`);
+    ws.send('2probe');
+    await eventually('the probe is answered', () => frames.includes('3probe'));
+    await (await world).endSession(bob!);
+    await eventually('the session is closed', async () => (await poll(sid)).status === 400);
+    expect(isClosed()).toBe(false);
+    const began = performance.now();
+    ws.send('5');
+    await eventually('it is closed', isClosed);
+    expect(performance.now() - began).toBeLessThan(800);
+  });
+
   test('what the server ends answers the poll that waits with nothing: every client comes back then', async () => {
     const ending = await startTestGateway({ ...base, presence: createEmbeddedPresence() });
     const url = `${ending.url}/socket.io/?${polling}`;

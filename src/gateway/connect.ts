@@ -5,7 +5,7 @@ import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
 import type { ConnectLimits } from './connect-limits.ts';
-import type { Connection } from './connections.ts';
+import type { Connection } from './connection.ts';
 import { type Cursors, takeCursors } from './cursors.ts';
 import { frameOf } from './fan-out.ts';
 import type { GatewayIdentity, Member } from './member.ts';

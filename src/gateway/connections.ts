@@ -2,82 +2,20 @@ import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { reasonOf } from '../shared/loggable.ts';
 import { createRepeats } from '../shared/repeats.ts';
-import { createHandshakes, type Handshake, type HandshakeLimits } from './handshakes.ts';
+import type { Connection } from './connection.ts';
+import { createHandshakes, type HandshakeLimits } from './handshakes.ts';
 import {
   backlogLimitBytes,
   firstPacketMs,
-  fullPacketBudget,
   isLarge,
   joinDeadlineMs,
   lookEveryBytes,
   mostBacklogBytes,
-  type PacketBudget,
   pingIntervalMs,
   pingTimeoutMs,
   takePacket,
 } from './limits.ts';
-import type { Member } from './member.ts';
-import type { NativeSocket } from './native-room.ts';
 import { type ConnectRefusal, connectRefusal } from './refuse.ts';
-
-/**
- * One client's transport, whether the engine serves it or nobody but us, with what it has used up; times are of
- * `performance.now()`. A class, and few fields: there are a hundred thousand of them.
- */
-export abstract class Connection implements PacketBudget {
-  budget = fullPacketBudget;
-  countedAt = performance.now();
-  pingAt = 0;
-  /** 0 while no ping is unanswered. */
-  pingedAt = 0;
-  closed = false;
-  /** Until it has joined `/chat`. */
-  handshake: Handshake | undefined;
-  #member: Member | undefined = undefined;
-  #depart: ((member: Member) => void) | undefined = undefined;
-
-  constructor(address: string) {
-    this.handshake = { address, beganAt: this.countedAt, upgrades: false, busy: false, places: undefined };
-  }
-
-  /** Bun's own socket; undefined while the connection is on long polling, or on its way to WebSocket. */
-  abstract readonly ws: NativeSocket | undefined;
-  /** One Engine.IO message. */
-  abstract send(frame: string): void;
-  abstract ping(): void;
-  /** Calls back when there is a native socket, before anything is sent over it. */
-  abstract onNative(callback: (ws: NativeSocket | undefined) => void): void;
-  /** Bytes that are held for a client that does not fetch them. */
-  abstract readonly backlog: number;
-  /**
-   * Closes the transport at once, not the namespace: a plain client comes back by itself. What was not written is
-   * dropped.
-   */
-  abstract close(): void;
-
-  /** Calls `depart` with the one member that the connection carries when it is closed. @returns false if it is already */
-  carry(member: Member, depart: (member: Member) => void): boolean {
-    if (this.closed) return false;
-    this.#member = member;
-    this.#depart = depart;
-    return true;
-  }
-
-  /** Not a packet has come yet. */
-  get silent(): boolean {
-    return this.budget === fullPacketBudget;
-  }
-
-  /** To be called once. */
-  leave(): void {
-    this.closed = true;
-    if (this.#member) this.#depart?.(this.#member);
-  }
-
-  expired(epochSeconds: number): boolean {
-    return this.#member !== undefined && this.#member.expiresAt <= epochSeconds;
-  }
-}
 
 /** In milliseconds. */
 export interface PingTimes {
@@ -100,7 +38,7 @@ export interface Connections {
   /** It is closed; its member departs. */
   remove(connection: Connection): void;
   /** @returns false when the client sends too much, or too large a frame: the connection is closed */
-  mayReceive(connection: Connection, frame: unknown): boolean;
+  mayReceive(connection: Connection, frame: string | Uint8Array): boolean;
   /**
    * Its CONNECT has failed.
    * @returns what to answer, if it is about the client itself; undefined once the connection is closed, and comes back
@@ -108,7 +46,7 @@ export interface Connections {
   turnAway(connection: Connection, error: unknown): ConnectRefusal | undefined;
   /** Clients only listen: what a program emits by mistake ends here. Told in the log, for its author to find. */
   ignoreBinary(connection: Connection): void;
-  /** The answer to a ping; one that nobody asked for is dropped, as the engine would start a timer for it. */
+  /** The answer to a ping; one that nobody asked for is dropped. */
   onPong(connection: Connection): void;
   /** So many bytes have gone out to whoever listens to a topic, which says nothing of who does not read. */
   published(bytes: number): void;

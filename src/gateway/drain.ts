@@ -1,5 +1,6 @@
 import { pause } from '../shared/backoff.ts';
-import type { Connection } from './connections.ts';
+import type { Connection } from './connection.ts';
+import { Probe } from './probe.ts';
 
 const sliceMs = 100;
 /** So few come back anywhere without being noticed. */
@@ -9,7 +10,9 @@ const smallestSlice = 50;
 export async function closeInSlices(connections: ReadonlySet<Connection>, overMs: number): Promise<void> {
   const slice = Math.max(smallestSlice, Math.ceil((connections.size * sliceMs) / Math.max(overMs, sliceMs)));
   while (connections.size > 0) {
-    for (const connection of sample([...connections], slice)) connection.close();
+    // Probes end after their sessions.
+    const sessions = [...connections].filter((connection) => !(connection instanceof Probe));
+    for (const session of sample(sessions, slice)) session.close();
     if (connections.size > 0) await pause(sliceMs * (0.5 + Math.random()));
   }
 }

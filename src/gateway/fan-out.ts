@@ -29,8 +29,8 @@ export interface FanOut {
 }
 
 /**
- * The hot path of the gateway: each frame is made once, whatever the number of sockets, and neither Socket.IO nor the
- * engine sees it. Measured by `bun run bench fan-out-big fan-out-small group-size`.
+ * The hot path of the gateway: each frame is made once, whatever the number of sockets, and nothing
+ * encodes it again. Measured by `bun run bench fan-out-big fan-out-small group-size`.
  */
 export function createFanOut(deps: {
   publish: Publish;

@@ -10,12 +10,6 @@ export interface HandshakeLimits {
   mostOfAddress: number;
 }
 
-/** A connection that may not have joined `/chat` yet. */
-interface Waiting {
-  handshake: Handshake | undefined;
-  close(): void;
-}
-
 /** What is known of a connection until it has joined `/chat`. */
 export interface Handshake {
   readonly address: string;
@@ -28,14 +22,20 @@ export interface Handshake {
   places: readonly [Place, Place, Place] | undefined;
 }
 
+/** What of a connection is looked at here. */
+interface Opening {
+  handshake: Handshake | undefined;
+  close(): void;
+}
+
 export interface Handshakes {
   /**
    * Makes room for one more from this address, where there is none by closing one that waits for its client.
    * @returns false when there is no such: all of them are being let in
    */
   makeRoom(address: string): boolean;
-  add(connection: Waiting): void;
-  delete(connection: Waiting): void;
+  add(connection: Opening): void;
+  delete(connection: Opening): void;
 }
 
 /** The handshakes of everybody, of a network, or of an address. */
@@ -43,7 +43,7 @@ class Place {
   count = 0;
   readonly within = new Map<string, Place>();
   /** Those of an address, the oldest first. */
-  readonly connections = new Set<Waiting>();
+  readonly connections = new Set<Opening>();
 
   enter(key: string): Place {
     let place = this.within.get(key);
@@ -74,7 +74,7 @@ export function createHandshakes(limits: HandshakeLimits, onClosed: (address: st
   }
 
   /** @param keys of the newcomer, from the place inwards */
-  function victimIn(place: Place, keys: readonly string[]): Waiting | undefined {
+  function victimIn(place: Place, keys: readonly string[]): Opening | undefined {
     const [key, ...inner] = keys;
     if (key === undefined) {
       for (const connection of place.connections) if (!connection.handshake?.busy) return connection;

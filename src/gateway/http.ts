@@ -4,11 +4,14 @@ import { bareHeaders, strictTransport } from '../shared/security-headers.ts';
 import { maxFirstFrameBytes } from './limits.ts';
 
 /** Codes of the Engine.IO protocol. */
+const unknownTransport = 0;
 export const unknownSid = 1;
+const badMethod = 2;
 export const badRequest = 3;
 export const forbidden = 4;
+const unsupportedVersion = 5;
 
-/** What the engine itself answers a request with that it refuses (Engine.IO protocol). */
+/** What a request is answered with that is refused (Engine.IO protocol). */
 export function refusal(
   status: number,
   code: number,
@@ -18,31 +21,31 @@ export function refusal(
   return Response.json({ code, message }, { status, headers });
 }
 
-/** A request that the engine would mishandle; undefined for those that it may have. */
-export function refuseRequest(request: Request, url: URL): Response | undefined {
-  const upgrade = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
-  // The engine would answer as if it had been asked to poll: most often a proxy that does not pass the header on.
-  if (url.searchParams.get('transport') === 'websocket' && !upgrade) {
+/** Undefined for a request that begins a connection, or may belong to one. An empty `sid` is none. */
+export function refuseRequest({ method, headers }: Request, { searchParams }: URL): Response | undefined {
+  const transport = searchParams.get('transport');
+  // Most often a proxy that does not pass the header on.
+  if (transport === 'websocket' && headers.get('upgrade')?.toLowerCase() !== 'websocket') {
     return refusal(400, badRequest, 'transport=websocket without an Upgrade header');
   }
-  if (request.method !== 'POST') return undefined;
-  // The engine reads a body whole before it looks at its size.
-  const length = request.headers.get('content-length');
-  if (length === null) return refusal(411, badRequest, 'a body needs a Content-Length');
-  if (!(Number(length) <= maxFirstFrameBytes))
-    return refusal(413, badRequest, errorTable.body_too_large.title);
+  if (method === 'POST') {
+    // Before a body is read.
+    const length = headers.get('content-length');
+    if (length === null) return refusal(411, badRequest, 'a body needs a Content-Length');
+    if (!(Number(length) <= maxFirstFrameBytes))
+      return refusal(413, badRequest, errorTable.body_too_large.title);
+  }
+  if (transport !== 'polling' && transport !== 'websocket') {
+    return refusal(400, unknownTransport, 'Transport unknown');
+  }
+  const ofSession = Boolean(searchParams.get('sid'));
+  if (method !== 'GET' && !(ofSession && transport === 'polling')) {
+    return refusal(400, badMethod, 'Bad handshake method');
+  }
+  if (!ofSession && searchParams.get('EIO') !== '4') {
+    return refusal(400, unsupportedVersion, 'Unsupported protocol version');
+  }
   return undefined;
-}
-
-/** Of a session that is to begin; an empty `sid` is none, to the engine too. */
-export function isHandshake({ method }: Request, { searchParams }: URL): boolean {
-  const transport = searchParams.get('transport');
-  return (
-    method === 'GET' &&
-    (transport === 'polling' || transport === 'websocket') &&
-    searchParams.get('EIO') === '4' &&
-    !searchParams.get('sid')
-  );
 }
 
 export const socketPath = '/socket.io/';
@@ -81,14 +84,13 @@ export function addHeaders(
 }
 
 /**
- * A request with an address that can be parsed, which those of some clients are not: HTTP/1.0 needs no `Host`, and in it
- * anything may stand.
+ * The address of a request, which those of some clients do not give whole: HTTP/1.0 needs no `Host`, and in it anything may stand.
  * @returns undefined for one whose Host is no host (RFC 9112, 3.2)
  */
-export function readable(request: Request): Request | undefined {
-  if (URL.canParse(request.url)) return request;
-  const target = `http://localhost${request.url}`;
-  return request.headers.get('host') || !URL.canParse(target) ? undefined : new Request(target, request);
+export function urlOf({ url, headers }: Request): URL | undefined {
+  return (
+    URL.parse(url) ?? (headers.get('host') ? undefined : (URL.parse(url, 'http://localhost') ?? undefined))
+  );
 }
 
 /** Names of headers, with commas between them. */

@@ -60,22 +60,17 @@ const bytesAPacket = 4096;
 const mostPackets = 20;
 
 /** Takes one frame from the budget. @returns false when there is not so much left */
-export function takePacket(left: PacketBudget, frame: unknown, now: number): boolean {
+export function takePacket(left: PacketBudget, frame: string | Uint8Array, now: number): boolean {
   const earned = ((now - left.countedAt) / 1000) * packetsASecond;
-  const packets = Math.min(mostPackets, 1 + Math.floor(lengthOf(frame) / bytesAPacket));
+  const packets = Math.min(mostPackets, 1 + Math.floor(frame.length / bytesAPacket));
   left.budget = Math.min(burstPackets, left.budget + earned) - packets;
   left.countedAt = now;
   return left.budget >= 0;
 }
 
-/** Of what a packet of the engine carries, too, which for a pong is nothing. */
-function lengthOf(frame: unknown): number {
-  return typeof frame === 'string' || frame instanceof Uint8Array ? frame.length : 0;
-}
-
 /** Too large for any frame but the first. */
-export function isLarge(frame: unknown): boolean {
-  if (typeof frame !== 'string') return frame instanceof Uint8Array && frame.byteLength > maxFrameBytes;
+export function isLarge(frame: string | Uint8Array): boolean {
+  if (typeof frame !== 'string') return frame.byteLength > maxFrameBytes;
   // A character has three bytes at most.
   return frame.length * 3 > maxFrameBytes && Buffer.byteLength(frame) > maxFrameBytes;
 }

@@ -1,5 +1,5 @@
 import type { ChatError } from '../shared/errors.ts';
-import { backlogLimitBytes, removalBacklogBytes } from './limits.ts';
+import { removalBacklogBytes } from './limits.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { type Few, SmallSet } from './small-set.ts';
 
@@ -10,6 +10,17 @@ export interface GatewayIdentity {
   sessionId: string | undefined;
   /** Epoch seconds. */
   expiresAt: number;
+}
+
+/** The connection, as its member knows it. */
+export interface Carrier {
+  /** Bun's own socket; undefined while the connection is on long polling. */
+  readonly ws: NativeSocket | undefined;
+  /** What is held for a client that does not fetch it: bytes, on long polling characters. */
+  readonly backlog: number;
+  /** One Engine.IO packet. */
+  send(packet: string): void;
+  close(): void;
 }
 
 /** One socket of `/chat` with an identity; it is a member of rooms. */
@@ -35,18 +46,6 @@ export interface Member extends GatewayIdentity, Recipient {
   removed(): void;
 }
 
-/** What a member sends through: its `Connection`, of which it needs no more. */
-interface Transport {
-  readonly ws: NativeSocket | undefined;
-  onNative(callback: (ws: NativeSocket | undefined) => void): void;
-  readonly backlog: number;
-  send(frame: string): void;
-  close(): void;
-}
-
-/** What Bun's `send` says when not all of it could be written at once. */
-const backpressure = -1;
-
 /** A class, for its sake who has a hundred thousand of them: methods of a closure would be there once for each. */
 class SocketMember implements Member {
   readonly userId: string;
@@ -54,41 +53,37 @@ class SocketMember implements Member {
   readonly expiresAt: number;
   readonly socketId: string;
   readonly chats = new SmallSet<string>();
-  ws: NativeSocket | undefined;
   live = false;
   stale = false;
   refused: ChatError | undefined = undefined;
   closed = false;
-  readonly #transport: Transport;
+  readonly #carrier: Carrier;
 
-  constructor(transport: Transport, socketId: string, identity: GatewayIdentity) {
+  constructor(carrier: Carrier, socketId: string, identity: GatewayIdentity) {
     this.userId = identity.userId;
     this.sessionId = identity.sessionId;
     this.expiresAt = identity.expiresAt;
     this.socketId = socketId;
-    this.#transport = transport;
-    this.ws = transport.ws;
-    if (this.ws) return;
-    transport.onNative((ws) => {
-      this.ws = ws;
-    });
+    this.#carrier = carrier;
+  }
+
+  get ws(): NativeSocket | undefined {
+    return this.#carrier.ws;
   }
 
   send(frame: string): void {
-    if (!this.ws) this.#transport.send(frame);
-    else if (this.ws.send(frame) === backpressure && this.#transport.backlog > backlogLimitBytes)
-      this.close();
+    this.#carrier.send(frame);
   }
 
   close(): void {
-    this.#transport.close();
+    this.#carrier.close();
   }
 
   removed(): void {
-    if (this.#transport.backlog > removalBacklogBytes) this.close();
+    if (this.#carrier.backlog > removalBacklogBytes) this.close();
   }
 }
 
-export function createMember(transport: Transport, socketId: string, identity: GatewayIdentity): Member {
-  return new SocketMember(transport, socketId, identity);
+export function createMember(carrier: Carrier, socketId: string, identity: GatewayIdentity): Member {
+  return new SocketMember(carrier, socketId, identity);
 }

@@ -1,11 +1,10 @@
-/** One message of Engine.IO as it is on a WebSocket. */
-export type Frame = string | Uint8Array;
-
 /** The part of Bun's WebSocket that rooms use. */
 export interface NativeSocket {
-  send(frame: Frame): number;
+  send(frame: string): number;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
+  /** What is sent meanwhile goes in one write. */
+  cork(work: () => void): unknown;
   /** Bytes that it was given to send and has not written yet. */
   getBufferedAmount(): number;
   /** After what it was given to send has been written. */
@@ -16,14 +15,12 @@ export interface NativeSocket {
 
 /** Who can be in a native room. */
 export interface Recipient {
-  /** Bun's own socket where frames may pass the engine by; undefined on long polling and while it is upgrading. */
+  /** Bun's own socket; undefined on long polling. */
   readonly ws?: NativeSocket | undefined;
-  /** By whatever carries this recipient. */
-  send(frame: Frame): void;
 }
 
 /** `Bun.Server.publish`. */
-export type Publish = (topic: string, frame: Frame) => void;
+export type Publish = (topic: string, frame: string) => void;
 
 /**
  * From this size on a room is a topic of Bun's. µs of CPU a delivery on 2 cores, loop of sends / publish with the sender
@@ -31,7 +28,7 @@ export type Publish = (topic: string, frame: Frame) => void;
  * kernel's; four of one room a tick, 2 members 7.5 / 8.0, 12 6.5 / 2.9, 200 7.6 / 1.9, as a topic writes together what a
  * tick holds for a socket. A membership of a topic costs memory too, so the smallest rooms have none.
  */
-export const publishFrom = 16;
+const publishFrom = 16;
 
 /**
  * A set of recipients that is told by one native publish where it is big, and by a loop of sends where it is small. Order
@@ -41,15 +38,13 @@ export const publishFrom = 16;
 export class NativeRoom<Member extends Recipient> extends Set<Member> {
   readonly #topic: string;
   readonly #publish: Publish;
-  readonly #publishFrom: number;
   /** While it is a topic: who is not in it, for want of a native socket. */
   #others: Set<Member> | undefined;
 
-  constructor(topic: string, publish: Publish, from: number = publishFrom) {
+  constructor(topic: string, publish: Publish) {
     super();
     this.#topic = topic;
     this.#publish = publish;
-    this.#publishFrom = from;
   }
 
   override add(member: Member): this {
@@ -67,8 +62,8 @@ export class NativeRoom<Member extends Recipient> extends Set<Member> {
   get isTopic(): boolean {
     if (this.#others) {
       // Not at the same size as it began: at the crossing a room would go back and forth.
-      if (this.size * 2 < this.#publishFrom) this.#endTopic();
-    } else if (this.size >= this.#publishFrom) {
+      if (this.size * 2 < publishFrom) this.#endTopic();
+    } else if (this.size >= publishFrom) {
       this.#beginTopic();
     }
     return this.#others !== undefined;
@@ -78,14 +73,14 @@ export class NativeRoom<Member extends Recipient> extends Set<Member> {
   get others(): ReadonlySet<Member> {
     if (!this.#others) return this;
     for (const member of this.#others) {
-      // Upgraded since.
+      // A WebSocket has taken the place of its long polling since.
       if (member.ws && this.#others.delete(member)) member.ws.subscribe(this.#topic);
     }
     return this.#others;
   }
 
   /** To all that have a native socket, but a few who are taken out of the topic for the moment. */
-  publish(frame: Frame, leftOut: readonly Recipient[]): void {
+  publish(frame: string, leftOut: readonly Recipient[]): void {
     for (const { ws } of leftOut) ws?.unsubscribe(this.#topic);
     this.#publish(this.#topic, frame);
     for (const { ws } of leftOut) ws?.subscribe(this.#topic);

@@ -11,8 +11,8 @@ import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { createConnecting, type VerifySocketToken } from './connect.ts';
 import { createConnectLimits } from './connect-limits.ts';
+import { Connection } from './connection.ts';
 import { createConnections, type PingTimes } from './connections.ts';
-import { createDirect } from './direct.ts';
 import { closeInSlices } from './drain.ts';
 import { createFanOut } from './fan-out.ts';
 import type { HandshakeLimits } from './handshakes.ts';
@@ -20,27 +20,28 @@ import {
   addHeaders,
   badRequest,
   forbidden,
-  isHandshake,
   isPlainHandshake,
   preflight,
-  readable,
   refusal,
   refuseRequest,
   socketPath,
   socketUrl,
   unknownSid,
+  urlOf,
 } from './http.ts';
 import { idleSeconds, mostHandshakes, mostHandshakesOfAddress, mostHandshakesOfNetwork } from './limits.ts';
 import { createMembershipWatch } from './membership-watch.ts';
 import type { Publish } from './native-room.ts';
 import { createNotificationRoutes } from './notification-routes.ts';
+import { createPolling } from './polling.ts';
 import { createPresenceHeartbeat } from './presence-heartbeat.ts';
+import { Probe } from './probe.ts';
+import { createProtocol } from './protocol.ts';
 import { createResume } from './resume.ts';
 import { createSequencer, type Sequencer } from './sequencer.ts';
 import { createSessions } from './sessions.ts';
-import { createSocketIo } from './socket-io.ts';
 import { createUsers } from './users.ts';
-import { type GuardedWebSocketHandler, guardWebSocket } from './websocket.ts';
+import { createWebSocketHandler, type WebSocketHandler } from './websocket.ts';
 
 export interface GatewayOptions {
   verifyToken: VerifySocketToken;
@@ -67,7 +68,7 @@ export interface Gateway {
   handles(url: string): boolean;
   /** An upgrade is answered by Bun: what is returned then is not looked at. */
   fetch(request: Request, server: Bun.Server<never>): Response | Promise<Response>;
-  websocket: GuardedWebSocketHandler;
+  websocket: WebSocketHandler;
   /** Seconds, for `Bun.serve`. */
   idleTimeout: number;
   /**
@@ -162,27 +163,18 @@ export function createGateway(options: GatewayOptions): Gateway {
     log,
     times: options.pingTimes,
   });
-  const socketIo = createSocketIo({
-    connections,
-    connecting,
-    publish,
-    mayConnect,
-    draining: () => draining,
-    log,
-  });
-  const direct = createDirect({ io: socketIo.io, connections, connecting, log });
+  const protocol = createProtocol({ connections, connecting, log });
+  const polling = createPolling({ connections, protocol });
 
-  /**
-   * A session, or the WebSocket that a session on long polling goes over to.
-   * @param given the request as Bun has it: of another one it does not know the address
-   */
+  /** @param session whose long polling a WebSocket asks to take the place of */
   function begin(
     request: Request,
     server: Bun.Server<never>,
-    { directly, given }: { directly: boolean; given: Request },
-  ): Response | Promise<Response> {
+    overWebSocket: boolean,
+    session?: Connection,
+  ): Response {
     warnOfForwarded(request);
-    const address = addressOf(given, server, trustProxy);
+    const address = addressOf(request, server, trustProxy);
     const waitMs = limits.begin(address);
     if (waitMs > 0) {
       return refusal(429, forbidden, 'rate_limited', { 'Retry-After': `${Math.ceil(waitMs / 1000)}` });
@@ -190,28 +182,31 @@ export function createGateway(options: GatewayOptions): Gateway {
     if (draining || !connections.mayBegin(address)) {
       return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
     }
-    if (!directly) return socketIo.fetch(request, server, address);
+    if (!overWebSocket) return polling.begin(request, address);
+    const data = session
+      ? new Probe(connections.remove, address, session)
+      : new Connection(connections.remove, address, request.headers.get('authorization') ?? undefined);
     // An upgrade that Bun does not take, for want of a key, say.
-    return direct.upgrade(request, server, address) ? upgraded : refusal(400, badRequest, 'Bad request');
+    return server.upgrade(request, { data: data as never })
+      ? upgraded
+      : refusal(400, badRequest, 'Bad request');
   }
 
-  function answer(given: Request, server: Bun.Server<never>): Response | Promise<Response> {
-    const request = readable(given);
-    if (!request) return refusal(400, badRequest, 'Bad request');
-    const url = new URL(request.url);
+  function answer(request: Request, server: Bun.Server<never>): Response | Promise<Response> {
+    const url = urlOf(request);
+    if (!url) return refusal(400, badRequest, 'Bad request');
     if (url.pathname !== socketPath) return new Response(null, { status: 404 });
     if (request.method === 'OPTIONS') return preflight(request);
     const refused = refuseRequest(request, url);
     if (refused) return refused;
     const sid = url.searchParams.get('sid');
-    const session = sid ? socketIo.session(sid) : undefined;
+    const session = sid ? polling.session(sid) : undefined;
     if (sid && !session) return refusal(400, unknownSid, 'Session ID unknown');
+    if (!mayConnect(request)) return refusal(403, forbidden, 'origin_not_allowed');
     const overWebSocket = url.searchParams.get('transport') === 'websocket';
-    if (session?.handshake && overWebSocket) session.handshake.upgrades = true;
-    const begins = sid ? overWebSocket : isHandshake(request, url);
-    // What begins nothing is a session's own, or refused by the engine.
-    if (!begins || !mayConnect(request)) return socketIo.fetch(request, server);
-    return begin(request, server, { directly: overWebSocket && !sid, given });
+    if (session && !overWebSocket) return polling.answer(session, request);
+    if (session?.handshake) session.handshake.upgrades = true;
+    return begin(request, server, overWebSocket, session);
   }
 
   /** An answer to a request that has become a WebSocket is looked at by nobody. */
@@ -227,13 +222,11 @@ export function createGateway(options: GatewayOptions): Gateway {
     fetch(request, server) {
       carriers.add(server);
       const plain = isPlainHandshake(request) && mayConnect(request);
-      const answering = plain
-        ? begin(request, server, { directly: true, given: request })
-        : answer(request, server);
+      const answering = plain ? begin(request, server, true) : answer(request, server);
       return answering === upgraded ? answering : withHeaders(request, answering);
     },
 
-    websocket: guardWebSocket(socketIo.websocket, direct, { connections, log }),
+    websocket: createWebSocketHandler({ connections, protocol, polling, log }),
     idleTimeout: idleSeconds,
 
     async drain(overMs = drainMs) {

@@ -1,75 +1,51 @@
 import type { Logger } from '../shared/log.ts';
+import type { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
-import type { Direct } from './direct.ts';
-import { DirectConnection, type DirectSocket } from './direct-connection.ts';
 import { maxFirstFrameBytes, nativeBacklogBytes } from './limits.ts';
+import type { Polling } from './polling.ts';
 import { Probe } from './probe.ts';
-
-type EngineHandler = ReturnType<import('@socket.io/bun-engine').Server['handler']>['websocket'];
-type EngineSocket = Parameters<EngineHandler['open']>[0];
+import { openPacket, type Protocol } from './protocol.ts';
 
 /** The options for `Bun.serve`'s `websocket`. */
-export type GuardedWebSocketHandler = Bun.WebSocketHandler<EngineSocket['data']>;
-
-type Socket = DirectSocket & { data: unknown };
+export type WebSocketHandler = Bun.WebSocketHandler<Connection>;
 
 /**
- * Two kinds of sockets: direct ones, and those that come to the engine's long polling, by its own handlers with the limits it
- * does not set. An error ends a connection, not the process. By
- * itself Bun drops frames beyond 16 MiB and keeps the socket; the engine looks at neither.
+ * An error ends a connection, not the process. By itself Bun drops frames beyond 16 MiB of backlog and keeps the socket.
  */
-export function guardWebSocket(
-  engine: EngineHandler,
-  direct: Direct,
-  options: { connections: Connections; log: Logger },
-): GuardedWebSocketHandler {
-  const { connections } = options;
-  const guarded = (ws: Socket, work: () => void): void => {
+export function createWebSocketHandler(deps: {
+  connections: Connections;
+  protocol: Protocol;
+  polling: Polling;
+  log: Logger;
+}): WebSocketHandler {
+  const { connections, protocol, polling, log } = deps;
+  const guarded = (ws: Bun.ServerWebSocket<Connection>, work: () => void): void => {
     try {
       work();
     } catch (error) {
-      options.log.warn({ err: error }, 'a WebSocket could not be handled and is closed');
+      log.warn({ err: error }, 'a WebSocket could not be handled and is closed');
       ws.terminate();
     }
   };
   return {
     open: (ws) =>
       guarded(ws, () => {
-        const connection = directOf(ws);
-        if (connection) return direct.open(connection, ws);
-        const probe = probeOf(ws);
-        if (probe) {
-          probe.ws = ws;
-          connections.add(probe);
-        }
-        engine.open(ws);
+        const { data: connection } = ws;
+        connection.ws = ws;
+        connections.add(connection);
+        if (connection instanceof Probe) polling.openProbe(connection);
+        else ws.send(openPacket(crypto.randomUUID(), []));
       }),
     message: (ws, message) =>
       guarded(ws, () => {
-        const connection = directOf(ws);
-        if (connection) return direct.message(connection, message);
-        const probe = probeOf(ws);
-        if (!probe || (!probe.closed && connections.mayReceive(probe, message))) engine.message(ws, message);
+        const { data: connection } = ws;
+        if (!(connection instanceof Probe)) protocol.receive(connection, message);
+        else if (!connection.closed && connections.mayReceive(connection, message))
+          ws.data = polling.probe(connection, ws, message) ?? connection;
       }),
-    close: (ws, code, reason) =>
-      guarded(ws, () => {
-        const connection = directOf(ws);
-        if (connection) return direct.close(connection);
-        const probe = probeOf(ws);
-        if (probe) connections.remove(probe);
-        engine.close(ws, code, reason);
-      }),
+    close: (ws) => guarded(ws, () => connections.remove(ws.data)),
     maxPayloadLength: maxFirstFrameBytes,
     backpressureLimit: nativeBacklogBytes,
     closeOnBackpressureLimit: true,
   };
-}
-
-const directOf = ({ data }: Socket): DirectConnection | undefined =>
-  data instanceof DirectConnection ? data : undefined;
-
-/** Undefined once it has taken the place of long polling. */
-function probeOf({ data }: Socket): Probe | undefined {
-  const probe: unknown = (data as { probe?: unknown }).probe;
-  return probe instanceof Probe ? probe : undefined;
 }

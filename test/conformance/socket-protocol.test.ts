@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { connect as connectTcp } from 'node:net';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -145,7 +146,26 @@ describe('socket protocol: what is said of each transport', () => {
     await Bun.sleep(20);
     aborting.abort();
     expect(await polled).toBe('given up');
-    await eventually('the session is closed', async () => (await post(sid, '40/a')).status === 400);
+    // Asked in a way that does nothing to it, and before it is late.
+    await eventually(
+      'the session is closed',
+      async () => (await poll(sid, { method: 'PUT' })).text.includes('Session ID unknown'),
+      1_500,
+    );
+  });
+
+  test('a client that is gone before all that it sends has come ends its session', async () => {
+    const sid = await open();
+    const polled = poll(sid);
+    const half = connectTcp(running.port, 'localhost');
+    half.write(
+      `POST /socket.io/?${polling}&sid=${sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n40`,
+      () => setTimeout(() => half.destroy(), 20),
+    );
+    const began = performance.now();
+    expect((await polled).text).toBe('6');
+    expect(performance.now() - began).toBeLessThan(1_500);
+    expect((await poll(sid)).status).toBe(400);
   });
 
   test('other methods than GET and POST are 400, and do no harm', async () => {
@@ -168,6 +188,8 @@ describe('socket protocol: what is said of each transport', () => {
   });
 
   test('an upgrade: the probe is answered, the poll that waits ends with nothing, and all goes by the WebSocket', async () => {
+    const [bob] = await (await world).newUsers(1);
+    const chat = await (await world).newGroup(bob!, ada);
     const sid = await open();
     await post(sid, connect());
     await eventually('it has joined', async () => (await poll(sid)).text.includes('chat.ready'));
@@ -176,10 +198,15 @@ describe('socket protocol: what is said of each transport', () => {
     ws.send('2probe');
     await eventually('the probe is answered', () => frames.includes('3probe'));
     expect(await waiting).toMatchObject({ status: 200, text: '6' });
-    // What comes between the poll and the upgrade is not lost.
-    const [bob] = await (await world).newUsers(1);
-    const chat = await (await world).newGroup(bob!, ada);
+    // A poll that comes too late for that ends by itself.
+    expect(await poll(sid)).toMatchObject({ status: 200, text: '6' });
+    // What comes between the poll and the upgrade is not lost. The sender's own is told in the same tick.
+    const own = await openWebSocketLink(running.url);
+    await own.send(`40/chat,${JSON.stringify({ token: bob!.token })}`);
+    await own.next('42/chat,["chat.ready"');
     await (await world).send(bob!, chat.id, 'in between');
+    await own.next('42/chat,["chat.message.saved"');
+    await own.close();
     ws.send('5');
     await eventually('it comes', () => frames.some((frame) => frame.includes('in between')));
     expect((await poll(sid)).status).toBe(400);
@@ -202,6 +229,23 @@ describe('socket protocol: what is said of each transport', () => {
       expect(await poll(sid)).toMatchObject({ status: 200, text: '44/a,{"message":"Invalid namespace"}' });
     },
   );
+
+  test('who is going over to a WebSocket when the server ends the session can: only then it sees the end', async () => {
+    const [bob] = await (await world).newUsers(1);
+    const sid = await open();
+    await post(sid, `40/chat,${JSON.stringify({ token: bob!.token })}`);
+    await eventually('it has joined', async () => (await poll(sid)).text.includes('chat.ready'));
+    const { ws, frames, isClosed } = await webSocket(`EIO=4&transport=websocket&sid=${sid}`);
+    ws.send('2probe');
+    await eventually('the probe is answered', () => frames.includes('3probe'));
+    await (await world).endSession(bob!);
+    await eventually('the session is closed', async () => (await poll(sid)).status === 400);
+    expect(isClosed()).toBe(false);
+    const began = performance.now();
+    ws.send('5');
+    await eventually('it is closed', isClosed);
+    expect(performance.now() - began).toBeLessThan(800);
+  });
 
   test('what the server ends answers the poll that waits with nothing: every client comes back then', async () => {
     const ending = await startTestGateway({ ...base, presence: createEmbeddedPresence() });

@@ -258,7 +258,7 @@ describe('gateway: hostile and unlucky clients', () => {
       expect(strange.headers.get('access-control-allow-headers')).toBe('Authorization, Content-Type');
     });
 
-    test('requests that the engine would mishandle are answered', async () => {
+    test('requests that are none of the protocol are answered', async () => {
       const at = (query: string, init?: RequestInit) => fetch(`${running.url}/socket.io/${query}`, init);
       expect((await at('?EIO=4&transport=websocket')).status).toBe(400);
       expect((await at('?EIO=4&transport=carrier-pigeon')).status).toBe(400);

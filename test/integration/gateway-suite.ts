@@ -14,8 +14,7 @@ import {
 } from '../support/gateway-world.ts';
 
 /**
- * What sockets see, whatever the adapters, over as many gateways as there are ends. `transports` are the clients': those
- * that begin with polling are served by other code than those that begin with a WebSocket.
+ * What sockets see, whatever the adapters, over as many gateways as there are ends. `transports` are the clients'.
  */
 export function gatewaySuite(
   name: string,

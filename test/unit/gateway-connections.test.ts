@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
-import { Connection, createConnections } from '../../src/gateway/connections.ts';
+import { Connection } from '../../src/gateway/connection.ts';
+import { createConnections } from '../../src/gateway/connections.ts';
 import {
   backlogLimitBytes,
   fullPacketBudget,
@@ -11,16 +12,19 @@ import { createLog } from '../../src/shared/log.ts';
 import { eventually } from '../support/eventually.ts';
 
 class TestConnection extends Connection {
-  readonly ws = undefined;
-  backlog = 0;
+  held = 0;
   ended = 0;
   pings = 0;
-  send(): void {}
-  onNative(): void {}
-  close(): void {
+  constructor() {
+    super(() => {}, '192.0.2.1');
+  }
+  override get backlog(): number {
+    return this.held;
+  }
+  override close(): void {
     this.ended += 1;
   }
-  ping(): void {
+  override ping(): void {
     this.pings += 1;
   }
 }
@@ -40,9 +44,8 @@ test('a connection that throws whenever it is looked after takes the pings of no
     log: createLog({ logLevel: 'silent' }, 'test'),
     times: { intervalMs: 5, timeoutMs: 60_000, sweepMs: 1 },
   });
-  const address = '192.0.2.1';
-  const other = new TestConnection(address);
-  for (const connection of [new UnclosableConnection(address), other]) connections.add(connection);
+  const other = new TestConnection();
+  for (const connection of [new UnclosableConnection(), other]) connections.add(connection);
   await eventually('the other is pinged', () => other.pings > 0);
   connections.stop();
   expect(other.pings).toBe(1);
@@ -55,13 +58,13 @@ test('where too much is held for all clients together, those are closed that hav
     times: { intervalMs: 60_000, timeoutMs: 60_000, sweepMs: 1 },
     mostBacklog: 100,
   });
-  const held = [10, 40, 30, 20].map((backlog) => {
-    const connection = new TestConnection('192.0.2.1');
-    connection.backlog = backlog;
+  const full = [10, 40, 30, 20].map((held) => {
+    const connection = new TestConnection();
+    connection.held = held;
     connections.add(connection);
     return connection;
   });
-  const small = new TestConnection('192.0.2.1');
+  const small = new TestConnection();
   connections.add(small);
   // At the limit nobody is closed, which two further sweeps would have done.
   let sweeps = 0;
@@ -70,11 +73,11 @@ test('where too much is held for all clients together, those are closed that hav
     return false;
   };
   await eventually('it has been looked at', () => sweeps > 2);
-  expect(held.map(({ ended }) => ended)).toEqual([0, 0, 0, 0]);
-  small.backlog = 35;
-  await eventually('one is closed', () => held.some(({ ended }) => ended > 0));
+  expect(full.map(({ ended }) => ended)).toEqual([0, 0, 0, 0]);
+  small.held = 35;
+  await eventually('one is closed', () => full.some(({ ended }) => ended > 0));
   connections.stop();
-  expect(held.map(({ ended }) => ended > 0)).toEqual([false, true, false, false]);
+  expect(full.map(({ ended }) => ended > 0)).toEqual([false, true, false, false]);
   expect(small.ended).toBe(0);
 });
 
@@ -84,25 +87,24 @@ test('where much has been published, whoever holds too much of it is closed, lon
     log: createLog({ logLevel: 'silent' }, 'test'),
     times: { intervalMs: 60_000, timeoutMs: 60_000, sweepMs: 60_000 },
   });
-  const address = '192.0.2.1';
-  const held = [backlogLimitBytes, backlogLimitBytes + 1].map((backlog) => {
-    const connection = new TestConnection(address);
-    connection.backlog = backlog;
+  const full = [backlogLimitBytes, backlogLimitBytes + 1].map((held) => {
+    const connection = new TestConnection();
+    connection.held = held;
     return connection;
   });
-  const unclosable = new UnclosableConnection(address);
-  unclosable.backlog = backlogLimitBytes + 1;
-  for (const connection of [unclosable, ...held]) connections.add(connection);
+  const unclosable = new UnclosableConnection();
+  unclosable.held = backlogLimitBytes + 1;
+  for (const connection of [unclosable, ...full]) connections.add(connection);
   for (let bytes = 0; bytes < lookEveryBytes; bytes += 1_000) connections.published(1_000);
-  await eventually('the one is closed', () => held[1]!.ended > 0);
+  await eventually('the one is closed', () => full[1]!.ended > 0);
   connections.stop();
-  expect(held.map(({ ended }) => ended)).toEqual([0, 1]);
+  expect(full.map(({ ended }) => ended)).toEqual([0, 1]);
   expect(nativeBacklogBytes).toBeGreaterThan(16 * (backlogLimitBytes + lookEveryBytes));
 });
 
 test.each([
   ['pongs', '3', 50],
-  ['packets of the engine that carry nothing', undefined, 50],
+  ['empty packets', '', 50],
   ['frames of 4 KB', 'x'.repeat(4_095), 50],
   ['frames of 10 KB', 'x'.repeat(10_000), 16],
   ['the largest frames', 'x'.repeat(64 * 1024), 2],

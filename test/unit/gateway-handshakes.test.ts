@@ -1,21 +1,13 @@
 import { expect, test } from 'bun:test';
-import { Connection } from '../../src/gateway/connections.ts';
+import { Connection } from '../../src/gateway/connection.ts';
 import { createHandshakes, type HandshakeLimits, type Handshakes } from '../../src/gateway/handshakes.ts';
 
 class TestConnection extends Connection {
-  readonly ws = undefined;
-  readonly backlog = 0;
-  readonly handshakes: Handshakes;
   constructor(handshakes: Handshakes, address: string) {
-    super(address);
-    this.handshakes = handshakes;
-  }
-  send(): void {}
-  ping(): void {}
-  onNative(): void {}
-  close(): void {
-    this.handshakes.delete(this);
-    this.leave();
+    super((connection) => {
+      handshakes.delete(connection);
+      connection.leave();
+    }, address);
   }
 }
 

@@ -1,0 +1,98 @@
+import { Connection } from './connection.ts';
+import type { Connections } from './connections.ts';
+import { badRequest, refusal, unknownSid } from './http.ts';
+import { LongPolling, separator } from './long-polling.ts';
+import type { NativeSocket } from './native-room.ts';
+import type { Probe } from './probe.ts';
+import { openPacket, type Protocol } from './protocol.ts';
+
+export interface Polling {
+  /** Undefined for one that has ended, or has become a WebSocket. */
+  session(sid: string): Connection | undefined;
+  begin(request: Request, address: string): Response;
+  /** A poll, or what the client sends. */
+  answer(session: Connection, request: Request): Response | Promise<Response>;
+  openProbe(probe: Probe): void;
+  /** @returns the session, once the WebSocket is its own */
+  probe(probe: Probe, ws: NativeSocket, packet: string | Uint8Array): Connection | undefined;
+}
+
+/** Engine.IO 4 on long polling, and its upgrade to a WebSocket. */
+export function createPolling(deps: { connections: Connections; protocol: Protocol }): Polling {
+  const { connections, protocol } = deps;
+  const sessions = new Map<string, Connection>();
+
+  async function poll(session: Connection, longPolling: LongPolling, signal: AbortSignal): Promise<Response> {
+    if (longPolling.isPolled) {
+      session.close();
+      return refusal(400, badRequest, 'Bad request');
+    }
+    signal.addEventListener('abort', () => {
+      if (session.longPolling) session.close();
+    });
+    return textOf(await longPolling.poll());
+  }
+
+  async function receive(session: Connection, request: Request): Promise<Response> {
+    const body = await request.text().catch(() => undefined);
+    // The client is gone before all of it came.
+    if (body === undefined) session.close();
+    if (body === undefined || session.closed || !session.longPolling) {
+      return refusal(400, unknownSid, 'Session ID unknown');
+    }
+    for (const packet of body.split(separator)) protocol.receive(session, packet);
+    return textOf('ok');
+  }
+
+  return {
+    session: (sid) => sessions.get(sid),
+
+    begin(request, address) {
+      const sid = crypto.randomUUID();
+      const session = new Connection(
+        connections.remove,
+        address,
+        request.headers.get('authorization') ?? undefined,
+      );
+      session.longPolling = new LongPolling(() => sessions.delete(sid));
+      sessions.set(sid, session);
+      connections.add(session);
+      return textOf(openPacket(sid, ['websocket']));
+    },
+
+    answer(session, request) {
+      if (request.method === 'POST') return receive(session, request);
+      if (request.method !== 'GET' || !session.longPolling) return refusal(400, badRequest, 'Bad request');
+      return poll(session, session.longPolling, request.signal);
+    },
+
+    openProbe(probe) {
+      const { longPolling } = probe.session;
+      // Another one was before it, or the session has ended.
+      if (!longPolling || longPolling.probe || probe.session.closed) probe.close();
+      else longPolling.probe = probe;
+    },
+
+    probe(probe, ws, packet) {
+      const { session } = probe;
+      const { longPolling } = session;
+      if (packet === '2probe') {
+        probe.send('3probe');
+        probe.asked = true;
+        longPolling?.release();
+      } else if (packet === '5' && longPolling && !session.closed) {
+        connections.remove(probe);
+        session.longPolling = undefined;
+        session.ws = ws;
+        for (const held of longPolling.end()) session.send(held);
+        return session;
+      } else {
+        probe.close();
+      }
+      return undefined;
+    },
+  };
+}
+
+const textOf = (payload: string): Response =>
+  new Response(payload, { headers: { 'Content-Type': 'text/plain; charset=UTF-8' } });

@@ -1,3 +1,0 @@
-import { adapterConformance } from './adapter.ts';
-
-adapterConformance("Socket.IO's own in memory", () => undefined);

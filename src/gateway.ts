@@ -1,9 +1,9 @@
 /** `bun run gateway`: the sockets, on `GATEWAY_PORT`. */
 
-import { createHealthApp } from './api/health-app.ts';
-import { readinessOf } from './api/readiness.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
+import { createHealthApp } from './process/http/health.ts';
+import { readinessOf } from './process/readiness.ts';
 import { createAdapters } from './shared/adapters.ts';
 import { runProcess } from './shared/run-process.ts';
 

@@ -1,7 +1,7 @@
 /** `bun src/worker.ts`: stores what the api has accepted; `/healthz` and `/readyz` on `WORKER_PORT`. */
 
-import { createHealthApp } from './api/health-app.ts';
-import { readinessOf } from './api/readiness.ts';
+import { createHealthApp } from './process/http/health.ts';
+import { readinessOf } from './process/readiness.ts';
 import { createAdapters } from './shared/adapters.ts';
 import { listen } from './shared/http-server.ts';
 import { runProcess } from './shared/run-process.ts';

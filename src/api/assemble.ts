@@ -1,21 +1,20 @@
-import type { Hono } from 'hono';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
 import { accountKey, envelopeKey } from '../db/settings.ts';
+import type { HttpApp } from '../process/http/http-app.ts';
+import { readinessOf } from '../process/readiness.ts';
 import type { Adapters } from '../shared/adapters.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
 import type { ProcessParts } from '../shared/run-process.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
-import type { ApiEnv } from './env.ts';
-import { readinessOf } from './readiness.ts';
 
 /** The api on these adapters; registers its end. */
 export async function assembleApi(
   { config, log, lifecycle }: ProcessParts,
   adapters: Adapters,
-): Promise<Hono<ApiEnv>> {
+): Promise<HttpApp> {
   const database = await adapters.database();
   const [facts, rateLimits, presence, notifier, sendQueue, membership] = await Promise.all([
     adapters.facts(),
@@ -59,7 +58,6 @@ export async function assembleApi(
         limits: config.rateLimits,
       }),
     chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
-    sendMessage,
     allowedOrigin: createAllowedOrigin(config),
     readiness: readinessOf({
       database,

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
-import { createHealthApp } from '../../src/api/health-app.ts';
 import { serveGateway } from '../../src/gateway/serve.ts';
 import { createGateway, type Gateway } from '../../src/gateway/server.ts';
+import { createHealthApp } from '../../src/process/http/health.ts';
 import { unlimited } from '../../src/shared/admission/limits.ts';
 import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';

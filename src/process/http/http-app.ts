@@ -15,7 +15,7 @@ import { problemOf } from './problem.ts';
 import { readBody } from './read-body.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
 import { assertHost, requestPath } from './request-path.ts';
-import type { Caller, EnteredAs, Route } from './route.ts';
+import type { Asked, EnteredAs, Route } from './route.ts';
 import { createUnknownRoute } from './unknown-route.ts';
 import { assertKnown, parse, parseJson, parseQuery } from './validate.ts';
 
@@ -53,33 +53,29 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const request = c.req.raw;
     const { headers, method } = request;
     const requestId = requestIdOf(headers.get('x-request-id'));
-    const caller: Caller = {
+    const given = route.params ? c.req.param() : {};
+    const asked: Asked = {
       ...{ request, requestId },
       address: () => addressOf(request, c.env?.server, trustProxy),
+      late: (code) => (lateCode = code),
+      ...{ params: undefined, query: undefined, body: undefined },
     };
-    const params = route.params ? c.req.param() : {};
-    let entered: EnteredAs = {};
+    let entered: EnteredAs | undefined;
     let lateCode: ErrorCode = 'database_unavailable';
 
-    async function work(body: ArrayBuffer): Promise<Answer> {
+    async function work(body: ArrayBuffer | undefined): Promise<Answer> {
       const query = request.url.includes('?') ? c.req.queries() : {};
       if (!route.anyQuery) assertKnown(query, route.query?.entries ?? {});
-      entered = (await route.needs?.enter?.(caller, params)) ?? {};
-      const late = (code: ErrorCode) => (lateCode = code);
-      return route.handle({ ...caller, ...entered, ...(await readInput(body, query)), late });
-    }
-
-    async function readInput(body: ArrayBuffer, query: Record<string, string[]>) {
+      entered = await route.needs?.enter?.(asked, given);
       try {
-        return {
-          params: route.params && parse(route.params, params),
-          query: route.query && parseQuery(route.query, query),
-          body: route.body && parse(route.body, parseJson(headers, body)),
-        };
+        if (route.params) asked.params = parse(route.params, given);
+        if (route.query) asked.query = parseQuery(route.query, query);
+        if (route.body) asked.body = parse(route.body, parseJson(headers, body));
       } catch (error) {
-        await route.needs?.unreadable?.(caller);
+        await route.needs?.unreadable?.(asked);
         throw error;
       }
+      return route.handle(Object.assign(asked, entered));
     }
 
     let answered: Answer;
@@ -107,7 +103,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     if (strict !== undefined) response.headers.set('Strict-Transport-Security', strict);
     const { status } = answered;
     logRequest(status, () => ({
-      ...{ requestId, method, route: route.path, chatId: params.chatId, userId: entered.identity?.userId },
+      ...{ requestId, method, route: route.path, chatId: given.chatId, userId: entered?.identity?.userId },
       ...{ status, startedAt },
     }));
     return response;

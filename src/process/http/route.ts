@@ -49,7 +49,7 @@ export interface Caller {
 }
 
 /** What a handler is given beside what its route's need has found out. */
-export interface Asked<Params, Query, Body> extends Caller {
+export interface Asked<Params = Taken, Query = Taken, Body = Taken> extends Caller {
   params: Params;
   query: Query;
   body: Body;

@@ -91,7 +91,7 @@ function assertJson(given: Headers): void {
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws ChatError `unsupported_media_type`, `malformed_json`, `validation_failed` for what is no object */
-export function parseJson(headers: Headers, bytes: ArrayBuffer): object {
+export function parseJson(headers: Headers, bytes: ArrayBuffer | undefined): object {
   assertJson(headers);
   let body: unknown;
   try {

@@ -1,6 +1,7 @@
+import { deleteFromBroker } from '../harness/servers.ts';
+import { openRabbitMq } from '../src/adapters/rabbitmq/rabbitmq.ts';
 import { parseConfig } from '../src/shared/config.ts';
 import { createLog } from '../src/shared/log.ts';
-import { openRabbitMq } from '../src/shared/queue/rabbitmq.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { bunChild, startChild } from './harness/child.ts';
@@ -8,7 +9,7 @@ import { loadWindow, sendRequest, startHttpLoad, uniqueId } from './harness/http
 import { seedChats, seedUsers, settleDatabase, signTokens } from './harness/population.ts';
 import { startConfab } from './harness/process.ts';
 import { spreadText } from './harness/report.ts';
-import { deleteQueues, type Environment, partitionCount, purgeQueues } from './harness/servers.ts';
+import { type Environment, partitionCount, purgeQueues } from './harness/servers.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
 
 const connections = 64;
@@ -40,8 +41,8 @@ export const accept: BenchPath = {
     const floorPort = await floor.call<number>('port');
     const load = await startHttpLoad();
     defer(() => load.end());
-    defer(() => deleteQueues(environment));
-    defer(() => deleteQueues(floorEnvironment));
+    defer(() => deleteFromBroker(environment.RABBITMQ_URI, environment));
+    defer(() => deleteFromBroker(floorEnvironment.RABBITMQ_URI, floorEnvironment));
     const tokens = await signTokens(environment, 1, users);
 
     let length = seconds(8);

@@ -1,9 +1,9 @@
+import { treeCpuMicroseconds } from '../harness/usage.ts';
 import type { ChattersResult } from './children/chatters.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { startDeployment, users } from './harness/deployment.ts';
 import { spreadText } from './harness/report.ts';
-import { treeCpuMicroseconds } from './harness/usage.ts';
 
 /** Enough under way to keep every process busy. */
 const slots = 128;

@@ -1,10 +1,10 @@
 /** `bun src/worker.ts`: stores what the api has accepted; `/healthz` and `/readyz` on `WORKER_PORT`. */
 
+import { createAdapters } from './adapters/adapters.ts';
 import { createHealthApp } from './process/http/health.ts';
+import { listen } from './process/http-server.ts';
 import { readinessOf } from './process/readiness.ts';
-import { createAdapters } from './shared/adapters.ts';
-import { listen } from './shared/http-server.ts';
-import { runProcess } from './shared/run-process.ts';
+import { runProcess } from './process/run-process.ts';
 import { StartError } from './shared/start-error.ts';
 import { assembleWorker } from './worker/assemble.ts';
 

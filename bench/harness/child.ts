@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { cpuMicroseconds, residentBytes } from './usage.ts';
+import { cpuMicroseconds, residentBytes } from '../../harness/usage.ts';
 
 export interface Child {
   readonly name: string;

@@ -1,19 +1,19 @@
 import amqplib from 'amqplib';
+import { treeCpuMicroseconds } from '../../harness/usage.ts';
+import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { envelopeKey } from '../../src/db/settings.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
+import { createEnvelopeCodec, type EnvelopeCodec } from '../../src/shared/envelope-codec.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
-import { createEnvelopeCodec, type EnvelopeCodec } from '../../src/shared/queue/envelope-codec.ts';
-import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import type { Address } from './addresses.ts';
 import type { Bench } from './bench.ts';
 import { chatId, userId } from './population.ts';
 import { spawnConfab } from './process.ts';
 import { type BenchDatabase, type Environment, partitionCount } from './servers.ts';
-import { treeCpuMicroseconds } from './usage.ts';
 
 /** The content of all messages of the bench: a line of ordinary length. */
 export const content = 'Shall we meet at the harbour at seven? I will bring the charts. 🧭';

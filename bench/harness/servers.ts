@@ -1,14 +1,20 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import amqplib from 'amqplib';
 import postgres from 'postgres';
-import { createGuard, type Guard, type GuardedProcess } from '../../src/commands/servers/guard.ts';
+import {
+  type BrokerNames,
+  createBrokerNames,
+  createDatabase,
+  serverEnvironment,
+} from '../../harness/servers.ts';
+import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
 import { createLauncher } from '../../src/commands/servers/launcher.ts';
 import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
 import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { once } from '../../src/shared/once.ts';
 
 /**
  * Private servers, each started when first asked for and kept for all paths. They are as safe as in production: PostgreSQL
@@ -36,31 +42,15 @@ export interface BenchDatabase {
   drop(): Promise<void>;
 }
 
-export interface Environment extends Record<string, string> {
-  DATABASE_URL: string;
-  RABBITMQ_URI: string;
-  REDIS_HOST: string;
-  REDIS_PORT: string;
-  RABBITMQ_CHAT_EXCHANGE: string;
-  RABBITMQ_CHAT_QUEUE_PREFIX: string;
-  CHAT_NOTIFICATION_CHANNEL: string;
-  JWT_SECRET: string;
-}
-
-export type { GuardedProcess };
+export type Environment = Record<string, string> &
+  BrokerNames &
+  ReturnType<typeof serverEnvironment> & { JWT_SECRET: string };
 
 /** Partitions of everything here. */
 export const partitionCount = 8;
 
 export function createServers(print: (line: string) => void): BenchServers {
   const guard = createGuard();
-  const once = <Made>(make: () => Promise<Made>) => {
-    let made: Promise<Made> | undefined;
-    return () => {
-      made ??= make();
-      return made;
-    };
-  };
   const folder = once(() => guard.temporaryFolder('confab-bench-'));
   const launcher = once(async () => {
     const needed = ['postgres', 'redis', 'rabbitmq'] as const;
@@ -89,10 +79,7 @@ export function createServers(print: (line: string) => void): BenchServers {
     rabbitmq,
 
     async createDatabase() {
-      const admin = postgres((await postgresServer()).url, { max: 1, onnotice: () => {} });
-      const name = `bench_${randomBytes(6).toString('hex')}`;
-      await admin`create database ${admin(name)}`;
-      const url = Object.assign(new URL((await postgresServer()).url), { pathname: `/${name}` }).href;
+      const { url, drop } = await createDatabase((await postgresServer()).url);
       const database = openPostgres({ url, applicationName: 'confab bench', maxConnections: 1 });
       await migrate(database);
       await database.close();
@@ -102,29 +89,23 @@ export function createServers(print: (line: string) => void): BenchServers {
         sql,
         async drop() {
           await sql.end({ timeout: 1 });
-          await admin`drop database if exists ${admin(name)} with (force)`;
-          await admin.end({ timeout: 1 });
+          await drop();
         },
       };
     },
 
     async environment(database) {
-      const tag = randomBytes(6).toString('hex');
       return {
-        DATABASE_URL: database.url,
-        RABBITMQ_URI: (await rabbitmq()).url,
-        REDIS_HOST: '127.0.0.1',
-        REDIS_PORT: String((await redis()).port),
-        RABBITMQ_CHAT_EXCHANGE: `${tag}.events`,
-        RABBITMQ_CHAT_DLX_EXCHANGE: `${tag}.dlx`,
-        RABBITMQ_CHAT_QUEUE_PREFIX: `${tag}.send`,
-        RABBITMQ_CHAT_DLQ_NAME: `${tag}.dlq`,
+        ...serverEnvironment({
+          database: database.url,
+          redis: (await redis()).url,
+          rabbitmq: (await rabbitmq()).url,
+        }),
+        ...createBrokerNames(),
         RABBITMQ_CHAT_PARTITION_COUNT: String(partitionCount),
-        CHAT_NOTIFICATION_CHANNEL: `${tag}.notifications`,
         JWT_SECRET: 'a secret of the bench, of more than 32 bytes',
         NODE_ENV: 'production',
         SHUTDOWN_DELAY: '0',
-        ALLOW_DEFAULT_CREDENTIALS: 'true',
         LOG_LEVEL: 'warn',
         // Counted at every request as in production, and never reached.
         RATE_LIMIT_USER: '1000000',
@@ -149,16 +130,6 @@ export function createServers(print: (line: string) => void): BenchServers {
       await guard.close();
     },
   };
-}
-
-/** Deletes everything that a Confab process has declared under the names of the environment. */
-export async function deleteQueues(environment: Environment): Promise<void> {
-  const connection = await amqplib.connect(environment.RABBITMQ_URI);
-  const channel = await connection.createChannel();
-  for (let partition = 0; partition < partitionCount; partition += 1) {
-    await channel.deleteQueue(`${environment.RABBITMQ_CHAT_QUEUE_PREFIX}.p${partition}`);
-  }
-  await connection.close();
 }
 
 /** Empties the partitions. */

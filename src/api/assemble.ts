@@ -1,12 +1,12 @@
+import type { Adapters } from '../adapters/ground.ts';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
 import { accountKey, envelopeKey } from '../db/settings.ts';
 import type { HttpApp } from '../process/http/http-app.ts';
 import { readinessOf } from '../process/readiness.ts';
-import type { Adapters } from '../shared/adapters.ts';
+import type { ProcessParts } from '../process/run-process.ts';
+import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
-import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
-import type { ProcessParts } from '../shared/run-process.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
 

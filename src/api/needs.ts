@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Admit, Identity, VerifyToken } from '../auth/authenticate.ts';
 import type { Need } from '../process/http/route.ts';
-import type { Fact, FactAnswer, RateLimits } from '../shared/admission/admission.ts';
 import { networkOf } from '../shared/client-address.ts';
 import { ChatError } from '../shared/errors.ts';
+import type { Fact, FactAnswer, RateLimits } from '../shared/ports/admission.ts';
 
 interface NeedsDependencies {
   verify: VerifyToken;

@@ -1,5 +1,4 @@
 import { networkOf } from '../shared/client-address.ts';
-import type { Connection } from './connections.ts';
 
 /** How many connections may be there that have not joined `/chat`. */
 export interface HandshakeLimits {
@@ -9,6 +8,12 @@ export interface HandshakeLimits {
   mostOfNetwork: number;
   /** Of one address. */
   mostOfAddress: number;
+}
+
+/** A connection that may not have joined `/chat` yet. */
+interface Waiting {
+  handshake: Handshake | undefined;
+  close(): void;
 }
 
 /** What is known of a connection until it has joined `/chat`. */
@@ -29,8 +34,8 @@ export interface Handshakes {
    * @returns false when there is no such: all of them are being let in
    */
   makeRoom(address: string): boolean;
-  add(connection: Connection): void;
-  delete(connection: Connection): void;
+  add(connection: Waiting): void;
+  delete(connection: Waiting): void;
 }
 
 /** The handshakes of everybody, of a network, or of an address. */
@@ -38,7 +43,7 @@ class Place {
   count = 0;
   readonly within = new Map<string, Place>();
   /** Those of an address, the oldest first. */
-  readonly connections = new Set<Connection>();
+  readonly connections = new Set<Waiting>();
 
   enter(key: string): Place {
     let place = this.within.get(key);
@@ -69,7 +74,7 @@ export function createHandshakes(limits: HandshakeLimits, onClosed: (address: st
   }
 
   /** @param keys of the newcomer, from the place inwards */
-  function victimIn(place: Place, keys: readonly string[]): Connection | undefined {
+  function victimIn(place: Place, keys: readonly string[]): Waiting | undefined {
     const [key, ...inner] = keys;
     if (key === undefined) {
       for (const connection of place.connections) if (!connection.handshake?.busy) return connection;

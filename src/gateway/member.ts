@@ -1,5 +1,5 @@
 import type { ChatError } from '../shared/errors.ts';
-import type { Connection } from './connections.ts';
+import { backlogLimitBytes, removalBacklogBytes } from './limits.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { type Few, SmallSet } from './small-set.ts';
 
@@ -31,7 +31,21 @@ export interface Member extends GatewayIdentity, Recipient {
    * is dropped; it is in PostgreSQL.
    */
   close(): void;
+  /** Its user has been removed from a chat: where much waits for it, it is closed, lest it be read after that. */
+  removed(): void;
 }
+
+/** What a member sends through: its `Connection`, of which it needs no more. */
+interface Transport {
+  readonly ws: NativeSocket | undefined;
+  onNative(callback: (ws: NativeSocket | undefined) => void): void;
+  readonly backlog: number;
+  send(frame: string): void;
+  close(): void;
+}
+
+/** What Bun's `send` says when not all of it could be written at once. */
+const backpressure = -1;
 
 /** A class, for its sake who has a hundred thousand of them: methods of a closure would be there once for each. */
 class SocketMember implements Member {
@@ -45,32 +59,36 @@ class SocketMember implements Member {
   stale = false;
   refused: ChatError | undefined = undefined;
   closed = false;
-  readonly #connection: Connection;
+  readonly #transport: Transport;
 
-  constructor(connection: Connection, socketId: string, identity: GatewayIdentity) {
+  constructor(transport: Transport, socketId: string, identity: GatewayIdentity) {
     this.userId = identity.userId;
     this.sessionId = identity.sessionId;
     this.expiresAt = identity.expiresAt;
     this.socketId = socketId;
-    this.#connection = connection;
-    this.ws = connection.ws;
+    this.#transport = transport;
+    this.ws = transport.ws;
     if (this.ws) return;
-    connection.onNative((ws) => {
+    transport.onNative((ws) => {
       this.ws = ws;
     });
   }
 
   send(frame: string): void {
-    // Bun closes the socket when its backlog is full.
-    if (this.ws) this.ws.send(frame);
-    else this.#connection.send(frame);
+    if (!this.ws) this.#transport.send(frame);
+    else if (this.ws.send(frame) === backpressure && this.#transport.backlog > backlogLimitBytes)
+      this.close();
   }
 
   close(): void {
-    this.#connection.close();
+    this.#transport.close();
+  }
+
+  removed(): void {
+    if (this.#transport.backlog > removalBacklogBytes) this.close();
   }
 }
 
-export function createMember(connection: Connection, socketId: string, identity: GatewayIdentity): Member {
-  return new SocketMember(connection, socketId, identity);
+export function createMember(transport: Transport, socketId: string, identity: GatewayIdentity): Member {
+  return new SocketMember(transport, socketId, identity);
 }

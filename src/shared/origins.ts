@@ -1,5 +1,3 @@
-import type { Config } from './config.ts';
-
 /** Whether a request or socket with this `Origin` may come in; one without the header may (no browser sent it). */
 export type AllowedOrigin = (origin: string, request: Request) => boolean;
 
@@ -22,7 +20,11 @@ export function createAllowedOrigin({
   corsOrigins,
   environment,
   trustProxy,
-}: Pick<Config, 'corsOrigins' | 'environment' | 'trustProxy'>): AllowedOrigin {
+}: {
+  corsOrigins: readonly string[] | undefined;
+  environment: string;
+  trustProxy: boolean;
+}): AllowedOrigin {
   const listed = new Set(corsOrigins);
   // A page from a file says one or the other, by browser and kind of request.
   if (listed.has('file://')) listed.add('null');

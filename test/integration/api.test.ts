@@ -1,14 +1,14 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
 import pino from 'pino';
+import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import type { Database } from '../../src/db/database.ts';
 import { empty } from '../../src/process/http/answer.ts';
 import { type Asked, route } from '../../src/process/http/route.ts';
 import type { Dependency } from '../../src/process/readiness.ts';
-import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
-import { unlimited } from '../../src/shared/admission/limits.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
+import { unlimited } from '../../src/shared/rate-limits.ts';
 import { createTestApi, type TestApi, type TestApiOptions, testPassword } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -107,6 +107,23 @@ describe('gateway: what one user or address may have', () => {
     const over = new WebSocket(url.replace('http', 'ws').replace('polling', 'websocket'), from('192.0.2.1'));
     await new Promise((resolve) => over.addEventListener('close', resolve));
     expect((await fetch(url, from('192.0.2.2'))).status).toBe(200);
+    await running.stop();
+  });
+
+  test('nobody can find an address whose connects are counted with somebody else’s', async () => {
+    const rateLimits = limitsOf({ RATE_LIMIT_CONNECT: '60' });
+    const presence = createEmbeddedPresence();
+    const running = await startTestGateway({ ...base, presence, rateLimits, trustProxy: true });
+    const url = `${running.url}/socket.io/?${polling}`;
+    const open = async (address: string) =>
+      (await fetch(url, { headers: { 'x-forwarded-for': address } })).status;
+    // The last 16 bits of their CRC-32 are the same.
+    const [own, others] = ['192.0.2.187', '198.51.100.0'];
+    for (let round = 0; round < 3; round += 1) {
+      for (let at = 0; at < 49; at += 1) await open(own);
+      // Whose fiftieth it is takes the points of all.
+      expect([round, await open(others)]).toEqual([round, 200]);
+    }
     await running.stop();
   });
 

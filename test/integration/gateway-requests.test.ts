@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { serveGateway } from '../../src/gateway/serve.ts';
 import { createGateway, type Gateway } from '../../src/gateway/server.ts';
 import { createHealthApp } from '../../src/process/http/health.ts';
-import { unlimited } from '../../src/shared/admission/limits.ts';
-import { createLifecycle } from '../../src/shared/lifecycle.ts';
+import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { unlimited } from '../../src/shared/rate-limits.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -1,37 +1,17 @@
 import { expect } from 'bun:test';
-
-export interface CommandResult {
-  status: number;
-  out: string;
-  err: string;
-}
+import { type Finished, finish } from '../../harness/process.ts';
+import { repository } from './repository.ts';
 
 /** Runs one of the project's commands as a user does, without the `.env` of whoever runs the tests. */
-export async function runCommand(
+export const runCommand = (
   file: string,
   args: readonly string[],
   env: Record<string, string> = {},
-): Promise<CommandResult> {
-  const run = Bun.spawn(
-    [process.execPath, '--no-env-file', `${import.meta.dir}/../../src/commands/${file}`, ...args],
-    {
-      env: { ...process.env, ...env },
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'pipe',
-    },
-  );
-  const [status, out, err] = await Promise.all([
-    run.exited,
-    new Response(run.stdout).text(),
-    new Response(run.stderr).text(),
-  ]);
-  return { status, out, err };
-}
+): Promise<Finished> => finish([`src/commands/${file}`, ...args], { cwd: repository, env });
 
 /** What an operator does with dead letters, on either ground; `letters` are there already, in this order. */
 export async function dlqSession(
-  dlq: (...args: string[]) => Promise<CommandResult>,
+  dlq: (...args: string[]) => Promise<Finished>,
   [first, second, third]: readonly [string, string, string],
 ): Promise<void> {
   const list = await dlq('list');

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { answers, portVariable, type Role } from '../../harness/process.ts';
+import { serverEnvironment as addresses } from '../../harness/servers.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { eventually } from './eventually.ts';
 import { type Processes, type RunningProcess, untilSays } from './processes.ts';
@@ -45,8 +47,6 @@ interface EmbeddedOptions {
   env?: Record<string, string>;
   command?: readonly string[];
 }
-
-export type Role = 'api' | 'worker' | 'gateway';
 
 export interface Member {
   readonly role: Role;
@@ -105,19 +105,16 @@ export async function startThreeProcesses(options: ThreeProcessesOptions): Promi
 
 /** What leads the entries to the test's servers, and to a part of them that is theirs alone. */
 export async function serverEnvironment(servers: RealServers): Promise<Record<string, string>> {
-  const redis = new URL(servers.redisUrl);
   return {
-    DATABASE_URL: await servers.createDatabase(),
-    REDIS_HOST: redis.hostname,
-    REDIS_PORT: redis.port,
-    RABBITMQ_URI: servers.rabbitmqUrl,
-    // Of theirs nobody else knows the ports.
-    ALLOW_DEFAULT_CREDENTIALS: 'true',
+    ...addresses({
+      database: await servers.createDatabase(),
+      redis: servers.redisUrl,
+      rabbitmq: servers.rabbitmqUrl,
+    }),
     ...servers.createBrokerNames(),
   };
 }
 
-const portVariable = { api: 'PORT', worker: 'WORKER_PORT', gateway: 'GATEWAY_PORT' } as const;
 const entry = { api: 'src/api.ts', worker: 'src/commands/worker.ts', gateway: 'src/gateway.ts' } as const;
 
 /** One process of a role; resolves when it is ready. */
@@ -139,8 +136,7 @@ export async function untilReady({ role, url, process }: Member): Promise<void> 
     `the ${role} is ready`,
     async () => {
       if (!process.running()) throw new Error(`the ${role} ended:\n${process.output()}`);
-      const response = await fetch(`${url}/readyz`).catch(() => undefined);
-      return response?.status === 200;
+      return answers(`${url}/readyz`, 5_000);
     },
     60_000,
   );

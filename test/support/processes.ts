@@ -2,6 +2,7 @@ import { afterAll } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inheritedEnvironment } from '../../harness/process.ts';
 import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
 import { eventually } from './eventually.ts';
 import { repository } from './repository.ts';
@@ -47,7 +48,7 @@ export function testProcesses(): Processes {
     let output = '';
     const child = Bun.spawn([...command], {
       cwd: repository,
-      env: { ...systemEnvironment(), ...env },
+      env: { ...inheritedEnvironment(), ...env },
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
@@ -108,15 +109,4 @@ export async function untilSays(process: RunningProcess, text: string, deadlineM
   ).catch((error: Error) => {
     throw new Error(`${error.message}\n${process.output()}`);
   });
-}
-
-const systemVariables = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'USERPROFILE', 'BUN_INSTALL'];
-
-function systemEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    systemVariables.flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
 }

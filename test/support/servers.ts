@@ -1,12 +1,15 @@
 import { afterAll } from 'bun:test';
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import amqplib from 'amqplib';
-import postgres from 'postgres';
+import {
+  type BrokerNames,
+  createBrokerNames,
+  createDatabase,
+  deleteFromBroker,
+  startServers,
+} from '../../harness/servers.ts';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
 import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
-import { createLauncher, type Launcher, startTrio } from '../../src/commands/servers/launcher.ts';
-import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
+import { createLauncher, type Launcher } from '../../src/commands/servers/launcher.ts';
 import type { PgbouncerSettings } from '../../src/commands/servers/pgbouncer.ts';
 import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
 import type { RedisKind } from '../../src/commands/servers/redis.ts';
@@ -36,16 +39,6 @@ export interface RealServers {
   /** A PgBouncer before a PostgreSQL on 127.0.0.1. */
   createPgbouncer(settings: PgbouncerSettings): Promise<Server>;
 }
-
-/** The environment that gives one test its own part of the broker. */
-export type BrokerNames = Record<
-  | 'RABBITMQ_CHAT_EXCHANGE'
-  | 'RABBITMQ_CHAT_DLX_EXCHANGE'
-  | 'RABBITMQ_CHAT_QUEUE_PREFIX'
-  | 'RABBITMQ_CHAT_DLQ_NAME'
-  | 'CHAT_NOTIFICATION_CHANNEL',
-  string
->;
 
 /**
  * `const servers = await realServers();` at the top of the file (or of a `describe`): what is made with it is undone
@@ -81,22 +74,12 @@ export async function realServers(): Promise<RealServers> {
   return {
     ...shared,
     async createDatabase() {
-      const name = `test_${randomBytes(6).toString('hex')}`;
-      await administer(shared.adminDatabaseUrl, (sql) => sql`create database ${sql(name)}`);
-      undo.push(() =>
-        administer(shared.adminDatabaseUrl, (sql) => sql`drop database if exists ${sql(name)} with (force)`),
-      );
-      return Object.assign(new URL(shared.adminDatabaseUrl), { pathname: `/${name}` }).href;
+      const database = await createDatabase(shared.adminDatabaseUrl);
+      undo.push(database.drop);
+      return database.url;
     },
     createBrokerNames() {
-      const tag = randomBytes(6).toString('hex');
-      const names: BrokerNames = {
-        RABBITMQ_CHAT_EXCHANGE: `${tag}.events`,
-        RABBITMQ_CHAT_DLX_EXCHANGE: `${tag}.dlx`,
-        RABBITMQ_CHAT_QUEUE_PREFIX: `${tag}.send`,
-        RABBITMQ_CHAT_DLQ_NAME: `${tag}.send.dlq`,
-        CHAT_NOTIFICATION_CHANNEL: `${tag}.notifications`,
-      };
+      const names = createBrokerNames();
       undo.push(() => deleteFromBroker(shared.rabbitmqUrl, names));
       return names;
     },
@@ -133,40 +116,10 @@ async function findSharedServers(): Promise<SharedServers> {
     };
   const { guard } = ownLauncher();
   const folder = await guard.temporaryFolder('confab-test-');
-  // Installs what is missing, or says what to do.
-  const binaries = await obtainBinaries({
-    guard,
-    folder,
-    print: console.log,
-    needed: ['postgres', 'redis', 'rabbitmq'],
-  });
-  const trio = await startTrio(createLauncher(guard, binaries), folder, { durable: false });
+  const trio = await startServers({ guard, folder, print: console.log });
   return {
     adminDatabaseUrl: trio.postgres.url,
     redisUrl: trio.redis.url,
     rabbitmqUrl: trio.rabbitmq.url,
   };
-}
-
-async function administer(url: string, run: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  try {
-    await run(sql);
-  } finally {
-    await sql.end({ timeout: 1 });
-  }
-}
-
-const mostPartitions = 64;
-
-async function deleteFromBroker(url: string, names: BrokerNames): Promise<void> {
-  const connection = await amqplib.connect(url);
-  const channel = await connection.createChannel();
-  const prefix = names.RABBITMQ_CHAT_QUEUE_PREFIX;
-  const queues = Array.from({ length: mostPartitions }, (_, index) => `${prefix}.p${index}`);
-  // Deleting what is not there is no error.
-  for (const queue of [...queues, names.RABBITMQ_CHAT_DLQ_NAME]) await channel.deleteQueue(queue);
-  for (const exchange of [names.RABBITMQ_CHAT_EXCHANGE, names.RABBITMQ_CHAT_DLX_EXCHANGE])
-    await channel.deleteExchange(exchange);
-  await connection.close();
 }

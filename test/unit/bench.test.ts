@@ -4,7 +4,7 @@ import { statementOf } from '../../bench/harness/pgbench.ts';
 import { createReport, createResults, short, textTable } from '../../bench/harness/report.ts';
 import { percentile, ratiosOf, spreadOf } from '../../bench/harness/statistics.ts';
 import { runTicks } from '../../bench/harness/ticks.ts';
-import { cpuMicroseconds, residentBytes, treeCpuMicroseconds } from '../../bench/harness/usage.ts';
+import { cpuMicroseconds, residentBytes, treeCpuMicroseconds } from '../../harness/usage.ts';
 import { readHistory } from '../../src/db/queries/history.ts';
 
 describe('statistics of the bench', () => {

@@ -2,8 +2,8 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createKillable, NotReadyError } from '../../src/commands/torture/embedded-kills.ts';
-import type { OwnProcess } from '../../src/commands/torture/own-process.ts';
+import type { OwnProcess } from '../../harness/process.ts';
+import { createKillable, NotReadyError } from '../../torture/embedded-kills.ts';
 
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((each) => rm(each, { recursive: true, force: true }))));
@@ -18,6 +18,7 @@ async function fake() {
     name: 'confab',
     port: 0,
     pid: () => pid,
+    spawn() {},
     start() {
       pid = 1;
       started = Promise.withResolvers();

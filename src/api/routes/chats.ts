@@ -3,7 +3,7 @@ import type { GetChat } from '../../chat/get-chat.ts';
 import type { ListChats } from '../../chat/list-chats.ts';
 import { json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
 import { chatPageSchema, chatParams, chatSchema, createChatBody } from '../schemas/chats.ts';
 import { listQuery } from '../schemas/lists.ts';

@@ -3,7 +3,7 @@ import type { ListParticipants } from '../../chat/list-participants.ts';
 import type { RemoveParticipant } from '../../chat/remove-participant.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import { listQuery } from '../schemas/lists.ts';

@@ -4,7 +4,7 @@ import type { GetUser } from '../../auth/get-user.ts';
 import { json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { uuid } from '../../process/http/validate.ts';
-import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
 import { emailInQuery, userSchema, usersSchema } from '../schemas/users.ts';
 

@@ -1,6 +1,6 @@
+import type { Hono } from 'hono';
 import { ChatError } from '../../shared/errors.ts';
 import { empty } from './answer.ts';
-import type { HttpApp } from './http-app.ts';
 import { requestPath } from './request-path.ts';
 import { type Route, route } from './route.ts';
 
@@ -8,7 +8,7 @@ import { type Route, route } from './route.ts';
  * Answers what no route takes: 404, or, where the path is known, 405 with the methods that are (RFC 9110, 15.5.6). To
  * OPTIONS that is the answer, but to a browser's question whether a page may ask.
  */
-export function createUnknownRoute(app: Pick<HttpApp, 'router' | 'routes'>): Route {
+export function createUnknownRoute(app: Pick<Hono, 'router' | 'routes'>): Route {
   /** In the order of the routes. To Hono's router a HEAD is a GET. */
   function methodsAt(path: string): string[] {
     const known = app.routes.filter(({ method, path: pattern }) =>

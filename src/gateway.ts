@@ -1,9 +1,9 @@
 /** `bun run gateway`: the sockets, on `GATEWAY_PORT`. */
 
 import { createAdapters } from './adapters/adapters.ts';
-import { createHealthApp } from './api/health-app.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
+import { createHealthApp } from './process/http/health.ts';
 import { readinessOf } from './process/readiness.ts';
 import { runProcess } from './process/run-process.ts';
 

@@ -1,7 +1,7 @@
 /** `bun src/worker.ts`: stores what the api has accepted; `/healthz` and `/readyz` on `WORKER_PORT`. */
 
 import { createAdapters } from './adapters/adapters.ts';
-import { createHealthApp } from './api/health-app.ts';
+import { createHealthApp } from './process/http/health.ts';
 import { listen } from './process/http-server.ts';
 import { readinessOf } from './process/readiness.ts';
 import { runProcess } from './process/run-process.ts';

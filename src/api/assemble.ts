@@ -1,21 +1,20 @@
-import type { Hono } from 'hono';
 import type { Adapters } from '../adapters/ground.ts';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
 import { accountKey, envelopeKey } from '../db/settings.ts';
+import type { HttpApp } from '../process/http/http-app.ts';
 import { readinessOf } from '../process/readiness.ts';
 import type { ProcessParts } from '../process/run-process.ts';
 import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
-import type { ApiEnv } from './env.ts';
 
 /** The api on these adapters; registers its end. */
 export async function assembleApi(
   { config, log, lifecycle }: ProcessParts,
   adapters: Adapters,
-): Promise<Hono<ApiEnv>> {
+): Promise<HttpApp> {
   const database = await adapters.database();
   const [facts, rateLimits, presence, notifier, sendQueue, membership] = await Promise.all([
     adapters.facts(),
@@ -59,7 +58,6 @@ export async function assembleApi(
         limits: config.rateLimits,
       }),
     chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
-    sendMessage,
     allowedOrigin: createAllowedOrigin(config),
     readiness: readinessOf({
       database,

@@ -1,4 +1,3 @@
-import { Hono } from 'hono';
 import { createAddParticipants } from '../chat/add-participants.ts';
 import { createAnnounce } from '../chat/announce.ts';
 import { createCreateChat } from '../chat/create-chat.ts';
@@ -11,12 +10,12 @@ import { createListParticipants } from '../chat/list-participants.ts';
 import { createRemoveParticipant } from '../chat/remove-participant.ts';
 import type { SendMessage } from '../chat/send-message.ts';
 import type { Database } from '../db/database.ts';
+import type { Route } from '../process/http/route.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Facts, RateLimits } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import type { Presence } from '../shared/ports/presence.ts';
-import type { ApiEnv } from './env.ts';
-import type { RequireIdentity } from './middleware/require-identity.ts';
+import type { Needs } from './needs.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { chatRoutes } from './routes/chats.ts';
 import { messageRoutes } from './routes/messages.ts';
@@ -33,9 +32,7 @@ export interface ChatRoutesDependencies {
 }
 
 /** Everything below `/chats`, with its verbs. */
-export function createChatRoutes(
-  deps: ChatRoutesDependencies,
-): (requireIdentity: RequireIdentity) => Hono<ApiEnv> {
+export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) => Route[] {
   const { database, facts, rateLimits, presence, notifier, sendMessage, log } = deps;
   const announce = createAnnounce(notifier, log);
   const getChat = createGetChat({ database, presence });
@@ -57,10 +54,10 @@ export function createChatRoutes(
 
   const getChanges = createGetChanges({ database, presence });
 
-  return (requireIdentity) =>
-    new Hono<ApiEnv>()
-      .route('/', chatRoutes(requireIdentity, rateLimits, chatVerbs))
-      .route('/', participantRoutes(requireIdentity, rateLimits, participantVerbs))
-      .route('/', messageRoutes(requireIdentity, messageVerbs))
-      .route('/', changeRoutes(requireIdentity, getChanges));
+  return (needs) => [
+    ...chatRoutes(needs, rateLimits, chatVerbs),
+    ...participantRoutes(needs, rateLimits, participantVerbs),
+    ...messageRoutes(needs, messageVerbs, log),
+    ...changeRoutes(needs, getChanges),
+  ];
 }

@@ -1,69 +1,198 @@
-import type { Hono } from 'hono';
-import { generateSpecs } from 'hono-openapi';
+import { toJsonSchema } from '@valibot/to-json-schema';
+import type * as v from 'valibot';
 import packageJson from '../../package.json' with { type: 'json' };
+import { problemMediaType } from '../process/http/problem.ts';
+import type { Operation, ResponseDescription, Route } from '../process/http/route.ts';
+import type { ErrorCode } from '../shared/contract.ts';
 import { errorTable } from '../shared/errors.ts';
-import type { ApiEnv } from './env.ts';
 
-/** OpenAPI 3.1 of all that is mounted, from the schemas that validate. */
-export async function createDocument(api: Hono<ApiEnv>): Promise<object> {
-  const document = await generateSpecs(api, {
-    excludeStaticFile: false,
-    defaultValidationErrorResponse: false,
-    documentation: {
-      info: {
-        title: 'Confab',
-        version: packageJson.version,
-        description:
-          'A realtime chat backend. Errors are `application/problem+json` (RFC 9457) with a `code` of a closed list. What ' +
-          'happens in a chat comes over Socket.IO, namespace `/chat`.',
-      },
-      tags: [
-        { name: 'auth', description: 'Registration, sign-in, sessions.' },
-        { name: 'users', description: 'Who can be written to.' },
-        { name: 'chats', description: 'Direct chats and groups.' },
-        { name: 'participants', description: 'Who takes part in a chat.' },
-        { name: 'messages', description: 'Sending and reading back.' },
-        { name: 'operation', description: 'Health and this document.' },
-      ],
-      components: {
-        securitySchemes: {
-          accessToken: {
-            type: 'http',
-            scheme: 'bearer',
-            bearerFormat: 'JWT',
-            description: 'From `POST /auth/login`, or from the outside identity provider.',
-          },
-          serviceToken: {
-            type: 'http',
-            scheme: 'bearer',
-            description: '`SERVICE_TOKEN`, for the operator’s own backend.',
-          },
-        },
-        schemas: { Problem: problemSchema },
-      },
+/** OpenAPI 3.1 of these routes, from the schemas that validate. */
+export function createDocument(routes: readonly Route[]): object {
+  const schemas: Record<string, object> = { Problem: problemSchema };
+  const paths: Record<string, Record<string, object>> = {};
+  for (const route of routes) {
+    if (!route.operation) continue;
+    const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: describe(route, route.operation, schemas) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Confab',
+      description:
+        'A realtime chat backend. Errors are `application/problem+json` (RFC 9457) with a `code` of a closed list. What ' +
+        'happens in a chat comes over Socket.IO, namespace `/chat`.',
+      version: packageJson.version,
     },
-  });
-  return document;
+    tags: [
+      { name: 'auth', description: 'Registration, sign-in, sessions.' },
+      { name: 'users', description: 'Who can be written to.' },
+      { name: 'chats', description: 'Direct chats and groups.' },
+      { name: 'participants', description: 'Who takes part in a chat.' },
+      { name: 'messages', description: 'Sending and reading back.' },
+      { name: 'operation', description: 'Health and this document.' },
+    ],
+    components: {
+      securitySchemes: {
+        accessToken: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: 'JWT',
+          description: 'From `POST /auth/login`, or from the outside identity provider.',
+        },
+        serviceToken: {
+          type: 'http',
+          scheme: 'bearer',
+          description: '`SERVICE_TOKEN`, for the operator’s own backend.',
+        },
+      },
+      schemas,
+    },
+    paths,
+  };
 }
 
+/** What any route may answer; also to a query that it does not know. */
+const always: readonly ErrorCode[] = [
+  'validation_failed',
+  'rate_limited',
+  'internal_error',
+  'database_unavailable',
+  'server_busy',
+];
+const withToken = {
+  accessToken: ['token_missing', 'token_invalid', 'token_expired', 'session_revoked'],
+  serviceToken: ['token_missing', 'token_invalid'],
+  none: [],
+} as const satisfies Record<string, readonly ErrorCode[]>;
+const withBody: readonly ErrorCode[] = [
+  'malformed_json',
+  'unsupported_media_type',
+  'body_too_large',
+  'validation_failed',
+];
+
+/** @param schemas where those with a name go */
+function describe(route: Route, operation: Operation, schemas: Record<string, object>): object {
+  const { tag, responses, problems = [], ...described } = operation;
+  const security = route.needs?.security ?? 'none';
+  const codes = new Set<ErrorCode>([
+    ...problems,
+    ...(route.body ? withBody : []),
+    ...withToken[security],
+    ...(tag === 'operation' ? (['internal_error'] as const) : always),
+  ]);
+  const successes = Object.entries(responses).map(([status, response]) => [
+    status,
+    responseObject(response, schemas),
+  ]);
+  const parameters = [...parametersOf('path', route.params), ...parametersOf('query', route.query)];
+  return {
+    ...described,
+    tags: [tag],
+    security: security === 'none' ? [] : [{ [security]: [] }],
+    responses: { ...Object.fromEntries(successes), ...problemResponses([...codes]) },
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(route.body
+      ? { requestBody: { required: true, ...jsonContent(schemaObject(route.body, schemas, 'input')) } }
+      : {}),
+  };
+}
+
+function responseObject(
+  { description, type, schema }: ResponseDescription,
+  schemas: Record<string, object>,
+): object {
+  if (!schema) return { description };
+  const object = 'kind' in schema ? schemaObject(schema, schemas) : schema;
+  return { description, content: { [type ?? 'application/json']: { schema: object } } };
+}
+
+const jsonContent = (schema: object) => ({ content: { 'application/json': { schema } } });
+
+function parametersOf(place: 'path' | 'query', schema: v.GenericSchema | undefined): object[] {
+  if (!schema) return [];
+  const { properties = {}, required = [] } = schemaObject(schema, {}, 'input');
+  return Object.entries(properties).map(([name, property]) => {
+    const { description, ...rest } = property as { description?: string };
+    return {
+      in: place,
+      name,
+      schema: rest,
+      ...(required.includes(name) ? { required: true } : {}),
+      ...(description === undefined ? {} : { description }),
+    };
+  });
+}
+
+/** JSON Schema; what has a `ref` in its metadata goes to the named ones. */
+function schemaObject(
+  schema: v.GenericSchema,
+  schemas: Record<string, object>,
+  typeMode: 'input' | 'ignore' = 'ignore',
+) {
+  const { $schema: _, ...object } = toJsonSchema(schema, {
+    typeMode,
+    errorMode: 'ignore',
+    overrideAction({ valibotAction, jsonSchema }) {
+      if (valibotAction.type !== 'metadata') return undefined;
+      const { ref, ...named } = jsonSchema as typeof jsonSchema & { ref?: string };
+      if (ref === undefined) return undefined;
+      schemas[ref] = named;
+      return { $ref: `#/components/schemas/${ref}` };
+    },
+  });
+  return object;
+}
+
+function problemResponses(codes: readonly ErrorCode[]): object {
+  const byStatus = Map.groupBy(codes, (code) => errorTable[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, sameStatus]) => [
+      String(status),
+      {
+        description: sameStatus.map((code) => `\`${code}\`: ${errorTable[code].title}.`).join(' '),
+        ...(status === 429 || status === 503 ? { headers: retryAfter } : {}),
+        content: {
+          [problemMediaType]: {
+            schema: {
+              allOf: [
+                { $ref: '#/components/schemas/Problem' },
+                {
+                  type: 'object',
+                  properties: { status: { const: status }, code: { enum: [...sameStatus] } },
+                },
+              ],
+            },
+          },
+        },
+      },
+    ]),
+  );
+}
+
+const retryAfter = {
+  'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const, minimum: 1 } },
+};
+
 const problemSchema = {
-  type: 'object' as const,
+  type: 'object',
   required: ['type', 'title', 'status', 'code', 'detail', 'requestId'],
   properties: {
-    type: { type: 'string' as const, pattern: '^urn:confab:error:[a-z_]+$' },
-    title: { type: 'string' as const },
-    status: { type: 'integer' as const },
-    code: { type: 'string' as const, enum: Object.keys(errorTable) },
-    detail: { type: 'string' as const },
-    requestId: { type: 'string' as const },
+    type: { type: 'string', pattern: '^urn:confab:error:[a-z_]+$' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    code: { type: 'string', enum: Object.keys(errorTable) },
+    detail: { type: 'string' },
+    requestId: { type: 'string' },
     errors: {
-      type: 'array' as const,
+      type: 'array',
       description:
         'With `validation_failed`: one entry a bad field; `path` is dotted, empty for the body itself.',
       items: {
-        type: 'object' as const,
+        type: 'object',
         required: ['path', 'message'],
-        properties: { path: { type: 'string' as const }, message: { type: 'string' as const } },
+        properties: { path: { type: 'string' }, message: { type: 'string' } },
         additionalProperties: false,
       },
     },

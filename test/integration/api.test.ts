@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
-import { Hono } from 'hono';
 import pino from 'pino';
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
-import type { ApiEnv } from '../../src/api/env.ts';
 import type { Database } from '../../src/db/database.ts';
+import { empty } from '../../src/process/http/answer.ts';
+import { type Asked, route } from '../../src/process/http/route.ts';
 import type { Dependency } from '../../src/process/readiness.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
@@ -15,6 +15,11 @@ import { eventually } from '../support/eventually.ts';
 
 const base = await embeddedBase();
 const open = (options: Partial<TestApiOptions> = {}) => createTestApi({ ...base, ...options });
+/** A route that does this. */
+const withRoute = (path: string, work: (asked: Asked) => Promise<unknown>) => {
+  const handle = (asked: Asked) => work(asked).then(() => empty(204));
+  return { chatRoutes: () => [route({ method: 'GET', path, handle })] };
+};
 const problemOf = async (answer: Response) => (await answer.json()) as Problem;
 
 describe('every answer', () => {
@@ -132,9 +137,7 @@ test('probes are told at debug, every other request by the pattern of its route'
 });
 
 describe('errors', () => {
-  const failing = (error: Error): Partial<TestApiOptions> => ({
-    chatRoutes: () => new Hono<ApiEnv>().get('/fails', () => Promise.reject(error)),
-  });
+  const failing = (error: Error) => withRoute('/fails', () => Promise.reject(error));
 
   test('500: one that is not known is told by its request id alone, and logged', async () => {
     const lines: string[] = [];
@@ -155,11 +158,7 @@ describe('errors', () => {
     const insert = `INSERT INTO users (id, email, display_name) VALUES ('${crypto.randomUUID()}', 'SECRET@example.com', '')`;
     const api = await open({
       log,
-      chatRoutes: () =>
-        new Hono<ApiEnv>().get('/fails', async (c) => {
-          await base.database.query(insert, []);
-          return c.body(null);
-        }),
+      ...withRoute('/fails', () => base.database.query(insert, [])),
     });
     expect((await api.get('/fails')).status).toBe(500);
     expect(lines.join('')).toContain('23514');
@@ -213,11 +212,10 @@ describe('errors', () => {
   test('503: a route that waits for something else says for what', async () => {
     const { get } = await open({
       deadlineMs: 30,
-      chatRoutes: () =>
-        new Hono<ApiEnv>().get('/waits', (c) => {
-          c.set('deadlineCode', 'broker_unavailable');
-          return new Promise(() => {});
-        }),
+      ...withRoute('/waits', ({ late }) => {
+        late('broker_unavailable');
+        return new Promise(() => {});
+      }),
     });
     expect((await problemOf(await get('/waits'))).code).toBe('broker_unavailable');
   });

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { Hono } from 'hono';
-import type { ApiEnv } from '../../src/api/env.ts';
-import { jsonAnswer } from '../../src/api/json-answer.ts';
+import * as v from 'valibot';
+import { jsonText } from '../../src/process/http/answer.ts';
+import { createHttpApp } from '../../src/process/http/http-app.ts';
+import { route } from '../../src/process/http/route.ts';
+import { createLog } from '../../src/shared/log.ts';
 
 /** Of any length, with characters of one, two, three and four bytes. */
 const jsonOf = (characters: number): string => JSON.stringify({ data: 'aé€😀'.repeat(characters / 5) });
@@ -11,11 +13,17 @@ const forms = { text: (json: string) => json, UTF8: (json: string) => new TextEn
 describe.each(['text', 'UTF8'] as const)('an answer of JSON over a socket, made of %s', (form) => {
   let server: Bun.Server<undefined>;
   beforeAll(() => {
-    const app = new Hono<ApiEnv>().get('/:characters', async (c) => {
-      // As after a query: Bun collects on its own what is answered at once.
-      await new Promise((resolve) => setImmediate(resolve));
-      return jsonAnswer(c, forms[form](jsonOf(Number(c.req.param('characters')))));
+    const page = route({
+      method: 'GET',
+      path: '/:characters',
+      params: v.strictObject({ characters: v.string() }),
+      async handle({ params: { characters } }) {
+        // As after a query: Bun collects on its own what is answered at once.
+        await new Promise((resolve) => setImmediate(resolve));
+        return jsonText(forms[form](jsonOf(Number(characters))));
+      },
     });
+    const app = createHttpApp({ routes: [page], log: createLog({ logLevel: 'silent' }, 'test') });
     server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: (request) => app.fetch(request) });
   });
   afterAll(() => server.stop(true));

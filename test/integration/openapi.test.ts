@@ -53,7 +53,6 @@ const { api, call, signUp } = await createTestApi({
     sendMessage,
     log,
   }),
-  sendMessage,
 });
 const documented = await createDocumented(api);
 const { document } = documented;

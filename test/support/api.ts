@@ -1,11 +1,10 @@
-import { Hono } from 'hono';
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import { createApi } from '../../src/api/app.ts';
-import type { ApiEnv } from '../../src/api/env.ts';
-import type { RequireIdentity } from '../../src/api/middleware/require-identity.ts';
+import type { Needs } from '../../src/api/needs.ts';
 import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
-import type { SendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
+import type { HttpApp } from '../../src/process/http/http-app.ts';
+import type { Route } from '../../src/process/http/route.ts';
 import type { Readiness } from '../../src/process/readiness.ts';
 import { type Environment, parseConfig } from '../../src/shared/config.ts';
 import type { TokenPair, User } from '../../src/shared/contract.ts';
@@ -24,8 +23,7 @@ export interface ApiBase {
 export interface TestApiOptions extends ApiBase {
   environment?: Environment;
   rateLimits?: RateLimits;
-  chatRoutes?(requireIdentity: RequireIdentity): Hono<ApiEnv>;
-  sendMessage?: SendMessage;
+  chatRoutes?(needs: Needs): Route[];
   readiness?: Readiness;
   log?: Logger;
   deadlineMs?: number;
@@ -40,8 +38,7 @@ export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
 /** The real app over `app.request()`; rate limits are off unless given. */
 export async function createTestApi({
   environment = {},
-  chatRoutes = () => new Hono<ApiEnv>(),
-  sendMessage = () => Promise.reject(new Error('nothing is sent here')),
+  chatRoutes = () => [],
   readiness = { dependencies: [], leaving: () => false },
   log = createLog({ logLevel: 'silent' }, 'test'),
   ...options
@@ -71,7 +68,6 @@ export async function createTestApi({
     admit,
     accounts,
     chatRoutes,
-    sendMessage,
     allowedOrigin: createAllowedOrigin(config),
     readiness,
     log,
@@ -85,7 +81,7 @@ export interface CallOptions {
   headers?: Record<string, string>;
 }
 
-function createClient(api: Hono<ApiEnv>) {
+function createClient(api: HttpApp) {
   const call = async (method: string, path: string, body?: unknown, { token, headers }: CallOptions = {}) =>
     api.request(path, {
       method,

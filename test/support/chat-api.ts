@@ -1,14 +1,13 @@
-import type { Hono } from 'hono';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { createApi } from '../../src/api/app.ts';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
-import type { ApiEnv } from '../../src/api/env.ts';
 import { createAdmit } from '../../src/auth/authenticate.ts';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
+import type { HttpApp } from '../../src/process/http/http-app.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -36,7 +35,7 @@ export interface Answer {
 
 /** The api with its chats, and a worker that stores what is sent; requests never touch a socket. */
 export interface ChatApi {
-  app: Hono<ApiEnv>;
+  app: HttpApp;
   database: Database;
   facts: Facts;
   presence: Presence;
@@ -131,7 +130,6 @@ export async function openChatApi(parts: {
       sendMessage,
       log,
     }),
-    sendMessage,
     allowedOrigin: () => true,
     readiness: { dependencies: [], leaving: () => false },
     log,

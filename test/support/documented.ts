@@ -1,7 +1,6 @@
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import type { Hono } from 'hono';
-import type { ApiEnv } from '../../src/api/env.ts';
+import type { HttpApp } from '../../src/process/http/http-app.ts';
 
 interface MediaType {
   schema: object;
@@ -28,7 +27,7 @@ export interface Documented {
   seen: Set<string>;
 }
 
-export async function createDocumented(api: Hono<ApiEnv>): Promise<Documented> {
+export async function createDocumented(api: HttpApp): Promise<Documented> {
   const document = (await (await api.request('/openapi.json')).json()) as ApiDocument;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats(ajv);

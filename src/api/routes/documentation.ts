@@ -1,11 +1,9 @@
-import { type Context, Hono } from 'hono';
 import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' };
 import styles from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' };
 import scripts from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' };
+import { type Answer, empty } from '../../process/http/answer.ts';
+import { type Caller, type Need, type Operation, type Route, route } from '../../process/http/route.ts';
 import { once } from '../../shared/once.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
-import type { ApiEnv } from '../env.ts';
-import { describe } from '../openapi.ts';
 
 /** Relative to `/documentation`, so that it also works below a prefix; all from here, nothing from elsewhere. */
 const page = `<!doctype html>
@@ -47,62 +45,49 @@ const files = {
   'favicon-32x32.png': favicon,
 };
 
-export interface DocumentationRoutesDependencies {
-  document(): Promise<object>;
-  rateLimits: RateLimits;
-}
-
 /** The document for people, and `/openapi.json` for programs. Anybody may ask, so each is made once. */
-export function documentationRoutes({ document, rateLimits }: DocumentationRoutesDependencies): Hono<ApiEnv> {
-  const routes = new Hono<ApiEnv>();
-  // The first one is /documentation, too.
-  for (const path of ['/documentation/*', '/openapi.json']) {
-    routes.use(path, async (c, next) => {
-      await rateLimits.consume([{ limit: 'address', key: c.get('address') }]);
-      await next();
-    });
-  }
-
-  routes.get(
-    '/documentation',
-    describe({
-      operationId: 'getDocumentation',
-      summary: 'This document, to read and to try',
-      tag: 'operation',
-      security: 'none',
-      responses: { 200: { description: 'A page', content: { 'text/html': { schema: { type: 'string' } } } } },
-      problems: ['rate_limited'],
-    }),
-    unchanging('text/html; charset=utf-8', async () => page, {
-      'Content-Security-Policy': contentSecurityPolicy,
-    }),
-  );
-  routes.get(
-    '/documentation/start.js',
-    unchanging('text/javascript', async () => start),
-  );
-  for (const [name, path] of Object.entries(files)) {
+export function documentationRoutes(needs: Need, document: () => object): Route[] {
+  const open = (path: string, handle: (caller: Caller) => Promise<Answer>, operation?: Operation): Route =>
+    route({ method: 'GET', path, needs, anyQuery: true, handle, ...(operation ? { operation } : {}) });
+  const assets = Object.entries(files).map(([name, path]) => {
     const file = Bun.file(path);
-    routes.get(
+    return open(
       `/documentation/${name}`,
       unchanging(file.type, () => file.bytes()),
     );
-  }
-  routes.get(
-    '/openapi.json',
-    describe({
-      operationId: 'getOpenapi',
-      summary: 'This document, for programs (OpenAPI 3.1)',
-      tag: 'operation',
-      security: 'none',
-      responses: {
-        200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
+  });
+
+  return [
+    open(
+      '/documentation',
+      unchanging('text/html; charset=utf-8', async () => page, {
+        'Content-Security-Policy': contentSecurityPolicy,
+      }),
+      {
+        operationId: 'getDocumentation',
+        summary: 'This document, to read and to try',
+        tag: 'operation',
+        responses: { 200: { description: 'A page', type: 'text/html', schema: { type: 'string' } } },
+        problems: ['rate_limited'],
       },
-      problems: ['rate_limited'],
-    }),
-    unchanging('application/json', async () => JSON.stringify(await document())),
-  );
-  return routes;
+    ),
+    open(
+      '/documentation/start.js',
+      unchanging('text/javascript', async () => start),
+    ),
+    ...assets,
+    open(
+      '/openapi.json',
+      unchanging('application/json', async () => JSON.stringify(document())),
+      {
+        operationId: 'getOpenapi',
+        summary: 'This document, for programs (OpenAPI 3.1)',
+        tag: 'operation',
+        responses: { 200: { description: 'OpenAPI 3.1', schema: { type: 'object' } } },
+        problems: ['rate_limited'],
+      },
+    ),
+  ];
 }
 
 /** Answers with what is the same as long as the process runs, and with 304 to who has it already. */
@@ -110,18 +95,18 @@ function unchanging(
   type: string,
   make: () => Promise<string | Uint8Array<ArrayBuffer>>,
   more: Record<string, string> = {},
-): (c: Context<ApiEnv>) => Promise<Response> {
+): (caller: Caller) => Promise<Answer> {
   const made = once(async () => {
     const body = await make();
     return { body, etag: `"${Bun.hash(body).toString(36)}"` };
   });
 
-  return async (c) => {
+  return async ({ request }) => {
     const { body, etag } = await made();
     // Whoever updates Confab asks for the same names: they are asked about each time, which costs a 304.
     const headers = { ...more, ETag: etag, 'Cache-Control': 'public, no-cache' };
-    const known = c.req.header('if-none-match')?.split(',') ?? [];
-    if (known.some((tag) => [etag, `W/${etag}`, '*'].includes(tag.trim()))) return c.body(null, 304, headers);
-    return c.body(body, 200, { ...headers, 'Content-Type': type });
+    const known = request.headers.get('if-none-match')?.split(',') ?? [];
+    if (known.some((tag) => [etag, `W/${etag}`, '*'].includes(tag.trim()))) return empty(304, headers);
+    return { status: 200, body, type, headers };
   };
 }

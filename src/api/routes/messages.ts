@@ -1,13 +1,12 @@
-import { Hono } from 'hono';
 import type { GetHistory } from '../../chat/get-history.ts';
 import type { GetMessage } from '../../chat/get-message.ts';
 import { participantFact } from '../../chat/participant-fact.ts';
 import type { SendMessage } from '../../chat/send-message.ts';
+import { json, jsonText } from '../../process/http/answer.ts';
+import { type Route, route } from '../../process/http/route.ts';
 import { uuidPattern } from '../../shared/ids.ts';
-import type { ApiEnv } from '../env.ts';
-import { jsonAnswer } from '../json-answer.ts';
-import type { RequireIdentity } from '../middleware/require-identity.ts';
-import { describe, jsonResponse } from '../openapi.ts';
+import type { Logger } from '../../shared/log.ts';
+import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import {
   acceptedSchema,
@@ -18,7 +17,6 @@ import {
   messageSchema,
   sendBody,
 } from '../schemas/messages.ts';
-import { jsonBody, params, query } from '../validate.ts';
 
 export interface MessageVerbs {
   sendMessage: SendMessage;
@@ -26,80 +24,73 @@ export interface MessageVerbs {
   getMessage: GetMessage;
 }
 
-export function messageRoutes(requireIdentity: RequireIdentity, verbs: MessageVerbs): Hono<ApiEnv> {
-  return new Hono<ApiEnv>()
-    .post(
-      '/chats/:chatId/messages',
-      describe({
-        operationId: 'sendMessage',
-        summary: 'Send a message',
-        description:
-          'Accepted: the broker has confirmed it, and it will be stored and delivered. After a 503 or a cut connection that ' +
-          'is unknown; sending it again with the same `clientMessageId` is safe.',
-        tag: 'messages',
-        security: 'accessToken',
-        body: true,
-        responses: { 202: jsonResponse('Accepted.', acceptedSchema) },
-        problems: ['chat_not_found', 'broker_unavailable'],
-      }),
-      requireIdentity(({ userId }, c) => {
-        const chatId = c.req.param('chatId')?.toLowerCase() ?? '';
-        return uuidPattern.test(chatId) ? [participantFact(chatId, userId)] : [];
-      }),
-      params(chatParams),
-      jsonBody(sendBody),
-      async (c) => {
-        const { chatId } = c.req.valid('param');
-        const accepted = await verbs.sendMessage({
-          chatId,
-          senderId: c.get('identity').userId,
-          ...c.req.valid('json'),
-          participant: c.get('facts')[0],
-          requestId: c.get('requestId'),
-          onPublish: () => c.set('deadlineCode', 'broker_unavailable'),
-        });
-        const { brokerMessageId } = accepted;
-        c.get('log').debug({ requestId: c.get('requestId'), chatId, brokerMessageId }, 'message accepted');
-        return c.json(accepted, 202);
-      },
-    )
-    .get(
-      '/chats/:chatId/messages',
-      describe({
-        operationId: 'getHistory',
-        summary: "A page of a chat's messages",
-        description:
-          'Ascending by `sequence`; without a cursor the newest. `before` and `after` are sequences, exclude the message they ' +
-          'name, and exclude each other.',
-        tag: 'messages',
-        security: 'accessToken',
-        responses: { 200: jsonResponse('The page.', messagePageSchema) },
-        problems: ['validation_failed', 'chat_not_found'],
-      }),
-      requireIdentity(),
-      params(chatParams),
-      query(historyQuery),
-      async (c) => {
-        const { chatId } = c.req.valid('param');
-        const { limit, ...cursor } = c.req.valid('query');
-        const { userId } = c.get('identity');
-        return jsonAnswer(c, await verbs.getHistory({ chatId, userId, limit, from: historyFrom(cursor) }));
-      },
-    )
-    .get(
-      '/chats/:chatId/messages/:messageId',
-      describe({
-        operationId: 'getMessage',
-        summary: 'A message',
-        description: 'Its id is the `brokerMessageId` that the send answered with.',
-        tag: 'messages',
-        security: 'accessToken',
-        responses: { 200: jsonResponse('The message.', messageSchema) },
-        problems: ['validation_failed', 'chat_not_found', 'message_not_found'],
-      }),
-      requireIdentity(),
-      params(messageParams),
-      async (c) =>
-        c.json(await verbs.getMessage({ userId: c.get('identity').userId, ...c.req.valid('param') })),
-    );
-}
+export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger): Route[] => [
+  route({
+    method: 'POST',
+    path: '/chats/:chatId/messages',
+    needs: token(({ userId }, params) => {
+      const chatId = params.chatId?.toLowerCase() ?? '';
+      return uuidPattern.test(chatId) ? [participantFact(chatId, userId)] : [];
+    }),
+    params: chatParams,
+    body: sendBody,
+    operation: {
+      operationId: 'sendMessage',
+      summary: 'Send a message',
+      description:
+        'Accepted: the broker has confirmed it, and it will be stored and delivered. After a 503 or a cut connection that ' +
+        'is unknown; sending it again with the same `clientMessageId` is safe.',
+      tag: 'messages',
+      responses: { 202: { description: 'Accepted.', schema: acceptedSchema } },
+      problems: ['chat_not_found', 'broker_unavailable'],
+    },
+    async handle({ identity, facts, params: { chatId }, body, requestId, late }) {
+      const accepted = await verbs.sendMessage({
+        chatId,
+        senderId: identity.userId,
+        ...body,
+        participant: facts[0],
+        requestId,
+        onPublish: () => late('broker_unavailable'),
+      });
+      const { brokerMessageId } = accepted;
+      log.debug({ requestId, chatId, brokerMessageId }, 'message accepted');
+      return json(accepted, 202);
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/chats/:chatId/messages',
+    needs: token(),
+    params: chatParams,
+    query: historyQuery,
+    operation: {
+      operationId: 'getHistory',
+      summary: "A page of a chat's messages",
+      description:
+        'Ascending by `sequence`; without a cursor the newest. `before` and `after` are sequences, exclude the message they ' +
+        'name, and exclude each other.',
+      tag: 'messages',
+      responses: { 200: { description: 'The page.', schema: messagePageSchema } },
+      problems: ['validation_failed', 'chat_not_found'],
+    },
+    async handle({ identity: { userId }, params: { chatId }, query: { limit, ...cursor } }) {
+      return jsonText(await verbs.getHistory({ chatId, userId, limit, from: historyFrom(cursor) }));
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/chats/:chatId/messages/:messageId',
+    needs: token(),
+    params: messageParams,
+    operation: {
+      operationId: 'getMessage',
+      summary: 'A message',
+      description: 'Its id is the `brokerMessageId` that the send answered with.',
+      tag: 'messages',
+      responses: { 200: { description: 'The message.', schema: messageSchema } },
+      problems: ['validation_failed', 'chat_not_found', 'message_not_found'],
+    },
+    handle: async ({ identity: { userId }, params }) => json(await verbs.getMessage({ userId, ...params })),
+  }),
+];

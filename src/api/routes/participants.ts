@@ -1,16 +1,13 @@
-import { Hono } from 'hono';
 import type { AddParticipants } from '../../chat/add-participants.ts';
 import type { ListParticipants } from '../../chat/list-participants.ts';
 import type { RemoveParticipant } from '../../chat/remove-participant.ts';
+import { empty, json } from '../../process/http/answer.ts';
+import { type Route, route } from '../../process/http/route.ts';
 import type { RateLimits } from '../../shared/ports/admission.ts';
-import type { ApiEnv } from '../env.ts';
-import { jsonAnswer } from '../json-answer.ts';
-import type { RequireIdentity } from '../middleware/require-identity.ts';
-import { describe, emptyResponse, jsonResponse } from '../openapi.ts';
+import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import { listQuery } from '../schemas/lists.ts';
 import { addParticipantsBody, participantPageSchema, participantParams } from '../schemas/participants.ts';
-import { jsonBody, params, query } from '../validate.ts';
 
 export interface ParticipantVerbs {
   listParticipants: ListParticipants;
@@ -18,75 +15,66 @@ export interface ParticipantVerbs {
   removeParticipant: RemoveParticipant;
 }
 
-export function participantRoutes(
-  requireIdentity: RequireIdentity,
+export const participantRoutes = (
+  { token }: Needs,
   rateLimits: RateLimits,
   verbs: ParticipantVerbs,
-): Hono<ApiEnv> {
-  return new Hono<ApiEnv>()
-    .get(
-      '/chats/:chatId/participants',
-      describe({
-        operationId: 'listParticipants',
-        summary: 'The participants of a chat, longest members first',
-        tag: 'participants',
-        security: 'accessToken',
-        responses: { 200: jsonResponse('A page of participants.', participantPageSchema) },
-        problems: ['validation_failed', 'chat_not_found'],
-      }),
-      requireIdentity(),
-      params(chatParams),
-      query(listQuery),
-      async (c) => {
-        const { chatId } = c.req.valid('param');
-        const { userId } = c.get('identity');
-        const page = await verbs.listParticipants({ chatId, userId, ...c.req.valid('query') });
-        return jsonAnswer(c, JSON.stringify(page));
-      },
-    )
-    .post(
-      '/chats/:chatId/participants',
-      describe({
-        operationId: 'addParticipants',
-        summary: 'Add participants to a group',
-        description:
-          'For owners. Who takes part already stays as they are. Who has left by themselves is not put back within a day ' +
-          'by the owner who had added them.',
-        tag: 'participants',
-        security: 'accessToken',
-        body: true,
-        responses: { 200: jsonResponse('The named users as participants.', participantPageSchema) },
-        problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct', 'recently_left'],
-      }),
-      requireIdentity(),
-      params(chatParams),
-      jsonBody(addParticipantsBody),
-      async (c) => {
-        const { chatId } = c.req.valid('param');
-        const { userIds } = c.req.valid('json');
-        const actorId = c.get('identity').userId;
-        await rateLimits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
-        const data = await verbs.addParticipants({ chatId, actorId, userIds });
-        return c.json({ data, nextCursor: null });
-      },
-    )
-    .delete(
-      '/chats/:chatId/participants/:userId',
-      describe({
-        operationId: 'removeParticipant',
-        summary: 'Remove a participant from a group, or leave it',
-        description:
-          'Owners remove anyone, everybody removes themselves. The last owner to leave passes the chat to its longest member.',
-        tag: 'participants',
-        security: 'accessToken',
-        responses: { 204: emptyResponse('They take part no more.') },
-        problems: ['validation_failed', 'not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct'],
-      }),
-      requireIdentity(),
-      params(participantParams),
-      async (c) => {
-        await verbs.removeParticipant({ actorId: c.get('identity').userId, ...c.req.valid('param') });
-        return c.body(null, 204);
-      },
-    );
-}
+): Route[] => [
+  route({
+    method: 'GET',
+    path: '/chats/:chatId/participants',
+    needs: token(),
+    params: chatParams,
+    query: listQuery,
+    operation: {
+      operationId: 'listParticipants',
+      summary: 'The participants of a chat, longest members first',
+      tag: 'participants',
+      responses: { 200: { description: 'A page of participants.', schema: participantPageSchema } },
+      problems: ['validation_failed', 'chat_not_found'],
+    },
+    handle: async ({ identity: { userId }, params, query }) =>
+      json(await verbs.listParticipants({ userId, ...params, ...query })),
+  }),
+  route({
+    method: 'POST',
+    path: '/chats/:chatId/participants',
+    needs: token(),
+    params: chatParams,
+    body: addParticipantsBody,
+    operation: {
+      operationId: 'addParticipants',
+      summary: 'Add participants to a group',
+      description:
+        'For owners. Who takes part already stays as they are. Who has left by themselves is not put back within a day ' +
+        'by the owner who had added them.',
+      tag: 'participants',
+      responses: { 200: { description: 'The named users as participants.', schema: participantPageSchema } },
+      problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct', 'recently_left'],
+    },
+    async handle({ identity, params: { chatId }, body: { userIds } }) {
+      const actorId = identity.userId;
+      await rateLimits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
+      return json({ data: await verbs.addParticipants({ chatId, actorId, userIds }), nextCursor: null });
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/chats/:chatId/participants/:userId',
+    needs: token(),
+    params: participantParams,
+    operation: {
+      operationId: 'removeParticipant',
+      summary: 'Remove a participant from a group, or leave it',
+      description:
+        'Owners remove anyone, everybody removes themselves. The last owner to leave passes the chat to its longest member.',
+      tag: 'participants',
+      responses: { 204: { description: 'They take part no more.' } },
+      problems: ['validation_failed', 'not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct'],
+    },
+    async handle({ identity, params }) {
+      await verbs.removeParticipant({ actorId: identity.userId, ...params });
+      return empty(204);
+    },
+  }),
+];

@@ -1,77 +1,68 @@
-import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { FindUsers } from '../../auth/find-users.ts';
 import type { GetUser } from '../../auth/get-user.ts';
+import { json } from '../../process/http/answer.ts';
+import { type Route, route } from '../../process/http/route.ts';
+import { uuid } from '../../process/http/validate.ts';
 import type { RateLimits } from '../../shared/ports/admission.ts';
-import type { ApiEnv } from '../env.ts';
-import type { RequireIdentity } from '../middleware/require-identity.ts';
-import { describe, jsonResponse } from '../openapi.ts';
+import type { Needs } from '../needs.ts';
 import { emailInQuery, userSchema, usersSchema } from '../schemas/users.ts';
-import { params, query, uuid } from '../validate.ts';
 
-export interface UsersRoutesDependencies {
+export interface UserVerbs {
   getUser: GetUser;
   findUsers: FindUsers;
-  rateLimits: RateLimits;
-  requireIdentity: RequireIdentity;
 }
 
-export function usersRoutes({
-  getUser,
-  findUsers,
-  rateLimits,
-  requireIdentity,
-}: UsersRoutesDependencies): Hono<ApiEnv> {
-  return new Hono<ApiEnv>()
-    .get(
-      '/auth/me',
-      describe({
-        operationId: 'getMe',
-        summary: 'Who am I',
-        tag: 'auth',
-        security: 'accessToken',
-        responses: { 200: jsonResponse('Oneself, with email and externalId', userSchema) },
-        problems: ['user_not_found'],
-      }),
-      requireIdentity(),
-      async (c) => {
-        const { userId } = c.get('identity');
-        return c.json(await getUser({ userId, viewerId: userId }));
+export const usersRoutes = (
+  { token }: Needs,
+  rateLimits: RateLimits,
+  { getUser, findUsers }: UserVerbs,
+): Route[] => [
+  route({
+    method: 'GET',
+    path: '/auth/me',
+    needs: token(),
+    operation: {
+      operationId: 'getMe',
+      summary: 'Who am I',
+      tag: 'auth',
+      responses: { 200: { description: 'Oneself, with email and externalId', schema: userSchema } },
+      problems: ['user_not_found'],
+    },
+    handle: async ({ identity: { userId } }) => json(await getUser({ userId, viewerId: userId })),
+  }),
+  route({
+    method: 'GET',
+    path: '/users',
+    needs: token(),
+    query: v.strictObject({ email: emailInQuery }),
+    operation: {
+      operationId: 'findUsers',
+      summary: 'Find a user by the whole email',
+      tag: 'users',
+      responses: { 200: { description: 'One user or none', schema: usersSchema } },
+      problems: ['validation_failed'],
+    },
+    async handle({ identity, query: { email } }) {
+      const viewerId = identity.userId;
+      await rateLimits.consume([{ limit: 'lookup', key: viewerId }]);
+      return json({ data: await findUsers({ email, viewerId }) });
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/users/:userId',
+    needs: token(),
+    params: v.strictObject({ userId: uuid }),
+    operation: {
+      operationId: 'getUser',
+      summary: 'A user',
+      tag: 'users',
+      responses: {
+        200: { description: 'The user; email and externalId to oneself alone', schema: userSchema },
       },
-    )
-    .get(
-      '/users',
-      describe({
-        operationId: 'findUsers',
-        summary: 'Find a user by the whole email',
-        tag: 'users',
-        security: 'accessToken',
-        responses: { 200: jsonResponse('One user or none', usersSchema) },
-        problems: ['validation_failed'],
-      }),
-      requireIdentity(),
-      query(v.strictObject({ email: emailInQuery })),
-      async (c) => {
-        const viewerId = c.get('identity').userId;
-        await rateLimits.consume([{ limit: 'lookup', key: viewerId }]);
-        return c.json({ data: await findUsers({ email: c.req.valid('query').email, viewerId }) });
-      },
-    )
-    .get(
-      '/users/:userId',
-      describe({
-        operationId: 'getUser',
-        summary: 'A user',
-        tag: 'users',
-        security: 'accessToken',
-        responses: { 200: jsonResponse('The user; email and externalId to oneself alone', userSchema) },
-        problems: ['user_not_found', 'validation_failed'],
-      }),
-      requireIdentity(),
-      params(v.strictObject({ userId: uuid })),
-      async (c) => {
-        const viewerId = c.get('identity').userId;
-        return c.json(await getUser({ userId: c.req.valid('param').userId, viewerId }));
-      },
-    );
-}
+      problems: ['user_not_found', 'validation_failed'],
+    },
+    handle: async ({ identity, params }) => json(await getUser({ ...params, viewerId: identity.userId })),
+  }),
+];

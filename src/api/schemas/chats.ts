@@ -1,7 +1,7 @@
 import * as v from 'valibot';
+import { uuid } from '../../process/http/validate.ts';
 import type { Chat, Page } from '../../shared/contract.ts';
 import { nameProblem } from '../../shared/names.ts';
-import { uuid } from '../validate.ts';
 import { counter, isoInstant, pageOf } from './lists.ts';
 import { messageSchema } from './messages.ts';
 import { participantSchema, userIds } from './participants.ts';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
+import { uuid } from '../../process/http/validate.ts';
 import type { Message, MessagePage, SendAccepted } from '../../shared/contract.ts';
-import { uuid } from '../validate.ts';
 import { counter, isoInstant, limit, sequence } from './lists.ts';
 
 /** In UTF-16 units: what `length` says in the sender's program. */

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { mostParticipants } from '../../chat/create-chat.ts';
+import { uuid } from '../../process/http/validate.ts';
 import type { Page, Participant } from '../../shared/contract.ts';
-import { uuid } from '../validate.ts';
 import { isoInstant, pageOf } from './lists.ts';
 
 export const userIds = v.pipe(

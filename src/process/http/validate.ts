@@ -1,22 +1,7 @@
-import type { MiddlewareHandler } from 'hono';
-import { resolver, uniqueSymbol } from 'hono-openapi';
 import * as v from 'valibot';
-import { ChatError } from '../shared/errors.ts';
-import type { ApiEnv } from './env.ts';
+import { ChatError } from '../../shared/errors.ts';
 
-/*
- * The edge: everything from outside passes a valibot strict object here, once. The middlewares carry their schema under
- * hono-openapi's symbol, so that the document is made from what validates. Its own `validator()` is not used: it takes a
- * body of any other type for an empty one, and answers in its own words.
- */
-
-type Schema = v.GenericSchema<unknown, object>;
-type Validates<Target extends 'json' | 'query' | 'param', S extends Schema> = MiddlewareHandler<
-  ApiEnv,
-  string,
-  // biome-ignore lint/complexity/noBannedTypes: Hono's own "no input", intersected with those of other middlewares
-  { in: {}; out: Record<Target, v.InferOutput<S>> }
->;
+/* The edge: everything from outside passes a valibot strict object here, once. */
 
 /** `uuidPattern` without a flag: a pattern in JSON Schema has none. */
 const eitherCase = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/;
@@ -29,73 +14,37 @@ export const uuid = v.pipe(
   v.metadata({ examples: ['0198c0de-0000-7000-8000-000000000001'] }),
 );
 
-/**
- * `c.req.valid('json')`.
- * @throws ChatError `unsupported_media_type`, `malformed_json`, `validation_failed`
- */
-export function jsonBody<const S extends Schema>(schema: S): Validates<'json', S> {
-  return describe('json', schema, async (c, next) => {
-    assertJson(c.req.raw.headers);
-    c.req.addValidatedData('json', parse(schema, parseJson(await c.req.arrayBuffer())));
-    await next();
-  });
-}
+/** As they stand behind the question mark: a name may come several times. */
+type GivenQuery = Readonly<Record<string, readonly string[]>>;
 
 /**
- * `c.req.valid('query')`. What the schema does not name, `knownQuery` has refused before.
+ * That a route knows each parameter, one that knows none among them: a misspelt one would else be taken for its default.
  * @throws ChatError `validation_failed`
  */
-export function query<const S extends Schema & Entries>(schema: S): Validates<'query', S> {
-  const validating = describe('query', schema, async (c, next) => {
-    const given = Object.entries(c.req.queries());
-    const repeated = given.filter(([, values]) => values.length > 1);
-    const problems = repeated.map(([path]) => ({ path, message: 'is given more than once' }));
-    const input = Object.fromEntries(given.map(([name, values]) => [name, values[0]]));
-    c.req.addValidatedData('query', parse(schema, input, problems));
-    await next();
-  });
-  return Object.assign(validating, { [parameters]: Object.keys(schema.entries) });
+export function assertKnown(given: GivenQuery, known: object): void {
+  const unknown = Object.keys(given).filter((name) => !Object.hasOwn(known, name));
+  if (unknown.length === 0) return;
+  const errors = unknown.slice(0, maxProblems).map((path) => ({ path, message: 'is not a known parameter' }));
+  throw new ChatError('validation_failed', undefined, { errors });
 }
 
-/** All our queries are objects, whatever is checked of them as a whole. */
-interface Entries {
-  entries: Record<string, unknown>;
-}
-const parameters = Symbol('parameters');
-
-/** The names that a handler takes in a query. */
-export const parametersOf = (handler: object): readonly string[] =>
-  parameters in handler ? (handler[parameters] as readonly string[]) : [];
-
-/**
- * `c.req.valid('param')`.
- * @throws ChatError `validation_failed`
- */
-export function params<const S extends Schema>(schema: S): Validates<'param', S> {
-  return describe('param', schema, async (c, next) => {
-    c.req.addValidatedData('param', parse(schema, c.req.param()));
-    await next();
-  });
-}
-
-function describe<Target extends 'json' | 'query' | 'param', S extends Schema>(
-  target: Target,
-  schema: S,
-  middleware: MiddlewareHandler<ApiEnv>,
-): Validates<Target, S> {
-  const openapi = { target, ...resolver(schema, { options: { typeMode: 'input' } }) };
-  return Object.assign(middleware, { [uniqueSymbol]: openapi }) as unknown as Validates<Target, S>;
+/** @throws ChatError `validation_failed` */
+export function parseQuery<Output>(schema: v.GenericSchema<unknown, Output>, given: GivenQuery): Output {
+  const entries = Object.entries(given);
+  const repeated = entries.filter(([, values]) => values.length > 1);
+  const problems = repeated.map(([path]) => ({ path, message: 'is given more than once' }));
+  return parse(schema, Object.fromEntries(entries.map(([name, values]) => [name, values[0]])), problems);
 }
 
 /**
  * @param known problems that the schema can't see
  * @throws ChatError `validation_failed`
  */
-export function parse<S extends Schema>(
-  schema: S,
+export function parse<Output>(
+  schema: v.GenericSchema<unknown, Output>,
   input: unknown,
   known: readonly { path: string; message: string }[] = [],
-): v.InferOutput<S> {
+): Output {
   const problems = [...known, ...unstorable(input)];
   const parsed = v.safeParse(schema, input);
   for (const issue of parsed.issues ?? []) {
@@ -141,8 +90,9 @@ function assertJson(given: Headers): void {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** @throws ChatError `malformed_json`, `validation_failed` for what is no object */
-export function parseJson(bytes: ArrayBuffer): object {
+/** @throws ChatError `unsupported_media_type`, `malformed_json`, `validation_failed` for what is no object */
+export function parseJson(headers: Headers, bytes: ArrayBuffer | undefined): object {
+  assertJson(headers);
   let body: unknown;
   try {
     body = JSON.parse(utf8.decode(bytes));

@@ -1,9 +1,7 @@
-import type { Context } from 'hono';
-import { HTTPException } from 'hono/http-exception';
-import { toCaller } from '../db/errors.ts';
-import type { Problem } from '../shared/contract.ts';
-import { ChatError, errorTable } from '../shared/errors.ts';
-import type { ApiEnv } from './env.ts';
+import { toCaller } from '../../db/errors.ts';
+import type { Problem } from '../../shared/contract.ts';
+import { ChatError, errorTable } from '../../shared/errors.ts';
+import type { Answer } from './answer.ts';
 import type { LogFailure } from './failure-log.ts';
 
 export const problemMediaType = 'application/problem+json';
@@ -11,23 +9,8 @@ export const problemMediaType = 'application/problem+json';
 /** Seconds, where a passing error does not say itself how long to wait. */
 const defaultRetryAfterSeconds = 2;
 
-/** The one boundary between errors and HTTP. */
-export function respondToError(error: unknown, c: Context<ApiEnv>): Response {
-  return respondWith(c, error);
-}
-
-function respondWith(c: Context<ApiEnv>, error: unknown): Response {
-  const { status, headers, body } = problemOf(error, c.get('requestId'), c.get('logFailure'));
-  for (const [name, value] of Object.entries(headers)) c.header(name, value);
-  return c.body(body, status as 500);
-}
-
-/** RFC 9457. What is our own fault is told to the log here. */
-export function problemOf(
-  given: unknown,
-  requestId: string,
-  logFailure: LogFailure,
-): { status: number; headers: Record<string, string>; body: string } {
+/** The one boundary between errors and HTTP (RFC 9457). What is our own fault is told to the log here. */
+export function problemOf(given: unknown, requestId: string, logFailure: LogFailure): Answer {
   const error = toChatError(given);
   const { status, title } = errorTable[error.code];
   const { code } = error;
@@ -42,8 +25,6 @@ export function problemOf(
     ...(error.errors ? { errors: error.errors } : {}),
   };
   const headers: Record<string, string> = {
-    'Content-Type': problemMediaType,
-    'Cache-Control': 'no-store',
     ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
     ...error.headers,
   };
@@ -51,7 +32,7 @@ export function problemOf(
     const seconds = Math.ceil(error.retryAfterSeconds ?? defaultRetryAfterSeconds);
     headers['Retry-After'] = String(Math.max(1, seconds));
   }
-  return { status, headers, body: JSON.stringify(problem) };
+  return { status, body: JSON.stringify(problem), type: problemMediaType, headers };
 }
 
 function toChatError(error: unknown): ChatError {
@@ -59,7 +40,5 @@ function toChatError(error: unknown): ChatError {
   if (known instanceof ChatError) return known;
   // The client left in the middle of its body; nobody reads the answer.
   if (error instanceof DOMException && error.name === 'AbortError') return new ChatError('malformed_json');
-  // Thrown by Hono itself: its message may quote the request.
-  if (error instanceof HTTPException && error.status === 413) return new ChatError('body_too_large');
   return new ChatError('internal_error');
 }

@@ -1,15 +1,9 @@
-import { newId } from '../shared/ids.ts';
-import type { Logger } from '../shared/log.ts';
-
-/** What every answer has, whichever way it was made. */
-
-/** What a page of an allowed origin may read of an answer's headers. */
-export const exposedHeaders = 'Retry-After,X-Request-Id';
+import { newId } from '../../shared/ids.ts';
+import type { Logger } from '../../shared/log.ts';
 
 /** The caller's own where it is sane. */
-export function requestIdOf(given: string | null | undefined): string {
-  return typeof given === 'string' && /^[\w\-=]{1,128}$/.test(given) ? given : newId();
-}
+export const requestIdOf = (given: string | null): string =>
+  given !== null && /^[\w\-=]{1,128}$/.test(given) ? given : newId();
 
 export interface RequestLine {
   requestId: string;

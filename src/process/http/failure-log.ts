@@ -1,8 +1,8 @@
-import type { ErrorCode } from '../shared/contract.ts';
-import { errorTable } from '../shared/errors.ts';
-import type { Logger } from '../shared/log.ts';
-import { loggable, reasonOf } from '../shared/loggable.ts';
-import { createRepeats } from '../shared/repeats.ts';
+import type { ErrorCode } from '../../shared/contract.ts';
+import { errorTable } from '../../shared/errors.ts';
+import type { Logger } from '../../shared/log.ts';
+import { loggable, reasonOf } from '../../shared/loggable.ts';
+import { createRepeats } from '../../shared/repeats.ts';
 
 export interface Failure {
   /** One of those that the line stands for. */

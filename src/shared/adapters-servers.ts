@@ -3,15 +3,14 @@ import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
 import { createRedisFacts } from './admission/redis.ts';
-import { openAdmissionRedis } from './admission/redis-client.ts';
 import { createRedisRateLimits } from './admission/redis-limits.ts';
 import { createNotificationCodec } from './notifications/codec.ts';
-import { openPushLink } from './notifications/push-link.ts';
 import { createRedisNotifier, createRedisSubscriber } from './notifications/redis.ts';
 import { once } from './once.ts';
 import { createRedisPresence } from './presence/redis.ts';
 import { openRabbitMq } from './queue/rabbitmq.ts';
-import { openRedis } from './redis.ts';
+import { openRedis, openSubscriberRedis } from './redis.ts';
+import { redisText } from './redis-address.ts';
 import { createRedisOutages } from './redis-outages.ts';
 import { watchRedis } from './redis-watch.ts';
 import { createDatabaseRegistry } from './registry/database.ts';
@@ -63,46 +62,30 @@ export function serverAdapters({
     return opened;
   });
 
-  const outages = createRedisOutages(log, `${config.redis.host}:${config.redis.port}`);
-  /** Of each connection that this process has, whether it can be used. */
-  const hints: (() => boolean)[] = [];
+  const outages = createRedisOutages(log, redisText(config.redis));
   const redis = once(async () => {
-    const client = openRedis(config.redis);
+    const client = await openRedis(config.redis);
     const watch = watchRedis({ client, redis: config.redis, prefix, outages });
     lifecycle.defer('Redis (commands)', () => {
       watch.close();
       client.disconnect();
     });
-    hints.push(watch.isUp);
-    return { client, isThere: await watch.start() };
+    return { client, watch, isThere: await watch.start() };
   });
   const commands = async () => (await redis()).client;
-  /** Whoever comes up while Redis is there has all of it from the first request on; nobody waits for one that is not. */
-  const whileThere = async (connection: { ready(waitMs: number): Promise<void> }) => {
-    const { isThere } = await redis();
-    if (isThere) await connection.ready(furtherConnectionMs).catch(() => {});
-  };
-  const admission = once(async () => {
-    await redis();
-    const client = openAdmissionRedis({ redis: config.redis, outages });
-    lifecycle.defer('Redis (admission)', () => client.close());
-    hints.push(() => client.connected);
-    await whileThere(client);
-    return client;
-  });
-  const subscriptions = once(async () => {
-    await redis();
-    const link = openPushLink({ redis: config.redis, outages });
-    lifecycle.defer('Redis (subscriber)', () => link.close());
-    await whileThere(link);
-    return link;
-  });
   const key = once(async () => notificationKey(await database()));
   const codec = once(async () => createNotificationCodec(await key()));
+  /** Undefined in processes that subscribe to nothing. */
+  let isListening: (() => boolean) | undefined;
   const subscriber = once(async () => {
-    const opened = createRedisSubscriber(await subscriptions(), prefix, await codec());
+    const { client: commands, isThere } = await redis();
+    const client = await openSubscriberRedis(config.redis, commands);
+    lifecycle.defer('Redis (subscriber)', () => client.disconnect());
+    const opened = createRedisSubscriber({ client, commands, prefix, codec: await codec(), outages });
     lifecycle.defer('the subscriptions', () => opened.close());
-    hints.push(opened.ready);
+    isListening = opened.ready;
+    // Whoever comes up while Redis is there has all of it from the first request on; nobody waits for one that is not.
+    if (isThere) await opened.becomeReady(furtherConnectionMs).catch(() => {});
     return opened;
   });
 
@@ -127,15 +110,15 @@ export function serverAdapters({
     deadLetterStore: async () => (await rabbitMq()).deadLetterStore(),
     notifier: once(async () => createRedisNotifier(await commands(), prefix, await codec())),
     subscriber,
-    facts: once(async () => createRedisFacts(await admission(), prefix)),
+    facts: once(async () => createRedisFacts(await commands(), prefix)),
     rateLimits: once(async () =>
-      createRedisRateLimits(await admission(), prefix, config.rateLimits, await key()),
+      createRedisRateLimits(await commands(), prefix, config.rateLimits, await key()),
     ),
     presence: once(async () => createRedisPresence(await commands(), prefix)),
     membership,
     async hintsReady() {
-      await redis();
-      return hints.every((isUp) => isUp());
+      const { watch } = await redis();
+      return watch.isUp() && isListening?.() !== false;
     },
     peersAgree: async () => (await membership()).agrees(),
   };

@@ -1,29 +1,23 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import type { Redis } from 'ioredis';
 import { factTtlMs } from '../../src/shared/admission/admission.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import type { AdmissionRedis, AdmissionTimes } from '../../src/shared/admission/redis-client.ts';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
 import { eventually } from '../support/eventually.ts';
-import { openTestAdmission, openTestRedis, patientBreaker } from '../support/redis.ts';
+import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { admissionConformance, generous, newFact } from './admission.ts';
 
 const servers = await realServers();
-const clients: AdmissionRedis[] = [];
+const clients: Redis[] = [];
 afterAll(() => {
-  for (const client of clients) client.close();
+  for (const client of clients) client.disconnect();
 });
 
 /** As the api's own. */
-function openClient(url: string, times?: AdmissionTimes): AdmissionRedis {
-  const client = openTestAdmission(url, times);
+async function connected(url: string): Promise<Redis> {
+  const client = await openTestRedis(url);
   clients.push(client);
-  return client;
-}
-
-async function connected(url: string, times?: AdmissionTimes): Promise<AdmissionRedis> {
-  const client = openClient(url, times);
-  await client.ready(5_000);
   return client;
 }
 
@@ -123,17 +117,6 @@ test('a window whose end was never set gets one, and refuses nobody for ever', a
 });
 
 describe('Redis away', () => {
-  test('not there yet: who waits from the start has it once it comes, and who asks meanwhile too', async () => {
-    const redis = await servers.createRedis();
-    await redis.kill();
-    const client = openClient(redis.url);
-    const waiting = client.ready(10_000);
-    await expect(client.ready(300)).rejects.toThrow('not ready within 300 ms');
-    await redis.restart();
-    await Promise.all([waiting, client.ready(10_000)]);
-    expect(client.connected).toBe(true);
-  }, 20_000);
-
   test('frozen: one question waits a moment, the next ones do not; later it is asked again', async () => {
     const redis = await servers.createRedis();
     const client = await connected(redis.url);
@@ -159,22 +142,6 @@ describe('Redis away', () => {
     await redis.resume();
     await eventually('it knows again', async () => (await facts.read([fact]))[0] === true);
   });
-
-  test('frozen for long: the connection is given up, and there is another once it answers', async () => {
-    const redis = await servers.createRedis();
-    const client = await connected(redis.url, { heartbeatMs: 100, deafAfterMs: 1_000 });
-    const states: boolean[] = [];
-    await eventually('a quiet connection stays, for it is asked now and then', async () => {
-      states.push(client.connected);
-      return states.length > 150;
-    });
-    expect(new Set(states)).toEqual(new Set([true]));
-    await redis.pause();
-    await eventually('the silent connection is given up', () => !client.connected);
-    await redis.resume();
-    await eventually('there is another', () => client.connected);
-    expect(await client.mget(['nothing'])).toEqual([null]);
-  }, 20_000);
 
   test('killed: nothing throws, nothing waits, and it knows again after a restart', async () => {
     const redis = await servers.createRedis();

@@ -134,7 +134,7 @@ for (const [name, all, volumes] of [
       for (const service of ours) {
         const config = containerConfig(all, service, volumes);
         expect(config.database.url).toBe('postgres://postgres@postgres:5432/chat');
-        expect(config.redis).toMatchObject({ host: 'redis', port: 6379 });
+        expect(config.redis).toMatchObject({ kind: 'server', nodes: [{ host: 'redis', port: 6379 }] });
         expect(config.broker).toMatchObject({ hosts: [{ host: 'rabbitmq', port: 5672 }], vhost: '/' });
         expect(JSON.stringify(all[service]?.environment)).not.toMatch(/localhost|127\.0\.0\.1/);
       }
@@ -328,7 +328,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
       password: (await Bun.file(join(root, 'passwords/postgres')).text()).replace('\n', ''),
       tls: { ca: undefined },
     },
-    redis: { host: 'redis', port: 6379, password: 'own' },
+    redis: { nodes: [{ host: 'redis', port: 6379 }], password: 'own' },
     broker: { hosts: [{ host: 'rabbitmq', port: 5672 }], username: 'guest', password: 'own' },
     worker: { enabled: false },
     corsOrigins: ['https://app.example.com'],

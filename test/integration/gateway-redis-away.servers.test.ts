@@ -4,11 +4,11 @@ import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
+import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
-import { openTestPushLink, openTestRedis } from '../support/redis.ts';
+import { openTestRedis, openTestSubscriber, redisConfigOf } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -21,11 +21,15 @@ afterAll(() => database.close());
 async function open() {
   const redis = await servers.createRedis();
   const commands = await openTestRedis(redis.url);
-  const link = await openTestPushLink(redis.url);
-  const subscriber = createRedisSubscriber(link, 'test', codec, {
-    heartbeatMs: 100,
-    deafAfterMs: 1_000,
+  const times = { heartbeatMs: 100, deafAfterMs: 1_000 };
+  const opened = await openTestSubscriber(redisConfigOf(redis.url), {
+    commands,
+    prefix: 'test',
+    codec,
+    times,
   });
+  const { subscriber } = opened;
+  await subscriber.becomeReady(5_000);
   const parts = { database, facts: createRedisFacts(commands, 'test') };
   const presence = createRedisPresence(commands, 'test');
   const world = await createWorld({ ...parts, notifier: createRedisNotifier(commands, 'test', codec) });
@@ -38,8 +42,7 @@ async function open() {
     url: running.url,
     async close() {
       await running.stop();
-      subscriber.close();
-      link.close();
+      opened.close();
       commands.disconnect();
     },
   };

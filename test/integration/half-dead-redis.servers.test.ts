@@ -2,15 +2,19 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import type { Topic } from '../../src/shared/notifications/notifications.ts';
-import { openPushLink } from '../../src/shared/notifications/push-link.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
+import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
-import { openRedis } from '../../src/shared/redis.ts';
 import { watchRedis } from '../../src/shared/redis-watch.ts';
 import { message } from '../conformance/notifications.ts';
 import { eventually } from '../support/eventually.ts';
 import { createWire, freeze, type HalfDeadClient, halfDeadSuite } from '../support/half-dead.ts';
-import { openTestAdmission, openTestRedis, redisConfigOf, unheardOutages } from '../support/redis.ts';
+import {
+  openTestClient,
+  openTestRedis,
+  openTestSubscriber,
+  redisConfigOf,
+  unheardOutages,
+} from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 
 const redis = await (await realServers()).createRedis();
@@ -26,19 +30,22 @@ const times = (count: number, work: (at: number) => Promise<unknown>): void => {
   for (let at = 0; at < count; at += 1) work(at).catch(() => {});
 };
 
-/** What announces, and presence. */
+/** What every request asks, what announces, and presence. */
 const commands: HalfDeadClient = {
   name: 'commands',
-  open(port) {
-    const client = openRedis(redisConfigOf(urlOf(port)));
-    client.on('error', () => {});
+  async open(port) {
+    const client = await openTestClient(redisConfigOf(urlOf(port)));
     const name = prefix();
-    const [notifier, presence] = [
+    const [notifier, presence, facts] = [
       createRedisNotifier(client, name, codec),
       createRedisPresence(client, name),
+      createRedisFacts(client, name),
     ];
     return {
       async use() {
+        const fact = `session:${crypto.randomUUID()}` as const;
+        await facts.fill([fact]);
+        if ((await facts.read([fact]))[0] !== true) throw new Error('not known');
         await notifier.publish([message(crypto.randomUUID(), 1)]);
         await presence.update('ada', new Set(['s1']));
         if (!(await presence.online(['ada'])).has('ada')) throw new Error('not online');
@@ -49,32 +56,13 @@ const commands: HalfDeadClient = {
   },
 };
 
-/** What every request asks. */
-const admission: HalfDeadClient = {
-  name: 'admission',
-  open(port) {
-    const client = openTestAdmission(urlOf(port));
-    const name = prefix();
-    const facts = createRedisFacts(client, name);
-    return {
-      async use() {
-        const fact = `session:${crypto.randomUUID()}` as const;
-        await facts.fill([fact]);
-        if ((await facts.read([fact]))[0] !== true) throw new Error('not known');
-      },
-      fill: () => times(16, (at) => client.set(`${name}:${at}`, megabyte, 'PX', 100)),
-      close: () => client.close(),
-    };
-  },
-};
-
 /** What a gateway hears by. */
 const subscriber: HalfDeadClient = {
   name: 'subscriber',
-  open(port) {
+  async open(port) {
     const name = prefix();
-    const link = openPushLink({ redis: redisConfigOf(urlOf(port)), outages: unheardOutages });
-    const opened = createRedisSubscriber(link, name, codec);
+    const parts = { commands: direct, prefix: name, codec };
+    const { subscriber: opened, close } = await openTestSubscriber(redisConfigOf(urlOf(port)), parts);
     const notifier = createRedisNotifier(direct, name, codec);
     const heard = new Map<Topic, () => void>();
     opened.onNotifications((batch) => {
@@ -97,23 +85,20 @@ const subscriber: HalfDeadClient = {
         void opened.subscribe(topics);
         void opened.unsubscribe(topics);
       },
-      close() {
-        opened.close();
-        link.close();
-      },
+      close,
     };
   },
 };
 
 /** Each asks by itself now and then: the first to use a silent connection is not a user. */
 describe('Redis frozen for good while nobody asks for anything, new connections work', () => {
-  const clients: [string, (port: number) => { ready: Promise<unknown>; close(): void }][] = [
+  const clients: [string, (port: number) => Promise<{ ready: Promise<unknown>; close(): void }>][] = [
     [
       'commands',
-      (port) => {
-        const config = redisConfigOf(urlOf(port));
-        const client = openRedis(config);
-        const watch = watchRedis({ client, redis: config, prefix: prefix(), outages: unheardOutages });
+      async (port) => {
+        const redis = redisConfigOf(urlOf(port));
+        const client = await openTestClient(redis);
+        const watch = watchRedis({ client, redis, prefix: prefix(), outages: unheardOutages });
         return {
           ready: watch.start(),
           close() {
@@ -124,30 +109,17 @@ describe('Redis frozen for good while nobody asks for anything, new connections 
       },
     ],
     [
-      'admission',
-      (port) => {
-        const client = openTestAdmission(urlOf(port));
-        return { ready: client.ready(5_000), close: client.close };
-      },
-    ],
-    [
       'subscriber',
-      (port) => {
-        const link = openPushLink({ redis: redisConfigOf(urlOf(port)), outages: unheardOutages });
-        const opened = createRedisSubscriber(link, prefix(), codec);
-        return {
-          ready: eventually('it is up', opened.ready),
-          close() {
-            opened.close();
-            link.close();
-          },
-        };
+      async (port) => {
+        const parts = { commands: direct, prefix: prefix(), codec };
+        const { subscriber: opened, close } = await openTestSubscriber(redisConfigOf(urlOf(port)), parts);
+        return { ready: opened.becomeReady(5_000), close };
       },
     ],
   ];
   test.concurrent.each(clients)('%s connects again within 10 s', async (_, open) => {
     const wire = createWire(redis.port);
-    const { ready, close } = open(wire.port);
+    const { ready, close } = await open(wire.port);
     await ready;
     freeze(wire);
     wire.leaveBehind();
@@ -159,4 +131,4 @@ describe('Redis frozen for good while nobody asks for anything, new connections 
   });
 });
 
-halfDeadSuite('Redis', redis.port, [commands, admission, subscriber]);
+halfDeadSuite('Redis', redis.port, [commands, subscriber]);

@@ -3,20 +3,14 @@ import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
+import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import { openRedis } from '../../src/shared/redis.ts';
 import { watchRedis } from '../../src/shared/redis-watch.ts';
 import { redisMark } from '../../src/shared/registry/fingerprints.ts';
 import { message } from '../conformance/notifications.ts';
 import { eventually } from '../support/eventually.ts';
-import {
-  openTestAdmission,
-  openTestPushLink,
-  openTestRedis,
-  redisConfigOf,
-  unheardOutages,
-} from '../support/redis.ts';
+import { openTestRedis, openTestSubscriber, redisConfigOf, unheardOutages } from '../support/redis.ts';
 import { repository } from '../support/repository.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -42,7 +36,7 @@ test('what the guide lets a user of Redis do is all that is done there', async (
   const url = `redis://:secret@127.0.0.1:${server.port}`;
   const { notificationChannel: prefix, rateLimits } = parseConfig({});
   const redis = redisConfigOf(url);
-  const client = openRedis(redis);
+  const client = await openRedis(redis);
   const watch = watchRedis({ client, redis, prefix, outages: unheardOutages });
   undo.push(() => {
     watch.close();
@@ -51,15 +45,12 @@ test('what the guide lets a user of Redis do is all that is done there', async (
   expect(await watch.start()).toBe(true);
   expect(await redisMark(client, prefix)).toMatch(/./);
 
-  const admission = openTestAdmission(url);
-  undo.push(() => admission.close());
-  await admission.ready(5_000);
-  const facts = createRedisFacts(admission, prefix);
+  const facts = createRedisFacts(client, prefix);
   await facts.fill(['session:s']);
   expect(await facts.read(['session:s'])).toEqual([true]);
   await facts.revoke(['session:s']);
   await facts.restore(['session:s']);
-  const limits = createRedisRateLimits(admission, prefix, { ...rateLimits, user: 1 }, 'a key');
+  const limits = createRedisRateLimits(client, prefix, { ...rateLimits, user: 1 }, 'a key');
   await limits.consume([{ limit: 'user', key: 'u' }]);
   await expect(limits.consume([{ limit: 'user', key: 'u' }])).rejects.toMatchObject({ code: 'rate_limited' });
   expect(await limits.count({ limit: 'guesses', key: 'ada@example.com' })).toBe(1);
@@ -73,12 +64,9 @@ test('what the guide lets a user of Redis do is all that is done there', async (
   await presence.leave();
 
   const codec = createNotificationCodec('a key');
-  const link = await openTestPushLink(url);
-  const subscriber = createRedisSubscriber(link, prefix, codec, { heartbeatMs: 20, deafAfterMs: 6_000 });
-  undo.push(() => {
-    subscriber.close();
-    link.close();
-  });
+  const times = { heartbeatMs: 20, deafAfterMs: 6_000 };
+  const { subscriber, close } = await openTestSubscriber(redis, { commands: client, prefix, codec, times });
+  undo.push(close);
   let heard = 0;
   subscriber.onNotifications((batch) => {
     heard += batch.length;

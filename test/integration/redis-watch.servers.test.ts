@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import pino from 'pino';
 import type { Server } from '../../src/commands/servers/server.ts';
 import { openRedis } from '../../src/shared/redis.ts';
+import { redisText } from '../../src/shared/redis-address.ts';
 import { createRedisOutages } from '../../src/shared/redis-outages.ts';
 import { watchRedis } from '../../src/shared/redis-watch.ts';
 import { eventually } from '../support/eventually.ts';
@@ -18,12 +19,12 @@ afterAll(() => {
 });
 
 /** A process's own view of a Redis, with what it says in its log. */
-function open(url: string) {
+async function open(url: string) {
   const lines: { msg: string; reason?: string }[] = [];
   const log = pino({}, { write: (line) => void lines.push(JSON.parse(line)) });
   const redis = redisConfigOf(url);
-  const client = openRedis(redis);
-  const outages = createRedisOutages(log, `${redis.host}:${redis.port}`);
+  const client = await openRedis(redis);
+  const outages = createRedisOutages(log, redisText(redis));
   const watch = watchRedis({ client, redis, prefix: 'test', outages });
   undo.push(() => {
     watch.close();
@@ -32,7 +33,7 @@ function open(url: string) {
   const said = () => lines.map(({ msg, reason = '' }) => `${msg.split(';')[0]} ${reason}`.trim());
   return { client, watch, said };
 }
-type Opened = ReturnType<typeof open>;
+type Opened = Awaited<ReturnType<typeof open>>;
 
 /** Of a start that goes on without Redis: it says so once. */
 async function startsWithout({ watch, said }: Opened, reason: RegExp): Promise<void> {
@@ -54,7 +55,7 @@ const administer = async (server: Server, ...commands: string[][]): Promise<void
 
 describe('at the start', () => {
   test.concurrent('a Redis that is there is up, without a word', async () => {
-    const opened = open(servers.redisUrl);
+    const opened = await open(servers.redisUrl);
     expect(await opened.watch.start()).toBe(true);
     expect(opened.watch.isUp()).toBe(true);
     expect(opened.said()).toEqual([]);
@@ -65,7 +66,7 @@ describe('at the start', () => {
   test.concurrent('one that is not there is gone on without, and used when it comes', async () => {
     const server = await servers.createRedis();
     await server.kill();
-    const opened = open(server.url);
+    const opened = await open(server.url);
     await startsWithout(opened, /^Redis is away .*ECONNREFUSED/);
     await server.restart();
     await comesBack(opened);
@@ -74,7 +75,7 @@ describe('at the start', () => {
   test.concurrent('one that takes connections and says nothing is gone on without', async () => {
     const server = await servers.createRedis();
     await server.pause();
-    const opened = open(server.url);
+    const opened = await open(server.url);
     await startsWithout(opened, /^Redis is away Command timed out/);
     await server.resume();
     await comesBack(opened);
@@ -84,9 +85,13 @@ describe('at the start', () => {
     [
       'a wrong password',
       () => withPassword('right', 'wrong'),
-      /WRONGPASS invalid username-password pair .*\(set REDIS_PASSWORD\)/,
+      /WRONGPASS invalid username-password pair .*\(set REDIS_PASSWORD, and REDIS_USERNAME if it has one\)/,
     ],
-    ['no password', () => withPassword('right', ''), /NOAUTH .*\(set REDIS_PASSWORD\)/],
+    [
+      'no password',
+      () => withPassword('right', ''),
+      /NOAUTH .*\(set REDIS_PASSWORD, and REDIS_USERNAME if it has one\)/,
+    ],
     [
       'another database',
       async () => `${servers.redisUrl}/999`,
@@ -109,7 +114,7 @@ describe('at the start', () => {
     [
       'a node of a cluster without slots',
       async () => (await servers.createRedis('cluster')).url,
-      /CLUSTERDOWN .*\(nodes of a cluster/,
+      /CLUSTERDOWN .*\(a node of a cluster: set REDIS_CLUSTER=true\)/,
     ],
     [
       'a node of a cluster that has all slots',
@@ -123,7 +128,7 @@ describe('at the start', () => {
         admin.disconnect();
         return server.url;
       },
-      /CROSSSLOT .*\(nodes of a cluster/,
+      /CROSSSLOT .*\(a node of a cluster: set REDIS_CLUSTER=true\)/,
     ],
     [
       'a server of another kind',
@@ -140,7 +145,7 @@ describe('at the start', () => {
         const port = await listen(createTlsServer({ key: tlsKey, cert: tlsCertificate }));
         return `redis://127.0.0.1:${port}`;
       },
-      /Unknown RESP type 21.*\(REDIS_HOST and REDIS_PORT must be those of a port without TLS\)/,
+      /Unknown RESP type 21.*\(rediss:\/\/ in REDIS_URL, or REDIS_TLS=true\)/,
     ],
     [
       'a port with TLS that cuts whoever speaks without',
@@ -158,7 +163,7 @@ describe('at the start', () => {
         });
         return `redis://127.0.0.1:${await listen(front)}`;
       },
-      /TLS is spoken there \(REDIS_HOST and REDIS_PORT must be those of a port without TLS\)/,
+      /TLS is spoken there \(rediss:\/\/ in REDIS_URL, or REDIS_TLS=true\)/,
     ],
     [
       'a Redis before 6',
@@ -196,7 +201,7 @@ describe('at the start', () => {
     async (_, urlOf, reason) => {
       const url = await urlOf();
       const began = performance.now();
-      const { watch, said } = open(url);
+      const { watch, said } = await open(url);
       const error = await watch.start().then(
         () => new Error('it started'),
         (refusal: Error) => refusal,
@@ -233,7 +238,7 @@ test.concurrent('one that is loading its data is gone on without, and used once 
     admin.write('PING\r\n');
     return told.includes('LOADING');
   });
-  const opened = open(empty.url);
+  const opened = await open(empty.url);
   await startsWithout(opened, /^Redis is away LOADING /);
   await comesBack(opened);
   expect(opened.said()).toHaveLength(2);
@@ -265,7 +270,7 @@ describe('connected, and not doing what is needed', () => {
     '%s is away, with its reason, once; and back',
     async (_, reason, breakIt, mendIt) => {
       const server = await servers.createRedis();
-      const opened = open(server.url);
+      const opened = await open(server.url);
       expect(await opened.watch.start()).toBe(true);
       await breakIt(server);
       await eventually('it is seen', () => !opened.watch.isUp(), 3_000);
@@ -274,7 +279,7 @@ describe('connected, and not doing what is needed', () => {
       expect(opened.said()).toEqual([expect.stringMatching(reason)]);
 
       // Who starts now starts without it.
-      const late = open(server.url);
+      const late = await open(server.url);
       await startsWithout(late, reason);
       await mendIt(server);
       await comesBack(opened);

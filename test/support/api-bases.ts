@@ -8,9 +8,9 @@ import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createEmbeddedNotifications } from '../../src/shared/notifications/embedded.ts';
 import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
+import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import type { ApiBase } from './api.ts';
-import { openTestPushLink, openTestRedis, patientBreaker } from './redis.ts';
+import { openTestRedis, openTestSubscriber, patientBreaker, redisConfigOf } from './redis.ts';
 import { realServers } from './servers.ts';
 
 export type ObservedBase = ApiBase & { subscriber: Subscriber };
@@ -27,14 +27,18 @@ export async function embeddedBase(): Promise<ObservedBase> {
 export async function realBase(given?: { databaseUrl: string; redisUrl: string }): Promise<ObservedBase> {
   const { databaseUrl, redisUrl } = given ?? (await sharedUrls());
   const database = openPostgres({ url: databaseUrl, applicationName: 'confab-test' });
-  const [commands, listening] = await Promise.all([openTestRedis(redisUrl), openTestPushLink(redisUrl)]);
+  const commands = await openTestRedis(redisUrl);
   const prefix = `test-${crypto.randomUUID()}`;
   await migrate(database);
   const codec = createNotificationCodec(await notificationKey(database));
-  const subscriber = createRedisSubscriber(listening, prefix, codec);
+  const { subscriber, close } = await openTestSubscriber(redisConfigOf(redisUrl), {
+    commands,
+    prefix,
+    codec,
+  });
+  await subscriber.becomeReady(5_000);
   afterAll(async () => {
-    subscriber.close();
-    listening.close();
+    close();
     commands.disconnect();
     await database.close();
   });

@@ -4,10 +4,10 @@ import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
+import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import type { GatewayBase } from './gateway-world.ts';
-import { openTestPushLink, openTestRedis, patientBreaker } from './redis.ts';
+import { openTestRedis, openTestSubscriber, patientBreaker, redisConfigOf } from './redis.ts';
 import { realServers } from './servers.ts';
 
 /** At the top of a file: PostgreSQL and Redis, and what two gateways have of Redis each. */
@@ -24,12 +24,10 @@ export async function twoEnds(): Promise<GatewayBase> {
   });
 
   async function end() {
-    const link = await openTestPushLink(servers.redisUrl);
-    const subscriber = createRedisSubscriber(link, prefix, codec);
-    afterAll(() => {
-      subscriber.close();
-      link.close();
-    });
+    const redis = redisConfigOf(servers.redisUrl);
+    const { subscriber, close } = await openTestSubscriber(redis, { commands, prefix, codec });
+    await subscriber.becomeReady(5_000);
+    afterAll(close);
     return { subscriber, presence: createRedisPresence(commands, prefix) };
   }
 

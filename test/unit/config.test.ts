@@ -55,7 +55,7 @@ test('secrets are taken to the byte, other values without the space around them'
     PORT: ' 8080 ',
   });
   expect(config.auth.secret).toBe(secret);
-  expect(config.redis).toMatchObject({ host: 'redis', password: spaced });
+  expect(config.redis).toMatchObject({ nodes: [{ host: 'redis', port: 6379 }], password: spaced });
   expect(config.broker.password).toBe(spaced);
   expect(config.database.password).toBe(spaced);
   expect(config.port).toBe(8080);

@@ -1,25 +1,31 @@
+import { Cluster } from 'ioredis';
 import { createBreaker } from '../breaker.ts';
+import { askEach, type RedisClient } from '../redis.ts';
 import type { Fact, FactAnswer, Facts } from './admission.ts';
 import { factTtlMs } from './admission.ts';
-import type { AdmissionClient } from './redis-client.ts';
 import { createTurns } from './turn.ts';
 
 const holds = '1';
 const revoked = '0';
 
-/** One key a fact; the questions of one turn of the event loop are one MGET. */
+/** What is asked here. */
+export type FactClient = Pick<RedisClient, 'mget' | 'get' | 'set' | 'del'>;
+
+/** One key a fact; the questions of one turn of the event loop are one MGET, or in a cluster one write to each node. */
 export function createRedisFacts(
-  client: AdmissionClient,
+  client: FactClient,
   prefix: string,
   { ttlMs = factTtlMs, breaker = createBreaker() } = {},
 ): Facts {
   const keyOf = (fact: Fact) => `${prefix}:fact:${fact}`;
   const onEach = (facts: readonly Fact[], command: (key: string) => Promise<unknown>) =>
-    Promise.all(facts.map((fact) => command(keyOf(fact))));
+    askEach(facts, (fact) => command(keyOf(fact)));
+  const valuesOf = (keys: string[]) =>
+    client instanceof Cluster ? askEach(keys, (key) => client.get(key)) : client.mget(keys);
   const turnNow = createTurns(
-    (): { keys: string[]; values: (string | null)[] } => ({ keys: [], values: [] }),
+    (): { keys: string[]; values: (string | null | undefined)[] } => ({ keys: [], values: [] }),
     async (turn) => {
-      turn.values = (await breaker.ask(() => client.mget(turn.keys))) ?? [];
+      turn.values = (await breaker.ask(() => valuesOf(turn.keys))) ?? [];
     },
   );
 

@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import type { AuthConfig, Config } from '../config.ts';
 import { newId } from '../ids.ts';
+import type { RedisClient } from '../redis.ts';
 import { createSigner } from '../signature.ts';
 import type { Aspect, Fingerprints, Role } from './registry.ts';
 
@@ -52,7 +52,7 @@ const keyOf = ({ publicKey, jwksUrl, secret }: AuthConfig): string | undefined =
   publicKey?.replace(/\s+/g, '') ?? jwksUrl ?? secret;
 
 /** Whoever finds none leaves one; a Redis that is away, or takes no writes and has none, says nothing. */
-export async function redisMark(client: Redis, prefix: string): Promise<string | undefined> {
+export async function redisMark(client: RedisClient, prefix: string): Promise<string | undefined> {
   const key = `${prefix}:mark`;
   try {
     const found = await client.get(key);

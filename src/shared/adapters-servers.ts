@@ -4,6 +4,7 @@ import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
 import { createRedisFacts } from './admission/redis.ts';
 import { createRedisRateLimits } from './admission/redis-limits.ts';
+import { createAdmissionRedis } from './admission/redis-turn.ts';
 import { createNotificationCodec } from './notifications/codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from './notifications/redis.ts';
 import { once } from './once.ts';
@@ -73,6 +74,7 @@ export function serverAdapters({
     return { client, watch, isThere: await watch.start() };
   });
   const commands = async () => (await redis()).client;
+  const admission = once(async () => createAdmissionRedis(await commands()));
   const key = once(async () => notificationKey(await database()));
   const codec = once(async () => createNotificationCodec(await key()));
   /** Undefined in processes that subscribe to nothing. */
@@ -110,9 +112,9 @@ export function serverAdapters({
     deadLetterStore: async () => (await rabbitMq()).deadLetterStore(),
     notifier: once(async () => createRedisNotifier(await commands(), prefix, await codec())),
     subscriber,
-    facts: once(async () => createRedisFacts(await commands(), prefix)),
+    facts: once(async () => createRedisFacts(await admission(), prefix)),
     rateLimits: once(async () =>
-      createRedisRateLimits(await commands(), prefix, config.rateLimits, await key()),
+      createRedisRateLimits(await admission(), prefix, config.rateLimits, await key()),
     ),
     presence: once(async () => createRedisPresence(await commands(), prefix)),
     membership,

@@ -41,7 +41,6 @@ export async function openRedis(redis: RedisAddress): Promise<RedisClient> {
       ...options,
       ...addressOptions(redis, tls),
       enableOfflineQueue: false,
-      enableAutoPipelining: true,
       retryStrategy: retryAfterMs,
     });
     return client.on('close', readAgain);
@@ -51,6 +50,7 @@ export async function openRedis(redis: RedisAddress): Promise<RedisClient> {
     // By its name, which stands in its certificate.
     dnsLookup: (address, done) => done(null, address),
     enableOfflineQueue: false,
+    // For what has to be asked key by key.
     enableAutoPipelining: true,
     // `redis-watch.ts` says why one is not.
     enableReadyCheck: false,
@@ -94,6 +94,8 @@ function commonOptions({ username, password, db }: RedisAddress, tls: TlsFiles |
     commandTimeout: commandTimeoutMs,
     socketTimeout: silentAfterMs,
     maxLoadingRetryTime: mostRetryMs,
+    // A command that a user of few rights may not have.
+    disableClientInfo: true,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: null,
   } satisfies RedisOptions;

@@ -3,6 +3,8 @@ import type { Redis } from 'ioredis';
 import { factTtlMs } from '../../src/shared/admission/admission.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import { type AdmissionRedis, createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
+import type { Breaker } from '../../src/shared/breaker.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
@@ -15,35 +17,34 @@ afterAll(() => {
 });
 
 /** As the api's own. */
-async function connected(url: string): Promise<Redis> {
+async function connected(url: string, breaker?: Breaker): Promise<AdmissionRedis> {
   const client = await openTestRedis(url);
   clients.push(client);
-  return client;
+  return createAdmissionRedis(client, breaker);
 }
+
+const patient = () => connected(servers.redisUrl, patientBreaker());
 
 const secret = 'a secret of this test';
 const prefix = () => `test-${crypto.randomUUID()}`;
 
 admissionConformance(
   'Redis',
-  async (options) =>
-    createRedisFacts(await connected(servers.redisUrl), prefix(), { ...options, breaker: patientBreaker() }),
-  async (limits) =>
-    createRedisRateLimits(await connected(servers.redisUrl), prefix(), limits, secret, patientBreaker()),
+  async (options) => createRedisFacts(await patient(), prefix(), options),
+  async (limits) => createRedisRateLimits(await patient(), prefix(), limits, secret),
 );
 
 describe('two processes', () => {
   test('know the same facts and share the limits', async () => {
     const name = prefix();
-    const [one, two] = [await connected(servers.redisUrl), await connected(servers.redisUrl)];
+    const [one, two] = [await patient(), await patient()];
     const fact = newFact();
-    const patient = { breaker: patientBreaker() };
-    await createRedisFacts(one, name, patient).fill([fact]);
-    await createRedisFacts(two, name, patient).revoke([fact]);
-    expect(await createRedisFacts(one, name, patient).read([fact])).toEqual([false]);
+    await createRedisFacts(one, name).fill([fact]);
+    await createRedisFacts(two, name).revoke([fact]);
+    expect(await createRedisFacts(one, name).read([fact])).toEqual([false]);
 
     const limits = [one, two].map((client) =>
-      createRedisRateLimits(client, name, { ...generous, user: 2 }, secret, patientBreaker()),
+      createRedisRateLimits(client, name, { ...generous, user: 2 }, secret),
     );
     const take = [{ limit: 'user', key: 'ann' }] as const;
     await limits[0]!.consume(take);
@@ -54,12 +55,11 @@ describe('two processes', () => {
 
   test('every key lives in Redis for its time alone', async () => {
     const name = prefix();
-    const client = await connected(servers.redisUrl);
-    const breaker = patientBreaker();
-    const facts = createRedisFacts(client, name, { breaker });
+    const client = await patient();
+    const facts = createRedisFacts(client, name);
     await facts.fill([newFact()]);
     await facts.revoke([newFact()]);
-    const limits = createRedisRateLimits(client, name, generous, secret, breaker);
+    const limits = createRedisRateLimits(client, name, generous, secret);
     await limits.consume([{ limit: 'user', key: 'ann' }]);
     const looking = await openTestRedis(servers.redisUrl);
     const keys = await looking.keys(`${name}:*`);
@@ -75,8 +75,8 @@ describe('two processes', () => {
 
 test('what people are known by is in no key, and counts all the same in every process', async () => {
   const name = prefix();
-  const processes = [await connected(servers.redisUrl), await connected(servers.redisUrl)].map((client) =>
-    createRedisRateLimits(client, name, { ...generous, login: 2, address: 2 }, secret, patientBreaker()),
+  const processes = [await patient(), await patient()].map((client) =>
+    createRedisRateLimits(client, name, { ...generous, login: 2, address: 2 }, secret),
   );
   const [email, address] = ['ann.o’hara@example.com', '203.0.113.7'];
   const takes = [
@@ -106,14 +106,34 @@ test('what people are known by is in no key, and counts all the same in every pr
 
 test('a window whose end was never set gets one, and refuses nobody for ever', async () => {
   const name = prefix();
-  const client = await connected(servers.redisUrl);
+  const client = await patient();
   const looking = await openTestRedis(servers.redisUrl);
   await looking.set(`${name}:limit:user:ann`, '7');
-  const limits = createRedisRateLimits(client, name, { ...generous, user: 5 }, secret, patientBreaker());
+  const limits = createRedisRateLimits(client, name, { ...generous, user: 5 }, secret);
   const refused = limits.consume([{ limit: 'user', key: 'ann' }]);
   await expect(refused).rejects.toMatchObject({ code: 'rate_limited', retryAfterSeconds: 60 });
   expect(await looking.pttl(`${name}:limit:user:ann`)).toBeGreaterThan(50_000);
   looking.disconnect();
+});
+
+test('a window keeps its end, however often it is taken from', async () => {
+  const name = prefix();
+  const looking = await openTestRedis(servers.redisUrl);
+  const limits = createRedisRateLimits(await patient(), name, generous, secret);
+  const take = () => limits.consume([{ limit: 'user', key: 'ann' }]);
+  await take();
+  await looking.pexpire(`${name}:limit:user:ann`, 30_000);
+  await take();
+  expect(await looking.pttl(`${name}:limit:user:ann`)).toBeWithin(1, 30_001);
+  looking.disconnect();
+});
+
+test('thousands of questions of one turn are answered, each its own', async () => {
+  const facts = createRedisFacts(await patient(), prefix());
+  const known = Array.from({ length: 12_000 }, newFact);
+  await facts.fill(known.filter((_, at) => at % 3 === 0));
+  const answers = await Promise.all(known.map((fact) => facts.read([fact])));
+  expect(answers.flat()).toEqual(known.map((_, at) => (at % 3 === 0 ? true : undefined)));
 });
 
 describe('Redis away', () => {

@@ -2,6 +2,7 @@ import { afterAll } from 'bun:test';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
@@ -21,6 +22,6 @@ chatsSuite('PostgreSQL and Redis', async () => {
   undo.push(() => client.disconnect());
   return openChatApi({
     database,
-    facts: createRedisFacts(client, `test-${crypto.randomUUID()}`, { breaker: patientBreaker() }),
+    facts: createRedisFacts(createAdmissionRedis(client, patientBreaker()), `test-${crypto.randomUUID()}`),
   });
 });

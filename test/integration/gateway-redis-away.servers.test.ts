@@ -3,6 +3,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
@@ -30,7 +31,7 @@ async function open() {
   });
   const { subscriber } = opened;
   await subscriber.becomeReady(5_000);
-  const parts = { database, facts: createRedisFacts(commands, 'test') };
+  const parts = { database, facts: createRedisFacts(createAdmissionRedis(commands), 'test') };
   const presence = createRedisPresence(commands, 'test');
   const world = await createWorld({ ...parts, notifier: createRedisNotifier(commands, 'test', codec) });
   const running = await startTestGateway({ ...parts, subscriber, presence });

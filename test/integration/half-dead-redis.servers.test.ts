@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import type { Topic } from '../../src/shared/notifications/notifications.ts';
 import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
@@ -39,7 +40,7 @@ const commands: HalfDeadClient = {
     const [notifier, presence, facts] = [
       createRedisNotifier(client, name, codec),
       createRedisPresence(client, name),
-      createRedisFacts(client, name),
+      createRedisFacts(createAdmissionRedis(client), name),
     ];
     return {
       async use() {

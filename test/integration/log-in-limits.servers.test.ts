@@ -1,5 +1,6 @@
 import { afterAll } from 'bun:test';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { realBase } from '../support/api-bases.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
@@ -10,10 +11,9 @@ afterAll(() => client.disconnect());
 
 logInLimitsSuite('PostgreSQL and Redis', await realBase(), async (limits) =>
   createRedisRateLimits(
-    client,
+    createAdmissionRedis(client, patientBreaker()),
     `test-${crypto.randomUUID()}`,
     limits,
     'a secret of this test',
-    patientBreaker(),
   ),
 );

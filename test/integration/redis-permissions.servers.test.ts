@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'bun:test';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
@@ -45,12 +46,13 @@ test('what the guide lets a user of Redis do is all that is done there', async (
   expect(await watch.start()).toBe(true);
   expect(await redisMark(client, prefix)).toMatch(/./);
 
-  const facts = createRedisFacts(client, prefix);
+  const admission = createAdmissionRedis(client);
+  const facts = createRedisFacts(admission, prefix);
   await facts.fill(['session:s']);
   expect(await facts.read(['session:s'])).toEqual([true]);
   await facts.revoke(['session:s']);
   await facts.restore(['session:s']);
-  const limits = createRedisRateLimits(client, prefix, { ...rateLimits, user: 1 }, 'a key');
+  const limits = createRedisRateLimits(admission, prefix, { ...rateLimits, user: 1 }, 'a key');
   await limits.consume([{ limit: 'user', key: 'u' }]);
   await expect(limits.consume([{ limit: 'user', key: 'u' }])).rejects.toMatchObject({ code: 'rate_limited' });
   expect(await limits.count({ limit: 'guesses', key: 'ada@example.com' })).toBe(1);

@@ -5,6 +5,7 @@ import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createEmbeddedNotifications } from '../../src/shared/notifications/embedded.ts';
 import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
@@ -42,7 +43,7 @@ export async function realBase(given?: { databaseUrl: string; redisUrl: string }
     commands.disconnect();
     await database.close();
   });
-  const facts = createRedisFacts(commands, prefix, { breaker: patientBreaker() });
+  const facts = createRedisFacts(createAdmissionRedis(commands, patientBreaker()), prefix);
   return { database, facts, notifier: createRedisNotifier(commands, prefix, codec), subscriber };
 }
 

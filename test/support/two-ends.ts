@@ -3,6 +3,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
+import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
@@ -33,7 +34,7 @@ export async function twoEnds(): Promise<GatewayBase> {
 
   return {
     database,
-    facts: createRedisFacts(commands, prefix, { breaker: patientBreaker() }),
+    facts: createRedisFacts(createAdmissionRedis(commands, patientBreaker()), prefix),
     notifier: createRedisNotifier(commands, prefix, codec),
     ends: [await end(), await end()],
   };

@@ -1,14 +1,10 @@
-import { Cluster } from 'ioredis';
-import { createBreaker } from '../breaker.ts';
 import type { Config } from '../config.ts';
-import { askEach, type RedisClient } from '../redis.ts';
 import type { LimitName, RateLimits, Take } from './admission.ts';
 import { createEmbeddedRateLimits } from './embedded.ts';
 import { rateLimited, unlimited, windowSeconds } from './limits.ts';
 import { createPrivateName } from './private-name.ts';
-import { createTurns } from './turn.ts';
+import type { AdmissionRedis, Count } from './redis-turn.ts';
 
-const windowMs = (limit: LimitName): number => windowSeconds[limit] * 1000;
 /** So many of those who are over a limit are remembered; the others ask Redis each time. */
 const mostRefused = 10_000;
 
@@ -18,95 +14,54 @@ const limitsByOwnId: ReadonlySet<LimitName> = new Set(['user', 'lookup', 'invite
 const givenBack: ReadonlySet<LimitName> = new Set(['login', 'guesses']);
 
 /**
- * Of each key: what has been taken in its window with these points, and when that ends. A window begins with the first points.
- * ARGV: the points, the limit and the window's milliseconds of each.
- */
-const takePoints = `
-local answers = {}
-for at = 1, #KEYS do
-  local points, limit, window = tonumber(ARGV[3 * at - 2]), tonumber(ARGV[3 * at - 1]), ARGV[3 * at]
-  local taken, left = redis.call('INCRBY', KEYS[at], points), 0
-  if taken > limit then left = redis.call('PTTL', KEYS[at]) end
-  if taken == points or left < 0 then
-    redis.call('PEXPIRE', KEYS[at], window)
-    left = tonumber(window)
-  end
-  answers[at] = { taken, left }
-end
-return answers`;
-
-interface ScriptedClient {
-  takePoints(
-    keys: number,
-    ...keysAndNumbers: (string | number)[]
-  ): Promise<[taken: number, leftMs: number][]>;
-}
-
-/** What is asked here. */
-export type LimitClient = Pick<RedisClient, 'defineCommand' | 'incrby' | 'del'>;
-
-/** All that one turn takes of one limit of one user or address. */
-interface Count {
-  limit: LimitName;
-  points: number;
-  /** With these points; undefined where Redis has not answered. */
-  taken: number | undefined;
-  /** How long to wait once the limit is reached. */
-  waitMs: number;
-}
-
-/**
  * Counts in Redis for all processes together, in windows that begin with their first request; while Redis is away, each
- * process counts for itself. Who is over one limit takes nothing from the others. One script for all that a turn takes: one for each request, as
- * libraries do it, took Redis itself 35 µs a send (measured), and a fifth of that together.
+ * process counts for itself. Who is over one limit takes nothing from the others.
  * @param secret the same in every process; names by which people are known are not in Redis, only their HMAC
  */
 export function createRedisRateLimits(
-  client: LimitClient,
+  { client, breaker, turnNow, count: countNow }: AdmissionRedis,
   prefix: string,
   limits: Config['rateLimits'],
   secret: string,
-  breaker = createBreaker(),
 ): RateLimits {
   if (!limits.enabled) return unlimited;
-  client.defineCommand('takePoints', { lua: takePoints });
-  const scripted = client as unknown as ScriptedClient;
   const insurance = createEmbeddedRateLimits(limits);
   const privateName = createPrivateName(secret);
   const nameOf = ({ limit, key }: Take) =>
     `${prefix}:limit:${limit}:${limitsByOwnId.has(limit) ? key : privateName(key)}`;
   /** Until when: a flood of those over the limit costs Redis nothing. */
   const refused = new Map<string, number>();
-  const turnNow = createTurns(
-    () => new Map<string, Count>(),
-    async (counts) => {
-      await breaker.ask(() => takeAll([...counts]));
-    },
-  );
-
-  async function takeAll(counts: readonly [string, Count][]): Promise<void> {
-    if (client instanceof Cluster) await askEach(counts, (count) => takeTogether([count]));
-    else await takeTogether(counts);
-  }
-
-  async function takeTogether(counts: readonly [string, Count][]): Promise<void> {
-    const numbers = counts.flatMap(([, { limit, points }]) => [points, limits[limit], windowMs(limit)]);
-    const answers = await scripted.takePoints(counts.length, ...counts.map(([key]) => key), ...numbers);
-    counts.forEach(([key, count], at) => {
-      const [taken, leftMs] = answers[at] ?? [0, 0];
-      count.taken = taken;
-      if (taken <= limits[count.limit]) return;
-      count.waitMs = Math.max(1, leftMs);
-      if (givenBack.has(count.limit)) return;
-      if (refused.size >= mostRefused) refused.clear();
-      refused.set(key, Date.now() + count.waitMs);
-    });
-  }
+  const countOf = (limit: LimitName, points: number): Count => ({
+    ...{ points, limit: limits[limit], windowMs: windowSeconds[limit] * 1000 },
+    ...{ taken: undefined, leftMs: 0 },
+  });
 
   async function giveOneBack(take: Take): Promise<void> {
     const name = nameOf(take);
     // What the window had before it ended is gone with it: nothing is left to give back, or an end to wait for.
     if ((await client.incrby(name, -(take.points ?? 1))) <= 0) await client.del(name);
+  }
+
+  /** Of one of those whose points were taken together: the first ones are let in. */
+  function waitMsOf({
+    count,
+    place,
+    limit,
+    name,
+  }: {
+    count: Count;
+    place: number;
+    limit: LimitName;
+    name: string;
+  }) {
+    const { taken = 0, points, leftMs } = count;
+    if (taken - points + place <= count.limit) return 0;
+    const waitMs = Math.max(1, leftMs);
+    if (!givenBack.has(limit)) {
+      if (refused.size >= mostRefused) refused.clear();
+      refused.set(name, Date.now() + waitMs);
+    }
+    return waitMs;
   }
 
   function refusedFor(key: string): number {
@@ -119,32 +74,24 @@ export function createRedisRateLimits(
 
   return {
     async consume(takes) {
-      const named = takes.map((take) => ({
-        limit: take.limit,
-        points: take.points ?? 1,
-        name: nameOf(take),
-      }));
+      const named = takes.map((take) => ({ ...take, name: nameOf(take) }));
       if (refused.size > 0) refuse(named.map(({ name }) => refusedFor(name)));
-      const { questions: counts, answered } = turnNow();
-      const places = named.map(({ limit, points, name }) => {
-        const count = counts.get(name) ?? { limit, points: 0, taken: undefined, waitMs: 0 };
-        counts.set(name, count);
+      const { questions, answered } = turnNow();
+      const places = named.map(({ limit, points = 1, name }) => {
+        const count = questions.counts.get(name) ?? countOf(limit, 0);
+        questions.counts.set(name, count);
         count.points += points;
-        return { count, place: count.points };
+        return { count, place: count.points, limit, name };
       });
       await answered;
       const unanswered = takes.filter((_, at) => places[at]?.count.taken === undefined);
       if (unanswered.length > 0) await insurance.consume(unanswered);
-      refuse(
-        places.map(({ count: { limit, points, taken = 0, waitMs }, place }) =>
-          taken - points + place > limits[limit] ? waitMs : 0,
-        ),
-      );
+      refuse(places.map(waitMsOf));
     },
 
     async count(take) {
-      const count: Count = { limit: take.limit, points: take.points ?? 1, taken: undefined, waitMs: 0 };
-      await breaker.ask(() => takeTogether([[nameOf(take), count]]));
+      const count = countOf(take.limit, take.points ?? 1);
+      await countNow(nameOf(take), count);
       return count.taken ?? insurance.count(take);
     },
 

@@ -1,40 +1,27 @@
-import { Cluster } from 'ioredis';
-import { createBreaker } from '../breaker.ts';
-import { askEach, type RedisClient } from '../redis.ts';
+import { askEach } from '../redis.ts';
 import type { Fact, FactAnswer, Facts } from './admission.ts';
 import { factTtlMs } from './admission.ts';
-import { createTurns } from './turn.ts';
+import type { AdmissionRedis } from './redis-turn.ts';
 
 const holds = '1';
 const revoked = '0';
 
-/** What is asked here. */
-export type FactClient = Pick<RedisClient, 'mget' | 'get' | 'set' | 'del'>;
-
-/** One key a fact; the questions of one turn of the event loop are one MGET, or in a cluster one write to each node. */
+/** One key a fact; what one turn of the event loop asks is asked together. */
 export function createRedisFacts(
-  client: FactClient,
+  { client, breaker, turnNow }: AdmissionRedis,
   prefix: string,
-  { ttlMs = factTtlMs, breaker = createBreaker() } = {},
+  { ttlMs = factTtlMs } = {},
 ): Facts {
   const keyOf = (fact: Fact) => `${prefix}:fact:${fact}`;
   const onEach = (facts: readonly Fact[], command: (key: string) => Promise<unknown>) =>
     askEach(facts, (fact) => command(keyOf(fact)));
-  const valuesOf = (keys: string[]) =>
-    client instanceof Cluster ? askEach(keys, (key) => client.get(key)) : client.mget(keys);
-  const turnNow = createTurns(
-    (): { keys: string[]; values: (string | null | undefined)[] } => ({ keys: [], values: [] }),
-    async (turn) => {
-      turn.values = (await breaker.ask(() => valuesOf(turn.keys))) ?? [];
-    },
-  );
 
   return {
     async read(facts) {
       if (facts.length === 0) return [];
       const { questions, answered } = turnNow();
-      const first = questions.keys.length;
-      for (const fact of facts) questions.keys.push(keyOf(fact));
+      const first = questions.facts.length;
+      for (const fact of facts) questions.facts.push(keyOf(fact));
       await answered;
       return facts.map((_, at) => toAnswer(questions.values[first + at]));
     },

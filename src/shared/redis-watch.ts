@@ -160,12 +160,16 @@ async function whyOf(fault: unknown, redis: RedisAddress): Promise<unknown> {
   return said === undefined ? why : new Error(said);
 }
 
-/** Part of a cluster may be gone, and the rest go on. */
+/** Part of a cluster may be gone, and the rest go on: each node is asked what it sees, and must be one of all that there are. */
 async function assertWhole(cluster: Cluster): Promise<void> {
-  const info = String(await cluster.cluster('INFO'));
-  const served = Number(/^cluster_slots_ok:(\d+)/m.exec(info)?.[1] ?? 0);
-  if (served < allSlots || !info.includes('cluster_state:ok')) {
-    throw new Error(`CLUSTERDOWN ${served} of ${allSlots} slots are served`);
+  const infos = await Promise.all(cluster.nodes('master').map((node) => node.cluster('INFO')));
+  for (const info of infos) {
+    const told = (name: string) => new RegExp(`^cluster_${name}:(\\w+)`, 'm').exec(String(info))?.[1];
+    const [served, nodes] = [Number(told('slots_ok')), Number(told('size'))];
+    if (served < allSlots || told('state') !== 'ok') {
+      throw new Error(`CLUSTERDOWN ${served} of ${allSlots} slots are served`);
+    }
+    if (infos.length < nodes) throw new Error(`CLUSTERDOWN ${infos.length} of ${nodes} nodes answer`);
   }
 }
 const allSlots = 16_384;

@@ -22,8 +22,13 @@ const mostRetryMs = 1_000;
 const silentAfterMs = 5_000;
 /** How long a connection that is given up may take to end in good order; a silent one never does. */
 const disconnectTimeoutMs = 500;
-/** Another node may answer, and the cluster may have said meanwhile who has the slot. */
-const mostTries = 4;
+/** How often a cluster is asked who has which slots: a failover is over when its clients know. */
+const slotsRefreshMs = 2_000;
+/**
+ * What could not be written is tried again, perhaps at another node; together sooner than a request gives up, for the other
+ * nodes have answered.
+ */
+const [mostTries, nextTryMs] = [3, 30];
 
 const retryAfterMs = (attempt: number): number => 50 + fullJitterMs(attempt, 50, mostRetryMs);
 
@@ -55,6 +60,8 @@ export async function openRedis(redis: RedisAddress): Promise<RedisClient> {
     // `redis-watch.ts` says why one is not.
     enableReadyCheck: false,
     slotsRefreshTimeout: commandTimeoutMs,
+    slotsRefreshInterval: slotsRefreshMs,
+    retryDelayOnFailover: nextTryMs,
     maxRedirections: mostTries,
     clusterRetryStrategy: retryAfterMs,
   });

@@ -2,12 +2,14 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../src/commands/servers/ports.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
 import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
+import { createBreaker } from '../../src/shared/breaker.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
@@ -46,7 +48,8 @@ async function open(redis: RedisAddress) {
   await watch.start();
   const { subscriber, close } = await openTestSubscriber(redis, { commands: client, prefix, codec });
   undo.push(close);
-  const admission = createAdmissionRedis(client);
+  // The machine may be busy.
+  const admission = createAdmissionRedis(client, createBreaker(2_000));
   return {
     ...{ watch, client, prefix, subscriber },
     facts: createRedisFacts(admission, prefix),
@@ -82,7 +85,7 @@ async function useAll({ client, watch, prefix, facts, limits, notifier, presence
 
   await presence.heartbeat(new Map([[ada, new Set(['s1'])]]));
   await presence.update(bob, new Set(['s2']));
-  expect(await presence.online([ada, bob])).toEqual(new Set([ada, bob]));
+  await eventually('both are online', async () => (await presence.online([ada, bob])).size === 2);
   await presence.leave();
   expect(await presence.online([ada, bob])).toEqual(new Set());
 
@@ -123,7 +126,7 @@ async function underLoad(opened: Opened) {
     /** Resolves once hints come again, and Redis does all that it should. @returns how long that took, in ms */
     async recovered(): Promise<number> {
       const began = performance.now();
-      await eventually('the loss is seen', () => !opened.watch.isUp() || !subscriber.ready(), 10_000);
+      await eventually('the loss is seen', () => !opened.watch.isUp());
       await eventually('it is up', () => opened.watch.isUp() && subscriber.ready(), 20_000);
       const next = sent.length + 1;
       await eventually('what is sent now arrives', () => bobs.contents().includes(String(next)), 10_000);
@@ -192,20 +195,24 @@ describe('a server', () => {
 });
 
 /** At a port of its own, with the certificate of an authority. */
-async function speakTls(
-  server: Server,
-  authority: Authority,
-  asks: 'yes' | 'no',
-  port = server.port + 10_000,
-) {
+async function speakTls(server: Server, authority: Authority, asks: 'yes' | 'no', port?: number) {
   const { cert, key } = authority.issue('localhost', ['localhost', '127.0.0.1']);
+  const listens = port ?? (await freePort());
   const name = (kind: string) => join(folder, `${server.port}-${kind}.pem`);
   await writeFile(name('cert'), cert);
   await writeFile(name('key'), key);
   await writeFile(name('ca'), authority.cert);
   const files = ['tls-cert-file', name('cert'), 'tls-key-file', name('key'), 'tls-ca-cert-file', name('ca')];
-  await administer(server, ['CONFIG', 'SET', ...files, 'tls-auth-clients', asks, 'tls-port', String(port)]);
-  return port;
+  await administer(server, [
+    'CONFIG',
+    'SET',
+    ...files,
+    'tls-auth-clients',
+    asks,
+    'tls-port',
+    String(listens),
+  ]);
+  return listens;
 }
 
 test.concurrent('Sentinels: after a failover under load hints come within 10 s, and nothing is lost', async () => {
@@ -237,8 +244,6 @@ test.concurrent('a cluster: a node is lost under load, its replica takes over', 
   await useAll(opened);
   const load = await underLoad(opened);
   await (await listeningAt(nodes)).kill();
-  const masters = await Promise.all(nodes.slice(0, 3).map(async (node) => node));
-  expect(masters).toHaveLength(3);
   expect(await load.recovered()).toBeLessThan(10_000);
   await load.allArrives();
   await useAll(opened);

@@ -10,9 +10,13 @@ export const addressOf = (environment: Record<string, string>): RedisAddress =>
 
 const nodeText = ({ port }: Server): string => `127.0.0.1:${port}`;
 
-/** Runs commands at one server, as whom it lets in without a password. */
-export async function administer(server: Server, ...commands: string[][]): Promise<unknown[]> {
-  const admin = new Redis({ host: server.host, port: server.port, enableReadyCheck: false });
+/** Runs commands at one server, as its user `default`. */
+export async function administer(
+  server: Pick<Server, 'host' | 'port'> & { password?: string },
+  ...commands: string[][]
+): Promise<unknown[]> {
+  const { host, port, password } = server;
+  const admin = new Redis({ host, port, ...(password ? { password } : {}), enableReadyCheck: false });
   try {
     return await Promise.all(commands.map(([name = '', ...words]) => admin.call(name, ...words)));
   } finally {
@@ -32,6 +36,12 @@ export async function startSentinels(servers: RealServers) {
       ['CONFIG', 'SET', 'requirepass', password],
     );
   }
+  // They look every 10 s for replicas that were not there when they began.
+  await eventually('the replica follows', async () => {
+    const { host, port } = replica;
+    const [info] = await administer({ host, port, password }, ['INFO', 'replication']);
+    return String(info).includes('master_link_status:up');
+  });
   const sentinels = await Promise.all(Array.from({ length: 3 }, () => servers.createRedis('sentinel')));
   for (const sentinel of sentinels) {
     await administer(
@@ -69,13 +79,17 @@ export async function startCluster(servers: RealServers, { masters = 3, replicas
   const count = masters * (1 + replicas);
   const nodes = await Promise.all(Array.from({ length: count }, () => servers.createRedis('cluster')));
   const ids: string[] = [];
+  const [first] = nodes;
+  if (!first) throw new Error('a cluster has nodes');
+  const [bus] = await administer(first, ['CONFIG', 'GET', 'cluster-port']);
+  const [, busPort] = bus as string[];
   for (const [at, node] of nodes.entries()) {
     const share = (part: number) => String(Math.floor((16_384 * part) / masters));
     const [, id] = await administer(
       node,
       ['CONFIG', 'SET', 'cluster-node-timeout', '1000', 'repl-diskless-sync-delay', '0'],
       ['CLUSTER', 'MYID'],
-      ['CLUSTER', 'MEET', '127.0.0.1', String(nodes[0]?.port)],
+      ['CLUSTER', 'MEET', '127.0.0.1', String(first.port), String(busPort)],
       ['CONFIG', 'SET', 'cluster-require-full-coverage', 'no'],
       ...(at < masters ? [['CLUSTER', 'ADDSLOTSRANGE', share(at), String(Number(share(at + 1)) - 1)]] : []),
     );
@@ -84,7 +98,9 @@ export async function startCluster(servers: RealServers, { masters = 3, replicas
   const isWhole = async (node: Server) => {
     const [info] = await administer(node, ['CLUSTER', 'INFO']);
     const text = String(info);
-    return text.includes('cluster_slots_ok:16384') && text.includes(`cluster_known_nodes:${count}`);
+    return ['cluster_state:ok', 'cluster_slots_ok:16384', `cluster_known_nodes:${count}`].every((part) =>
+      text.includes(part),
+    );
   };
   await eventually('the nodes know each other', async () =>
     (await Promise.all(nodes.map(isWhole))).every(Boolean),

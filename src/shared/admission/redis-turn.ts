@@ -60,8 +60,11 @@ for at = facts + 1, #KEYS do
 end
 return answers`;
 
+type Answers = (string | number | null)[];
+
 interface ScriptedClient {
-  admit(keys: number, ...keysAndNumbers: (string | number)[]): Promise<(string | number | null)[]>;
+  admit(keys: number, ...keysAndNumbers: (string | number)[]): Promise<Answers>;
+  admitOne(key: string, ...numbers: number[]): Promise<Answers>;
 }
 
 /**
@@ -70,6 +73,8 @@ interface ScriptedClient {
  */
 export function createAdmissionRedis(client: AdmissionClient, breaker = createBreaker()): AdmissionRedis {
   client.defineCommand('admit', { lua: admit });
+  // In a cluster ioredis goes by the first argument, which has to be the key.
+  client.defineCommand('admitOne', { lua: admit, numberOfKeys: 1 });
   const scripted = client as unknown as ScriptedClient;
 
   async function ask(questions: Questions): Promise<void> {
@@ -78,21 +83,25 @@ export function createAdmissionRedis(client: AdmissionClient, breaker = createBr
       // With one key each; those of a node go together.
       const [values] = await Promise.all([
         askEach(facts, (key) => client.get(key)),
-        askEach([...counts], (count) => take([count], [])),
+        askEach([...counts], ([key, count]) => takeOne(key, count)),
       ]);
       questions.values = values;
-    } else questions.values = await take([...counts], facts);
+      return;
+    }
+    const numbers = [...counts.values()].flatMap(({ points, limit, windowMs }) => [points, limit, windowMs]);
+    const keys = [...facts, ...counts.keys()];
+    const answers = await scripted.admit(keys.length, ...keys, facts.length, ...numbers);
+    let at = facts.length;
+    for (const count of counts.values()) {
+      note(count, answers[at], answers[at + 1]);
+      at += 2;
+    }
+    questions.values = answers.slice(0, facts.length) as (string | null)[];
   }
 
-  async function take(counts: readonly [string, Count][], facts: readonly string[]) {
-    const numbers = counts.flatMap(([, { points, limit, windowMs }]) => [points, limit, windowMs]);
-    const keys = [...facts, ...counts.map(([key]) => key)];
-    const answers = await scripted.admit(keys.length, ...keys, facts.length, ...numbers);
-    counts.forEach(([, count], at) => {
-      count.taken = Number(answers[facts.length + 2 * at]);
-      count.leftMs = Number(answers[facts.length + 2 * at + 1]);
-    });
-    return answers.slice(0, facts.length) as (string | null)[];
+  async function takeOne(key: string, count: Count): Promise<void> {
+    const [taken, leftMs] = await scripted.admitOne(key, 0, count.points, count.limit, count.windowMs);
+    note(count, taken, leftMs);
   }
 
   const turnNow = createTurns(
@@ -106,7 +115,12 @@ export function createAdmissionRedis(client: AdmissionClient, breaker = createBr
     breaker,
     turnNow,
     async count(key, count) {
-      await breaker.ask(() => take([[key, count]], []));
+      await breaker.ask(() => takeOne(key, count));
     },
   };
+}
+
+function note(count: Count, taken: unknown, leftMs: unknown): void {
+  count.taken = Number(taken);
+  count.leftMs = Number(leftMs);
 }

@@ -19,9 +19,10 @@ const refusals: readonly (readonly [pattern: RegExp, mend: string])[] = [
   [/cluster support disabled/, 'a single server: unset REDIS_CLUSTER'],
   [new RegExp(`${sentinelCalled} (WRONGPASS|NOAUTH) `), 'set REDIS_SENTINEL_PASSWORD'],
   [new RegExp(`${sentinelCalled} ERR unknown command`), 'no Sentinel listens there: set REDIS_SENTINELS'],
-  [/sentinel .* invalid reply: null$/, 'no server of that name is known there: set REDIS_SENTINEL_NAME'],
+  [new RegExp(`${sentinelCalled} ERR No such master`), 'set REDIS_SENTINEL_NAME'],
   [/DB index|^ERR SELECT /, 'set REDIS_DB'],
-  [/^TLS |^Unknown RESP type 21 /, 'rediss:// in REDIS_URL, or REDIS_TLS=true'],
+  [/^TLS is spoken |^Unknown RESP type 21 /, 'rediss:// in REDIS_URL, or REDIS_TLS=true'],
+  [/^TLS is not spoken /, 'redis:// in REDIS_URL, or REDIS_TLS=false and no certificates'],
   [/WRONG_VERSION_NUMBER/i, 'what answers there does not speak TLS'],
   // So ioredis ends what it says of bytes that are not Redis's protocol.
   [/ Please report this\.$/, 'no Redis listens there: set REDIS_HOST and REDIS_PORT'],
@@ -41,21 +42,25 @@ export function refusalOf(error: unknown, { kind }: RedisAddress): string | unde
 const lookMs = 1_000;
 
 /**
- * Of a server that ended a connection before it answered: the reason, if it gives one. Redis says why it takes no more
- * connections, or none from elsewhere, before anything is asked, and what it said is lost when it ends a connection on which
- * something was; a port with TLS waits for a greeting of another kind.
+ * Of a server that ended a connection before it answered, or never did: the reason, if it gives one. Redis says why it takes
+ * no more connections, or none from elsewhere, before anything is asked, and what it said is lost when it ends a connection on which
+ * something was; a port with TLS waits for a greeting of another kind, and one without for the end of a line.
  */
-export async function askWhyCut(node: ServerNode): Promise<string | undefined> {
+export async function askWhyCut(node: ServerNode, encrypted: boolean): Promise<string | undefined> {
+  if (encrypted) return (await firstLine(node, 'PING\r\n')) && 'TLS is not spoken there';
+  const line = await firstLine(node, '');
   return (
-    (await firstLine(node)) ?? ((await speaksTls(node.host, node.port)) ? 'TLS is spoken there' : undefined)
+    /^-(.+)/.exec(line ?? '')?.[1] ??
+    ((await speaksTls(node.host, node.port)) ? 'TLS is spoken there' : undefined)
   );
 }
 
-function firstLine({ host, port }: ServerNode): Promise<string | undefined> {
+/** Of what Redis answers, or says by itself. */
+function firstLine({ host, port }: ServerNode, question: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connectTcp({ host, port });
+    const socket = connectTcp({ host, port }, () => socket.write(question));
     socket.setTimeout(lookMs);
-    socket.once('data', (piece) => end(/^-([^\r\n]+)/.exec(piece.toString())?.[1]));
+    socket.once('data', (piece) => end(/^[-+][^\r\n]+/.exec(piece.toString())?.[0]));
     for (const event of ['error', 'close', 'timeout']) socket.once(event, () => end(undefined));
     function end(line: string | undefined): void {
       socket.destroy();

@@ -156,7 +156,7 @@ async function whyOf(fault: unknown, redis: RedisAddress): Promise<unknown> {
   const [node] = redis.nodes;
   if (!node || redis.kind === 'sentinel') return fault;
   const why = redis.kind === 'cluster' ? ((await probeNode(redis, node)) ?? fault) : fault;
-  const said = isCut(why) ? await askWhyCut(node) : undefined;
+  const said = isCut(why, redis) ? await askWhyCut(node, redis.encrypted) : undefined;
   return said === undefined ? why : new Error(said);
 }
 
@@ -175,6 +175,8 @@ async function assertWhole(cluster: Cluster): Promise<void> {
 const allSlots = 16_384;
 
 const closedByServer = 'the connection was closed';
-const isCut = (error: unknown): boolean =>
-  error instanceof Error &&
-  (error.message === closedByServer || ('code' in error && error.code === 'ECONNRESET'));
+function isCut(error: unknown, { encrypted }: RedisAddress): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? error.code : undefined;
+  return error.message === closedByServer || code === 'ECONNRESET' || (encrypted && code === 'ETIMEDOUT');
+}

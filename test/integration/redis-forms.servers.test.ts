@@ -226,7 +226,7 @@ test.concurrent('Sentinels: after a failover under load hints come within 10 s, 
   await useAll(opened);
 }, 60_000);
 
-test.concurrent('Sentinels: a server that has lost its office and does not know it is left', async () => {
+test.concurrent('Sentinels: a frozen server is left for another within 10 s', async () => {
   const { master, environment } = await startSentinels(servers);
   const opened = await open(addressOf(environment));
   await useAll(opened);

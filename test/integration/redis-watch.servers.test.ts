@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { connect, createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import pino from 'pino';
+import type { RedisKind } from '../../src/commands/servers/redis.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 import { openRedis } from '../../src/shared/redis.ts';
 import { redisText } from '../../src/shared/redis-address.ts';
@@ -9,6 +10,7 @@ import { createRedisOutages } from '../../src/shared/redis-outages.ts';
 import { watchRedis } from '../../src/shared/redis-watch.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, redisConfigOf } from '../support/redis.ts';
+import { addressOf, administer } from '../support/redis-forms.ts';
 import { realServers } from '../support/servers.ts';
 import { tlsCertificate, tlsKey } from '../support/tls.ts';
 
@@ -19,10 +21,10 @@ afterAll(() => {
 });
 
 /** A process's own view of a Redis, with what it says in its log. */
-async function open(url: string) {
+async function open(at: string | Record<string, string>) {
   const lines: { msg: string; reason?: string }[] = [];
   const log = pino({}, { write: (line) => void lines.push(JSON.parse(line)) });
-  const redis = redisConfigOf(url);
+  const redis = typeof at === 'string' ? redisConfigOf(at) : addressOf(at);
   const client = await openRedis(redis);
   const outages = createRedisOutages(log, redisText(redis));
   const watch = watchRedis({ client, redis, prefix: 'test', outages });
@@ -31,7 +33,7 @@ async function open(url: string) {
     client.disconnect();
   });
   const said = () => lines.map(({ msg, reason = '' }) => `${msg.split(';')[0]} ${reason}`.trim());
-  return { client, watch, said };
+  return { client, redis, watch, said };
 }
 type Opened = Awaited<ReturnType<typeof open>>;
 
@@ -46,12 +48,6 @@ async function comesBack({ watch, said }: Opened): Promise<void> {
   await eventually('it is up', () => watch.isUp(), 6_000);
   expect(said().at(-1)).toBe('Redis is back');
 }
-
-const administer = async (server: Server, ...commands: string[][]): Promise<void> => {
-  const admin = await openTestRedis(server.url);
-  for (const [name = '', ...words] of commands) await admin.call(name, ...words);
-  admin.disconnect();
-};
 
 describe('at the start', () => {
   test.concurrent('a Redis that is there is up, without a word', async () => {
@@ -81,7 +77,7 @@ describe('at the start', () => {
     await comesBack(opened);
   });
 
-  const refusals: [string, () => Promise<string>, RegExp][] = [
+  const refusals: [string, () => Promise<string | Record<string, string>>, RegExp][] = [
     [
       'a wrong password',
       () => withPassword('right', 'wrong'),
@@ -129,6 +125,55 @@ describe('at the start', () => {
         return server.url;
       },
       /CROSSSLOT .*\(a node of a cluster: set REDIS_CLUSTER=true\)/,
+    ],
+    [
+      'a single server where a cluster is asked for',
+      async () => ({ REDIS_URL: servers.redisUrl, REDIS_CLUSTER: 'true' }),
+      /cluster support disabled \(a single server: unset REDIS_CLUSTER\)/,
+    ],
+    [
+      'a wrong password of a cluster',
+      async () => ({ REDIS_URL: await withPassword('right', 'wrong', 'cluster'), REDIS_CLUSTER: 'true' }),
+      /WRONGPASS .*\(set REDIS_PASSWORD/,
+    ],
+    [
+      'a name that no Sentinel knows',
+      async () => ({ REDIS_SENTINELS: hostOf((await servers.createRedis('sentinel')).url) }),
+      /ERR No such master with that name \(set REDIS_SENTINEL_NAME\)/,
+    ],
+    [
+      'a wrong password of the Sentinels',
+      async () => {
+        const sentinel = await servers.createRedis('sentinel');
+        await administer(sentinel, ['ACL', 'SETUSER', 'default', 'resetpass', '>right']);
+        return { REDIS_SENTINELS: hostOf(sentinel.url), REDIS_SENTINEL_PASSWORD: 'wrong' };
+      },
+      /WRONGPASS .*\(set REDIS_SENTINEL_PASSWORD\)/,
+    ],
+    [
+      'a Redis where Sentinels are asked for',
+      async () => ({ REDIS_SENTINELS: hostOf(servers.redisUrl) }),
+      /ERR unknown command .*sentinel.*\(no Sentinel listens there: set REDIS_SENTINELS\)/,
+    ],
+    [
+      'a port without TLS where it is asked for',
+      async () => ({ REDIS_URL: servers.redisUrl.replace('redis:', 'rediss:') }),
+      /TLS is not spoken there \(redis:\/\/ in REDIS_URL/,
+    ],
+    [
+      'a certificate of an unknown authority',
+      async () => ({ REDIS_HOST: 'localhost', REDIS_PORT: String(await tlsPort()), REDIS_TLS: 'true' }),
+      /self.signed certificate \(REDIS_TLS_CA takes a CA of your own\)/i,
+    ],
+    [
+      'a certificate of an unknown authority, in a cluster',
+      async () => ({ REDIS_URL: `rediss://localhost:${await tlsPort()}`, REDIS_CLUSTER: 'true' }),
+      /self.signed certificate \(REDIS_TLS_CA takes a CA of your own\)/i,
+    ],
+    [
+      'a certificate for another name',
+      async () => ({ REDIS_URL: `rediss://127.0.0.1:${await tlsPort()}`, REDIS_TLS_CA: tlsCertificate }),
+      /\(REDIS_TLS_CA takes a CA of your own\)/i,
     ],
     [
       'a server of another kind',
@@ -198,22 +243,20 @@ describe('at the start', () => {
   ];
   test.concurrent.each(refusals)(
     '%s is refused at once, with the reason and what mends it',
-    async (_, urlOf, reason) => {
-      const url = await urlOf();
+    async (_, addressed, reason) => {
+      const at = await addressed();
       const began = performance.now();
-      const { watch, said } = await open(url);
+      const { watch, said, redis } = await open(at);
       const error = await watch.start().then(
         () => new Error('it started'),
         (refusal: Error) => refusal,
       );
       expect(error.message).toMatch(reason);
-      expect(error.message).toStartWith(
-        `Redis at ${new URL(url).hostname}:${new URL(url).port} can't be used: `,
-      );
+      expect(error.message).toStartWith(`Redis at ${redisText(redis)} can't be used: `);
       expect(error.message.split('\n')).toHaveLength(1);
       expect(error.message).not.toContain('wrong');
       expect(said()).toEqual([]);
-      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(performance.now() - began).toBeLessThan(6_000);
     },
   );
 });
@@ -246,7 +289,12 @@ test.concurrent('one that is loading its data is gone on without, and used once 
 });
 
 describe('connected, and not doing what is needed', () => {
-  const faults: [string, RegExp, (server: Server) => Promise<void>, (server: Server) => Promise<void>][] = [
+  const faults: [
+    string,
+    RegExp,
+    (server: Server) => Promise<unknown>,
+    (server: Server) => Promise<unknown>,
+  ][] = [
     [
       'a replica',
       /^Redis is away READONLY /,
@@ -291,8 +339,11 @@ describe('connected, and not doing what is needed', () => {
 
 const firstByteOfTls = 22;
 
-async function withPassword(right: string, given: string): Promise<string> {
-  const server = await servers.createRedis();
+const hostOf = (url: string): string => new URL(url).host;
+const tlsPort = () => listen(createTlsServer({ key: tlsKey, cert: tlsCertificate }));
+
+async function withPassword(right: string, given: string, kind: RedisKind = 'server'): Promise<string> {
+  const server = await servers.createRedis(kind);
   await administer(server, ['CONFIG', 'SET', 'requirepass', right]);
   return given === '' ? server.url : `redis://:${encodeURIComponent(given)}@127.0.0.1:${server.port}`;
 }

@@ -65,7 +65,7 @@ const urlPattern = /^(rediss?):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?
 export function parseRedisUrl(value: string): RedisUrl {
   const [matched, scheme = '', userInfo = '', authority = '', path = '', query = ''] =
     urlPattern.exec(value) ?? [];
-  if (matched === undefined) throw notOne();
+  if (matched === undefined || path.includes('@')) throw notOne();
   if (query !== '') {
     throw new AddressProblem(
       `has the parameter ${query.split('=')[0]}, and takes none: variables stand beside it`,

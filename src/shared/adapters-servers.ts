@@ -81,9 +81,10 @@ export function serverAdapters({
   let isListening: (() => boolean) | undefined;
   const subscriber = once(async () => {
     const { client: commands, isThere } = await redis();
+    const parts = { commands, prefix, codec: await codec(), outages };
     const client = await openSubscriberRedis(config.redis, commands);
     lifecycle.defer('Redis (subscriber)', () => client.disconnect());
-    const opened = createRedisSubscriber({ client, commands, prefix, codec: await codec(), outages });
+    const opened = createRedisSubscriber({ client, ...parts });
     lifecycle.defer('the subscriptions', () => opened.close());
     isListening = opened.ready;
     // Whoever comes up while Redis is there has all of it from the first request on; nobody waits for one that is not.

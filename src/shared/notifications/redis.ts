@@ -200,12 +200,11 @@ export function createRedisSubscriber({
       drop(new Error('the subscriber does not hear itself'));
       return;
     }
-    // A connection that owes no answer is never found to be silent.
-    client.ping().catch(() => {});
     unheard += 1;
-    // What could not be said is not unheard.
-    commands.publish(ownChannel, '').catch(() => {
-      unheard = Math.max(0, unheard - 1);
+    // Asked on this connection, too: one that owes no answer is never found to be silent.
+    void Promise.allSettled([client.ping(), commands.publish(ownChannel, '')]).then(([asked, said]) => {
+      // What could not be said is not unheard.
+      if (asked.status === 'fulfilled' && said.status === 'rejected') unheard = Math.max(0, unheard - 1);
     });
   }
 
@@ -215,6 +214,7 @@ export function createRedisSubscriber({
     fault = error;
   });
   client.on('close', () => down(fault ?? new Error('the connection was closed')));
+  if (client.status === 'ready') void restore();
   const timer = setInterval(beat, times.heartbeatMs);
 
   return {

@@ -112,7 +112,9 @@ export function createSequencer(deps: {
       return;
     }
     for (const member of [...chat.room]) {
-      if (change.userIds.includes(member.userId)) leave(member, chat.id);
+      if (!change.userIds.includes(member.userId)) continue;
+      leave(member, chat.id);
+      member.removed();
     }
   }
 

@@ -1,12 +1,17 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
 import type { Topic } from '../../src/shared/notifications/notifications.ts';
 import { createRedisNotifier } from '../../src/shared/notifications/redis.ts';
 import { createRedisPresence } from '../../src/shared/presence/redis.ts';
+import type { RedisAddress } from '../../src/shared/redis-address.ts';
 import { watchRedis } from '../../src/shared/redis-watch.ts';
 import { message } from '../conformance/notifications.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { createWire, freeze, type HalfDeadClient, halfDeadSuite } from '../support/half-dead.ts';
 import {
@@ -16,6 +21,7 @@ import {
   redisConfigOf,
   unheardOutages,
 } from '../support/redis.ts';
+import { addressOf, speakTls } from '../support/redis-forms.ts';
 import { realServers } from '../support/servers.ts';
 
 const redis = await (await realServers()).createRedis();
@@ -32,10 +38,10 @@ const times = (count: number, work: (at: number) => Promise<unknown>): void => {
 };
 
 /** What every request asks, what announces, and presence. */
-const commands: HalfDeadClient = {
+const commandsOf = (addressAt: (port: number) => RedisAddress): HalfDeadClient => ({
   name: 'commands',
   async open(port) {
-    const client = await openTestClient(redisConfigOf(urlOf(port)));
+    const client = await openTestClient(addressAt(port));
     const name = prefix();
     const [notifier, presence, facts] = [
       createRedisNotifier(client, name, codec),
@@ -55,15 +61,15 @@ const commands: HalfDeadClient = {
       close: () => client.disconnect(),
     };
   },
-};
+});
 
 /** What a gateway hears by. */
-const subscriber: HalfDeadClient = {
+const subscriberOf = (addressAt: (port: number) => RedisAddress): HalfDeadClient => ({
   name: 'subscriber',
   async open(port) {
     const name = prefix();
     const parts = { commands: direct, prefix: name, codec };
-    const { subscriber: opened, close } = await openTestSubscriber(redisConfigOf(urlOf(port)), parts);
+    const { subscriber: opened, close } = await openTestSubscriber(addressAt(port), parts);
     const notifier = createRedisNotifier(direct, name, codec);
     const heard = new Map<Topic, () => void>();
     opened.onNotifications((batch) => {
@@ -89,7 +95,7 @@ const subscriber: HalfDeadClient = {
       close,
     };
   },
-};
+});
 
 /** Each asks by itself now and then: the first to use a silent connection is not a user. */
 describe('Redis frozen for good while nobody asks for anything, new connections work', () => {
@@ -132,4 +138,15 @@ describe('Redis frozen for good while nobody asks for anything, new connections 
   });
 });
 
-halfDeadSuite('Redis', redis.port, [commands, subscriber]);
+const plainAt = (port: number) => redisConfigOf(urlOf(port));
+halfDeadSuite('Redis', redis.port, [commandsOf(plainAt), subscriberOf(plainAt)]);
+
+const folder = await mkdtemp(join(tmpdir(), 'confab-redis-'));
+afterAll(() => rm(folder, { recursive: true }));
+const authority = createAuthority();
+const encryptedAt = (port: number) =>
+  addressOf({ REDIS_URL: `rediss://127.0.0.1:${port}`, REDIS_TLS_CA: authority.cert });
+halfDeadSuite('Redis over TLS', await speakTls(redis, { authority, folder }), [
+  commandsOf(encryptedAt),
+  subscriberOf(encryptedAt),
+]);

@@ -2,7 +2,6 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../src/commands/servers/ports.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
@@ -19,11 +18,11 @@ import { watchRedis } from '../../src/shared/redis-watch.ts';
 import { redisMark } from '../../src/shared/registry/fingerprints.ts';
 import { generous } from '../conformance/admission.ts';
 import { message } from '../conformance/notifications.ts';
-import { type Authority, createAuthority } from '../support/certificates.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
 import { openTestSubscriber, unheardOutages } from '../support/redis.ts';
-import { addressOf, administer, startCluster, startSentinels } from '../support/redis-forms.ts';
+import { addressOf, administer, speakTls, startCluster, startSentinels } from '../support/redis-forms.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -166,7 +165,7 @@ describe('a server', () => {
   test.concurrent('with TLS, an authority of its own and certificates of clients, renewed while it runs', async () => {
     const server = await servers.createRedis();
     let authority = createAuthority();
-    const port = await speakTls(server, authority, 'yes');
+    const port = await speakTls(server, { authority, folder, asks: true });
     const [ca, cert, key] = ['ca.pem', 'client.pem', 'client.key'].map((name) => join(folder, name));
     const writeClient = async () => {
       const client = authority.issue('confab');
@@ -186,34 +185,13 @@ describe('a server', () => {
 
     authority = createAuthority('Another authority');
     await writeClient();
-    await speakTls(server, authority, 'yes', port);
+    await speakTls(server, { authority, folder, asks: true, port });
     await administer(server, ['CLIENT', 'KILL', 'TYPE', 'normal'], ['CLIENT', 'KILL', 'TYPE', 'pubsub']);
     await eventually('it is gone', () => !opened.watch.isUp() && !opened.subscriber.ready());
     await eventually('it is back', () => opened.watch.isUp() && opened.subscriber.ready());
     await useAll(opened);
   });
 });
-
-/** At a port of its own, with the certificate of an authority. */
-async function speakTls(server: Server, authority: Authority, asks: 'yes' | 'no', port?: number) {
-  const { cert, key } = authority.issue('localhost', ['localhost', '127.0.0.1']);
-  const listens = port ?? (await freePort());
-  const name = (kind: string) => join(folder, `${server.port}-${kind}.pem`);
-  await writeFile(name('cert'), cert);
-  await writeFile(name('key'), key);
-  await writeFile(name('ca'), authority.cert);
-  const files = ['tls-cert-file', name('cert'), 'tls-key-file', name('key'), 'tls-ca-cert-file', name('ca')];
-  await administer(server, [
-    'CONFIG',
-    'SET',
-    ...files,
-    'tls-auth-clients',
-    asks,
-    'tls-port',
-    String(listens),
-  ]);
-  return listens;
-}
 
 test.concurrent('Sentinels: after a failover under load hints come within 10 s, and nothing is lost', async () => {
   const { master, environment } = await startSentinels(servers);

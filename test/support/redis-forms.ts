@@ -1,7 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { freePort } from '../../src/commands/servers/ports.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { RedisAddress } from '../../src/shared/redis-address.ts';
+import type { Authority } from './certificates.ts';
 import { eventually } from './eventually.ts';
 import type { RealServers } from './servers.ts';
 
@@ -116,4 +120,24 @@ export async function startCluster(servers: RealServers, { masters = 3, replicas
   });
   const environment = { REDIS_CLUSTER: 'true', REDIS_HOST: nodes.slice(0, 2).map(nodeText).join(',') };
   return { nodes, environment };
+}
+
+/** At a port of its own, beside the other. @param options.asks for certificates of clients */
+export async function speakTls(
+  server: Server,
+  options: { authority: Authority; folder: string; asks?: boolean; port?: number },
+): Promise<number> {
+  const { authority, folder, asks = false, port = await freePort() } = options;
+  const { cert, key } = authority.issue('localhost', ['localhost', '127.0.0.1']);
+  const files = { 'cert-file': cert, 'key-file': key, 'ca-cert-file': authority.cert };
+  const words = await Promise.all(
+    Object.entries(files).map(async ([name, pem]) => {
+      const path = join(folder, `${server.port}-${name}.pem`);
+      await writeFile(path, pem);
+      return [`tls-${name}`, path];
+    }),
+  );
+  const more = ['tls-auth-clients', asks ? 'yes' : 'no', 'tls-port', String(port)];
+  await administer(server, ['CONFIG', 'SET', ...words.flat(), ...more]);
+  return port;
 }

@@ -1,9 +1,12 @@
 import postgres from 'postgres';
+import {
+  createNotificationCodec,
+  type NotificationCodec,
+} from '../../src/adapters/redis/notification-codec.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import type { MessageEvent } from '../../src/shared/contract.ts';
-import { createNotificationCodec, type NotificationCodec } from '../../src/shared/notifications/codec.ts';
-import type { Topic } from '../../src/shared/notifications/notifications.ts';
+import type { Topic } from '../../src/shared/ports/notifications.ts';
 import { createMessages, flat, type PreparedMessage, type Rooms } from './messages.ts';
 import { chatId, userId } from './population.ts';
 

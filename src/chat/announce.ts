@@ -1,5 +1,5 @@
 import type { Logger } from '../shared/log.ts';
-import type { Notification, Notifier } from '../shared/notifications/notifications.ts';
+import type { Notification, Notifier } from '../shared/ports/notifications.ts';
 
 /** Tells the gateways what was committed; never rejects. */
 export type Announce = (notifications: readonly Notification[]) => Promise<void>;

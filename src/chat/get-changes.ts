@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import { readChanges } from '../db/queries/changes.ts';
 import type { ChangesPage, ChatChange } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import { mostChangeBytes, mostChanges } from './change-limits.ts';
 import { changeFor, concernedBy, type ToldChange, toldChanges } from './change-payload.ts';
 

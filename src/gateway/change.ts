@@ -2,7 +2,7 @@ import { changePayload, concernedBy, type ToldChange, toldChanges } from '../cha
 import type { Database } from '../db/database.ts';
 import type { ChangesWanted } from '../db/queries/changes.ts';
 import { readChanges } from '../db/queries/changes.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import { createBatcher } from './batch.ts';
 
 /** One durable change of a chat, as sockets are told of it; `body` is the JSON text of the event's payload. */

@@ -1,24 +1,16 @@
 import * as v from 'valibot';
-import { parseBrokerHosts, parseBrokerUri } from './broker-address.ts';
-import { brokerAddressOf, brokerProblems } from './broker-environment.ts';
-import { publicKeyProblem } from './key-strength.ts';
-import { listedOrigin } from './origins.ts';
-import {
-  parseRedisHosts,
-  parseRedisUrl,
-  parseSentinels,
-  redisAddressOf,
-  redisProblems,
-} from './redis-address.ts';
-import { secretWeakness } from './secret-strength.ts';
-import { defaultCredentials, plainText, type ServerName } from './server-access.ts';
+import { parseBrokerHosts, parseBrokerUri } from './config/broker-address.ts';
+import { brokerAddressOf, brokerProblems } from './config/broker-environment.ts';
+import { publicKeyProblem } from './config/key-strength.ts';
+import { secretWeakness } from './config/secret-strength.ts';
+import { defaultCredentials, plainText, type ServerName } from './config/server-access.ts';
 import {
   connectionProblems,
   databaseSecretsOf,
   postgresAccesses,
   rabbitMqAccesses,
   redisAccesses,
-} from './server-environment.ts';
+} from './config/server-environment.ts';
 import {
   duration,
   flag,
@@ -35,7 +27,15 @@ import {
   secretText,
   text,
   url,
-} from './variable-kinds.ts';
+} from './config/variable-kinds.ts';
+import { listedOrigin } from './origins.ts';
+import {
+  parseRedisHosts,
+  parseRedisUrl,
+  parseSentinels,
+  redisAddressOf,
+  redisProblems,
+} from './redis-address.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {

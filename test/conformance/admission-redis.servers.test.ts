@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { Redis } from 'ioredis';
-import { factTtlMs } from '../../src/shared/admission/admission.ts';
-import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import type { Breaker } from '../../src/adapters/redis/breaker.ts';
+import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
+import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
 import { type AdmissionRedis, createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
-import type { Breaker } from '../../src/shared/breaker.ts';
+import { factTtlMs } from '../../src/shared/ports/admission.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

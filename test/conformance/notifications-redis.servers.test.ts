@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import { createRedisNotifier, type SubscriberTimes } from '../../src/shared/notifications/redis.ts';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import { createRedisNotifier, type SubscriberTimes } from '../../src/adapters/redis/notifications.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, openTestSubscriber, redisConfigOf } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

@@ -1,5 +1,5 @@
 import { afterAll } from 'bun:test';
-import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
 import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { realBase } from '../support/api-bases.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';

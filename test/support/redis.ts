@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
-import { type Breaker, createBreaker } from '../../src/shared/breaker.ts';
+import { type Breaker, createBreaker } from '../../src/adapters/redis/breaker.ts';
+import { openRedis, openSubscriberRedis, type RedisClient } from '../../src/adapters/redis/client.ts';
+import type { NotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import { createRedisSubscriber, type SubscriberTimes } from '../../src/adapters/redis/notifications.ts';
+import type { RedisOutages } from '../../src/adapters/redis/outages.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import type { NotificationCodec } from '../../src/shared/notifications/codec.ts';
-import { createRedisSubscriber, type SubscriberTimes } from '../../src/shared/notifications/redis.ts';
-import { openRedis, openSubscriberRedis, type RedisClient } from '../../src/shared/redis.ts';
 import type { RedisAddress } from '../../src/shared/redis-address.ts';
-import type { RedisOutages } from '../../src/shared/redis-outages.ts';
 import { eventually } from './eventually.ts';
 
 /** Nobody reads of them. */

@@ -1,7 +1,7 @@
 import { Cluster } from 'ioredis';
-import { type Breaker, createBreaker } from '../breaker.ts';
-import { askEach, type RedisClient } from '../redis.ts';
-import { createTurns, type Turn } from './turn.ts';
+import { type Breaker, createBreaker } from '../../adapters/redis/breaker.ts';
+import { askEach, type RedisClient } from '../../adapters/redis/client.ts';
+import { createTurns, type Turn } from '../../adapters/redis/turn.ts';
 
 /** What admission asks of Redis beside its script. */
 export type AdmissionClient = Pick<RedisClient, 'defineCommand' | 'get' | 'set' | 'del' | 'incrby'>;

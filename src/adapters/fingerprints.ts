@@ -1,8 +1,8 @@
-import type { Redis } from 'ioredis';
 import type { AuthConfig, Config } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
 import type { Aspect, Fingerprints, Role } from '../shared/ports/registry.ts';
 import { createSigner } from '../shared/signature.ts';
+import type { RedisClient } from './redis/client.ts';
 
 /** Enough to tell two values apart; too little to find a secret by trying. */
 const characters = 8;
@@ -52,7 +52,7 @@ const keyOf = ({ publicKey, jwksUrl, secret }: AuthConfig): string | undefined =
   publicKey?.replace(/\s+/g, '') ?? jwksUrl ?? secret;
 
 /** Whoever finds none leaves one; a Redis that is away, or takes no writes and has none, says nothing. */
-export async function redisMark(client: Redis, prefix: string): Promise<string | undefined> {
+export async function redisMark(client: RedisClient, prefix: string): Promise<string | undefined> {
   const key = `${prefix}:mark`;
   try {
     const found = await client.get(key);

@@ -2,20 +2,20 @@ import { recordIdentity } from '../db/identity.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import { createMembership } from '../process/membership.ts';
+import { redisText } from '../shared/config/redis-address.ts';
 import { once } from '../shared/once.ts';
 import { createFingerprints, redisMark } from './fingerprints.ts';
 import type { AdapterParts, Adapters } from './ground.ts';
 import { createDatabaseRegistry } from './postgres/registry.ts';
 import { openRabbitMq } from './rabbitmq/rabbitmq.ts';
-import { openAdmissionRedis } from './redis/admission-client.ts';
-import { openRedis } from './redis/client.ts';
+import { openRedis, openSubscriberRedis } from './redis/client.ts';
 import { createRedisFacts } from './redis/facts.ts';
 import { createNotificationCodec } from './redis/notification-codec.ts';
 import { createRedisNotifier, createRedisSubscriber } from './redis/notifications.ts';
 import { createRedisOutages } from './redis/outages.ts';
 import { createRedisPresence } from './redis/presence.ts';
-import { openPushLink } from './redis/push-link.ts';
 import { createRedisRateLimits } from './redis/rate-limits.ts';
+import { createAdmissionRedis } from './redis/redis-turn.ts';
 import { watchRedis } from './redis/watch.ts';
 
 /** How long a further connection to a Redis that is there may take before the process goes on without it. */
@@ -63,46 +63,32 @@ export function serverAdapters({
     return opened;
   });
 
-  const outages = createRedisOutages(log, `${config.redis.host}:${config.redis.port}`);
-  /** Of each connection that this process has, whether it can be used. */
-  const hints: (() => boolean)[] = [];
+  const outages = createRedisOutages(log, redisText(config.redis));
   const redis = once(async () => {
-    const client = openRedis(config.redis);
+    const client = await openRedis(config.redis);
     const watch = watchRedis({ client, redis: config.redis, prefix, outages });
     lifecycle.defer('Redis (commands)', () => {
       watch.close();
       client.disconnect();
     });
-    hints.push(watch.isUp);
-    return { client, isThere: await watch.start() };
+    return { client, watch, isThere: await watch.start() };
   });
   const commands = async () => (await redis()).client;
-  /** Whoever comes up while Redis is there has all of it from the first request on; nobody waits for one that is not. */
-  const whileThere = async (connection: { ready(waitMs: number): Promise<void> }) => {
-    const { isThere } = await redis();
-    if (isThere) await connection.ready(furtherConnectionMs).catch(() => {});
-  };
-  const admission = once(async () => {
-    await redis();
-    const client = openAdmissionRedis({ redis: config.redis, outages });
-    lifecycle.defer('Redis (admission)', () => client.close());
-    hints.push(() => client.connected);
-    await whileThere(client);
-    return client;
-  });
-  const subscriptions = once(async () => {
-    await redis();
-    const link = openPushLink({ redis: config.redis, outages });
-    lifecycle.defer('Redis (subscriber)', () => link.close());
-    await whileThere(link);
-    return link;
-  });
+  const admission = once(async () => createAdmissionRedis(await commands()));
   const key = once(async () => notificationKey(await database()));
   const codec = once(async () => createNotificationCodec(await key()));
+  /** Undefined in processes that subscribe to nothing. */
+  let isListening: (() => boolean) | undefined;
   const subscriber = once(async () => {
-    const opened = createRedisSubscriber(await subscriptions(), prefix, await codec());
+    const { client: commands, isThere } = await redis();
+    const parts = { commands, prefix, codec: await codec(), outages };
+    const client = await openSubscriberRedis(config.redis, commands);
+    lifecycle.defer('Redis (subscriber)', () => client.disconnect());
+    const opened = createRedisSubscriber({ client, ...parts });
     lifecycle.defer('the subscriptions', () => opened.close());
-    hints.push(opened.ready);
+    isListening = opened.ready;
+    // Whoever comes up while Redis is there has all of it from the first request on; nobody waits for one that is not.
+    if (isThere) await opened.becomeReady(furtherConnectionMs).catch(() => {});
     return opened;
   });
 
@@ -134,8 +120,8 @@ export function serverAdapters({
     presence: once(async () => createRedisPresence(await commands(), prefix)),
     membership,
     async hintsReady() {
-      await redis();
-      return hints.every((isUp) => isUp());
+      const { watch } = await redis();
+      return watch.isUp() && isListening?.() !== false;
     },
     peersAgree: async () => (await membership()).agrees(),
   };

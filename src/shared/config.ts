@@ -2,9 +2,22 @@ import * as v from 'valibot';
 import { parseBrokerHosts, parseBrokerUri } from './config/broker-address.ts';
 import { brokerAddressOf, brokerProblems } from './config/broker-environment.ts';
 import { publicKeyProblem } from './config/key-strength.ts';
+import {
+  parseRedisHosts,
+  parseRedisUrl,
+  parseSentinels,
+  redisAddressOf,
+  redisProblems,
+} from './config/redis-address.ts';
 import { secretWeakness } from './config/secret-strength.ts';
 import { defaultCredentials, plainText, type ServerName } from './config/server-access.ts';
-import { accessesOf, connectionProblem, databaseSecretsOf } from './config/server-environment.ts';
+import {
+  connectionProblems,
+  databaseSecretsOf,
+  postgresAccesses,
+  rabbitMqAccesses,
+  redisAccesses,
+} from './config/server-environment.ts';
 import {
   duration,
   flag,
@@ -84,10 +97,20 @@ const variables = v.object({
   DATABASE_TLS_CA: v.optional(pem),
   DATABASE_TLS_CERT: v.optional(pem),
   DATABASE_TLS_KEY: v.optional(pem),
-  REDIS_HOST: v.optional(text, 'localhost'),
+  REDIS_URL: v.optional(parsedBy(parseRedisUrl)),
+  REDIS_HOST: v.optional(parsedBy(parseRedisHosts), 'localhost'),
   REDIS_PORT: v.optional(port, '6379'),
+  REDIS_USERNAME: v.optional(secretText),
   REDIS_PASSWORD: v.optional(secretText),
   REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
+  REDIS_TLS: v.optional(flag),
+  REDIS_TLS_CA: v.optional(pem),
+  REDIS_TLS_CERT: v.optional(pem),
+  REDIS_TLS_KEY: v.optional(pem),
+  REDIS_SENTINELS: v.optional(parsedBy(parseSentinels)),
+  REDIS_SENTINEL_NAME: v.optional(text, 'mymaster'),
+  REDIS_SENTINEL_PASSWORD: v.optional(secretText),
+  REDIS_CLUSTER: v.optional(flag, 'false'),
   RABBITMQ_URI: v.optional(parsedBy(parseBrokerUri)),
   RABBITMQ_HOST: v.optional(parsedBy(parseBrokerHosts), 'localhost'),
   RABBITMQ_PORT: v.optional(port),
@@ -146,16 +169,31 @@ const variables = v.object({
 
 export const isVariable = (name: string): boolean => Object.hasOwn(variables.entries, name);
 
-/** What tells of the credentials of the three servers. */
-const serverVariables = v.pick(variables, [
-  'ALLOW_DEFAULT_CREDENTIALS',
+/** The ways to the three servers. */
+const databaseVariables = v.pick(variables, [
   'DATABASE_URL',
   'DATABASE_PASSWORD',
   'DATABASE_TLS_CA',
   'DATABASE_TLS_CERT',
   'DATABASE_TLS_KEY',
+]);
+const redisVariables = v.pick(variables, [
+  'REDIS_URL',
   'REDIS_HOST',
+  'REDIS_PORT',
+  'REDIS_USERNAME',
   'REDIS_PASSWORD',
+  'REDIS_DB',
+  'REDIS_TLS',
+  'REDIS_TLS_CA',
+  'REDIS_TLS_CERT',
+  'REDIS_TLS_KEY',
+  'REDIS_SENTINELS',
+  'REDIS_SENTINEL_NAME',
+  'REDIS_SENTINEL_PASSWORD',
+  'REDIS_CLUSTER',
+]);
+const brokerVariables = v.pick(variables, [
   'RABBITMQ_URI',
   'RABBITMQ_HOST',
   'RABBITMQ_PORT',
@@ -167,6 +205,7 @@ const serverVariables = v.pick(variables, [
   'RABBITMQ_TLS_CERT',
   'RABBITMQ_TLS_KEY',
 ]);
+const allowance = v.pick(variables, ['ALLOW_DEFAULT_CREDENTIALS']);
 
 const chooseAnother = 'choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
 
@@ -174,7 +213,6 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = ReturnType<typeof parseConfig>;
 export type AuthConfig = Config['auth'];
 export type BrokerConfig = Config['broker'];
-export type RedisConfig = Config['redis'];
 
 export interface ConfigOptions {
   /** False for processes that sign and check no tokens, and where the secret is kept in the data folder. */
@@ -203,17 +241,24 @@ export function parseConfig(
   if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {
     problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
   }
-  if (parsed.success) problems.push(...brokerProblems(parsed.output));
+  // By themselves: an error elsewhere hides none of these.
+  const database = v.safeParse(databaseVariables, set);
+  const redis = v.safeParse(redisVariables, set);
+  const broker = v.safeParse(brokerVariables, set);
+  if (database.success) problems.push(...connectionProblems(database.output));
+  if (redis.success) problems.push(...redisProblems(redis.output));
+  if (broker.success) problems.push(...brokerProblems(broker.output));
   const warnings = links.map(linkIgnored);
   (production ? problems : warnings).push(...weakKeys(set));
-  // By themselves: an error elsewhere hides none of these.
-  const reached = v.safeParse(serverVariables, set);
-  const unreachable = reached.success ? connectionProblem(reached.output) : undefined;
-  if (unreachable !== undefined) problems.push(unreachable);
-  if (production && reached.success) {
-    const accesses = accessesOf(reached.output).filter(({ server }) => servers.includes(server));
+  if (production) {
+    const accesses = [
+      ...(database.success ? postgresAccesses(database.output) : []),
+      ...(redis.success ? redisAccesses(redis.output) : []),
+      ...(broker.success ? rabbitMqAccesses(broker.output) : []),
+    ].filter(({ server }) => servers.includes(server));
     const open = accesses.map(defaultCredentials).filter((problem) => problem !== undefined);
-    if (reached.output.ALLOW_DEFAULT_CREDENTIALS) warnings.push(...open);
+    const allowed = v.safeParse(allowance, set);
+    if (allowed.success && allowed.output.ALLOW_DEFAULT_CREDENTIALS) warnings.push(...open);
     else problems.push(...open.map((problem) => `${problem}: ${chooseAnother}`));
     warnings.push(...accesses.map(plainText).filter((warning) => warning !== undefined));
   }
@@ -241,12 +286,7 @@ export function parseConfig(
       ...databaseSecretsOf(env),
       maxConnections: env.DATABASE_POOL_MAX,
     },
-    redis: {
-      host: env.REDIS_HOST,
-      port: env.REDIS_PORT,
-      password: env.REDIS_PASSWORD,
-      db: env.REDIS_DB,
-    },
+    redis: redisAddressOf(env),
     broker: {
       ...brokerAddressOf(env),
       exchange: env.RABBITMQ_CHAT_EXCHANGE,

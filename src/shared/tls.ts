@@ -12,6 +12,30 @@ export interface TlsFiles {
 }
 
 /**
+ * What does not go together.
+ * @param prefix of the variables
+ * @param otherScheme of a URL that says whether TLS is spoken: what it must be, beginning with its variable
+ */
+export function tlsProblems(
+  prefix: string,
+  { encrypted, tls: { ca, cert, key } }: { encrypted: boolean; tls: TlsFiles },
+  otherScheme?: string,
+): string[] {
+  const problems: string[] = [];
+  if (!encrypted && (ca ?? cert ?? key) !== undefined) {
+    problems.push(
+      otherScheme === undefined
+        ? `${prefix} is false, and certificates are given: set it to true, or unset them`
+        : `${otherScheme} where certificates are given`,
+    );
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    problems.push(`${prefix}_CERT and ${prefix}_KEY belong together: set both`);
+  }
+  return problems;
+}
+
+/**
  * What `tls.connect` and the drivers take. Files are read anew at each call: certificates are renewed under running processes.
  * @param prefix of the variables, `RABBITMQ_TLS` for `RABBITMQ_TLS_CA`
  * @throws StartError when one cannot be read or is no PEM, naming its variable

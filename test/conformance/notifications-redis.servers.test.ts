@@ -1,52 +1,27 @@
 import { describe, expect, test } from 'bun:test';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/adapters/redis/notifications.ts';
-import type { PushConnection } from '../../src/adapters/redis/push-connection.ts';
-import type { PushLink } from '../../src/adapters/redis/push-link.ts';
+import { createRedisNotifier, type SubscriberTimes } from '../../src/adapters/redis/notifications.ts';
 import { eventually } from '../support/eventually.ts';
-import { openTestPushLink, openTestRedis } from '../support/redis.ts';
+import { openTestRedis, openTestSubscriber, redisConfigOf } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { message, notificationsConformance } from './notifications.ts';
 
 const servers = await realServers();
 const codec = createNotificationCodec('a key of this test');
 
-async function open(
-  url: string,
-  times?: { heartbeatMs: number; deafAfterMs: number },
-  prefix = `test-${crypto.randomUUID()}`,
-) {
+async function open(url: string, times?: SubscriberTimes, prefix = `test-${crypto.randomUUID()}`) {
   const commands = await openTestRedis(url);
-  const link = await openTestPushLink(url);
-  const watched: { connection?: PushConnection; onSubscribe?: () => void } = {};
-  const watchedLink: PushLink = {
-    ...link,
-    listen: (listener) =>
-      link.listen({
-        ...listener,
-        up(connection) {
-          watched.connection = connection;
-          listener.up({
-            ...connection,
-            subscribe(channels) {
-              watched.onSubscribe?.();
-              return connection.subscribe(channels);
-            },
-          });
-        },
-      }),
-  };
-  const subscriber = createRedisSubscriber(watchedLink, prefix, codec, times);
-  await eventually('the subscriber is up', () => subscriber.ready());
+  const parts = { commands, prefix, codec, ...(times ? { times } : {}) };
+  const { client, subscriber, close } = await openTestSubscriber(redisConfigOf(url), parts);
+  await subscriber.becomeReady(5_000);
   return {
     commands,
-    watched,
+    client,
     prefix,
     notifier: createRedisNotifier(commands, prefix, codec),
     subscriber,
     async close() {
-      subscriber.close();
-      link.close();
+      close();
       commands.disconnect();
     },
   };
@@ -90,7 +65,7 @@ describe('notifications over a Redis that comes and goes', () => {
 
   test('what is subscribed while subscriptions are being restored is heard, too', async () => {
     const redis = await servers.createRedis();
-    const { watched, notifier, subscriber, close } = await open(redis.url);
+    const { client, notifier, subscriber, close } = await open(redis.url);
     const [first, ...later] = Array.from({ length: 4 }, () => crypto.randomUUID());
     const heard = new Set<string>();
     subscriber.onNotifications((batch) => {
@@ -103,10 +78,12 @@ describe('notifications over a Redis that comes and goes', () => {
     // With every command that restores, one more topic is wanted.
     const waiting = [...later];
     const acknowledged: Promise<void>[] = [];
-    watched.onSubscribe = () => {
+    const subscribe = client.subscribe.bind(client);
+    client.subscribe = ((...channels: string[]) => {
       const next = waiting.pop();
       if (next) acknowledged.push(subscriber.subscribe([`chat:${next}`]));
-    };
+      return subscribe(...channels);
+    }) as typeof client.subscribe;
     await redis.restart();
     await eventually('all were asked for', () => acknowledged.length === later.length);
     await Promise.all(acknowledged);
@@ -118,6 +95,21 @@ describe('notifications over a Redis that comes and goes', () => {
     );
     await eventually('all are heard', () => later.every((chatId) => heard.has(`chat:${chatId}`)));
     await close();
+  });
+
+  test('not there yet: who waits from the start has it once it comes', async () => {
+    const redis = await servers.createRedis();
+    const commands = await openTestRedis(redis.url);
+    await redis.kill();
+    const opened = await openTestSubscriber(redisConfigOf(redis.url), { commands, prefix: 'test', codec });
+    const waiting = opened.subscriber.becomeReady(10_000);
+    const subscribed = opened.subscriber.subscribe([`chat:${crypto.randomUUID()}`]);
+    await expect(opened.subscriber.becomeReady(300)).rejects.toThrow('not ready within 300 ms');
+    await redis.restart();
+    await Promise.all([waiting, subscribed]);
+    expect(opened.subscriber.ready()).toBe(true);
+    opened.close();
+    commands.disconnect();
   });
 
   test('a frozen Redis is given up within a second or so, and not for ever', async () => {
@@ -138,7 +130,7 @@ describe('notifications over a Redis that comes and goes', () => {
   });
 
   test('a connection that is open and passes nothing on is found by its own heartbeat', async () => {
-    const { commands, watched, subscriber, prefix, close } = await open(servers.redisUrl, {
+    const { commands, client, subscriber, prefix, close } = await open(servers.redisUrl, {
       heartbeatMs: 50,
       deafAfterMs: 300,
     });
@@ -148,7 +140,7 @@ describe('notifications over a Redis that comes and goes', () => {
     });
     const [channel] = (await commands.pubsub('CHANNELS', `${prefix}:heartbeat:*`)) as string[];
     // The server forgets the subscription: publishing still works, nothing is heard.
-    await watched.connection!.unsubscribe([channel!]);
+    await client.unsubscribe(channel!);
     await eventually('it connects again', () => reconnects === 1);
     expect(await commands.pubsub('CHANNELS', `${prefix}:heartbeat:*`)).toEqual([channel]);
     await close();

@@ -1,5 +1,6 @@
 import { afterAll } from 'bun:test';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { openChatApi } from '../support/chat-api.ts';
@@ -21,6 +22,6 @@ chatsSuite('PostgreSQL and Redis', async () => {
   undo.push(() => client.disconnect());
   return openChatApi({
     database,
-    facts: createRedisFacts(client, `test-${crypto.randomUUID()}`, { breaker: patientBreaker() }),
+    facts: createRedisFacts(createAdmissionRedis(client, patientBreaker()), `test-${crypto.randomUUID()}`),
   });
 });

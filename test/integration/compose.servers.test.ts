@@ -134,7 +134,7 @@ for (const [name, all, volumes] of [
       for (const service of ours) {
         const config = containerConfig(all, service, volumes);
         expect(config.database.url).toBe('postgres://postgres@postgres:5432/chat');
-        expect(config.redis).toMatchObject({ host: 'redis', port: 6379 });
+        expect(config.redis).toMatchObject({ kind: 'server', nodes: [{ host: 'redis', port: 6379 }] });
         expect(config.broker).toMatchObject({ hosts: [{ host: 'rabbitmq', port: 5672 }], vhost: '/' });
         expect(JSON.stringify(all[service]?.environment)).not.toMatch(/localhost|127\.0\.0\.1/);
       }
@@ -304,6 +304,8 @@ test('what .env says reaches the containers, its addresses do not', async () => 
       'JWT_SECRET=an own secret of more than thirty-two bytes',
       'REDIS_HOST=localhost',
       'REDIS_PORT=6380',
+      'REDIS_URL=rediss://localhost',
+      'REDIS_SENTINELS=localhost',
       'REDIS_PASSWORD=own',
       'RABBITMQ_URI=amqp://localhost',
       'RABBITMQ_PASSWORD=own',
@@ -328,7 +330,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
       password: (await Bun.file(join(root, 'passwords/postgres')).text()).replace('\n', ''),
       tls: { ca: undefined },
     },
-    redis: { host: 'redis', port: 6379, password: 'own' },
+    redis: { nodes: [{ host: 'redis', port: 6379 }], password: 'own' },
     broker: { hosts: [{ host: 'rabbitmq', port: 5672 }], username: 'guest', password: 'own' },
     worker: { enabled: false },
     corsOrigins: ['https://app.example.com'],
@@ -342,10 +344,19 @@ test('no variable is forgotten: each is set, or handed on from .env', async () =
   const known = Object.keys(parseEnvironment(await readText('.env.example'))).map((name) =>
     fromFiles.includes(name) ? `${name}_FILE` : name,
   );
-  // The data folder is the single process's; one URI in place of the parts would be an address; of the servers here none
-  // speaks TLS.
+  // The data folder is the single process's; one URI in place of the parts would be an address, as Sentinels and nodes of a cluster are; of the
+  // servers here none speaks TLS, and Redis has no user but its own.
   const notForContainers = [
-    ...['DATA_DIR', 'RABBITMQ_URI', 'RABBITMQ_TLS'],
+    ...[
+      'DATA_DIR',
+      'RABBITMQ_URI',
+      'RABBITMQ_TLS',
+      'REDIS_URL',
+      'REDIS_USERNAME',
+      'REDIS_TLS',
+      'REDIS_CLUSTER',
+    ],
+    ...known.filter((name) => name.startsWith('REDIS_SENTINEL')),
     ...known.filter((name) => /_TLS_(?:CA|CERT|KEY)$/.test(name)),
   ];
   for (const service of ours) {

@@ -1,14 +1,15 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
-import { openTestPushLink, openTestRedis } from '../support/redis.ts';
+import { openTestRedis, openTestSubscriber, redisConfigOf } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -21,12 +22,16 @@ afterAll(() => database.close());
 async function open() {
   const redis = await servers.createRedis();
   const commands = await openTestRedis(redis.url);
-  const link = await openTestPushLink(redis.url);
-  const subscriber = createRedisSubscriber(link, 'test', codec, {
-    heartbeatMs: 100,
-    deafAfterMs: 1_000,
+  const times = { heartbeatMs: 100, deafAfterMs: 1_000 };
+  const opened = await openTestSubscriber(redisConfigOf(redis.url), {
+    commands,
+    prefix: 'test',
+    codec,
+    times,
   });
-  const parts = { database, facts: createRedisFacts(commands, 'test') };
+  const { subscriber } = opened;
+  await subscriber.becomeReady(5_000);
+  const parts = { database, facts: createRedisFacts(createAdmissionRedis(commands), 'test') };
   const presence = createRedisPresence(commands, 'test');
   const world = await createWorld({ ...parts, notifier: createRedisNotifier(commands, 'test', codec) });
   const running = await startTestGateway({ ...parts, subscriber, presence });
@@ -38,8 +43,7 @@ async function open() {
     url: running.url,
     async close() {
       await running.stop();
-      subscriber.close();
-      link.close();
+      opened.close();
       commands.disconnect();
     },
   };

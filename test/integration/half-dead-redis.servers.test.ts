@@ -1,16 +1,27 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { openRedis } from '../../src/adapters/redis/client.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
-import { openPushLink } from '../../src/adapters/redis/push-link.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { watchRedis } from '../../src/adapters/redis/watch.ts';
+import type { RedisAddress } from '../../src/shared/config/redis-address.ts';
 import type { Topic } from '../../src/shared/ports/notifications.ts';
 import { message } from '../conformance/notifications.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { createWire, freeze, type HalfDeadClient, halfDeadSuite } from '../support/half-dead.ts';
-import { openTestAdmission, openTestRedis, redisConfigOf, unheardOutages } from '../support/redis.ts';
+import {
+  openTestClient,
+  openTestRedis,
+  openTestSubscriber,
+  redisConfigOf,
+  unheardOutages,
+} from '../support/redis.ts';
+import { addressOf, speakTls } from '../support/redis-forms.ts';
 import { realServers } from '../support/servers.ts';
 
 const redis = await (await realServers()).createRedis();
@@ -26,19 +37,22 @@ const times = (count: number, work: (at: number) => Promise<unknown>): void => {
   for (let at = 0; at < count; at += 1) work(at).catch(() => {});
 };
 
-/** What announces, and presence. */
-const commands: HalfDeadClient = {
+/** What every request asks, what announces, and presence. */
+const commandsOf = (addressAt: (port: number) => RedisAddress): HalfDeadClient => ({
   name: 'commands',
-  open(port) {
-    const client = openRedis(redisConfigOf(urlOf(port)));
-    client.on('error', () => {});
+  async open(port) {
+    const client = await openTestClient(addressAt(port));
     const name = prefix();
-    const [notifier, presence] = [
+    const [notifier, presence, facts] = [
       createRedisNotifier(client, name, codec),
       createRedisPresence(client, name),
+      createRedisFacts(createAdmissionRedis(client), name),
     ];
     return {
       async use() {
+        const fact = `session:${crypto.randomUUID()}` as const;
+        await facts.fill([fact]);
+        if ((await facts.read([fact]))[0] !== true) throw new Error('not known');
         await notifier.publish([message(crypto.randomUUID(), 1)]);
         await presence.update('ada', new Set(['s1']));
         if (!(await presence.online(['ada'])).has('ada')) throw new Error('not online');
@@ -47,34 +61,15 @@ const commands: HalfDeadClient = {
       close: () => client.disconnect(),
     };
   },
-};
-
-/** What every request asks. */
-const admission: HalfDeadClient = {
-  name: 'admission',
-  open(port) {
-    const client = openTestAdmission(urlOf(port));
-    const name = prefix();
-    const facts = createRedisFacts(client, name);
-    return {
-      async use() {
-        const fact = `session:${crypto.randomUUID()}` as const;
-        await facts.fill([fact]);
-        if ((await facts.read([fact]))[0] !== true) throw new Error('not known');
-      },
-      fill: () => times(16, (at) => client.set(`${name}:${at}`, megabyte, 'PX', 100)),
-      close: () => client.close(),
-    };
-  },
-};
+});
 
 /** What a gateway hears by. */
-const subscriber: HalfDeadClient = {
+const subscriberOf = (addressAt: (port: number) => RedisAddress): HalfDeadClient => ({
   name: 'subscriber',
-  open(port) {
+  async open(port) {
     const name = prefix();
-    const link = openPushLink({ redis: redisConfigOf(urlOf(port)), outages: unheardOutages });
-    const opened = createRedisSubscriber(link, name, codec);
+    const parts = { commands: direct, prefix: name, codec };
+    const { subscriber: opened, close } = await openTestSubscriber(addressAt(port), parts);
     const notifier = createRedisNotifier(direct, name, codec);
     const heard = new Map<Topic, () => void>();
     opened.onNotifications((batch) => {
@@ -97,23 +92,20 @@ const subscriber: HalfDeadClient = {
         void opened.subscribe(topics);
         void opened.unsubscribe(topics);
       },
-      close() {
-        opened.close();
-        link.close();
-      },
+      close,
     };
   },
-};
+});
 
 /** Each asks by itself now and then: the first to use a silent connection is not a user. */
 describe('Redis frozen for good while nobody asks for anything, new connections work', () => {
-  const clients: [string, (port: number) => { ready: Promise<unknown>; close(): void }][] = [
+  const clients: [string, (port: number) => Promise<{ ready: Promise<unknown>; close(): void }>][] = [
     [
       'commands',
-      (port) => {
-        const config = redisConfigOf(urlOf(port));
-        const client = openRedis(config);
-        const watch = watchRedis({ client, redis: config, prefix: prefix(), outages: unheardOutages });
+      async (port) => {
+        const redis = redisConfigOf(urlOf(port));
+        const client = await openTestClient(redis);
+        const watch = watchRedis({ client, redis, prefix: prefix(), outages: unheardOutages });
         return {
           ready: watch.start(),
           close() {
@@ -124,30 +116,17 @@ describe('Redis frozen for good while nobody asks for anything, new connections 
       },
     ],
     [
-      'admission',
-      (port) => {
-        const client = openTestAdmission(urlOf(port));
-        return { ready: client.ready(5_000), close: client.close };
-      },
-    ],
-    [
       'subscriber',
-      (port) => {
-        const link = openPushLink({ redis: redisConfigOf(urlOf(port)), outages: unheardOutages });
-        const opened = createRedisSubscriber(link, prefix(), codec);
-        return {
-          ready: eventually('it is up', opened.ready),
-          close() {
-            opened.close();
-            link.close();
-          },
-        };
+      async (port) => {
+        const parts = { commands: direct, prefix: prefix(), codec };
+        const { subscriber: opened, close } = await openTestSubscriber(redisConfigOf(urlOf(port)), parts);
+        return { ready: opened.becomeReady(5_000), close };
       },
     ],
   ];
   test.concurrent.each(clients)('%s connects again within 10 s', async (_, open) => {
     const wire = createWire(redis.port);
-    const { ready, close } = open(wire.port);
+    const { ready, close } = await open(wire.port);
     await ready;
     freeze(wire);
     wire.leaveBehind();
@@ -159,4 +138,15 @@ describe('Redis frozen for good while nobody asks for anything, new connections 
   });
 });
 
-halfDeadSuite('Redis', redis.port, [commands, admission, subscriber]);
+const plainAt = (port: number) => redisConfigOf(urlOf(port));
+halfDeadSuite('Redis', redis.port, [commandsOf(plainAt), subscriberOf(plainAt)]);
+
+const folder = await mkdtemp(join(tmpdir(), 'confab-redis-'));
+afterAll(() => rm(folder, { recursive: true }));
+const authority = createAuthority();
+const encryptedAt = (port: number) =>
+  addressOf({ REDIS_URL: `rediss://127.0.0.1:${port}`, REDIS_TLS_CA: authority.cert });
+halfDeadSuite('Redis over TLS', await speakTls(redis, { authority, folder }), [
+  commandsOf(encryptedAt),
+  subscriberOf(encryptedAt),
+]);

@@ -5,9 +5,12 @@ import pino from 'pino';
 import { openRedis } from '../../src/adapters/redis/client.ts';
 import { createRedisOutages } from '../../src/adapters/redis/outages.ts';
 import { watchRedis } from '../../src/adapters/redis/watch.ts';
+import type { RedisKind } from '../../src/commands/servers/redis.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
+import { redisText } from '../../src/shared/config/redis-address.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, redisConfigOf } from '../support/redis.ts';
+import { addressOf, administer } from '../support/redis-forms.ts';
 import { realServers } from '../support/servers.ts';
 import { tlsCertificate, tlsKey } from '../support/tls.ts';
 
@@ -18,21 +21,21 @@ afterAll(() => {
 });
 
 /** A process's own view of a Redis, with what it says in its log. */
-function open(url: string) {
+async function open(at: string | Record<string, string>) {
   const lines: { msg: string; reason?: string }[] = [];
   const log = pino({}, { write: (line) => void lines.push(JSON.parse(line)) });
-  const redis = redisConfigOf(url);
-  const client = openRedis(redis);
-  const outages = createRedisOutages(log, `${redis.host}:${redis.port}`);
+  const redis = typeof at === 'string' ? redisConfigOf(at) : addressOf(at);
+  const client = await openRedis(redis);
+  const outages = createRedisOutages(log, redisText(redis));
   const watch = watchRedis({ client, redis, prefix: 'test', outages });
   undo.push(() => {
     watch.close();
     client.disconnect();
   });
   const said = () => lines.map(({ msg, reason = '' }) => `${msg.split(';')[0]} ${reason}`.trim());
-  return { client, watch, said };
+  return { client, redis, watch, said };
 }
-type Opened = ReturnType<typeof open>;
+type Opened = Awaited<ReturnType<typeof open>>;
 
 /** Of a start that goes on without Redis: it says so once. */
 async function startsWithout({ watch, said }: Opened, reason: RegExp): Promise<void> {
@@ -46,15 +49,9 @@ async function comesBack({ watch, said }: Opened): Promise<void> {
   expect(said().at(-1)).toBe('Redis is back');
 }
 
-const administer = async (server: Server, ...commands: string[][]): Promise<void> => {
-  const admin = await openTestRedis(server.url);
-  for (const [name = '', ...words] of commands) await admin.call(name, ...words);
-  admin.disconnect();
-};
-
 describe('at the start', () => {
   test.concurrent('a Redis that is there is up, without a word', async () => {
-    const opened = open(servers.redisUrl);
+    const opened = await open(servers.redisUrl);
     expect(await opened.watch.start()).toBe(true);
     expect(opened.watch.isUp()).toBe(true);
     expect(opened.said()).toEqual([]);
@@ -65,7 +62,7 @@ describe('at the start', () => {
   test.concurrent('one that is not there is gone on without, and used when it comes', async () => {
     const server = await servers.createRedis();
     await server.kill();
-    const opened = open(server.url);
+    const opened = await open(server.url);
     await startsWithout(opened, /^Redis is away .*ECONNREFUSED/);
     await server.restart();
     await comesBack(opened);
@@ -74,19 +71,23 @@ describe('at the start', () => {
   test.concurrent('one that takes connections and says nothing is gone on without', async () => {
     const server = await servers.createRedis();
     await server.pause();
-    const opened = open(server.url);
+    const opened = await open(server.url);
     await startsWithout(opened, /^Redis is away Command timed out/);
     await server.resume();
     await comesBack(opened);
   });
 
-  const refusals: [string, () => Promise<string>, RegExp][] = [
+  const refusals: [string, () => Promise<string | Record<string, string>>, RegExp][] = [
     [
       'a wrong password',
       () => withPassword('right', 'wrong'),
-      /WRONGPASS invalid username-password pair .*\(set REDIS_PASSWORD\)/,
+      /WRONGPASS invalid username-password pair .*\(set REDIS_PASSWORD, and REDIS_USERNAME if it has one\)/,
     ],
-    ['no password', () => withPassword('right', ''), /NOAUTH .*\(set REDIS_PASSWORD\)/],
+    [
+      'no password',
+      () => withPassword('right', ''),
+      /NOAUTH .*\(set REDIS_PASSWORD, and REDIS_USERNAME if it has one\)/,
+    ],
     [
       'another database',
       async () => `${servers.redisUrl}/999`,
@@ -109,7 +110,7 @@ describe('at the start', () => {
     [
       'a node of a cluster without slots',
       async () => (await servers.createRedis('cluster')).url,
-      /CLUSTERDOWN .*\(nodes of a cluster/,
+      /CLUSTERDOWN .*\(a node of a cluster: set REDIS_CLUSTER=true\)/,
     ],
     [
       'a node of a cluster that has all slots',
@@ -123,7 +124,56 @@ describe('at the start', () => {
         admin.disconnect();
         return server.url;
       },
-      /CROSSSLOT .*\(nodes of a cluster/,
+      /CROSSSLOT .*\(a node of a cluster: set REDIS_CLUSTER=true\)/,
+    ],
+    [
+      'a single server where a cluster is asked for',
+      async () => ({ REDIS_URL: servers.redisUrl, REDIS_CLUSTER: 'true' }),
+      /cluster support disabled \(a single server: unset REDIS_CLUSTER\)/,
+    ],
+    [
+      'a wrong password of a cluster',
+      async () => ({ REDIS_URL: await withPassword('right', 'wrong', 'cluster'), REDIS_CLUSTER: 'true' }),
+      /WRONGPASS .*\(set REDIS_PASSWORD/,
+    ],
+    [
+      'a name that no Sentinel knows',
+      async () => ({ REDIS_SENTINELS: hostOf((await servers.createRedis('sentinel')).url) }),
+      /ERR No such master with that name \(set REDIS_SENTINEL_NAME\)/,
+    ],
+    [
+      'a wrong password of the Sentinels',
+      async () => {
+        const sentinel = await servers.createRedis('sentinel');
+        await administer(sentinel, ['ACL', 'SETUSER', 'default', 'resetpass', '>right']);
+        return { REDIS_SENTINELS: hostOf(sentinel.url), REDIS_SENTINEL_PASSWORD: 'wrong' };
+      },
+      /WRONGPASS .*\(set REDIS_SENTINEL_PASSWORD\)/,
+    ],
+    [
+      'a Redis where Sentinels are asked for',
+      async () => ({ REDIS_SENTINELS: hostOf(servers.redisUrl) }),
+      /ERR unknown command .*sentinel.*\(no Sentinel listens there: set REDIS_SENTINELS\)/,
+    ],
+    [
+      'a port without TLS where it is asked for',
+      async () => ({ REDIS_URL: servers.redisUrl.replace('redis:', 'rediss:') }),
+      /TLS is not spoken there \(redis:\/\/ in REDIS_URL/,
+    ],
+    [
+      'a certificate of an unknown authority',
+      async () => ({ REDIS_HOST: 'localhost', REDIS_PORT: String(await tlsPort()), REDIS_TLS: 'true' }),
+      /self.signed certificate \(REDIS_TLS_CA takes a CA of your own\)/i,
+    ],
+    [
+      'a certificate of an unknown authority, in a cluster',
+      async () => ({ REDIS_URL: `rediss://localhost:${await tlsPort()}`, REDIS_CLUSTER: 'true' }),
+      /self.signed certificate \(REDIS_TLS_CA takes a CA of your own\)/i,
+    ],
+    [
+      'a certificate for another name',
+      async () => ({ REDIS_URL: `rediss://127.0.0.1:${await tlsPort()}`, REDIS_TLS_CA: tlsCertificate }),
+      /\(REDIS_TLS_CA takes a CA of your own\)/i,
     ],
     [
       'a server of another kind',
@@ -140,7 +190,7 @@ describe('at the start', () => {
         const port = await listen(createTlsServer({ key: tlsKey, cert: tlsCertificate }));
         return `redis://127.0.0.1:${port}`;
       },
-      /Unknown RESP type 21.*\(REDIS_HOST and REDIS_PORT must be those of a port without TLS\)/,
+      /Unknown RESP type 21.*\(rediss:\/\/ in REDIS_URL, or REDIS_TLS=true\)/,
     ],
     [
       'a port with TLS that cuts whoever speaks without',
@@ -158,7 +208,7 @@ describe('at the start', () => {
         });
         return `redis://127.0.0.1:${await listen(front)}`;
       },
-      /TLS is spoken there \(REDIS_HOST and REDIS_PORT must be those of a port without TLS\)/,
+      /TLS is spoken there \(rediss:\/\/ in REDIS_URL, or REDIS_TLS=true\)/,
     ],
     [
       'a Redis before 6',
@@ -193,22 +243,20 @@ describe('at the start', () => {
   ];
   test.concurrent.each(refusals)(
     '%s is refused at once, with the reason and what mends it',
-    async (_, urlOf, reason) => {
-      const url = await urlOf();
+    async (_, addressed, reason) => {
+      const at = await addressed();
       const began = performance.now();
-      const { watch, said } = open(url);
+      const { watch, said, redis } = await open(at);
       const error = await watch.start().then(
         () => new Error('it started'),
         (refusal: Error) => refusal,
       );
       expect(error.message).toMatch(reason);
-      expect(error.message).toStartWith(
-        `Redis at ${new URL(url).hostname}:${new URL(url).port} can't be used: `,
-      );
+      expect(error.message).toStartWith(`Redis at ${redisText(redis)} can't be used: `);
       expect(error.message.split('\n')).toHaveLength(1);
       expect(error.message).not.toContain('wrong');
       expect(said()).toEqual([]);
-      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(performance.now() - began).toBeLessThan(6_000);
     },
   );
 });
@@ -233,7 +281,7 @@ test.concurrent('one that is loading its data is gone on without, and used once 
     admin.write('PING\r\n');
     return told.includes('LOADING');
   });
-  const opened = open(empty.url);
+  const opened = await open(empty.url);
   await startsWithout(opened, /^Redis is away LOADING /);
   await comesBack(opened);
   expect(opened.said()).toHaveLength(2);
@@ -241,7 +289,12 @@ test.concurrent('one that is loading its data is gone on without, and used once 
 });
 
 describe('connected, and not doing what is needed', () => {
-  const faults: [string, RegExp, (server: Server) => Promise<void>, (server: Server) => Promise<void>][] = [
+  const faults: [
+    string,
+    RegExp,
+    (server: Server) => Promise<unknown>,
+    (server: Server) => Promise<unknown>,
+  ][] = [
     [
       'a replica',
       /^Redis is away READONLY /,
@@ -265,7 +318,7 @@ describe('connected, and not doing what is needed', () => {
     '%s is away, with its reason, once; and back',
     async (_, reason, breakIt, mendIt) => {
       const server = await servers.createRedis();
-      const opened = open(server.url);
+      const opened = await open(server.url);
       expect(await opened.watch.start()).toBe(true);
       await breakIt(server);
       await eventually('it is seen', () => !opened.watch.isUp(), 3_000);
@@ -274,7 +327,7 @@ describe('connected, and not doing what is needed', () => {
       expect(opened.said()).toEqual([expect.stringMatching(reason)]);
 
       // Who starts now starts without it.
-      const late = open(server.url);
+      const late = await open(server.url);
       await startsWithout(late, reason);
       await mendIt(server);
       await comesBack(opened);
@@ -286,8 +339,11 @@ describe('connected, and not doing what is needed', () => {
 
 const firstByteOfTls = 22;
 
-async function withPassword(right: string, given: string): Promise<string> {
-  const server = await servers.createRedis();
+const hostOf = (url: string): string => new URL(url).host;
+const tlsPort = () => listen(createTlsServer({ key: tlsKey, cert: tlsCertificate }));
+
+async function withPassword(right: string, given: string, kind: RedisKind = 'server'): Promise<string> {
+  const server = await servers.createRedis(kind);
   await administer(server, ['CONFIG', 'SET', 'requirepass', right]);
   return given === '' ? server.url : `redis://:${encodeURIComponent(given)}@127.0.0.1:${server.port}`;
 }

@@ -3,14 +3,15 @@ import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import { createEmbeddedNotifications } from '../../src/adapters/embedded/notifications.ts';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import type { Subscriber } from '../../src/shared/ports/notifications.ts';
 import type { ApiBase } from './api.ts';
-import { openTestPushLink, openTestRedis, patientBreaker } from './redis.ts';
+import { openTestRedis, openTestSubscriber, patientBreaker, redisConfigOf } from './redis.ts';
 import { realServers } from './servers.ts';
 
 export type ObservedBase = ApiBase & { subscriber: Subscriber };
@@ -27,18 +28,22 @@ export async function embeddedBase(): Promise<ObservedBase> {
 export async function realBase(given?: { databaseUrl: string; redisUrl: string }): Promise<ObservedBase> {
   const { databaseUrl, redisUrl } = given ?? (await sharedUrls());
   const database = openPostgres({ url: databaseUrl, applicationName: 'confab-test' });
-  const [commands, listening] = await Promise.all([openTestRedis(redisUrl), openTestPushLink(redisUrl)]);
+  const commands = await openTestRedis(redisUrl);
   const prefix = `test-${crypto.randomUUID()}`;
   await migrate(database);
   const codec = createNotificationCodec(await notificationKey(database));
-  const subscriber = createRedisSubscriber(listening, prefix, codec);
+  const { subscriber, close } = await openTestSubscriber(redisConfigOf(redisUrl), {
+    commands,
+    prefix,
+    codec,
+  });
+  await subscriber.becomeReady(5_000);
   afterAll(async () => {
-    subscriber.close();
-    listening.close();
+    close();
     commands.disconnect();
     await database.close();
   });
-  const facts = createRedisFacts(commands, prefix, { breaker: patientBreaker() });
+  const facts = createRedisFacts(createAdmissionRedis(commands, patientBreaker()), prefix);
   return { database, facts, notifier: createRedisNotifier(commands, prefix, codec), subscriber };
 }
 

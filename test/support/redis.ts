@@ -1,47 +1,49 @@
 import type { Redis } from 'ioredis';
-import { type AdmissionTimes, openAdmissionRedis } from '../../src/adapters/redis/admission-client.ts';
 import { type Breaker, createBreaker } from '../../src/adapters/redis/breaker.ts';
-import { openRedis } from '../../src/adapters/redis/client.ts';
+import { openRedis, openSubscriberRedis, type RedisClient } from '../../src/adapters/redis/client.ts';
+import type { NotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import { createRedisSubscriber, type SubscriberTimes } from '../../src/adapters/redis/notifications.ts';
 import type { RedisOutages } from '../../src/adapters/redis/outages.ts';
-import { openPushLink } from '../../src/adapters/redis/push-link.ts';
+import type { RedisAddress } from '../../src/shared/config/redis-address.ts';
+import { parseConfig } from '../../src/shared/config.ts';
 import { eventually } from './eventually.ts';
 
 /** Nobody reads of them. */
 export const unheardOutages: RedisOutages = { away() {}, back() {} };
 
-/** A ready client of the product's own making; `host` and `port` may be those of a proxy. */
-export async function openTestRedis(url: string): Promise<Redis> {
-  const client = openRedis(redisConfigOf(url));
+/** `host` and `port` may be those of a proxy. */
+export const redisConfigOf = (url: string): RedisAddress => parseConfig({ REDIS_URL: url }).redis;
+
+/** A client of the product's own making; it may not be ready. */
+export async function openTestClient(redis: RedisAddress): Promise<RedisClient> {
+  const client = await openRedis(redis);
   client.on('error', () => {});
-  await eventually('Redis is ready', () => client.status === 'ready');
   return client;
 }
 
-/** As {@link openTestRedis}, for subscriptions. */
-export async function openTestPushLink(url: string) {
-  const link = openPushLink({ redis: redisConfigOf(url), outages: unheardOutages });
-  await link.ready(5_000);
-  return link;
+/** A ready client of one server. */
+export async function openTestRedis(url: string): Promise<Redis> {
+  const client = await openTestClient(redisConfigOf(url));
+  await eventually('Redis is ready', () => client.status === 'ready');
+  return client as Redis;
 }
 
-/** As {@link openTestRedis}, for admission; it may not be ready. */
-export function openTestAdmission(url: string, times?: AdmissionTimes) {
-  return openAdmissionRedis({
-    redis: redisConfigOf(url),
-    outages: unheardOutages,
-    ...(times ? { times } : {}),
-  });
+/** A subscriber of the product's own making; it may not be ready. */
+export async function openTestSubscriber(
+  redis: RedisAddress,
+  parts: { commands: RedisClient; prefix: string; codec: NotificationCodec; times?: SubscriberTimes },
+) {
+  const client = await openSubscriberRedis(redis, parts.commands);
+  const subscriber = createRedisSubscriber({ client, outages: unheardOutages, ...parts });
+  return {
+    client,
+    subscriber,
+    close() {
+      subscriber.close();
+      client.disconnect();
+    },
+  };
 }
 
 /** For tests of what Redis answers: on a machine that is busy, that it answers late is not what they are about. */
 export const patientBreaker = (): Breaker => createBreaker(10_000);
-
-export function redisConfigOf(url: string) {
-  const { hostname, port, password, pathname } = new URL(url);
-  return {
-    host: hostname,
-    port: Number(port),
-    password: password === '' ? undefined : decodeURIComponent(password),
-    db: Number(pathname.slice(1) || 0),
-  };
-}

@@ -1,13 +1,14 @@
 import { afterAll } from 'bun:test';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import type { GatewayBase } from './gateway-world.ts';
-import { openTestPushLink, openTestRedis, patientBreaker } from './redis.ts';
+import { openTestRedis, openTestSubscriber, patientBreaker, redisConfigOf } from './redis.ts';
 import { realServers } from './servers.ts';
 
 /** At the top of a file: PostgreSQL and Redis, and what two gateways have of Redis each. */
@@ -24,18 +25,16 @@ export async function twoEnds(): Promise<GatewayBase> {
   });
 
   async function end() {
-    const link = await openTestPushLink(servers.redisUrl);
-    const subscriber = createRedisSubscriber(link, prefix, codec);
-    afterAll(() => {
-      subscriber.close();
-      link.close();
-    });
+    const redis = redisConfigOf(servers.redisUrl);
+    const { subscriber, close } = await openTestSubscriber(redis, { commands, prefix, codec });
+    await subscriber.becomeReady(5_000);
+    afterAll(close);
     return { subscriber, presence: createRedisPresence(commands, prefix) };
   }
 
   return {
     database,
-    facts: createRedisFacts(commands, prefix, { breaker: patientBreaker() }),
+    facts: createRedisFacts(createAdmissionRedis(commands, patientBreaker()), prefix),
     notifier: createRedisNotifier(commands, prefix, codec),
     ends: [await end(), await end()],
   };

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
-import type { AdmissionClient } from '../../src/adapters/redis/admission-client.ts';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
+import { type AdmissionClient, createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { createTurns } from '../../src/adapters/redis/turn.ts';
 
 /** Answers come when the test says so. */
@@ -56,18 +56,26 @@ function fakeRedis(kept: Record<string, string> = {}) {
     if (state.away) throw new Error('away');
     return answer();
   };
-  const client: AdmissionClient = {
-    mget: (keys) => run(`MGET ${keys.join(' ')}`, () => keys.map((key) => kept[key] ?? null)),
-    set: (key) => run(`SET ${key}`, () => 'OK'),
-    del: (key) => run(`DEL ${key}`, () => 1),
-    incrby: (key, by) =>
-      run(`INCRBY ${key} ${by}`, () => {
-        kept[key] = String(Number(kept[key] ?? 0) + by);
-        return Number(kept[key]);
-      }),
-    pexpire: (key, ms) => run(`PEXPIRE ${key} ${ms}`, () => 1),
-    pttl: (key) => run(`PTTL ${key}`, () => 41_500),
+  const add = (key: string, by: number): number => {
+    kept[key] = String(Number(kept[key] ?? 0) + by);
+    return Number(kept[key]);
   };
+  const client = {
+    defineCommand() {},
+    admit(count: number, ...rest: (string | number)[]) {
+      const [keys, [facts = 0, ...numbers]] = [
+        rest.slice(0, count).map(String),
+        rest.slice(count).map(Number),
+      ];
+      const takes = keys.slice(facts).map((key, at) => [key, ...numbers.slice(3 * at, 3 * at + 3)] as const);
+      const asked = keys.slice(0, facts);
+      const words = [...asked, ...takes.map(([key, points, , windowMs]) => `${key} ${points} ${windowMs}`)];
+      return run(words.join(', '), () => [
+        ...asked.map((key) => kept[key] ?? null),
+        ...takes.flatMap(([key, points = 0]) => [add(key, points), 41_500]),
+      ]);
+    },
+  } as unknown as AdmissionClient;
   return { client, state };
 }
 
@@ -90,9 +98,9 @@ const outcomesOf = async (sends: Promise<void>[]): Promise<unknown[]> =>
     sent.status === 'fulfilled' ? 'in' : [sent.reason.code, sent.reason.retryAfterSeconds],
   );
 
-test('the facts of one turn are one MGET, and each gets its own answers', async () => {
+test('the facts of one turn are asked together, and each gets its own answers', async () => {
   const { client, state } = fakeRedis({ 'c:fact:session:1': '1', 'c:fact:session:2': '0' });
-  const facts = createRedisFacts(client, 'c');
+  const facts = createRedisFacts(createAdmissionRedis(client), 'c');
   const answers = [
     facts.read(['session:1', 'participant:x:ann']),
     facts.read([]),
@@ -101,38 +109,44 @@ test('the facts of one turn are one MGET, and each gets its own answers', async 
   ];
   expect(await Promise.all(answers)).toEqual([[true, undefined], [], [false], [undefined, true]]);
   expect(state.commands).toEqual([
-    'MGET c:fact:session:1 c:fact:participant:x:ann c:fact:session:2 c:fact:session:3 c:fact:session:1',
+    'c:fact:session:1, c:fact:participant:x:ann, c:fact:session:2, c:fact:session:3, c:fact:session:1',
   ]);
+});
+
+test('facts and limits of one turn are asked together', async () => {
+  const { client, state } = fakeRedis({ 'c:fact:session:1': '1' });
+  const admission = createAdmissionRedis(client);
+  const facts = createRedisFacts(admission, 'c');
+  const { consume } = createRedisRateLimits(admission, 'c', limits, 'a secret');
+  const user = [{ limit: 'user', key: 'ann' }] as const;
+  const asked = [facts.read(['session:1']), consume(user), facts.read(['session:2']), consume(user)];
+  expect(await Promise.all(asked)).toEqual([[true], undefined, [undefined], undefined]);
+  expect(state.commands).toEqual(['c:fact:session:1, c:fact:session:2, c:limit:user:ann 2 60000']);
 });
 
 test('requests of one turn count as if each had come by itself: the first ones are let in', async () => {
   const { client, state } = fakeRedis({ 'c:limit:user:ann': '1' });
-  const { consume } = createRedisRateLimits(client, 'c', limits, 'a secret');
+  const { consume } = createRedisRateLimits(createAdmissionRedis(client), 'c', limits, 'a secret');
   const sends = [consume(send), consume(send), consume(send), consume([{ limit: 'user', key: 'bob' }])];
   expect(await outcomesOf(sends)).toEqual(['in', 'in', ['rate_limited', 42], 'in']);
-  expect(state.commands.filter((command) => command.startsWith('INCRBY'))).toEqual([
-    'INCRBY c:limit:user:ann 3',
-    expect.stringMatching(/^INCRBY c:limit:address:[\w-]{22} 3$/),
-    'INCRBY c:limit:user:bob 1',
-  ]);
-  // A window that has begun before keeps its end.
-  expect(state.commands.filter((command) => command.startsWith('PEXPIRE'))).toEqual([
-    expect.stringMatching(/^PEXPIRE c:limit:address:[\w-]{22} 60000$/),
-    'PEXPIRE c:limit:user:bob 60000',
+  expect(state.commands).toEqual([
+    expect.stringMatching(
+      /^c:limit:user:ann 3 60000, c:limit:address:[\w-]{22} 3 60000, c:limit:user:bob 1 60000$/,
+    ),
   ]);
 });
 
 test('what takes many points is refused whole, where fewer would still be let in', async () => {
   const { client, state } = fakeRedis({ 'c:limit:invite:ann': '60' });
-  const { consume } = createRedisRateLimits(client, 'c', limits, 'a secret');
+  const { consume } = createRedisRateLimits(createAdmissionRedis(client), 'c', limits, 'a secret');
   const invite = (points: number) => consume([{ limit: 'invite', key: 'ann', points }]);
   expect(await outcomesOf([invite(30), invite(10), invite(1)])).toEqual(['in', 'in', ['rate_limited', 42]]);
-  expect(state.commands[0]).toBe('INCRBY c:limit:invite:ann 41');
+  expect(state.commands).toEqual(['c:limit:invite:ann 41 60000']);
 });
 
 test('who is over a limit costs Redis nothing more, and nobody else', async () => {
   const { client, state } = fakeRedis({ 'c:limit:user:ann': '3' });
-  const { consume } = createRedisRateLimits(client, 'c', limits, 'a secret');
+  const { consume } = createRedisRateLimits(createAdmissionRedis(client), 'c', limits, 'a secret');
   expect(await outcomesOf([consume(send)])).toEqual([['rate_limited', 42]]);
   state.commands = [];
   expect(await outcomesOf([consume(send), consume(send)])).toEqual([
@@ -146,7 +160,7 @@ test('who is over a limit costs Redis nothing more, and nobody else', async () =
 test('while Redis is away the requests of a turn are counted in this process', async () => {
   const { client, state } = fakeRedis();
   state.away = true;
-  const { consume } = createRedisRateLimits(client, 'c', limits, 'a secret');
+  const { consume } = createRedisRateLimits(createAdmissionRedis(client), 'c', limits, 'a secret');
   const sends = [consume(send), consume(send), consume(send), consume(send)];
   expect(await outcomesOf(sends)).toEqual(['in', 'in', 'in', ['rate_limited', 60]]);
 });

@@ -55,7 +55,7 @@ test('secrets are taken to the byte, other values without the space around them'
     PORT: ' 8080 ',
   });
   expect(config.auth.secret).toBe(secret);
-  expect(config.redis).toMatchObject({ host: 'redis', password: spaced });
+  expect(config.redis).toMatchObject({ nodes: [{ host: 'redis', port: 6379 }], password: spaced });
   expect(config.broker.password).toBe(spaced);
   expect(config.database.password).toBe(spaced);
   expect(config.port).toBe(8080);
@@ -323,6 +323,102 @@ test('production with outside identity needs no secret', () => {
   expect(problemsOf({ NODE_ENV: 'production', JWT_JWKS_URL: 'https://id.example/jwks' })).toEqual([]);
 });
 
+describe('the way to Redis', () => {
+  const redisOf = (environment: Record<string, string>) => parseConfig(environment).redis;
+  const node = (host: string, port = 6379) => ({ host, port });
+
+  test('is one server, unless something else is said', () => {
+    const plain = { kind: 'server', nodes: [node('localhost')], encrypted: false, db: 0 } as const;
+    expect(redisOf({})).toMatchObject({ ...plain, username: undefined, password: undefined });
+    expect(redisOf({ REDIS_HOST: '::1', REDIS_PORT: '7' }).nodes).toEqual([node('::1', 7)]);
+    expect(redisOf({ REDIS_HOST: '[fd00::3]:8', REDIS_PORT: '7' }).nodes).toEqual([node('fd00::3', 8)]);
+  });
+
+  test('REDIS_URL wins over the single variables', () => {
+    const given = {
+      REDIS_HOST: 'other',
+      REDIS_PORT: '1',
+      REDIS_USERNAME: 'x',
+      REDIS_PASSWORD: 'x',
+      REDIS_DB: '9',
+    };
+    const url = 'rediss://confab:p%40ss%2Fw:%rd@cache.example.com:6380/3';
+    expect(redisOf({ ...given, REDIS_TLS: 'false', REDIS_URL: url })).toMatchObject({
+      ...{ kind: 'server', nodes: [node('cache.example.com', 6380)], encrypted: true },
+      ...{ username: 'confab', password: 'p@ss/w:%rd', db: 3 },
+    });
+    expect(redisOf({ ...given, REDIS_URL: 'redis://:secret@[::1]' })).toMatchObject({
+      ...{ nodes: [node('::1')], encrypted: false, username: undefined, password: 'secret', db: 0 },
+    });
+    expect(redisOf({ ...given, REDIS_URL: 'redis://' })).toMatchObject({ nodes: [node('localhost')] });
+  });
+
+  test('certificates ask for TLS, and stand beside a URL', () => {
+    expect(redisOf({ REDIS_TLS_CA: '/ca.pem' })).toMatchObject({ encrypted: true, tls: { ca: '/ca.pem' } });
+    const url = redisOf({ REDIS_URL: 'rediss://r', REDIS_TLS_CERT: '/c.pem', REDIS_TLS_KEY: '/k.pem' });
+    expect(url).toMatchObject({ encrypted: true, tls: { cert: '/c.pem', key: '/k.pem' } });
+    expect(redisOf({ REDIS_TLS: 'true' }).encrypted).toBe(true);
+  });
+
+  test('is told by Sentinels', () => {
+    const given = {
+      REDIS_SENTINELS: 's1, s2:5, [::1]:6',
+      REDIS_PASSWORD: 'pw',
+      REDIS_DB: '2',
+      REDIS_TLS: 'true',
+    };
+    expect(redisOf(given)).toMatchObject({
+      ...{
+        kind: 'sentinel',
+        nodes: [node('s1', 26_379), node('s2', 5), node('::1', 6)],
+        sentinelName: 'mymaster',
+      },
+      ...{ password: 'pw', db: 2, encrypted: true, sentinelPassword: undefined },
+    });
+    const named = { ...given, REDIS_SENTINEL_NAME: 'chat', REDIS_SENTINEL_PASSWORD: ' x ' };
+    expect(redisOf(named)).toMatchObject({ sentinelName: 'chat', sentinelPassword: ' x ' });
+  });
+
+  test('is some nodes of a cluster', () => {
+    const nodes = [node('a', 7), node('b', 8)];
+    expect(redisOf({ REDIS_CLUSTER: 'true', REDIS_HOST: 'a,b:8', REDIS_PORT: '7' })).toMatchObject({
+      ...{ kind: 'cluster', nodes },
+    });
+    const url = { REDIS_CLUSTER: 'true', REDIS_URL: 'rediss://:pw@a:7,b:8' };
+    expect(redisOf(url)).toMatchObject({ kind: 'cluster', nodes, encrypted: true, password: 'pw' });
+  });
+
+  const several = /^REDIS_HOST names several hosts: set REDIS_CLUSTER=true/;
+  test.each([
+    [{ REDIS_HOST: 'redis://h' }, /^REDIS_HOST must be a host, not a URL: REDIS_URL takes one/],
+    [{ REDIS_HOST: 'a,b' }, several],
+    [{ REDIS_URL: 'redis://a,b' }, /^REDIS_URL names several hosts: /],
+    [{ REDIS_URL: 'http://h' }, /^REDIS_URL must be a URL like redis:/],
+    [{ REDIS_URL: 'redis://u:sec/ret@h' }, /^REDIS_URL must be a URL like redis:/],
+    [{ REDIS_URL: 'redis://u:sec%E9ret@h' }, /^REDIS_URL holds percent escapes that are no UTF-8/],
+    [{ REDIS_URL: 'redis://h/chat' }, /^REDIS_URL must end with the number of a database/],
+    [{ REDIS_URL: 'redis://h?family=6' }, /^REDIS_URL has the parameter family, /],
+    [{ REDIS_URL: 'redis://h', REDIS_TLS_CA: '/ca.pem' }, /^REDIS_URL must begin with rediss:/],
+    [{ REDIS_TLS: 'false', REDIS_TLS_CA: '/ca.pem' }, /^REDIS_TLS is false, and certificates are given/],
+    [{ REDIS_TLS_CERT: '/c.pem' }, /^REDIS_TLS_CERT and REDIS_TLS_KEY belong together/],
+    [
+      { REDIS_SENTINELS: 's', REDIS_CLUSTER: 'true' },
+      /^REDIS_SENTINELS and REDIS_CLUSTER exclude each other/,
+    ],
+    [
+      { REDIS_SENTINELS: 's', REDIS_URL: 'redis://h' },
+      /^REDIS_URL names a server, and REDIS_SENTINELS are asked/,
+    ],
+    [{ REDIS_SENTINELS: 's:0' }, /^REDIS_SENTINELS has the port 0: it must be 1 to 65535/],
+    [{ REDIS_CLUSTER: 'true', REDIS_DB: '1' }, /^REDIS_DB asks for database 1: a cluster has 0 alone/],
+    [{ REDIS_CLUSTER: 'true', REDIS_URL: 'redis://h/2' }, /^REDIS_URL asks for database 2: /],
+  ])('%o is refused, and shows no secret', (environment, reason) => {
+    const problems = problemsOf(environment as Record<string, string>);
+    expect(problems).toEqual([expect.stringMatching(reason)]);
+    expect(problems[0]).not.toMatch(/sec\W?ret/);
+  });
+});
+
 describe('credentials in production', () => {
   const servers = ['postgres', 'redis', 'rabbitmq'] as const;
   const own = {
@@ -356,6 +452,12 @@ describe('credentials in production', () => {
     ['DATABASE_PASSWORD', { DATABASE_URL: 'postgres://confab@db/chat', DATABASE_PASSWORD: 'changeme' }],
     ['REDIS_PASSWORD', { REDIS_PASSWORD: 'Redis' }],
     ['REDIS_PASSWORD', { REDIS_PASSWORD: 'foobared' }],
+    ['REDIS_PASSWORD', { REDIS_USERNAME: 'chatty', REDIS_PASSWORD: 'chatty' }],
+    ['REDIS_URL', { REDIS_URL: 'rediss://cache' }],
+    ['REDIS_URL', { REDIS_URL: 'redis://confab:redis@cache' }],
+    ['REDIS_PASSWORD', { REDIS_SENTINELS: 's', REDIS_PASSWORD: 'redis' }],
+    ['REDIS_SENTINEL_PASSWORD', { REDIS_SENTINELS: 's', REDIS_SENTINEL_PASSWORD: 'admin' }],
+    ['REDIS_URL', { REDIS_CLUSTER: 'true', REDIS_URL: 'redis://a,b' }],
     ['DATABASE_PASSWORD', { DATABASE_URL: 'postgres://confab@db/chat', DATABASE_PASSWORD: 'Qwertyuiop' }],
     ['RABBITMQ_PASSWORD', { RABBITMQ_USERNAME: 'chatty', RABBITMQ_PASSWORD: 'chatty' }],
     ['RABBITMQ_URI', { RABBITMQ_URI: 'amqps://broker' }],
@@ -370,6 +472,12 @@ describe('credentials in production', () => {
   test('a PostgreSQL without a password may know its clients by a certificate or a socket', () => {
     expect(problemsOf({ ...own, DATABASE_URL: 'postgres://confab@db/chat' }, { servers })).toEqual([]);
     expect(defaultCredentials(postgresAccess('postgres:///chat?host=/run'))).toBeUndefined();
+  });
+
+  test('a Redis that asks for certificates needs no password', () => {
+    const { REDIS_PASSWORD: _, ...without } = own;
+    const files = { REDIS_TLS_CERT: '/c.pem', REDIS_TLS_KEY: '/k.pem' };
+    expect(problemsOf({ ...without, ...files }, { servers })).toEqual([]);
   });
 
   test('matter for the servers that the process uses, and in production alone', () => {
@@ -418,6 +526,14 @@ test('a server that is reached in plain text, and not by a private network, is w
   expect(plainText(postgresAccess(many))).toContain('PostgreSQL at db.example.com is');
   expect(plainText(postgresAccess('postgres:///chat?host=/run/postgresql'))).toBeUndefined();
   expect(warned({ REDIS_HOST: 'cache.example.com' })[0]).toContain('Redis at cache.example.com');
+  expect(warned({ REDIS_URL: 'redis://cache.example.com' })).toHaveLength(1);
+  expect(warned({ REDIS_URL: 'rediss://cache.example.com' })).toEqual([]);
+  expect(warned({ REDIS_SENTINELS: 's1.internal,s2.example.com' })[0]).toContain(
+    'Sentinel at s2.example.com is',
+  );
+  expect(warned({ REDIS_CLUSTER: 'true', REDIS_HOST: 'a,b.example.com' })[0]).toContain(
+    'Redis at b.example.com is',
+  );
   expect(warned({ RABBITMQ_URI: 'amqp://broker.example.com' })[0]).toContain('RabbitMQ');
   expect(warned({ RABBITMQ_URI: 'amqps://broker.example.com' })).toEqual([]);
 });

@@ -52,7 +52,7 @@ test('a .env is read as people write it: with a BOM, CRLF, `export`, quotes', as
   expect(JSON.parse(await new Response(run.stdout).text())).toMatchObject({
     port: 4000,
     logLevel: 'warn',
-    redis: { host: 'cache', password: ' lead and trail ' },
+    redis: { nodes: [{ host: 'cache', port: 6379 }], password: ' lead and trail ' },
     broker: { username: 'guest', password: 'p@ss/word#1' },
     database: { url: 'postgres://postgres:postgres@localhost:5432/chat', password: 'a$b' },
   });

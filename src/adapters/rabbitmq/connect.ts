@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import amqplib, { type ChannelModel } from 'amqplib';
-import { addressText, type BrokerAddress, type BrokerNode } from '../../shared/config/broker-address.ts';
+import type { BrokerAddress } from '../../shared/config/broker-address.ts';
+import { addressText, type ServerNode } from '../../shared/config/server-address.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { StartError } from '../../shared/start-error.ts';
 import { isTlsRefusal, readTls, speaksTls } from '../../shared/tls.ts';
@@ -15,7 +16,7 @@ const connectDeadlineMs = 4_000;
  * @throws StartError where no waiting helps, with the other side's reason; else an Error
  */
 export async function connectTo(
-  node: BrokerNode,
+  node: ServerNode,
   broker: BrokerAddress,
   name: string,
 ): Promise<ChannelModel> {
@@ -71,7 +72,7 @@ const passingRefusals = /limit|is down/;
 /** The other side's own words, with what we know of them; undefined for what another try may mend. */
 async function refusalOf(
   error: unknown,
-  node: BrokerNode,
+  node: ServerNode,
   { encrypted, username, vhost }: BrokerAddress,
 ): Promise<string | undefined> {
   const message = error instanceof Error ? error.message : String(error);

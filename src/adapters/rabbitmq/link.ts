@@ -1,6 +1,7 @@
 import type { ChannelModel } from 'amqplib';
 import { fullJitterMs, pause } from '../../shared/backoff.ts';
-import { addressText, type BrokerAddress, type BrokerNode } from '../../shared/config/broker-address.ts';
+import type { BrokerAddress } from '../../shared/config/broker-address.ts';
+import { addressText, type ServerNode } from '../../shared/config/server-address.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import type { Logger } from '../../shared/log.ts';
 import { StartError } from '../../shared/start-error.ts';
@@ -51,7 +52,7 @@ export function createLink(dependencies: {
   let opening: Promise<void> | undefined;
   let reconnecting: Promise<void> | undefined;
 
-  async function connect(node: BrokerNode): Promise<void> {
+  async function connect(node: ServerNode): Promise<void> {
     const next = await connectTo(node, broker, name);
     let lost: Error | undefined;
     next.on('error', (error) => (lost = error));
@@ -83,7 +84,7 @@ export function createLink(dependencies: {
     available.resolve();
   }
 
-  function onLost(node: BrokerNode, error: Error): void {
+  function onLost(node: ServerNode, error: Error): void {
     connection = undefined;
     problem = error.message;
     available = Promise.withResolvers();
@@ -171,7 +172,7 @@ export function createLink(dependencies: {
 }
 
 /** Begins anywhere, so that processes spread over the nodes; then one after the other. */
-function turnsOf(nodes: readonly BrokerNode[]): { next(): BrokerNode; past(node: BrokerNode): void } {
+function turnsOf(nodes: readonly ServerNode[]): { next(): ServerNode; past(node: ServerNode): void } {
   let at = Math.floor(Math.random() * nodes.length);
   return {
     next() {

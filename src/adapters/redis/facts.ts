@@ -1,34 +1,27 @@
 import type { Fact, FactAnswer, Facts } from '../../shared/ports/admission.ts';
 import { factTtlMs } from '../../shared/ports/admission.ts';
-import type { AdmissionClient } from './admission-client.ts';
-import { createBreaker } from './breaker.ts';
-import { createTurns } from './turn.ts';
+import { askEach } from './client.ts';
+import type { AdmissionRedis } from './redis-turn.ts';
 
 const holds = '1';
 const revoked = '0';
 
-/** One key a fact; the questions of one turn of the event loop are one MGET. */
+/** One key a fact; what one turn of the event loop asks is asked together. */
 export function createRedisFacts(
-  client: AdmissionClient,
+  { client, breaker, turnNow }: AdmissionRedis,
   prefix: string,
-  { ttlMs = factTtlMs, breaker = createBreaker() } = {},
+  { ttlMs = factTtlMs } = {},
 ): Facts {
   const keyOf = (fact: Fact) => `${prefix}:fact:${fact}`;
   const onEach = (facts: readonly Fact[], command: (key: string) => Promise<unknown>) =>
-    Promise.all(facts.map((fact) => command(keyOf(fact))));
-  const turnNow = createTurns(
-    (): { keys: string[]; values: (string | null)[] } => ({ keys: [], values: [] }),
-    async (turn) => {
-      turn.values = (await breaker.ask(() => client.mget(turn.keys))) ?? [];
-    },
-  );
+    askEach(facts, (fact) => command(keyOf(fact)));
 
   return {
     async read(facts) {
       if (facts.length === 0) return [];
       const { questions, answered } = turnNow();
-      const first = questions.keys.length;
-      for (const fact of facts) questions.keys.push(keyOf(fact));
+      const first = questions.facts.length;
+      for (const fact of facts) questions.facts.push(keyOf(fact));
       await answered;
       return facts.map((_, at) => toAnswer(questions.values[first + at]));
     },

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
+import { withDeadline } from '../../shared/deadline.ts';
 import type { Notification, Notifier, Subscriber, Topic } from '../../shared/ports/notifications.ts';
+import type { RedisClient } from './client.ts';
 import type { NotificationCodec } from './notification-codec.ts';
-import type { PushConnection } from './push-connection.ts';
-import type { PushLink } from './push-link.ts';
+import type { RedisOutages } from './outages.ts';
 
 /**
  * Channels and payloads in turn. A batch is one command: as a PUBLISH each, ioredis took 8 µs a message, a quarter of all
@@ -13,7 +14,7 @@ const publishAll = `for at = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[at], ARGV
 /** More would keep Redis from its other clients for more than a millisecond. */
 const mostPublished = 500;
 
-interface PublishingRedis extends Redis {
+interface PublishingRedis {
   publishAll(channelsAndPayloads: string[]): Promise<unknown>;
 }
 
@@ -21,9 +22,9 @@ interface PublishingRedis extends Redis {
  * One channel a topic, `<prefix>:chat:<id>` and `<prefix>:user:<id>`: Redis sends a gateway only what its own users need.
  * @param client of role `commands`
  */
-export function createRedisNotifier(client: Redis, prefix: string, codec: NotificationCodec): Notifier {
+export function createRedisNotifier(client: RedisClient, prefix: string, codec: NotificationCodec): Notifier {
   client.defineCommand('publishAll', { numberOfKeys: 0, lua: publishAll });
-  const scripted = client as PublishingRedis;
+  const scripted = client as unknown as PublishingRedis;
 
   return {
     async publish(notifications) {
@@ -47,37 +48,55 @@ export interface SubscriberTimes {
 
 const defaultTimes: SubscriberTimes = { heartbeatMs: 2_000, deafAfterMs: 6_000 };
 
+/** Channels of one command: more would keep Redis from its other clients for more than a millisecond or so. */
+const mostChannels = 1_000;
+
 /** What cannot be read, or was not signed by one of us, says at least that there may be something to look at. */
 const unreadable: Notification['head'] = { version: 1, kind: 'unknown' };
 
 export interface RedisSubscriber extends Subscriber {
-  /** Ends the heartbeat; the link is closed by whoever opened it. */
+  /** @throws Error when it is not ready within `waitMs`; it goes on trying */
+  becomeReady(waitMs: number): Promise<void>;
+  /** Ends the heartbeat; the client is closed by whoever opened it. */
   close(): void;
 }
 
 /**
  * Subscriptions survive every loss of the connection: all of them are made again, and acknowledged, before anybody is told
- * of the reconnect. A connection that is open and passes nothing on is found by a heartbeat published to itself, and
- * dropped.
- * @param link for this alone
+ * of the reconnect. A connection that is open and passes nothing on is found by a heartbeat, and dropped. It is published by the client that
+ * announcements are, which may be at another server: after a failover, or in a cluster that has fallen apart.
+ * @param options.client of role `subscriber`, for this alone
+ * @param options.commands of role `commands`
  */
-export function createRedisSubscriber(
-  link: PushLink,
-  prefix: string,
-  codec: NotificationCodec,
-  times: SubscriberTimes = defaultTimes,
-): RedisSubscriber {
+export function createRedisSubscriber({
+  client,
+  commands,
+  prefix,
+  codec,
+  outages,
+  times = defaultTimes,
+}: {
+  client: Redis;
+  commands: RedisClient;
+  prefix: string;
+  codec: NotificationCodec;
+  outages: RedisOutages;
+  times?: SubscriberTimes;
+}): RedisSubscriber {
   const wanted = new Set<Topic>();
   const handlers: ((batch: readonly Notification[]) => void)[] = [];
   const reconnectHandlers: (() => void)[] = [];
   const ownChannel = `${prefix}:heartbeat:${Bun.randomUUIDv7()}`;
   let arrived: Notification[] = [];
-  let connection: PushConnection | undefined;
+  /** Counts them. */
+  let connection = 0;
   /** Whether all that is wanted is subscribed on the connection. */
   let up = false;
   /** Resolves when all that is wanted is subscribed on a new connection. */
   let restored = Promise.withResolvers<void>();
   let everUp = false;
+  let closed = false;
+  let fault: unknown;
   /** Beats that were sent and not heard yet. Not a time: while this process is too busy to listen, it does not beat either. */
   let unheard = 0;
   /** Topics whose subscription may differ from what is wanted, until the end of the tick. */
@@ -98,43 +117,58 @@ export function createRedisSubscriber(
     const topics = touched;
     touched = new Set();
     reconciled = undefined;
-    if (!up || !connection) return false;
-    const unwanted = topics.difference(wanted);
-    await Promise.all([
-      connection.subscribe([...topics.difference(unwanted)].map(channelOf)),
-      connection.unsubscribe([...unwanted].map(channelOf)),
-    ]);
+    if (!up) return false;
+    await change(topics.intersection(wanted), topics.difference(wanted));
     return true;
   }
 
-  function onDown(): void {
-    connection = undefined;
-    if (!up) return;
-    up = false;
-    restored = Promise.withResolvers<void>();
+  /** @throws Error when Redis has not acknowledged every channel; the connection is given up */
+  async function change(added: ReadonlySet<Topic>, removed: ReadonlySet<Topic>): Promise<void> {
+    const on = connection;
+    try {
+      await Promise.all([
+        ...chunks([...added].map(channelOf)).map((channels) => client.subscribe(...channels)),
+        ...chunks([...removed].map(channelOf)).map((channels) => client.unsubscribe(...channels)),
+      ]);
+    } catch (error) {
+      if (on === connection) drop(error);
+      throw error;
+    }
   }
 
-  async function restore(on: PushConnection): Promise<void> {
-    connection = on;
+  function down(reason: unknown): void {
+    connection += 1;
+    if (up) restored = Promise.withResolvers<void>();
+    up = false;
+    if (!closed) outages.away('subscriber', reason);
+  }
+
+  function drop(reason: unknown): void {
+    down(reason);
+    client.disconnect(true);
+  }
+
+  async function restore(): Promise<void> {
+    const on = connection;
     try {
-      await on.subscribe([ownChannel]);
+      await client.subscribe(ownChannel);
       // Until nothing was wanted, or given up, while the last commands were under way.
-      const subscribed = new Set<Topic>();
+      let subscribed: ReadonlySet<Topic> = new Set();
       for (;;) {
-        const missing = [...wanted.difference(subscribed)];
-        const surplus = [...subscribed.difference(wanted)];
-        if (missing.length + surplus.length === 0) break;
-        for (const topic of missing) subscribed.add(topic);
-        for (const topic of surplus) subscribed.delete(topic);
-        await Promise.all([on.subscribe(missing.map(channelOf)), on.unsubscribe(surplus.map(channelOf))]);
+        const [missing, surplus] = [wanted.difference(subscribed), subscribed.difference(wanted)];
+        if (missing.size + surplus.size === 0) break;
+        subscribed = new Set(wanted);
+        await change(missing, surplus);
       }
-    } catch {
-      // Lost: the next one is restored.
+    } catch (error) {
+      if (on === connection) drop(error);
       return;
     }
-    if (connection !== on) return;
+    if (on !== connection) return;
     up = true;
+    fault = undefined;
     unheard = 0;
+    outages.back('subscriber');
     restored.resolve();
     // The first time too, if somebody did not wait for it.
     if (everUp || wanted.size > 0) for (const handler of reconnectHandlers) handler();
@@ -147,29 +181,40 @@ export function createRedisSubscriber(
     for (const handler of handlers) handler(batch);
   }
 
-  function onMessage(channel: string, wire: string): void {
+  function onMessage(channelBytes: Buffer, wire: Buffer): void {
+    const channel = channelBytes.toString();
     if (channel === ownChannel) {
       unheard = 0;
       return;
     }
     // Only channels of the prefix are ever subscribed.
     const topic = channel.slice(prefix.length + 1) as Topic;
-    const notification = codec.decode(topic, wire) ?? { topic, head: unreadable, body: '' };
-    // The reader tells of all of one read before it returns, so a microtask comes after the last of them.
+    const notification = codec.decode(topic, wire.toString()) ?? { topic, head: unreadable, body: '' };
+    // ioredis tells of all of one read before it returns, so a microtask comes after the last of them.
     if (arrived.push(notification) === 1) queueMicrotask(handOver);
   }
 
   function beat(): void {
-    if (!up || !connection) return;
+    if (!up) return;
     if (unheard * times.heartbeatMs >= times.deafAfterMs) {
-      connection.drop(new Error('the subscriber does not hear itself'));
+      drop(new Error('the subscriber does not hear itself'));
       return;
     }
     unheard += 1;
-    connection.publish(ownChannel);
+    // Asked on this connection, too: one that owes no answer is never found to be silent.
+    void Promise.allSettled([client.ping(), commands.publish(ownChannel, '')]).then(([asked, said]) => {
+      // What could not be said is not unheard.
+      if (asked.status === 'fulfilled' && said.status === 'rejected') unheard = Math.max(0, unheard - 1);
+    });
   }
 
-  const endListening = link.listen({ up: restore, message: onMessage, down: onDown });
+  client.on('messageBuffer', onMessage);
+  client.on('ready', restore);
+  client.on('error', (error) => {
+    fault = error;
+  });
+  client.on('close', () => down(fault ?? new Error('the connection was closed')));
+  if (client.status === 'ready') void restore();
   const timer = setInterval(beat, times.heartbeatMs);
 
   return {
@@ -197,11 +242,19 @@ export function createRedisSubscriber(
       reconnectHandlers.push(handler);
     },
     ready: () => up,
+    becomeReady: (waitMs) =>
+      withDeadline(restored.promise, waitMs, () => new Error(`Redis was not ready within ${waitMs} ms`)),
     close() {
+      closed = true;
       clearInterval(timer);
-      endListening();
-      connection = undefined;
-      up = false;
+      down(undefined);
     },
   };
+}
+
+function chunks(channels: readonly string[]): string[][] {
+  const parts: string[][] = [];
+  for (let at = 0; at < channels.length; at += mostChannels)
+    parts.push(channels.slice(at, at + mostChannels));
+  return parts;
 }

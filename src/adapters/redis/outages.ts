@@ -2,7 +2,7 @@ import type { Logger } from '../../shared/log.ts';
 import { reasonOf } from '../../shared/loggable.ts';
 
 /** The connections of a process to Redis. */
-export type RedisRole = 'commands' | 'admission' | 'subscriber';
+export type RedisRole = 'commands' | 'subscriber';
 
 /** Says in the log when Redis goes and when it is back. */
 export interface RedisOutages {
@@ -12,7 +12,7 @@ export interface RedisOutages {
 }
 
 /** `WRONGPASS …`, `READONLY …`: what Redis itself says begins with a word in capitals. */
-const ownWord = /^(?:Redis: )?([A-Z]+) /;
+const ownWord = /^([A-Z]+) /;
 
 /**
  * One line for an outage, whichever connections it takes along, and one when all of them are back. What Redis itself says in

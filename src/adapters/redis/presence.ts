@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
 import { newId } from '../../shared/ids.ts';
 import type { Presence } from '../../shared/ports/presence.ts';
 import { createBreaker } from './breaker.ts';
+import type { RedisClient } from './client.ts';
 
 /** A gateway that dies is forgotten after this. */
 const presenceTtlMs = 25_000;
@@ -22,7 +22,11 @@ const mostUsers = 500;
  * seen. Every command touches one key. A life begins with this call, so each process makes its own; the api only reads.
  * @param client of role `commands`
  */
-export function createRedisPresence(client: Redis, prefix: string, { ttlMs = presenceTtlMs } = {}): Presence {
+export function createRedisPresence(
+  client: RedisClient,
+  prefix: string,
+  { ttlMs = presenceTtlMs } = {},
+): Presence {
   const life = newId();
   const gatewaysKey = `${prefix}:presence:gateways`;
   const socketsKey = (gateway: string) => `${prefix}:presence:sockets:${gateway}`;

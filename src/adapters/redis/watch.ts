@@ -1,8 +1,9 @@
-import type { Redis } from 'ioredis';
-import type { RedisConfig } from '../../shared/config.ts';
+import { Cluster } from 'ioredis';
+import { type RedisAddress, redisText } from '../../shared/config/redis-address.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { reasonOf } from '../../shared/loggable.ts';
 import { StartError } from '../../shared/start-error.ts';
+import { probeNode, type RedisClient } from './client.ts';
 import type { RedisOutages } from './outages.ts';
 import { askWhyCut, refusalOf } from './refusal.ts';
 
@@ -37,8 +38,8 @@ export function watchRedis({
   prefix,
   outages,
 }: {
-  client: Redis;
-  redis: RedisConfig;
+  client: RedisClient;
+  redis: RedisAddress;
   prefix: string;
   outages: RedisOutages;
 }): RedisWatch {
@@ -46,6 +47,7 @@ export function watchRedis({
   const first = Promise.withResolvers<void>();
   let up = false;
   let fault: unknown;
+  let sentinelFault: Error | undefined;
   let started = false;
   let closed = false;
   /** Counts them. */
@@ -54,13 +56,18 @@ export function watchRedis({
   let looking: number | undefined;
 
   async function doWhatIsNeeded(): Promise<void> {
-    // They travel together, and the first that fails says why: HELLO before Redis 6, MGET in a cluster.
+    // They travel together, and the first that fails says why: HELLO before Redis 6, MGET at a node of a cluster.
     await Promise.all([
       client.hello(3),
       client.set(key, '1', 'PX', keyMs),
-      client.mget(key, keyOfOtherSlot),
+      client instanceof Cluster ? assertWhole(client) : client.mget(key, keyOfOtherSlot),
       client.eval(publish, 0, key),
     ]);
+  }
+
+  function causeOf(error: unknown): unknown {
+    if (error instanceof Error && 'lastNodeError' in error) return error.lastNodeError ?? error;
+    return /^All sentinels /.test(reasonOf(error)) ? (sentinelFault ?? error) : error;
   }
 
   /** ioredis is not ready before Redis has loaded its data, and says nothing meanwhile. */
@@ -106,7 +113,11 @@ export function watchRedis({
     first.resolve();
   }
 
-  client.on('error', lost);
+  client.on('error', (error) => lost(causeOf(error)));
+  // Of one of several; that none is of use comes as an error, without a reason.
+  client.on('sentinelError', (error: Error) => {
+    sentinelFault = error;
+  });
   client.on('close', () => {
     connection += 1;
     // An error came before it, or none ever does: the server has ended the connection.
@@ -121,12 +132,12 @@ export function watchRedis({
       const late = () => new Error(`it has not answered within ${firstWithinMs / 1000} s`);
       await withDeadline(first.promise, firstWithinMs, late).catch(lost);
       if (!up && !closed) {
-        const reason = (isCut(fault) ? await askWhyCut(redis) : undefined) ?? reasonOf(fault);
-        const refusal = refusalOf(reason);
+        const why = await whyOf(fault, redis);
+        const refusal = refusalOf(why, redis);
         if (refusal !== undefined) {
-          throw new StartError(`Redis at ${redis.host}:${redis.port} can't be used: ${refusal}`);
+          throw new StartError(`Redis at ${redisText(redis)} can't be used: ${refusal}`);
         }
-        if (!up && !closed) outages.away('commands', new Error(reason));
+        if (!up && !closed) outages.away('commands', why);
       }
       started = true;
       return up;
@@ -140,7 +151,32 @@ export function watchRedis({
   };
 }
 
+/** What a client keeps to itself: why a node of a cluster can't be connected to, and what was said before the end. */
+async function whyOf(fault: unknown, redis: RedisAddress): Promise<unknown> {
+  const [node] = redis.nodes;
+  if (!node || redis.kind === 'sentinel') return fault;
+  const why = redis.kind === 'cluster' ? ((await probeNode(redis, node)) ?? fault) : fault;
+  const said = isCut(why, redis) ? await askWhyCut(node, redis.encrypted) : undefined;
+  return said === undefined ? why : new Error(said);
+}
+
+/** Part of a cluster may be gone, and the rest go on: each node is asked what it sees, and must be one of all that there are. */
+async function assertWhole(cluster: Cluster): Promise<void> {
+  const infos = await Promise.all(cluster.nodes('master').map((node) => node.cluster('INFO')));
+  for (const info of infos) {
+    const told = (name: string) => new RegExp(`^cluster_${name}:(\\w+)`, 'm').exec(String(info))?.[1];
+    const [served, nodes] = [Number(told('slots_ok')), Number(told('size'))];
+    if (served < allSlots || told('state') !== 'ok') {
+      throw new Error(`CLUSTERDOWN ${served} of ${allSlots} slots are served`);
+    }
+    if (infos.length < nodes) throw new Error(`CLUSTERDOWN ${infos.length} of ${nodes} nodes answer`);
+  }
+}
+const allSlots = 16_384;
+
 const closedByServer = 'the connection was closed';
-const isCut = (error: unknown): boolean =>
-  error instanceof Error &&
-  (error.message === closedByServer || ('code' in error && error.code === 'ECONNRESET'));
+function isCut(error: unknown, { encrypted }: RedisAddress): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? error.code : undefined;
+  return error.message === closedByServer || code === 'ECONNRESET' || (encrypted && code === 'ETIMEDOUT');
+}

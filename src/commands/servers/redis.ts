@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverEnvironment } from './environment.ts';
+import { freePort } from './ports.ts';
 import { answers } from './ready.ts';
 import { runServer, type Server, type ServerOptions } from './server.ts';
 
@@ -22,6 +23,8 @@ export async function startRedis(
   const { guard, folder, port, binary, kind } = options;
   await mkdir(folder, { recursive: true });
   const configuration = join(folder, 'redis.conf');
+  // By default 10,000 above its port, where systems put outgoing connections.
+  const bus = kind === 'cluster' ? ['--cluster-port', String(await freePort())] : [];
   // A Sentinel writes it.
   await writeFile(configuration, '');
   return runServer({
@@ -32,7 +35,7 @@ export async function startRedis(
     command: () => ({
       command: [
         ...[binary, configuration, '--bind', '127.0.0.1', '--port', String(port), '--dir', folder],
-        ...['--daemonize', 'no', ...redisArguments[kind]],
+        ...['--daemonize', 'no', ...redisArguments[kind], ...bus],
       ],
       cwd: folder,
       env: serverEnvironment(),

@@ -1,9 +1,17 @@
 import type { TlsFiles } from '../tls.ts';
+import {
+  AddressProblem,
+  credentialsOf,
+  decoded,
+  type GivenHost,
+  parseHosts,
+  type ServerNode,
+} from './server-address.ts';
 
 /** How RabbitMQ is reached, and as whom. */
 export interface BrokerAddress {
   /** Nodes of one cluster; each connect begins with another. */
-  hosts: readonly BrokerNode[];
+  hosts: readonly ServerNode[];
   encrypted: boolean;
   username: string;
   password: string;
@@ -21,54 +29,16 @@ export interface BrokerAddress {
   locale?: string;
 }
 
-export interface BrokerNode {
-  /** A name, an IPv4 or an IPv6 address, this without brackets. */
-  host: string;
-  port: number;
-}
-
-/** As it was written: perhaps without a port. */
-export type GivenHost = Pick<BrokerNode, 'host'> & { port: number | undefined };
-
 export type AuthMechanism = (typeof mechanisms)[number];
 
 const mechanisms = ['PLAIN', 'AMQPLAIN', 'EXTERNAL'] as const;
 
-/** What is wrong with an address, in words that go on after the variable's name. */
-export class AddressProblem extends Error {
-  override name = 'AddressProblem';
-}
-
 /**
- * One host or several, separated by commas: `rabbit`, `rabbit:5673`, `10.0.0.1`, `::1`, `[::1]:5672`, `fe80::1%eth0`.
+ * One host or several: `rabbit`, `rabbit:5673`.
  * @throws AddressProblem
  */
-export function parseBrokerHosts(value: string): GivenHost[] {
-  if (value.includes('://')) throw new AddressProblem('must be a host, not a URL: RABBITMQ_URI takes one');
-  const hosts = value.split(',').flatMap((part) => (part.trim() === '' ? [] : [hostOf(part.trim())]));
-  if (hosts.length === 0) throw new AddressProblem('must name a host');
-  return hosts;
-}
-
-function hostOf(text: string): GivenHost {
-  const bare = text.split(':').length > 2 && !text.startsWith('[');
-  const [, bracketed, plain, port] = bare
-    ? ['', text, undefined, undefined]
-    : (/^(?:\[([^\]]*)\]|([^:]*))(?::(\d*))?$/.exec(text) ?? []);
-  const host = bracketed ?? plain;
-  const isAddress = bracketed === undefined || /^[0-9a-f:.]+(?:%[\w.-]+)?$/i.test(bracketed);
-  if (!host || /[\s/@?#[\]%\\]/.test(plain ?? '') || !isAddress) {
-    throw new AddressProblem(`must be hosts like rabbit, 10.0.0.1:5672 or [::1]:5672, not ${text}`);
-  }
-  return { host, port: portOf(port) };
-}
-
-function portOf(text: string | undefined): number | undefined {
-  if (text === undefined || text === '') return undefined;
-  const port = Number(text);
-  if (port < 1 || port > 65_535) throw new AddressProblem(`has the port ${text}: it must be 1 to 65535`);
-  return port;
-}
+export const parseBrokerHosts = (value: string): GivenHost[] =>
+  parseHosts(value, { example: 'rabbit', port: 5672, urlVariable: 'RABBITMQ_URI' });
 
 /** The scheme, the user's part up to the last `@`, the hosts, the virtual host, the parameters. */
 const uriPattern = /^(amqps?):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
@@ -91,7 +61,7 @@ export function parseBrokerUri(value: string): BrokerAddress {
   return { hosts, ...rest };
 }
 
-function addressOf(uri: string): BrokerAddress & { hosts: BrokerNode[] } {
+function addressOf(uri: string): BrokerAddress & { hosts: ServerNode[] } {
   const [matched, scheme = '', userInfo, authority = '', path = '', query = ''] = uriPattern.exec(uri) ?? [];
   if (matched === undefined) throw notOne();
   const [username, password] = userInfo === undefined ? ['guest', 'guest'] : credentialsOf(userInfo);
@@ -127,27 +97,6 @@ function uriHosts(authority: string): GivenHost[] {
   } catch {
     throw notOne();
   }
-}
-
-function credentialsOf(userInfo: string): [string, string] {
-  if (/@.*,/.test(userInfo)) {
-    throw new AddressProblem(
-      'must name the user once, before the first host; an @ in a password is written %40',
-    );
-  }
-  const at = userInfo.indexOf(':');
-  return at < 0 ? [decoded(userInfo), ''] : [decoded(userInfo.slice(0, at)), decoded(userInfo.slice(at + 1))];
-}
-
-/** A `%` that begins no escape stands for itself. */
-function decoded(text: string): string {
-  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
-    try {
-      return decodeURIComponent(escapes);
-    } catch {
-      throw new AddressProblem('holds percent escapes that are no UTF-8');
-    }
-  });
 }
 
 type Parameters = Partial<Omit<BrokerAddress, 'hosts' | 'tls'>> & Pick<BrokerAddress, 'tls'>;
@@ -214,10 +163,6 @@ function mechanismOf(value: string): AuthMechanism {
   if (mechanism) return mechanism;
   throw new AddressProblem(`has auth_mechanism=${value}: it must be ${mechanisms.join(', ')}`);
 }
-
-/** As it is shown in lines of the log. */
-export const addressText = ({ host, port }: BrokerNode): string =>
-  `${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** Of a host that names none. */
 export const usualPort = (encrypted: boolean): number => (encrypted ? 5671 : 5672);

@@ -1,5 +1,6 @@
-import type { TlsFiles } from '../tls.ts';
-import { type BrokerAddress, type GivenHost, usualPort } from './broker-address.ts';
+import { type TlsFiles, tlsProblems } from '../tls.ts';
+import { type BrokerAddress, usualPort } from './broker-address.ts';
+import type { GivenHost } from './server-address.ts';
 
 /** What the environment says of the way to RabbitMQ, each variable by itself. */
 export interface BrokerVariables {
@@ -35,18 +36,13 @@ export function brokerAddressOf(env: BrokerVariables): BrokerAddress {
 
 /** What does not go together. */
 export function brokerProblems(env: BrokerVariables): string[] {
-  const { encrypted, mechanism, tls } = brokerAddressOf(env);
-  const problems: string[] = [];
-  if (!encrypted && (tls.ca ?? tls.cert ?? tls.key) !== undefined) {
-    problems.push(
-      env.RABBITMQ_URI
-        ? 'RABBITMQ_URI must begin with amqps:// where certificates are given'
-        : 'RABBITMQ_TLS is false, and certificates are given: set it to true, or unset them',
-    );
-  }
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    problems.push('RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY belong together: set both');
-  }
+  const address = brokerAddressOf(env);
+  const problems = tlsProblems(
+    'RABBITMQ_TLS',
+    address,
+    env.RABBITMQ_URI && 'RABBITMQ_URI must begin with amqps://',
+  );
+  const { mechanism, tls } = address;
   if (mechanism === 'EXTERNAL' && tls.cert === undefined) {
     problems.push(
       'RABBITMQ_URI asks for auth_mechanism=EXTERNAL: set RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY too',

@@ -1,6 +1,7 @@
 import { isCommonPassword } from '../common-passwords.ts';
 import type { BrokerAddress } from './broker-address.ts';
 import { type DatabaseSecrets, parseConnectionString } from './connection-string.ts';
+import type { RedisAddress } from './redis-address.ts';
 
 /**
  * What the environment says of the way to a server: enough to tell whether it could be anybody's. The drivers read the
@@ -47,7 +48,8 @@ const isKnown = (password: string): boolean =>
 export function defaultCredentials(access: ServerAccess): string | undefined {
   const { label, user, password, variable, openWithoutPassword } = access;
   if (password === undefined) {
-    return openWithoutPassword ? `${variable} is not set: ${label} lets in whoever reaches it` : undefined;
+    const isMissing = variable.endsWith('_PASSWORD') ? 'is not set' : 'has no password';
+    return openWithoutPassword ? `${variable} ${isMissing}: ${label} lets in whoever reaches it` : undefined;
   }
   if (!isKnown(password) && password !== user) return undefined;
   const who = user === undefined ? '' : ` of ${label}'s user ${user}`;
@@ -92,15 +94,29 @@ export function postgresAccess(url: string, secrets: DatabaseSecrets = {}): Serv
   };
 }
 
-export const redisAccess = (given: { host: string; password: string | undefined }): ServerAccess => ({
+export const redisAccess = (address: RedisAddress, variable: string): ServerAccess => ({
   server: 'redis',
   label: 'Redis',
-  hosts: [given.host],
+  // Where it is the Sentinels say.
+  hosts: address.kind === 'sentinel' ? [] : address.nodes.map(({ host }) => host),
+  user: address.username,
+  password: address.password,
+  // Where a certificate is given, the server asks for it.
+  openWithoutPassword: address.tls.cert === undefined,
+  variable,
+  encrypted: address.encrypted,
+});
+
+export const sentinelAccess = (address: RedisAddress): ServerAccess => ({
+  server: 'redis',
+  label: 'Redis Sentinel',
+  hosts: address.nodes.map(({ host }) => host),
   user: undefined,
-  password: given.password,
-  openWithoutPassword: true,
-  variable: 'REDIS_PASSWORD',
-  encrypted: false,
+  password: address.sentinelPassword,
+  // As usual: they keep nothing, and stand in a network of Redis's own.
+  openWithoutPassword: false,
+  variable: 'REDIS_SENTINEL_PASSWORD',
+  encrypted: address.encrypted,
 });
 
 export const rabbitMqAccess = (address: BrokerAddress, variable: string): ServerAccess => ({

@@ -1,6 +1,13 @@
 import { type BrokerVariables, brokerAddressOf } from './broker-environment.ts';
 import { ConnectionStringError, type DatabaseSecrets, parseConnectionString } from './connection-string.ts';
-import { postgresAccess, rabbitMqAccess, redisAccess, type ServerAccess } from './server-access.ts';
+import { type RedisVariables, redisAddressOf } from './redis-address.ts';
+import {
+  postgresAccess,
+  rabbitMqAccess,
+  redisAccess,
+  type ServerAccess,
+  sentinelAccess,
+} from './server-access.ts';
 
 /** What the environment says of the way to PostgreSQL. */
 interface DatabaseVariables {
@@ -11,27 +18,25 @@ interface DatabaseVariables {
   DATABASE_TLS_KEY?: string | undefined;
 }
 
-interface ServerVariables extends DatabaseVariables, BrokerVariables {
-  REDIS_HOST: string;
-  REDIS_PASSWORD?: string | undefined;
-}
-
-/** The ways to the three servers; to PostgreSQL none where it cannot be told, which is a problem of its own. */
-export function accessesOf(env: ServerVariables): ServerAccess[] {
-  return [
-    ...postgresAccessOf(env),
-    redisAccess({ host: env.REDIS_HOST, password: env.REDIS_PASSWORD }),
-    rabbitMqAccess(brokerAddressOf(env), env.RABBITMQ_URI ? 'RABBITMQ_URI' : 'RABBITMQ_PASSWORD'),
-  ];
-}
-
-function postgresAccessOf(env: DatabaseVariables): ServerAccess[] {
-  if (connectionProblem(env) !== undefined) return [];
+/** None where it cannot be told, which is a problem of its own. */
+export function postgresAccesses(env: DatabaseVariables): ServerAccess[] {
+  if (connectionProblems(env).length > 0) return [];
   const access = postgresAccess(env.DATABASE_URL, databaseSecretsOf(env));
   return [
     { ...access, variable: env.DATABASE_PASSWORD === undefined ? 'DATABASE_URL' : 'DATABASE_PASSWORD' },
   ];
 }
+
+/** To Redis, and to the Sentinels that say where it is. */
+export function redisAccesses(env: RedisVariables): ServerAccess[] {
+  const address = redisAddressOf(env);
+  const access = redisAccess(address, env.REDIS_URL ? 'REDIS_URL' : 'REDIS_PASSWORD');
+  return address.kind === 'sentinel' ? [access, sentinelAccess(address)] : [access];
+}
+
+export const rabbitMqAccesses = (env: BrokerVariables): ServerAccess[] => [
+  rabbitMqAccess(brokerAddressOf(env), env.RABBITMQ_URI ? 'RABBITMQ_URI' : 'RABBITMQ_PASSWORD'),
+];
 
 /** What stands beside the URL. `DATABASE_PASSWORD` needs no escapes, as in a URL. */
 export function databaseSecretsOf(env: DatabaseVariables) {
@@ -43,12 +48,12 @@ export function databaseSecretsOf(env: DatabaseVariables) {
 }
 
 /** Why PostgreSQL cannot be reached as the environment says. */
-export function connectionProblem(env: DatabaseVariables): string | undefined {
+export function connectionProblems(env: DatabaseVariables): string[] {
   try {
     parseConnectionString(env.DATABASE_URL, databaseSecretsOf(env));
-    return undefined;
+    return [];
   } catch (error) {
-    if (error instanceof ConnectionStringError) return `DATABASE_URL ${error.message}`;
+    if (error instanceof ConnectionStringError) return [`DATABASE_URL ${error.message}`];
     throw error;
   }
 }

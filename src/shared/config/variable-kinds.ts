@@ -1,6 +1,6 @@
 import ms from 'ms';
 import * as v from 'valibot';
-import { AddressProblem } from './broker-address.ts';
+import { AddressProblem } from './server-address.ts';
 
 /*
  * What a variable of the environment can be, each with what is said of one that is not. Bytes of a secret are all meant; around

@@ -23,16 +23,3 @@ export function membershipHint(chatId: string, userId: string, eventSequence: nu
     body: '',
   };
 }
-
-/**
- * To the chat's gateways: somebody came, left, or has another role, which goes as added too. Who takes part is never taken
- * from a hint: gateways read the change.
- */
-export function participantHint(
-  kind: 'participant.added' | 'participant.removed',
-  chatId: string,
-  userId: string,
-  eventSequence: number,
-): Notification {
-  return { topic: `chat:${chatId}`, head: { version: 1, kind, chatId, eventSequence, userId }, body: '' };
-}

@@ -1,10 +1,11 @@
+import type { Told } from '../changes/kind.ts';
+import { mostChangeBytes, mostChanges } from '../changes/limits.ts';
+import { readChanges } from '../changes/read-changes.ts';
+import { changeFor, concernedBy, tell } from '../changes/tell.ts';
 import type { Database } from '../db/database.ts';
-import { readChanges } from '../db/queries/changes.ts';
 import type { ChangesPage, ChatChange } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/presence/presence.ts';
-import { mostChangeBytes, mostChanges } from './change-limits.ts';
-import { changeFor, concernedBy, type ToldChange, toldChanges } from './change-payload.ts';
 
 export type GetChanges = (input: { chatId: string; userId: string; after: number }) => Promise<ChangesPage>;
 
@@ -34,8 +35,8 @@ export function createGetChanges({
       if (through > page.head) return resetTo(chatId, page.head);
 
       const online = await presence.online(concernedBy(page.rows));
-      for (const told of byNumber(toldChanges(page.rows))) {
-        const changes = told.map((one) => changeFor(userId, chatId, one, online));
+      for (const told of byNumber(tell(chatId, page.rows, online))) {
+        const changes = told.map((one) => changeFor(userId, one));
         bytes += Buffer.byteLength(JSON.stringify(changes));
         const full = bytes > mostChangeBytes || data.length + changes.length > mostChanges;
         if (full && data.length > 0) return { data, eventSequence: through };
@@ -53,5 +54,5 @@ const resetTo = (chatId: string, eventSequence: number): ChangesPage => ({
   eventSequence,
 });
 
-const byNumber = (told: readonly ToldChange[]): Iterable<ToldChange[]> =>
+const byNumber = (told: readonly Told[]): Iterable<Told[]> =>
   Map.groupBy(told, ({ eventSequence }) => eventSequence).values();

@@ -1,10 +1,11 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
+import { changeHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Facts } from '../shared/admission/admission.ts';
 import { ChatError } from '../shared/errors.ts';
-import { type Announce, membershipHint, participantHint } from './announce.ts';
+import { type Announce, membershipHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
@@ -45,9 +46,9 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
     await Promise.all([
       facts.revoke([participantFact(chatId, userId)]),
       announce([
-        participantHint('participant.removed', chatId, userId, number),
+        changeHint('chat.participant.removed', chatId, number),
         membershipHint(chatId, userId, number),
-        ...(heirId ? [participantHint('participant.added', chatId, heirId, number + 1)] : []),
+        ...(heirId ? [changeHint('chat.participant.added', chatId, number + 1)] : []),
       ]),
     ]);
   };

@@ -1,14 +1,14 @@
-import { changePayload, concernedBy, type ToldChange, toldChanges } from '../chat/change-payload.ts';
+import type { Told } from '../changes/kind.ts';
+import { type ChangesWanted, readChanges } from '../changes/read-changes.ts';
+import { concernedBy, tell } from '../changes/tell.ts';
 import type { Database } from '../db/database.ts';
-import type { ChangesWanted } from '../db/queries/changes.ts';
-import { readChanges } from '../db/queries/changes.ts';
 import type { Presence } from '../shared/presence/presence.ts';
 import { createBatcher } from './batch.ts';
 
 /** One durable change of a chat, as sockets are told of it; `body` is the JSON text of the event's payload. */
-export type Change =
-  | { kind: 'message'; eventSequence: number; senderId: string; body: string }
-  | { kind: 'participants'; eventSequence: number; userIds: string[]; present: boolean; body: string };
+export interface Change extends Omit<Told, 'payload'> {
+  body: string;
+}
 
 /** All changes in `(after, through]`, ascending; the chat's last number was `head`. */
 export interface Page {
@@ -48,7 +48,7 @@ export function createReadPage({ database, presence }: { database: Database; pre
     const byStart = new Map(
       distinct.map((start, at) => {
         const page = pages[at];
-        const changes = page && toldChanges(page.rows).map((told) => toChange(start.chatId, told, online));
+        const changes = page && tell(start.chatId, page.rows, online).map(toChange);
         return [start, page && changes && { ...start, through: page.through, head: page.head, changes }];
       }),
     );
@@ -77,11 +77,7 @@ function shareStarts(ofChat: readonly Wanted[], starts: Map<Wanted, ChangesWante
   }
 }
 
-function toChange(chatId: string, told: ToldChange, online: ReadonlySet<string>): Change {
-  const { eventSequence } = told;
-  const body = JSON.stringify(changePayload(chatId, told, online));
-  if (told.kind === 'message')
-    return { kind: 'message', eventSequence, senderId: told.message.senderId, body };
-  const userIds = told.participants.map(({ userId }) => userId);
-  return { kind: 'participants', eventSequence, userIds, present: told.present, body };
-}
+export const toChange = ({ payload, ...head }: Told): Change => ({ ...head, body: JSON.stringify(payload) });
+
+/** Messages and what is about them do not; what does is always read, and is in the chat as a member is shown it. */
+export const saysWhoTakesPart = ({ came, went }: Change): boolean => (came ?? went) !== undefined;

@@ -1,3 +1,4 @@
+import { eventFor } from '../changes/tell.ts';
 import type { ServerToClientEvents } from '../shared/contract.ts';
 import type { Change } from './change.ts';
 import type { Member } from './member.ts';
@@ -12,14 +13,9 @@ export function frameOf(event: keyof ServerToClientEvents, body: string): string
   return `42/chat,["${event}",${body}]`;
 }
 
-/** The change as this one socket is told of it: senders see their own messages as saved. */
-export function frameFor(member: Member, change: Change): string {
-  if (change.kind === 'participants') return frameOf(participantEvent(change.present), change.body);
-  return frameOf(change.senderId === member.userId ? 'chat.message.saved' : 'chat.message.new', change.body);
-}
-
-const participantEvent = (present: boolean) =>
-  present ? ('chat.participant.added' as const) : ('chat.participant.removed' as const);
+/** The change as this one socket is told of it. */
+export const frameFor = ({ userId }: Member, change: Change): string =>
+  frameOf(eventFor(userId, change), change.body);
 
 export interface FanOut {
   /** An empty room for a chat. */
@@ -48,31 +44,25 @@ export function createFanOut(deps: {
   return {
     room: (chatId) => new NativeRoom(`chat:${chatId}`, publish),
 
-    tell(room, change) {
-      if (change.kind === 'participants') {
-        const frame = frameOf(participantEvent(change.present), change.body);
-        if (room.isTopic) tellBig(room, frame, []);
-        else for (const member of room) member.send(frame);
-        return;
-      }
-      const { senderId, body } = change;
-      const frame = frameOf('chat.message.new', body);
+    tell(room, { event, actorId, actorEvent = event, body }) {
+      const frame = frameOf(event, body);
+      let ownFrame: string | undefined;
       if (room.isTopic) {
         const own: Member[] = [];
-        for (const member of socketsOf(senderId)) if (room.has(member)) own.push(member);
+        if (actorId !== undefined && actorEvent !== event)
+          for (const member of socketsOf(actorId)) if (room.has(member)) own.push(member);
         tellBig(room, frame, own);
         if (own.length === 0) return;
-        const saved = frameOf('chat.message.saved', body);
-        for (const member of own) member.send(saved);
+        ownFrame = frameOf(actorEvent, body);
+        for (const member of own) member.send(ownFrame);
         return;
       }
-      let saved: string | undefined;
       for (const member of room) {
-        if (member.userId !== senderId) {
+        if (member.userId !== actorId) {
           member.send(frame);
         } else {
-          saved ??= frameOf('chat.message.saved', body);
-          member.send(saved);
+          ownFrame ??= frameOf(actorEvent, body);
+          member.send(ownFrame);
         }
       }
     },

@@ -1,4 +1,4 @@
-import type { Change, Page, ReadPage } from './change.ts';
+import { type Change, type Page, type ReadPage, saysWhoTakesPart } from './change.ts';
 import { frameFor } from './fan-out.ts';
 import type { LocalChat } from './local-chat.ts';
 import type { Member } from './member.ts';
@@ -66,12 +66,11 @@ export function createJoinByReading(deps: {
 
     /** @returns false once the member has been told of its own removal */
     function tell(change: Change): boolean {
-      const leaves =
-        change.kind === 'participants' && !change.present && change.userIds.includes(member.userId);
+      const leaves = change.went?.includes(member.userId) === true;
       if (toIntroduce) {
         // Participants are in the introduction; messages are told after it, which takes a number just before the first.
         const inside = change.eventSequence <= toIntroduce.through;
-        if (inside && change.kind === 'participants' && !leaves) return true;
+        if (inside && saysWhoTakesPart(change) && !leaves) return true;
         introduce(inside && !leaves ? change.eventSequence - 1 : toIntroduce.through);
       }
       const frame = frameFor(member, change);

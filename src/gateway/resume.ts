@@ -1,12 +1,13 @@
-import { mostChangeBytes, mostChanges } from '../chat/change-limits.ts';
+import { mostChangeBytes, mostChanges } from '../changes/limits.ts';
+import { participant as participantKind } from '../changes/participant.ts';
 import type { Database } from '../db/database.ts';
 import type { Membership, Participation } from '../db/queries/memberships.ts';
 import { readParticipations } from '../db/queries/memberships.ts';
-import type { ParticipantEvent } from '../shared/contract.ts';
 import { createBatcher } from './batch.ts';
+import { toChange } from './change.ts';
 import type { ChatOf } from './chats.ts';
 import type { Cursors } from './cursors.ts';
-import { frameOf } from './fan-out.ts';
+import { frameFor, frameOf } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
 import type { Sequencer } from './sequencer.ts';
@@ -176,15 +177,11 @@ function tellLeft(
 
 function tellRemoval(
   member: Member,
-  { chatId, participant, changedEventSequence }: Participation,
+  { chatId, participant, changedEventSequence: eventSequence }: Participation,
   allowance: Allowance,
 ): void {
-  const event: ParticipantEvent = {
-    chatId,
-    participant: { ...participant, online: true },
-    eventSequence: changedEventSequence,
-  };
-  const frame = frameOf('chat.participant.removed', JSON.stringify(event));
+  const changed = { chatId, eventSequence, rows: [{ participant, present: false }] } as const;
+  const frame = frameFor(member, toChange(participantKind.tell(changed, new Set([participant.userId]))));
   const fits = allowance.takeEvents(1) && allowance.takeBytes(frame);
   member.send(fits ? frame : resetFrame({ chatId }));
 }

@@ -1,7 +1,7 @@
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber, Topic } from '../shared/notifications/notifications.ts';
-import type { Change, Page, ReadPage } from './change.ts';
+import { type Change, type Page, type ReadPage, saysWhoTakesPart } from './change.ts';
 import type { FanOut } from './fan-out.ts';
 import { createJoinByReading, type JoinOptions, keepInTail } from './join-by-reading.ts';
 import type { LocalChat } from './local-chat.ts';
@@ -30,7 +30,7 @@ export interface Sequencer {
    */
   join(member: Member, chatId: string, from: number, options?: JoinOptions): Promise<void>;
   leave(member: Member, chatId: string): void;
-  /** A message as announced: delivered if it is the next one. */
+  /** A change as announced: delivered if it is the next one. */
   offer(chatId: string, change: Change): void;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
@@ -106,14 +106,9 @@ export function createSequencer(deps: {
     fanOut.tell(chat.room, change);
     chat.delivered = change.eventSequence;
     if (chat.joining > 0) keepInTail(chat, change);
-    if (change.kind !== 'participants') return;
-    if (change.present) {
-      for (const userId of change.userIds) onAdded(userId, chat.id);
-      return;
-    }
-    for (const member of [...chat.room]) {
-      if (change.userIds.includes(member.userId)) leave(member, chat.id);
-    }
+    const { came, went } = change;
+    if (came) for (const userId of came) onAdded(userId, chat.id);
+    if (went) for (const member of [...chat.room]) if (went.includes(member.userId)) leave(member, chat.id);
   }
 
   function setFirst(chat: LocalChat, eventSequence: number): void {
@@ -185,7 +180,7 @@ export function createSequencer(deps: {
         // A hint for what PostgreSQL does not have is forged, or from a database that was restored: it is not obeyed.
         const told = page ? take(chat, page, after) : [];
         rows += told.length;
-        messages += told.filter(({ kind }) => kind === 'message').length;
+        messages += told.filter((change) => !saysWhoTakesPart(change)).length;
       } catch (error) {
         chat.hinted = Math.max(chat.hinted, wanted);
         if (failures === 0) log.warn({ err: error, chatId: chat.id }, 'reading a gap failed; trying again');

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { readChanges } from '../../src/changes/read-changes.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { readChanges } from '../../src/db/queries/changes.ts';
 import { readHistory, readMessage } from '../../src/db/queries/history.ts';
 import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';

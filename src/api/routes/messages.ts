@@ -4,6 +4,7 @@ import type { GetMessage } from '../../chat/get-message.ts';
 import { participantFact } from '../../chat/participant-fact.ts';
 import type { SendMessage } from '../../chat/send-message.ts';
 import { uuidPattern } from '../../shared/ids.ts';
+import { messageSchema } from '../../shared/schemas.ts';
 import type { ApiEnv } from '../env.ts';
 import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
@@ -15,7 +16,6 @@ import {
   historyQuery,
   messagePageSchema,
   messageParams,
-  messageSchema,
   sendBody,
 } from '../schemas/messages.ts';
 import { jsonBody, params, query } from '../validate.ts';

@@ -8,11 +8,9 @@ export interface NotificationCodec {
 }
 
 const kinds: ReadonlySet<string> = new Set<NotificationHead['kind']>([
-  'message',
-  'participant.added',
-  'participant.removed',
+  'change',
+  'passing',
   'membership',
-  'message.failed',
   'session.revoked',
 ]);
 
@@ -39,8 +37,24 @@ export function createNotificationCodec(key: string): NotificationCodec {
       const text = wire.slice(0, textEnd);
       const body = wire.slice(headEnd + 1);
       if (wire.slice(textEnd + 1, headEnd) !== sign(topic, text, body)) return undefined;
-      const head: NotificationHead = JSON.parse(text);
+      const head = ofFormer(JSON.parse(text));
       return head.version === 1 && kinds.has(head.kind) ? { topic, head, body } : undefined;
     },
   };
+}
+
+type Former =
+  | { kind: 'message'; chatId: string; eventSequence: number; senderId: string }
+  | { kind: 'message.failed' };
+
+/** What processes of before events had their names here announced; what else they did says enough as `unknown`. */
+function ofFormer(head: NotificationHead | Former): NotificationHead {
+  if (head.kind === 'message') {
+    const { chatId, eventSequence, senderId: actorId } = head;
+    const names = { event: 'chat.message.new', actorEvent: 'chat.message.saved' } as const;
+    return { version: 1, kind: 'change', chatId, eventSequence, actorId, ...names };
+  }
+  return head.kind === 'message.failed'
+    ? { version: 1, kind: 'passing', event: 'chat.message.failed' }
+    : head;
 }

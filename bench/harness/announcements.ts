@@ -72,7 +72,7 @@ export function createAnnouncements(
     for (let at = 0; at < count; at += rowsAtOnce) await store(messages.slice(at, at + rowsAtOnce));
     return messages.map(({ body }) => {
       const { chatId, eventSequence, message }: MessageEvent = JSON.parse(body);
-      const told = newMessage.tell({ chatId, eventSequence, rows: [message] }, new Set());
+      const told = newMessage.tell({ chatId, eventSequence }, [message]);
       const notification = changeNotification(told);
       return { topic: notification.topic, wire: flat(codec.encode(notification)) };
     });

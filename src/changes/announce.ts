@@ -1,21 +1,36 @@
-import type { ChangeEvents } from '../shared/contract.ts';
-import type { Notification } from '../shared/notifications/notifications.ts';
-import type { Told } from './kind.ts';
+import type { Logger } from '../shared/log.ts';
+import type { ChangeHead, Notification, Notifier } from '../shared/notifications/notifications.ts';
+import type { Told } from './told.ts';
 
-/** To the chat's gateways: this was committed. */
-export const changeNotification = ({ payload, came, went, ...head }: Told): Notification => ({
+/** Tells the gateways what was committed; never rejects. */
+export type Announce = (notifications: readonly Notification[]) => Promise<void>;
+
+/** What is lost here the gateways find by themselves: a failure is logged, and the request has succeeded all the same. */
+export function createAnnounce(notifier: Notifier, log: Logger): Announce {
+  return async (notifications) => {
+    try {
+      await notifier.publish(notifications);
+    } catch (error) {
+      log.warn({ err: error, notifications: notifications.length }, 'committed, but not announced');
+    }
+  };
+}
+
+/** To the chat's gateways. Without a payload: there is something to read up to this number. */
+export const changeNotification = ({
+  payload,
+  came,
+  went,
+  ...head
+}: ChangeHead & Partial<Told>): Notification => ({
   topic: `chat:${head.chatId}`,
   head: { version: 1, kind: 'change', ...head },
-  body: JSON.stringify(payload),
+  body: payload === undefined ? '' : JSON.stringify(payload),
 });
 
-/** To the chat's gateways: there is something to read up to this number. */
-export const changeHint = (
-  event: keyof ChangeEvents,
-  chatId: string,
-  eventSequence: number,
-): Notification => ({
-  topic: `chat:${chatId}`,
-  head: { version: 1, kind: 'change', chatId, eventSequence, event },
+/** To a user's gateways: look at the membership of this chat again. */
+export const membershipHint = (chatId: string, userId: string, eventSequence: number): Notification => ({
+  topic: `user:${userId}`,
+  head: { version: 1, kind: 'membership', chatId, eventSequence, userId },
   body: '',
 });

@@ -1,25 +1,9 @@
 import type * as v from 'valibot';
-import type { ChangeHead } from '../shared/notifications/notifications.ts';
-
-/** One durable change of a chat, ready to be told to anybody in it. */
-export interface Told<Payload = unknown> extends ChangeHead {
-  payload: Payload;
-  /** Of a change that says who takes part: who does from here on, or goes on in another role. */
-  came?: readonly string[];
-  /** Who does not any longer: nothing that is numbered after this reaches them. */
-  went?: readonly string[];
-}
-
-/** Rows of one number. */
-export interface ChangedRows<Row> {
-  chatId: string;
-  eventSequence: number;
-  rows: readonly [Row, ...Row[]];
-}
+import type { Told } from './told.ts';
 
 /**
- * A kind of durable change: all that the program knows of it. Its verb writes the rows under the chat's lock, with a number
- * of the chat's, and then says so by `announce.ts`.
+ * A kind of durable change: all that the program knows of it. Its verb writes rows under the chat's lock, with a number of the
+ * chat's, and announces what it committed.
  */
 export interface ChangeKind<Payload = unknown, Row = unknown> {
   readonly payload: v.GenericSchema<Payload>;
@@ -30,9 +14,16 @@ export interface ChangeKind<Payload = unknown, Row = unknown> {
    * `w.after`, so many as `$3` says, and all of the last one's number. See `read-changes.ts`.
    */
   readonly rows: string;
-  /** Whether two rows of one number are told by one event; each has its own where it is not given. */
-  together?(one: Row, other: Row): boolean;
+  /** Whether rows of one number are told by one event. */
+  readonly together?: boolean;
   /** Of whom the payload says whether they are online. */
   userOf?(row: Row): string;
-  tell(changed: ChangedRows<Row>, online: ReadonlySet<string>): Told<Payload>;
+  tell(
+    of: { chatId: string; eventSequence: number },
+    rows: readonly [Row, ...Row[]],
+    online: ReadonlySet<string>,
+  ): Told<Payload>;
 }
+
+/** By the events' names. */
+export type ChangeKinds = Readonly<Record<string, ChangeKind>>;

@@ -1,5 +1,5 @@
 import type { ChangeEvents } from '../shared/contract.ts';
-import type { ChangeKind } from './kind.ts';
+import type { ChangeKind, ChangeKinds } from './kind.ts';
 import { newMessage } from './new-message.ts';
 import { participant } from './participant.ts';
 
@@ -11,6 +11,5 @@ export const kinds: { readonly [Event in keyof ChangeEvents]: ChangeKind<ChangeE
   'chat.participant.removed': participant,
 };
 
-/** Whether a signed notification says what the event says. Of an event that a newer version has made it does. */
-export const isBelieved = (event: string): boolean =>
-  (kinds as Readonly<Record<string, ChangeKind>>)[event]?.believed !== false;
+/** Of an event that only a newer version knows it is. */
+export const isBelieved = (event: string): boolean => (kinds as ChangeKinds)[event]?.believed !== false;

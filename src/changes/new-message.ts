@@ -18,14 +18,14 @@ ORDER BY m.sequence
 LIMIT $3::int`;
 
 /** Senders see their own messages as saved. */
-export const newMessage: ChangeKind<MessageEvent, Message> = {
+export const newMessage = {
   payload: v.pipe(
     v.object({ chatId: id, message: messageSchema, eventSequence: counter }),
     v.metadata({ ref: 'MessageEvent' }),
   ),
   believed: true,
   rows,
-  tell: ({ chatId, eventSequence, rows: [message] }) => ({
+  tell: ({ chatId, eventSequence }, [message]) => ({
     chatId,
     eventSequence,
     event: 'chat.message.new',
@@ -34,4 +34,4 @@ export const newMessage: ChangeKind<MessageEvent, Message> = {
     sequence: message.sequence,
     payload: { chatId, message, eventSequence },
   }),
-};
+} satisfies ChangeKind<MessageEvent, Message>;

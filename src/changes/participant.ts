@@ -32,19 +32,18 @@ export const participant: ChangeKind<ParticipantEvent, Row> = {
   ),
   believed: false,
   rows,
-  together: (one, other) => one.present === other.present,
+  together: true,
   userOf: (row) => row.participant.userId,
-  tell({ chatId, eventSequence, rows: changed }, online) {
-    const shown = ({ participant: stored }: Row) => ({ ...stored, online: online.has(stored.userId) });
-    const [first] = changed;
+  tell({ chatId, eventSequence }, changed, online) {
+    const userIds = changed.map((row) => row.participant.userId);
+    const shown = ({ participant }: Row) => ({ ...participant, online: online.has(participant.userId) });
     const payload = {
       chatId,
-      participant: shown(first),
+      participant: shown(changed[0]),
       ...(changed.length > 1 ? { participants: changed.map(shown) } : {}),
       eventSequence,
     };
-    const userIds = changed.map((row) => row.participant.userId);
-    return first.present
+    return changed[0].present
       ? { chatId, eventSequence, event: 'chat.participant.added', came: userIds, payload }
       : { chatId, eventSequence, event: 'chat.participant.removed', went: userIds, payload };
   },

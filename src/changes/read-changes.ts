@@ -1,24 +1,17 @@
 import type { Database } from '../db/database.ts';
-import type { ChangeKind } from './kind.ts';
-import { kinds } from './kinds.ts';
-
-/** A row of a chat as it is now, under the number of its last change. */
-export interface ChangedRow {
-  kind: ChangeKind;
-  eventSequence: number;
-  row: unknown;
-}
+import type { Presence } from '../shared/presence/presence.ts';
+import type { ChangeKinds } from './kind.ts';
+import type { Told } from './told.ts';
 
 export interface ChangesPage {
-  chatId: string;
   /** Exclusive: where the page begins. */
   after: number;
   /** Inclusive: all rows changed in `(after, through]` are here. */
   through: number;
   /** The chat's last number in the same snapshot; beyond `through` there is a further page. */
   head: number;
-  /** Ascending by `eventSequence`. */
-  rows: ChangedRow[];
+  /** Of the rows as they are now, under the numbers of their last changes, ascending. */
+  changes: Told[];
 }
 
 export interface ChangesWanted {
@@ -33,7 +26,6 @@ export interface ChangesWanted {
  * @returns in the order of `wanted`; undefined for a chat that is not there, or not for the reader
  */
 export type ReadChanges = (
-  database: Database,
   wanted: readonly ChangesWanted[],
   limit: number,
   reader?: string,
@@ -45,7 +37,7 @@ export type ReadChanges = (
  * become a scan of all chats, or of all chats of the reader, in a plan that was made while there were few.
  */
 const changesSql = (
-  rowsOfKinds: readonly string[],
+  sqlOfKinds: readonly string[],
   where: string,
 ) => `SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
 FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, after)
@@ -54,7 +46,7 @@ CROSS JOIN LATERAL (
 ) c
 LEFT JOIN LATERAL (
   SELECT * FROM (
-    ${rowsOfKinds.map((rows, at) => `(SELECT ${at} AS kind, x."eventSequence", x.row FROM (${rows}) x)`).join(' UNION ALL ')}
+    ${sqlOfKinds.map((rows, at) => `(SELECT ${at} AS kind, x."eventSequence", x.row FROM (${rows}) x)`).join(' UNION ALL ')}
   ) any_kind
   ORDER BY "eventSequence"
   FETCH FIRST ($3::int) ROWS WITH TIES
@@ -70,42 +62,47 @@ interface Row {
   chatId: string;
   after: number;
   head: number;
-  /** These three are null for a chat without changes after the number. */
+  /** Null, as what follows, for a chat without changes after the number. */
   kind: number | null;
-  eventSequence: number | null;
+  eventSequence: number;
   row: unknown;
 }
 
-/** @param ofEvents the table of kinds: each is read once, however many names it has */
-export function createReadChanges(ofEvents: Readonly<Record<string, ChangeKind>>): ReadChanges {
-  const all = [...new Set(Object.values(ofEvents))];
-  const rowsOfKinds = all.map(({ rows }) => rows);
-  const forAll = changesSql(rowsOfKinds, '');
-  const forReader = changesSql(rowsOfKinds, readerTakesPart);
+export function createReadChanges(
+  ofEvents: ChangeKinds,
+  { database, presence }: { database: Database; presence: Presence },
+): ReadChanges {
+  const kinds = [...new Set(Object.values(ofEvents))];
+  const sqlOfKinds = kinds.map(({ rows }) => rows);
+  const forAll = changesSql(sqlOfKinds, '');
+  const forReader = changesSql(sqlOfKinds, readerTakesPart);
+  const kindOf = (row: Row) => kinds[row.kind ?? -1];
 
-  return async (database, wanted, limit, reader) => {
+  function tell(rows: readonly Row[], online: ReadonlySet<string>): Told[] {
+    const togetherOrNot = (row: Row) => (kindOf(row)?.together ? `${row.kind} ${row.eventSequence}` : row);
+    return [...Map.groupBy(rows, togetherOrNot).values()].flatMap(([first, ...others]) => {
+      const kind = first && kindOf(first);
+      return kind ? kind.tell(first, [first.row, ...others.map(({ row }) => row)], online) : [];
+    });
+  }
+
+  return async (wanted, limit, reader) => {
     const chatIds = wanted.map(({ chatId }) => chatId);
     const afters = wanted.map(({ after }) => after);
     const rows =
       reader === undefined
         ? await database.query<Row>(forAll, [chatIds, afters, limit])
         : await database.query<Row>(forReader, [chatIds, afters, limit, reader]);
-    const pages = new Map<string, ChangesPage>();
-    for (const { chatId, after, head, eventSequence, row, ...changed } of rows) {
-      const key = `${chatId} ${after}`;
-      let page = pages.get(key);
-      if (!page) {
-        page = { chatId, after, through: head, head, rows: [] };
-        pages.set(key, page);
-      }
-      const kind = all[changed.kind ?? -1];
-      if (kind && eventSequence !== null) page.rows.push({ kind, eventSequence, row });
-    }
-    for (const page of pages.values()) {
-      if (page.rows.length >= limit) page.through = page.rows.at(-1)?.eventSequence ?? page.head;
-    }
-    return wanted.map(({ chatId, after }) => pages.get(`${chatId} ${after}`));
+    const online = await presence.online([
+      ...new Set(rows.flatMap((row) => kindOf(row)?.userOf?.(row.row) ?? [])),
+    ]);
+    const pages = Map.groupBy(rows, ({ chatId, after }) => `${chatId} ${after}`);
+    return wanted.map(({ chatId, after }) => {
+      const page = pages.get(`${chatId} ${after}`);
+      const last = page?.at(-1);
+      if (!page || !last) return undefined;
+      const through = page.length >= limit && last.kind !== null ? last.eventSequence : last.head;
+      return { after, through, head: last.head, changes: tell(page, online) };
+    });
   };
 }
-
-export const readChanges = createReadChanges(kinds);

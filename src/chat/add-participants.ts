@@ -1,5 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import { changeHint } from '../changes/announce.ts';
+import { type Announce, changeNotification, membershipHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
 import { chatParticipants, users } from '../db/schema.ts';
@@ -8,7 +8,6 @@ import type { Facts } from '../shared/admission/admission.ts';
 import type { Participant } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/presence/presence.ts';
-import { type Announce, membershipHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
 import { participantFact } from './participant-fact.ts';
@@ -67,7 +66,9 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
     });
 
     const added = [
-      ...[...new Set(numbers.values())].map((number) => changeHint('chat.participant.added', chatId, number)),
+      ...[...new Set(numbers.values())].map((eventSequence) =>
+        changeNotification({ chatId, eventSequence, event: 'chat.participant.added' }),
+      ),
       ...[...numbers].map(([userId, number]) => membershipHint(chatId, userId, number)),
     ];
     const [participants] = await Promise.all([

@@ -1,11 +1,10 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
-import { changeHint } from '../changes/announce.ts';
+import { type Announce, changeNotification, membershipHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Facts } from '../shared/admission/admission.ts';
 import { ChatError } from '../shared/errors.ts';
-import { type Announce, membershipHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
@@ -46,9 +45,11 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
     await Promise.all([
       facts.revoke([participantFact(chatId, userId)]),
       announce([
-        changeHint('chat.participant.removed', chatId, number),
+        changeNotification({ chatId, eventSequence: number, event: 'chat.participant.removed' }),
         membershipHint(chatId, userId, number),
-        ...(heirId ? [changeHint('chat.participant.added', chatId, number + 1)] : []),
+        ...(heirId
+          ? [changeNotification({ chatId, eventSequence: number + 1, event: 'chat.participant.added' })]
+          : []),
       ]),
     ]);
   };

@@ -1,4 +1,4 @@
-import { eventFor } from '../changes/tell.ts';
+import { eventFor } from '../changes/told.ts';
 import type { ServerToClientEvents } from '../shared/contract.ts';
 import type { Change } from './change.ts';
 import type { Member } from './member.ts';
@@ -35,36 +35,27 @@ export function createFanOut(deps: {
 }): FanOut {
   const { publish, socketsOf } = deps;
 
-  /** @param leftOut members of the room */
-  function tellBig(room: NativeRoom<Member>, frame: string, leftOut: readonly Member[]): void {
-    for (const member of room.others) if (!leftOut.includes(member)) member.send(frame);
-    room.publish(frame, leftOut);
-  }
-
   return {
     room: (chatId) => new NativeRoom(`chat:${chatId}`, publish),
 
     tell(room, { event, actorId, actorEvent = event, body }) {
       const frame = frameOf(event, body);
-      let ownFrame: string | undefined;
+      /** The actor's sockets in the room, where they are told by another name. */
+      const own: Member[] = [];
       if (room.isTopic) {
-        const own: Member[] = [];
         if (actorId !== undefined && actorEvent !== event)
           for (const member of socketsOf(actorId)) if (room.has(member)) own.push(member);
-        tellBig(room, frame, own);
-        if (own.length === 0) return;
-        ownFrame = frameOf(actorEvent, body);
-        for (const member of own) member.send(ownFrame);
-        return;
-      }
-      for (const member of room) {
-        if (member.userId !== actorId) {
-          member.send(frame);
-        } else {
-          ownFrame ??= frameOf(actorEvent, body);
-          member.send(ownFrame);
+        for (const member of room.others) if (!own.includes(member)) member.send(frame);
+        room.publish(frame, own);
+      } else {
+        for (const member of room) {
+          if (member.userId === actorId) own.push(member);
+          else member.send(frame);
         }
       }
+      if (own.length === 0) return;
+      const ownFrame = frameOf(actorEvent, body);
+      for (const member of own) member.send(ownFrame);
     },
   };
 }

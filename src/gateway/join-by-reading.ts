@@ -1,4 +1,5 @@
-import { type Change, type Page, type ReadPage, saysWhoTakesPart } from './change.ts';
+import { isBelieved } from '../changes/kinds.ts';
+import type { Change, Page, ReadPage } from './change.ts';
 import { frameFor } from './fan-out.ts';
 import type { LocalChat } from './local-chat.ts';
 import type { Member } from './member.ts';
@@ -70,7 +71,7 @@ export function createJoinByReading(deps: {
       if (toIntroduce) {
         // Participants are in the introduction; messages are told after it, which takes a number just before the first.
         const inside = change.eventSequence <= toIntroduce.through;
-        if (inside && saysWhoTakesPart(change) && !leaves) return true;
+        if (inside && !isBelieved(change.event) && !leaves) return true;
         introduce(inside && !leaves ? change.eventSequence - 1 : toIntroduce.through);
       }
       const frame = frameFor(member, change);

@@ -5,9 +5,9 @@ import type { Membership, Participation } from '../db/queries/memberships.ts';
 import { readParticipations } from '../db/queries/memberships.ts';
 import { createBatcher } from './batch.ts';
 import { toChange } from './change.ts';
-import type { ChatOf } from './chats.ts';
+import { type ChatOf, createdFrame } from './chats.ts';
 import type { Cursors } from './cursors.ts';
-import { frameFor, frameOf } from './fan-out.ts';
+import { frameFor } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
 import type { Sequencer } from './sequencer.ts';
@@ -103,7 +103,7 @@ export function createResume(deps: { database: Database; sequencer: Sequencer; c
         const chat = await chatOf({ chatId, userId: member.userId });
         if (member.closed || !member.chats.has(chatId)) return;
         if (!chat) return sequencer.leave(member, chatId);
-        const frame = frameOf('chat.created', JSON.stringify({ chat }));
+        const frame = createdFrame(chat)(chat.eventSequence);
         if (allowance.takeBytes(frame)) member.send(frame);
         else resetList();
         await enter(member, chatId, chat.eventSequence);
@@ -180,8 +180,9 @@ function tellRemoval(
   { chatId, participant, changedEventSequence: eventSequence }: Participation,
   allowance: Allowance,
 ): void {
-  const changed = { chatId, eventSequence, rows: [{ participant, present: false }] } as const;
-  const frame = frameFor(member, toChange(participantKind.tell(changed, new Set([participant.userId]))));
+  const online = new Set([participant.userId]);
+  const told = participantKind.tell({ chatId, eventSequence }, [{ participant, present: false }], online);
+  const frame = frameFor(member, toChange(told));
   const fits = allowance.takeEvents(1) && allowance.takeBytes(frame);
   member.send(fits ? frame : resetFrame({ chatId }));
 }

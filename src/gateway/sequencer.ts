@@ -1,7 +1,8 @@
+import { isBelieved } from '../changes/kinds.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber, Topic } from '../shared/notifications/notifications.ts';
-import { type Change, type Page, type ReadPage, saysWhoTakesPart } from './change.ts';
+import type { Change, Page, ReadPage } from './change.ts';
 import type { FanOut } from './fan-out.ts';
 import { createJoinByReading, type JoinOptions, keepInTail } from './join-by-reading.ts';
 import type { LocalChat } from './local-chat.ts';
@@ -180,7 +181,7 @@ export function createSequencer(deps: {
         // A hint for what PostgreSQL does not have is forged, or from a database that was restored: it is not obeyed.
         const told = page ? take(chat, page, after) : [];
         rows += told.length;
-        messages += told.filter((change) => !saysWhoTakesPart(change)).length;
+        messages += told.filter(({ event }) => isBelieved(event)).length;
       } catch (error) {
         chat.hinted = Math.max(chat.hinted, wanted);
         if (failures === 0) log.warn({ err: error, chatId: chat.id }, 'reading a gap failed; trying again');

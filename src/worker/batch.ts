@@ -193,11 +193,8 @@ function messageNotification(
     sentAt,
     clientMessageId,
   };
-  return changeNotification(newMessage.tell({ chatId, eventSequence, rows: [message] }, nobody));
+  return changeNotification(newMessage.tell({ chatId, eventSequence }, [message]));
 }
-
-/** No message says who is online. */
-const nobody: ReadonlySet<string> = new Set();
 
 function failedNotification(key: SendKey, code: ErrorCode): Notification {
   const { chatId, clientMessageId, brokerMessageId, senderId } = key;

@@ -1,9 +1,8 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
-import { changeNotification } from '../../src/changes/announce.ts';
+import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
 import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
-import { createAnnounce } from '../../src/chat/announce.ts';
 import { createCreateChat } from '../../src/chat/create-chat.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
@@ -163,7 +162,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
         sentAt,
         clientMessageId,
       };
-      const told = newMessage.tell({ chatId, eventSequence, rows: [message] }, new Set());
+      const told = newMessage.tell({ chatId, eventSequence }, [message]);
       const notification = changeNotification(told);
       if (!silent) await notifier.publish([notification]);
       return { notification, eventSequence };

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { ChangeKind } from '../../changes/kind.ts';
+import type { ChangeKinds } from '../../changes/kind.ts';
 import { kinds } from '../../changes/kinds.ts';
 import type { SyncResetEvent } from '../../shared/contract.ts';
 import { counter, id } from '../../shared/schemas.ts';
@@ -19,8 +19,7 @@ const syncResetEvent: v.GenericSchema<SyncResetEvent> = v.pipe(
   v.metadata({ ref: 'SyncResetEvent' }),
 );
 
-/** @param ofEvents the table of kinds: each is an entry with all of its names */
-export function changesPage(ofEvents: Readonly<Record<string, ChangeKind>>): v.GenericSchema {
+export function changesPage(ofEvents: ChangeKinds): v.GenericSchema {
   const byKind = Map.groupBy(Object.entries(ofEvents), ([, kind]) => kind);
   const changeSchema = v.union([
     ...[...byKind].map(([{ payload }, named]) =>

@@ -93,9 +93,8 @@ export function createReadChanges(
       reader === undefined
         ? await database.query<Row>(forAll, [chatIds, afters, limit])
         : await database.query<Row>(forReader, [chatIds, afters, limit, reader]);
-    const online = await presence.online([
-      ...new Set(rows.flatMap((row) => kindOf(row)?.userOf?.(row.row) ?? [])),
-    ]);
+    const concerned = new Set(rows.flatMap((row) => kindOf(row)?.userOf?.(row.row) ?? []));
+    const online = await presence.online([...concerned]);
     const pages = Map.groupBy(rows, ({ chatId, after }) => `${chatId} ${after}`);
     return wanted.map(({ chatId, after }) => {
       const page = pages.get(`${chatId} ${after}`);

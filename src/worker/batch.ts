@@ -177,13 +177,11 @@ function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
 }
 
 function messageNotification(
-  envelope: SendEnvelope,
-  row: { sequence: number; eventSequence: number; sentAt: string },
+  { brokerMessageId: id, chatId, senderId, content, clientMessageId }: SendEnvelope,
+  { sequence, eventSequence, sentAt }: { sequence: number; eventSequence: number; sentAt: string },
 ): Notification {
-  const { chatId, senderId, content, clientMessageId } = envelope;
-  const { sequence, eventSequence, sentAt } = row;
   const message: Message = {
-    id: envelope.brokerMessageId,
+    id,
     chatId,
     senderId,
     content,

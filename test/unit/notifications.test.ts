@@ -79,11 +79,11 @@ test('what processes of the version before announced is read: a new message, and
   const former = (topic: Topic, head: object) =>
     decode(topic, encode({ topic, head: head as never, body: '{}' }));
   const names = { chatId: 'c1', eventSequence: 7 };
-  expect(former('chat:c1', { version: 1, kind: 'message', ...names, senderId: 'u1' })?.head).toEqual({
+  expect(former('chat:c1', { version: 1, kind: 'message', ...names, senderId: 'u1' })?.head).toMatchObject({
     ...{ version: 1, kind: 'change', ...names, event: 'chat.message.new' },
     ...{ actorId: 'u1', actorEvent: 'chat.message.saved' },
   });
-  expect(former('user:u1', { version: 1, kind: 'message.failed', userId: 'u1' })?.head).toEqual({
+  expect(former('user:u1', { version: 1, kind: 'message.failed', userId: 'u1' })?.head).toMatchObject({
     ...{ version: 1, kind: 'passing', event: 'chat.message.failed' },
   });
   // Who takes part is read in any case.

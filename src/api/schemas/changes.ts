@@ -21,14 +21,12 @@ const syncResetEvent: v.GenericSchema<SyncResetEvent> = v.pipe(
 
 export function changesPage(ofEvents: ChangeKinds): v.GenericSchema {
   const byKind = Map.groupBy(Object.entries(ofEvents), ([, kind]) => kind);
-  const changeSchema = v.union([
-    ...[...byKind].map(([{ payload }, named]) =>
-      v.object({ event: v.picklist(named.map(([event]) => event)), payload }),
-    ),
-    v.object({ event: v.literal('chat.sync.reset'), payload: syncResetEvent }),
-  ]);
+  const told = [...byKind].map(([{ payload }, named]) =>
+    v.object({ event: v.picklist(named.map(([event]) => event)), payload }),
+  );
+  const reset = v.object({ event: v.literal('chat.sync.reset'), payload: syncResetEvent });
   return v.pipe(
-    v.object({ data: v.array(changeSchema), eventSequence: counter }),
+    v.object({ data: v.array(v.union([...told, reset])), eventSequence: counter }),
     v.metadata({ ref: 'ChangesPage' }),
   );
 }

@@ -14,6 +14,12 @@ const kinds: ReadonlySet<string> = new Set<NotificationHead['kind']>([
   'session.revoked',
 ]);
 
+/** As the version before wrote some of them. What else it wrote says enough as `unknown`. */
+const former = new Map<unknown, object>([
+  ['message', { kind: 'change', event: 'chat.message.new', actorEvent: 'chat.message.saved' }],
+  ['message.failed', { kind: 'passing', event: 'chat.message.failed' }],
+]);
+
 /**
  * On the wire: the head as JSON, a space, the signature, a line feed, the body. JSON text holds no raw line feed, so a
  * gateway reads the head and passes the body on unparsed; and because it does, who can write to Redis must not be able to
@@ -37,24 +43,10 @@ export function createNotificationCodec(key: string): NotificationCodec {
       const text = wire.slice(0, textEnd);
       const body = wire.slice(headEnd + 1);
       if (wire.slice(textEnd + 1, headEnd) !== sign(topic, text, body)) return undefined;
-      const head = ofFormer(JSON.parse(text));
+      const read = JSON.parse(text);
+      const names = former.get(read.kind);
+      const head: NotificationHead = names ? { ...read, actorId: read.senderId, ...names } : read;
       return head.version === 1 && kinds.has(head.kind) ? { topic, head, body } : undefined;
     },
   };
-}
-
-type Former =
-  | { kind: 'message'; chatId: string; eventSequence: number; senderId: string }
-  | { kind: 'message.failed' };
-
-/** What processes of before events had their names here announced; what else they did says enough as `unknown`. */
-function ofFormer(head: NotificationHead | Former): NotificationHead {
-  if (head.kind === 'message') {
-    const { chatId, eventSequence, senderId: actorId } = head;
-    const names = { event: 'chat.message.new', actorEvent: 'chat.message.saved' } as const;
-    return { version: 1, kind: 'change', chatId, eventSequence, actorId, ...names };
-  }
-  return head.kind === 'message.failed'
-    ? { version: 1, kind: 'passing', event: 'chat.message.failed' }
-    : head;
 }

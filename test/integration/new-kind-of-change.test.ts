@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { toJsonSchema } from '@valibot/to-json-schema';
+import { resolver } from 'hono-openapi';
 import * as v from 'valibot';
 import { changesPage } from '../../src/api/schemas/changes.ts';
 import { changeNotification } from '../../src/changes/announce.ts';
@@ -132,8 +132,8 @@ function gateway() {
   };
 }
 
-test('it is described with all of its names', () => {
-  const shown = JSON.stringify(toJsonSchema(changesPage(withPolls)));
+test('it is described with all of its names', async () => {
+  const shown = JSON.stringify(await resolver(changesPage(withPolls)).toOpenAPISchema());
   expect(shown).toContain('"enum":["chat.poll.closed","chat.poll.closed-by-you"]');
   expect(shown).toContain('"required":["question","closedBy"]');
 });

@@ -17,16 +17,20 @@ export function createAnnounce(notifier: Notifier, log: Logger): Announce {
 }
 
 /** To the chat's gateways. Without a payload: there is something to read up to this number. */
-export const changeNotification = ({
-  payload,
-  came,
-  went,
-  ...head
-}: ChangeHead & Partial<Told>): Notification => ({
-  topic: `chat:${head.chatId}`,
-  head: { version: 1, kind: 'change', ...head },
-  body: payload === undefined ? '' : JSON.stringify(payload),
-});
+export function changeNotification(told: ChangeHead & Partial<Told>): Notification {
+  const { chatId, eventSequence, event, actorId, actorEvent, sequence, payload } = told;
+  const head = {
+    version: 1,
+    kind: 'change',
+    chatId,
+    eventSequence,
+    event,
+    actorId,
+    actorEvent,
+    sequence,
+  } as const;
+  return { topic: `chat:${chatId}`, head, body: payload === undefined ? '' : JSON.stringify(payload) };
+}
 
 /** To a user's gateways: look at the membership of this chat again. */
 export const membershipHint = (chatId: string, userId: string, eventSequence: number): Notification => ({

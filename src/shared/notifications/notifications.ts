@@ -17,10 +17,10 @@ export interface ChangeHead {
   /** By which sockets are told; a newer version may have others. */
   event: keyof ChangeEvents;
   /** Who made it, where their own devices are told by another name. */
-  actorId?: string;
-  actorEvent?: keyof ChangeEvents;
+  actorId?: string | undefined;
+  actorEvent?: keyof ChangeEvents | undefined;
   /** Of the message that it is about. */
-  sequence?: number;
+  sequence?: number | undefined;
 }
 
 export type NotificationHead =

@@ -102,15 +102,20 @@ serveControl({
 
     const began = performance.now();
     let done = 0;
+    const asked = new Set<Promise<unknown>>();
     for (let seconds = 0; seconds < options.seconds; seconds = (performance.now() - began) / 1000) {
       for (; done < seconds * options.aSecond; done += 1) {
         const move = moves[done % moves.length];
-        // What becomes of them is not the question.
-        Promise.resolve(move?.()).catch(() => {});
+        // What becomes of it is not the question.
+        const one = Promise.resolve(move?.()).catch(() => {});
+        asked.add(one);
+        one.then(() => asked.delete(one));
       }
       await Bun.sleep(2);
     }
     for (const socket of sockets) socket.terminate();
+    // The next window begins when nothing of this one is still being worked on.
+    await Promise.all(asked);
     return done;
   },
 });

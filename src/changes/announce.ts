@@ -19,17 +19,11 @@ export function createAnnounce(notifier: Notifier, log: Logger): Announce {
 /** To the chat's gateways. Without a payload: there is something to read up to this number. */
 export function changeNotification(told: ChangeHead & Partial<Told>): Notification {
   const { chatId, eventSequence, event, actorId, actorEvent, sequence, payload } = told;
-  const head = {
-    version: 1,
-    kind: 'change',
-    chatId,
-    eventSequence,
-    event,
-    actorId,
-    actorEvent,
-    sequence,
-  } as const;
-  return { topic: `chat:${chatId}`, head, body: payload === undefined ? '' : JSON.stringify(payload) };
+  return {
+    topic: `chat:${chatId}`,
+    head: { version: 1, kind: 'change', chatId, eventSequence, event, actorId, actorEvent, sequence },
+    body: payload === undefined ? '' : JSON.stringify(payload),
+  };
 }
 
 /** To a user's gateways: look at the membership of this chat again. */

@@ -4,10 +4,12 @@ import { reasonOf } from '../shared/loggable.ts';
 import { createRepeats } from '../shared/repeats.ts';
 import { createHandshakes, type Handshake, type HandshakeLimits } from './handshakes.ts';
 import {
+  backlogLimitBytes,
   firstPacketMs,
   fullPacketBudget,
   isLarge,
   joinDeadlineMs,
+  lookEveryBytes,
   mostBacklogBytes,
   type PacketBudget,
   pingIntervalMs,
@@ -108,6 +110,8 @@ export interface Connections {
   ignoreBinary(connection: Connection): void;
   /** The answer to a ping; one that nobody asked for is dropped, as the engine would start a timer for it. */
   onPong(connection: Connection): void;
+  /** So many bytes have gone out to whoever listens to a topic, which says nothing of who does not read. */
+  published(bytes: number): void;
   all(): ReadonlySet<Connection>;
   /** Ends the pings. */
   stop(): void;
@@ -135,6 +139,8 @@ export function createConnections(deps: {
 }): Connections {
   const { limits, log, times = defaultTimes, mostBacklog = mostBacklogBytes } = deps;
   const connections = new Set<Connection>();
+  /** Since backlog was looked for. */
+  let publishedBytes = 0;
   /** A line for each connection would be as many as an attacker likes. */
   const repeats = createRepeats();
   const tell = ({ level, message, ...fields }: Found) =>
@@ -150,11 +156,7 @@ export function createConnections(deps: {
   function sweep(): void {
     const now = performance.now();
     const epochSeconds = Date.now() / 1000;
-    try {
-      dropBacklog();
-    } catch (error) {
-      log.error({ err: error }, 'what is held for clients could not be dropped');
-    }
+    dropBacklog();
     for (const connection of connections) {
       try {
         lookAfter(connection, now, epochSeconds);
@@ -164,10 +166,16 @@ export function createConnections(deps: {
     }
   }
 
-  /** At 10,000 sockets it takes a millisecond to ask them. */
+  /** Whoever holds too much is closed, and where all together do, those with the most. */
   function dropBacklog(): void {
+    publishedBytes = 0;
     let held = 0;
-    for (const { backlog } of connections) held += backlog;
+    // At 10,000 sockets it takes a millisecond to ask them.
+    for (const connection of connections) {
+      const { backlog } = connection;
+      if (backlog > backlogLimitBytes) end(connection);
+      else held += backlog;
+    }
     if (held <= mostBacklog) return;
     const fullest = [...connections]
       .map((connection) => ({ connection, backlog: connection.backlog }))
@@ -179,7 +187,15 @@ export function createConnections(deps: {
         level: 'warn',
         message: 'connections that do not read were closed: too much is held for all',
       });
+      end(connection);
+    }
+  }
+
+  function end(connection: Connection): void {
+    try {
       connection.close();
+    } catch (error) {
+      log.error({ err: error }, 'a connection could not be closed');
     }
   }
 
@@ -266,6 +282,13 @@ export function createConnections(deps: {
       if (connection.pingedAt === 0) return;
       connection.pingedAt = 0;
       connection.pingAt = performance.now() + times.intervalMs;
+    },
+
+    published(bytes) {
+      const before = publishedBytes;
+      publishedBytes += bytes;
+      // Not at once: it is written at the end of the turn, and whoever publishes is in the midst of a room.
+      if (before < lookEveryBytes && publishedBytes >= lookEveryBytes) setImmediate(dropBacklog);
     },
 
     all: () => connections,

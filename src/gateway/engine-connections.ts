@@ -23,7 +23,8 @@ interface EngineSocket {
   onPacket(packet: Packet): void;
   sendPacket(type: 'ping'): void;
   pingIntervalTimer: ReturnType<typeof setTimeout> | undefined;
-  on(event: 'close' | 'upgrade', listener: () => void): unknown;
+  on(event: 'close' | 'upgrade' | 'drain', listener: () => void): unknown;
+  on(event: 'packetCreate', listener: (packet: Packet) => void): unknown;
   off(event: 'close'): unknown;
 }
 
@@ -44,30 +45,29 @@ class EngineConnection extends Connection {
     this.#conn = conn;
   }
 
+  /** Of whatever is to be sent: Socket.IO's own answers wait for the next poll like ours. */
+  hold(length: number): void {
+    if (this.#conn.transport.writable) return;
+    this.#backlog += length;
+    if (this.#backlog > backlogLimitBytes) this.close();
+  }
+
+  fetched(): void {
+    this.#backlog = 0;
+  }
+
   get ws(): NativeSocket | undefined {
     return nativeSocketOf(this.#conn);
   }
 
   onNative(callback: (ws: NativeSocket | undefined) => void): void {
-    const conn = this.#conn;
-    conn.on('drain', () => {
-      this.#backlog = 0;
-    });
     // The engine writes what it holds right after this, before anybody else can.
-    conn.once('upgrade', () => callback(this.ws));
+    this.#conn.once('upgrade', () => callback(this.ws));
   }
 
   send(frame: string): void {
-    const conn = this.#conn;
-    if (!conn.transport.writable) {
-      this.#backlog += frame.length;
-      if (this.#backlog > backlogLimitBytes) {
-        this.close();
-        return;
-      }
-    }
     // The engine prefixes the type of its own packet.
-    conn.write(frame.slice(1));
+    this.#conn.write(frame.slice(1));
   }
 
   ping(): void {
@@ -149,6 +149,14 @@ export function createEngineConnections(deps: {
     connections.remove(connection);
   }
 
+  function onPacketCreate(this: EngineSocket, { data }: Packet): void {
+    states.get(this as unknown as EngineConn)?.hold(typeof data === 'string' ? data.length : 0);
+  }
+
+  function onDrain(this: EngineSocket): void {
+    states.get(this as unknown as EngineConn)?.fetched();
+  }
+
   function onUpgrade(this: EngineSocket): void {
     const { data } = nativeSocketOf(this as unknown as EngineConn) as unknown as { data: EngineSocketData };
     if (data.probe) connections.remove(data.probe);
@@ -166,6 +174,8 @@ export function createEngineConnections(deps: {
       raw.off('close');
       raw.on('close', onClose);
       raw.on('upgrade', onUpgrade);
+      raw.on('packetCreate', onPacketCreate);
+      raw.on('drain', onDrain);
       raw.onPacket = onPacket;
       const connection = new EngineConnection(conn, address);
       states.set(conn, connection);

@@ -14,8 +14,7 @@ export function frameOf(event: keyof ServerToClientEvents, body: string): string
 }
 
 /** The change as this one socket is told of it. */
-export const frameFor = ({ userId }: Member, change: Change): string =>
-  frameOf(eventFor(userId, change), change.body);
+export const frameFor = (to: Member, change: Change) => frameOf(eventFor(to.userId, change), change.body);
 
 export interface FanOut {
   /** An empty room for a chat. */

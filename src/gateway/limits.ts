@@ -21,7 +21,22 @@ export const mostHandshakesOfAddress = 500;
  * that no client is closed for having been told it.
  */
 export const backlogLimitBytes = 512 * 1024;
-/** The same of all clients: when some thousand stop reading at once, those with the most are closed. */
+/**
+ * The same of a client whose user is removed from a chat, as what waits may be of this chat. Two of the longest messages: who reads
+ * at all has less, on long polling between two polls, too.
+ */
+export const removalBacklogBytes = 16 * 1024;
+/**
+ * Where so much is published it is looked for who does not read: nobody's backlog has grown by more. At 10,000 sockets that takes a
+ * millisecond, of the second or more in which so much is fanned out to them.
+ */
+export const lookEveryBytes = 256 * 1024;
+/**
+ * Bun's own limit, which must not be reached: it drops a frame and closes the socket a moment later, and what it is given in
+ * between goes out, so that its client would have a gap behind its cursor. Measured: 2 of 109 slow readers had one.
+ */
+export const nativeBacklogBytes = 64 * 1024 * 1024;
+/** What is held for all clients together: when some thousand stop reading at once, those with the most are closed. */
 export const mostBacklogBytes = 256 * 1024 * 1024;
 /** A poll waits as long as a ping's interval, and proxies keep a connection for 60 s, in which it must not end while they use it. */
 export const idleSeconds = 75;

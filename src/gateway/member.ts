@@ -1,5 +1,6 @@
 import type { ChatError } from '../shared/errors.ts';
 import type { Connection } from './connections.ts';
+import { backlogLimitBytes, removalBacklogBytes } from './limits.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { type Few, SmallSet } from './small-set.ts';
 
@@ -31,7 +32,12 @@ export interface Member extends GatewayIdentity, Recipient {
    * is dropped; it is in PostgreSQL.
    */
   close(): void;
+  /** Its user has been removed from a chat: where much waits for it, it is closed, lest it be read after that. */
+  removed(): void;
 }
+
+/** What Bun's `send` says when not all of it could be written at once. */
+const backpressure = -1;
 
 /** A class, for its sake who has a hundred thousand of them: methods of a closure would be there once for each. */
 class SocketMember implements Member {
@@ -61,13 +67,17 @@ class SocketMember implements Member {
   }
 
   send(frame: string): void {
-    // Bun closes the socket when its backlog is full.
-    if (this.ws) this.ws.send(frame);
-    else this.#connection.send(frame);
+    if (!this.ws) this.#connection.send(frame);
+    else if (this.ws.send(frame) === backpressure && this.#connection.backlog > backlogLimitBytes)
+      this.close();
   }
 
   close(): void {
     this.#connection.close();
+  }
+
+  removed(): void {
+    if (this.#connection.backlog > removalBacklogBytes) this.close();
   }
 }
 

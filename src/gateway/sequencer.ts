@@ -109,7 +109,12 @@ export function createSequencer(deps: {
     if (chat.joining > 0) keepInTail(chat, change);
     const { came, went } = change;
     if (came) for (const userId of came) onAdded(userId, chat.id);
-    if (went) for (const member of [...chat.room]) if (went.includes(member.userId)) leave(member, chat.id);
+    if (!went) return;
+    for (const member of [...chat.room]) {
+      if (!went.includes(member.userId)) continue;
+      leave(member, chat.id);
+      member.removed();
+    }
   }
 
   function setFirst(chat: LocalChat, eventSequence: number): void {

@@ -92,6 +92,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const carriers = new Set<Bun.Server<never>>();
   const publish: Publish = (topic, frame) => {
     for (const carrier of carriers) carrier.publish(topic, frame);
+    connections.published(frame.length);
   };
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
@@ -173,14 +174,17 @@ export function createGateway(options: GatewayOptions): Gateway {
   });
   const direct = createDirect({ io: socketIo.io, connections, connecting, log });
 
-  /** A session, or the WebSocket that a session on long polling goes over to. */
+  /**
+   * A session, or the WebSocket that a session on long polling goes over to.
+   * @param given the request as Bun has it: of another one it does not know the address
+   */
   function begin(
     request: Request,
     server: Bun.Server<never>,
-    directly: boolean,
+    { directly, given }: { directly: boolean; given: Request },
   ): Response | Promise<Response> {
     warnOfForwarded(request);
-    const address = addressOf(request, server, trustProxy);
+    const address = addressOf(given, server, trustProxy);
     const waitMs = limits.begin(address);
     if (waitMs > 0) {
       return refusal(429, forbidden, 'rate_limited', { 'Retry-After': `${Math.ceil(waitMs / 1000)}` });
@@ -209,7 +213,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     const begins = sid ? overWebSocket : isHandshake(request, url);
     // What begins nothing is a session's own, or refused by the engine.
     if (!begins || !mayConnect(request)) return socketIo.fetch(request, server);
-    return begin(request, server, overWebSocket && !sid);
+    return begin(request, server, { directly: overWebSocket && !sid, given });
   }
 
   /** An answer to a request that has become a WebSocket is looked at by nobody. */
@@ -225,7 +229,9 @@ export function createGateway(options: GatewayOptions): Gateway {
     fetch(request, server) {
       carriers.add(server);
       const plain = isPlainHandshake(request) && mayConnect(request);
-      const answering = plain ? begin(request, server, true) : answer(request, server);
+      const answering = plain
+        ? begin(request, server, { directly: true, given: request })
+        : answer(request, server);
       return answering === upgraded ? answering : withHeaders(request, answering);
     },
 

@@ -2,7 +2,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Connections } from './connections.ts';
 import type { Direct } from './direct.ts';
 import { DirectConnection, type DirectSocket } from './direct-connection.ts';
-import { backlogLimitBytes, maxFirstFrameBytes } from './limits.ts';
+import { maxFirstFrameBytes, nativeBacklogBytes } from './limits.ts';
 import { Probe } from './probe.ts';
 
 type EngineHandler = ReturnType<import('@socket.io/bun-engine').Server['handler']>['websocket'];
@@ -15,8 +15,8 @@ type Socket = DirectSocket & { data: unknown };
 
 /**
  * Two kinds of sockets: direct ones, and those that come to the engine's long polling, by its own handlers with the limits it
- * does not set. An error ends a connection, not the process. Bun's own
- * backlog is 16 MiB, after which it drops frames and keeps the socket; the engine looks at neither.
+ * does not set. An error ends a connection, not the process. By
+ * itself Bun drops frames beyond 16 MiB and keeps the socket; the engine looks at neither.
  */
 export function guardWebSocket(
   engine: EngineHandler,
@@ -60,7 +60,7 @@ export function guardWebSocket(
         engine.close(ws, code, reason);
       }),
     maxPayloadLength: maxFirstFrameBytes,
-    backpressureLimit: backlogLimitBytes,
+    backpressureLimit: nativeBacklogBytes,
     closeOnBackpressureLimit: true,
   };
 }

@@ -648,6 +648,35 @@ describe('gateway: its limits', () => {
     },
   );
 
+  test.each([[['websocket']], [['polling']], [['polling', 'websocket']]])(
+    'a session that ends while its socket connects over %p is told so, and is never in',
+    async (transports) => {
+      const gate = Promise.withResolvers<void>();
+      const asked = { memberships: 0, sessions: 0 };
+      const query = async <Row extends object>(text: string, parameters: readonly unknown[]) => {
+        const rows = await base.database.query<Row>(text, parameters);
+        if (/FROM sessions/i.test(text)) asked.sessions += 1;
+        if (!/chat_participants/.test(text)) return rows;
+        asked.memberships += 1;
+        await gate.promise;
+        return rows;
+      };
+      const world = await createWorld(base);
+      const [ada] = await world.newUsers(1);
+      const database = { ...base.database, query };
+      const running = await startTestGateway({ ...base, presence, database });
+      const client = openClient(running.url, ada!.token, { transports });
+      await eventually('it has been found alive', () => asked.memberships === 1 && asked.sessions === 1);
+      await world.endSession(ada!);
+      await eventually('the end has been looked at', () => asked.sessions === 2);
+      gate.resolve();
+      await eventually('it is refused', () => client.errors.length > 0);
+      expect([client.errors[0].data.code, client.ready]).toEqual(['session_revoked', 0]);
+      client.close();
+      await running.stop();
+    },
+  );
+
   test('after everybody has left nothing is subscribed and nobody is online', async () => {
     const topics = new Set<string>();
     const subscriber: typeof base.subscriber = {

@@ -110,6 +110,23 @@ describe('gateway: what one user or address may have', () => {
     await running.stop();
   });
 
+  test('nobody can find an address whose connects are counted with somebody else’s', async () => {
+    const rateLimits = limitsOf({ RATE_LIMIT_CONNECT: '60' });
+    const presence = createEmbeddedPresence();
+    const running = await startTestGateway({ ...base, presence, rateLimits, trustProxy: true });
+    const url = `${running.url}/socket.io/?${polling}`;
+    const open = async (address: string) =>
+      (await fetch(url, { headers: { 'x-forwarded-for': address } })).status;
+    // The last 16 bits of their CRC-32 are the same.
+    const [own, others] = ['192.0.2.187', '198.51.100.0'];
+    for (let round = 0; round < 3; round += 1) {
+      for (let at = 0; at < 49; at += 1) await open(own);
+      // Whose fiftieth it is takes the points of all.
+      expect([round, await open(others)]).toEqual([round, 200]);
+    }
+    await running.stop();
+  });
+
   test('a whole /48 has as much as four addresses', async () => {
     const rateLimits = limitsOf({ RATE_LIMIT_CONNECT: '60' });
     const presence = createEmbeddedPresence();

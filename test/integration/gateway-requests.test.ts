@@ -4,6 +4,7 @@ import { createHealthApp } from '../../src/api/health-app.ts';
 import { serveGateway } from '../../src/gateway/serve.ts';
 import { createGateway, type Gateway } from '../../src/gateway/server.ts';
 import { unlimited } from '../../src/shared/admission/limits.ts';
+import { ChatError } from '../../src/shared/errors.ts';
 import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
@@ -16,6 +17,9 @@ const base = await embeddedBase();
 const lines: string[] = [];
 const log = createLog({ logLevel: 'info' }, 'test', { write: (line: string) => void lines.push(line) });
 
+/** Whose requests were counted. */
+const counted: string[] = [];
+
 describe('gateway: requests as they come', () => {
   const lifecycle = createLifecycle(log);
   let port: number;
@@ -23,10 +27,15 @@ describe('gateway: requests as they come', () => {
     const gateway: Gateway = createGateway({
       ...base,
       presence: createEmbeddedPresence(),
-      verifyToken: () => Promise.reject(new Error('not asked')),
+      verifyToken: () => Promise.reject(new ChatError('token_missing')),
       allowedOrigin: () => true,
       trustProxy: false,
-      rateLimits: unlimited,
+      rateLimits: {
+        ...unlimited,
+        async consume(points) {
+          for (const { key } of points) counted.push(key);
+        },
+      },
       maxSocketsPerUser: 20,
       log,
     });
@@ -94,8 +103,9 @@ describe('gateway: requests as they come', () => {
   });
 
   test.each([['HTTP/1.0, no host'], ['HTTP/1.0, an empty host'], ['HTTP/1.1, an empty host']])(
-    '%s is served',
+    '%s is served, and counts for the address that it comes from',
     async (name) => {
+      counted.length = 0;
       const version = name.slice(0, 8);
       const host = name.includes('empty') ? ['Host:'] : [];
       expect((await ask(`GET /healthz ${version}`, ...host)).status).toBe(200);
@@ -109,6 +119,8 @@ describe('gateway: requests as they come', () => {
         ...host,
       );
       expect([posted.status, posted.body]).toEqual([200, 'ok']);
+      await eventually('it is counted', () => counted.length > 0);
+      expect(counted).toEqual(['127.0.0.1']);
     },
   );
 

@@ -101,7 +101,7 @@ function memberOf(userId: string): Heard {
       socketId: crypto.randomUUID(),
       chats: new Set<string>(),
     },
-    ...{ live: true, stale: false, refused: undefined, closed: false, close() {} },
+    ...{ live: true, stale: false, refused: undefined, closed: false, close() {}, removed() {} },
     events,
     send: (frame) => events.push(JSON.parse(frame.slice(frame.indexOf('[')))),
   };

@@ -1,6 +1,12 @@
 import { expect, test } from 'bun:test';
 import { Connection, createConnections } from '../../src/gateway/connections.ts';
-import { fullPacketBudget, takePacket } from '../../src/gateway/limits.ts';
+import {
+  backlogLimitBytes,
+  fullPacketBudget,
+  lookEveryBytes,
+  nativeBacklogBytes,
+  takePacket,
+} from '../../src/gateway/limits.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -70,6 +76,28 @@ test('where too much is held for all clients together, those are closed that hav
   connections.stop();
   expect(held.map(({ ended }) => ended > 0)).toEqual([false, true, false, false]);
   expect(small.ended).toBe(0);
+});
+
+test('where much has been published, whoever holds too much of it is closed, long before Bun drops any', async () => {
+  const connections = createConnections({
+    limits: { most: 10, mostOfNetwork: 10, mostOfAddress: 10 },
+    log: createLog({ logLevel: 'silent' }, 'test'),
+    times: { intervalMs: 60_000, timeoutMs: 60_000, sweepMs: 60_000 },
+  });
+  const address = '192.0.2.1';
+  const held = [backlogLimitBytes, backlogLimitBytes + 1].map((backlog) => {
+    const connection = new TestConnection(address);
+    connection.backlog = backlog;
+    return connection;
+  });
+  const unclosable = new UnclosableConnection(address);
+  unclosable.backlog = backlogLimitBytes + 1;
+  for (const connection of [unclosable, ...held]) connections.add(connection);
+  for (let bytes = 0; bytes < lookEveryBytes; bytes += 1_000) connections.published(1_000);
+  await eventually('the one is closed', () => held[1]!.ended > 0);
+  connections.stop();
+  expect(held.map(({ ended }) => ended)).toEqual([0, 1]);
+  expect(nativeBacklogBytes).toBeGreaterThan(16 * (backlogLimitBytes + lookEveryBytes));
 });
 
 test.each([

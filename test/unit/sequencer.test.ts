@@ -43,6 +43,7 @@ function member(userId: string): FakeMember {
     numbers,
     send: (frame) => numbers.push(JSON.parse(frame.slice(frame.indexOf('['))).at(1).eventSequence),
     close() {},
+    removed() {},
   };
 }
 

@@ -1,6 +1,6 @@
+import { openRabbitMq } from '../src/adapters/rabbitmq/rabbitmq.ts';
 import { parseConfig } from '../src/shared/config.ts';
 import { createLog } from '../src/shared/log.ts';
-import { openRabbitMq } from '../src/shared/queue/rabbitmq.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { bunChild, startChild } from './harness/child.ts';

@@ -1,8 +1,9 @@
 /** `bun run api`: REST, on `PORT`. */
+
+import { createAdapters } from './adapters/adapters.ts';
 import { assembleApi } from './api/assemble.ts';
-import { createAdapters } from './shared/adapters.ts';
-import { endUnnoticed, listen } from './shared/http-server.ts';
-import { runProcess } from './shared/run-process.ts';
+import { endUnnoticed, listen } from './process/http-server.ts';
+import { runProcess } from './process/run-process.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
 const servers = ['postgres', 'redis', 'rabbitmq'] as const;

@@ -1,11 +1,11 @@
 /** `bun run gateway`: the sockets, on `GATEWAY_PORT`. */
 
+import { createAdapters } from './adapters/adapters.ts';
 import { createHealthApp } from './api/health-app.ts';
-import { readinessOf } from './api/readiness.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
-import { createAdapters } from './shared/adapters.ts';
-import { runProcess } from './shared/run-process.ts';
+import { readinessOf } from './process/readiness.ts';
+import { runProcess } from './process/run-process.ts';
 
 await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis'] }, async (parts) => {
   const { config, log, lifecycle } = parts;

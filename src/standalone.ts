@@ -1,13 +1,14 @@
 /** `bun run dev`, `bun run start`: api, worker and gateway in one process on one port, with nothing installed. */
+
+import { createAdapters } from './adapters/adapters.ts';
 import { assembleApi } from './api/assemble.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
-import { createAdapters } from './shared/adapters.ts';
-import { openDataFolder } from './shared/data-folder.ts';
-import { assertPortFree } from './shared/http-server.ts';
-import { endWithLauncher, runnerOf } from './shared/launcher.ts';
-import { runProcess } from './shared/run-process.ts';
-import { welcome } from './welcome.ts';
+import { openDataFolder } from './process/data-folder.ts';
+import { assertPortFree } from './process/http-server.ts';
+import { endWithLauncher, runnerOf } from './process/launcher.ts';
+import { runProcess } from './process/run-process.ts';
+import { welcome } from './process/welcome.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
 await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, async (parts) => {

@@ -1,10 +1,10 @@
 /** `bun src/worker.ts`: stores what the api has accepted; `/healthz` and `/readyz` on `WORKER_PORT`. */
 
+import { createAdapters } from './adapters/adapters.ts';
 import { createHealthApp } from './api/health-app.ts';
-import { readinessOf } from './api/readiness.ts';
-import { createAdapters } from './shared/adapters.ts';
-import { listen } from './shared/http-server.ts';
-import { runProcess } from './shared/run-process.ts';
+import { listen } from './process/http-server.ts';
+import { readinessOf } from './process/readiness.ts';
+import { runProcess } from './process/run-process.ts';
 import { StartError } from './shared/start-error.ts';
 import { assembleWorker } from './worker/assemble.ts';
 

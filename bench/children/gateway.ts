@@ -2,14 +2,15 @@
  * Confab's gateway with notifications handed to it inside the process, as they come out of Redis: what it costs from the
  * arrival on, with nothing of Redis in it. Everything else is as in `src/gateway.ts`.
  */
+
+import { createAdapters } from '../../src/adapters/adapters.ts';
 import { createAuthentication } from '../../src/auth/auth.ts';
 import type { Database } from '../../src/db/database.ts';
 import { createGateway } from '../../src/gateway/server.ts';
-import { createAdapters } from '../../src/shared/adapters.ts';
+import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
-import type { Notification, Subscriber } from '../../src/shared/notifications/notifications.ts';
+import type { Notification, Subscriber } from '../../src/shared/ports/notifications.ts';
 import { type Announcement, announcementCodec, createAnnouncements } from '../harness/announcements.ts';
 import { serveControl } from '../harness/control.ts';
 import type { Rooms } from '../harness/messages.ts';

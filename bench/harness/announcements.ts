@@ -1,11 +1,14 @@
 import postgres from 'postgres';
+import {
+  createNotificationCodec,
+  type NotificationCodec,
+} from '../../src/adapters/redis/notification-codec.ts';
 import { changeNotification } from '../../src/changes/announce.ts';
 import { newMessage } from '../../src/changes/new-message.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import type { MessageEvent } from '../../src/shared/contract.ts';
-import { createNotificationCodec, type NotificationCodec } from '../../src/shared/notifications/codec.ts';
-import type { Topic } from '../../src/shared/notifications/notifications.ts';
+import type { Topic } from '../../src/shared/ports/notifications.ts';
 import { createMessages, flat, type PreparedMessage, type Rooms } from './messages.ts';
 
 export interface Announcement {

@@ -1,13 +1,13 @@
 import amqplib from 'amqplib';
+import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { envelopeKey } from '../../src/db/settings.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
+import { createEnvelopeCodec, type EnvelopeCodec } from '../../src/shared/envelope-codec.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
-import { createEnvelopeCodec, type EnvelopeCodec } from '../../src/shared/queue/envelope-codec.ts';
-import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import type { Address } from './addresses.ts';
 import type { Bench } from './bench.ts';
 import { chatId, userId } from './population.ts';

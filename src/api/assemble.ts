@@ -1,15 +1,15 @@
 import type { Hono } from 'hono';
+import type { Adapters } from '../adapters/adapters.ts';
 import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
 import { accountKey, envelopeKey } from '../db/settings.ts';
-import type { Adapters } from '../shared/adapters.ts';
+import { readinessOf } from '../process/readiness.ts';
+import type { ProcessParts } from '../process/run-process.ts';
+import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
-import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
-import type { ProcessParts } from '../shared/run-process.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
 import type { ApiEnv } from './env.ts';
-import { readinessOf } from './readiness.ts';
 
 /** The api on these adapters; registers its end. */
 export async function assembleApi(

@@ -1,11 +1,11 @@
 import type { Server } from 'bun';
 import type { Identity } from '../auth/authenticate.ts';
-import type { Fact, FactAnswer } from '../shared/admission/admission.ts';
 import { addressOf } from '../shared/client-address.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import { createDeadline } from '../shared/deadline.ts';
 import type { Logger } from '../shared/log.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
+import type { Fact, FactAnswer } from '../shared/ports/admission.ts';
 import {
   cacheControl,
   contentSecurityPolicy,

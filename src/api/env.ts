@@ -1,8 +1,8 @@
 import type { Server } from 'bun';
 import type { Identity } from '../auth/authenticate.ts';
-import type { FactAnswer } from '../shared/admission/admission.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
+import type { FactAnswer } from '../shared/ports/admission.ts';
 import type { LogFailure } from './failure-log.ts';
 
 /** What every handler finds in its context. */

@@ -1,10 +1,10 @@
 import { Hono } from 'hono';
+import type { Readiness } from '../process/readiness.ts';
 import type { Logger } from '../shared/log.ts';
 import type { ApiEnv } from './env.ts';
 import { createFailureLog } from './failure-log.ts';
 import { aroundRequest } from './middleware/around-request.ts';
 import { respondToError } from './problem.ts';
-import type { Readiness } from './readiness.ts';
 import { requestPath } from './request-path.ts';
 import { healthRoutes } from './routes/health.ts';
 import { createUnknownRoute } from './unknown-route.ts';

@@ -1,6 +1,6 @@
-import type { Facts } from '../shared/admission/admission.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Notifier } from '../shared/notifications/notifications.ts';
+import type { Facts } from '../shared/ports/admission.ts';
+import type { Notifier } from '../shared/ports/notifications.ts';
 
 /**
  * After the commit that ended a session: its tokens die within the request, its sockets within a second. Never throws: with

@@ -1,9 +1,9 @@
 import type { Database } from '../db/database.ts';
-import type { Facts, RateLimits } from '../shared/admission/admission.ts';
-import { createPrivateName } from '../shared/admission/private-name.ts';
 import type { AuthConfig, Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Notifier } from '../shared/notifications/notifications.ts';
+import type { Facts, RateLimits } from '../shared/ports/admission.ts';
+import type { Notifier } from '../shared/ports/notifications.ts';
+import { createPrivateName } from '../shared/private-name.ts';
 import { createAnnounceRevoked } from './announce-revoked.ts';
 import { type Admit, createAdmit, type VerifyToken } from './authenticate.ts';
 import { createLogin, type Login } from './login.ts';

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
-import type { Fact, FactAnswer, Facts } from '../shared/admission/admission.ts';
 import { ChatError } from '../shared/errors.ts';
+import type { Fact, FactAnswer, Facts } from '../shared/ports/admission.ts';
 
 /** Who a token speaks for. */
 export interface Identity {

@@ -1,5 +1,5 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
-import { isStrongJwk } from '../shared/key-strength.ts';
+import { isStrongJwk } from '../shared/config/key-strength.ts';
 
 /** Asymmetric ones alone: a public key taken for an HMAC secret would let anybody sign. */
 export const outsideAlgorithms = ['EdDSA', 'RS256', 'ES256'] as const;

@@ -1,9 +1,9 @@
 import type { Database } from '../db/database.ts';
-import type { RateLimits, Take } from '../shared/admission/admission.ts';
 import { networkOf } from '../shared/client-address.ts';
 import type { TokenPair } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
+import type { RateLimits, Take } from '../shared/ports/admission.ts';
 import type { Passwords } from './passwords.ts';
 import { hashRefreshToken, newSeed, type RefreshTokens } from './refresh-token.ts';
 import type { OwnTokens } from './tokens.ts';

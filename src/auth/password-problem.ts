@@ -1,6 +1,6 @@
 import { isCommonPassword } from '../shared/common-passwords.ts';
+import { varietyOf } from '../shared/config/variety.ts';
 import { isBlank } from '../shared/names.ts';
-import { varietyOf } from '../shared/variety.ts';
 
 /**
  * Why a new password is refused: it would be among the first that are tried (NIST SP 800-63B, 3.1.1.2). No kind of character

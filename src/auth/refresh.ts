@@ -1,8 +1,8 @@
 import type { Database } from '../db/database.ts';
-import type { RateLimits, Take } from '../shared/admission/admission.ts';
 import { networkOf } from '../shared/client-address.ts';
 import type { TokenPair } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
+import type { RateLimits, Take } from '../shared/ports/admission.ts';
 import type { AnnounceRevoked } from './announce-revoked.ts';
 import { hashRefreshToken, isOpaque, type RefreshToken, type RefreshTokens } from './refresh-token.ts';
 import type { OwnTokens } from './tokens.ts';

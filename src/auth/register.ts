@@ -1,10 +1,10 @@
 import type { Database } from '../db/database.ts';
-import type { RateLimits } from '../shared/admission/admission.ts';
 import { networkOf } from '../shared/client-address.ts';
 import type { User } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
 import { maxDisplayNameLength } from '../shared/names.ts';
+import type { RateLimits } from '../shared/ports/admission.ts';
 import type { Passwords } from './passwords.ts';
 import { toUser, type UserRow, userColumns } from './user-row.ts';
 

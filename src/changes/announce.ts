@@ -1,5 +1,5 @@
 import type { Logger } from '../shared/log.ts';
-import type { ChangeHead, Notification, Notifier } from '../shared/notifications/notifications.ts';
+import type { ChangeHead, Notification, Notifier } from '../shared/ports/notifications.ts';
 import type { Told } from './told.ts';
 
 /** Tells the gateways what was committed; never rejects. */

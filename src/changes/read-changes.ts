@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import type { ChangeKinds } from './kind.ts';
 import type { Told } from './told.ts';
 

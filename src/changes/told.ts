@@ -1,5 +1,5 @@
 import type { ChatChange } from '../shared/contract.ts';
-import type { ChangeHead } from '../shared/notifications/notifications.ts';
+import type { ChangeHead } from '../shared/ports/notifications.ts';
 
 /** One durable change of a chat, ready to be told to anybody in it. */
 export interface Told<Payload = unknown> extends ChangeHead {

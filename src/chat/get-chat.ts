@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts';
 import { readChat } from '../db/queries/chats.ts';
 import type { Chat } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import { chatsWithOnline } from './online.ts';
 
 export type GetChat = (input: { chatId: string; userId: string }) => Promise<Chat>;

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Database } from '../db/database.ts';
 import { chatListStart, listChats } from '../db/queries/chats.ts';
 import type { Chat, Page } from '../shared/contract.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import { decodeCursor, encodeCursor, idPart, instantPart } from './cursor.ts';
 import { chatsWithOnline } from './online.ts';
 

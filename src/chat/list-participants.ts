@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts';
 import { listParticipants, participantsStart } from '../db/queries/participants.ts';
 import type { Page, Participant } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import { counterPart, decodeCursor, encodeCursor, idPart, instantPart } from './cursor.ts';
 import { withOnline } from './online.ts';
 

@@ -1,7 +1,7 @@
 import type { StoredChat } from '../db/queries/chats.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
 import type { Chat, Participant } from '../shared/contract.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 
 /** Adds `online`, with one question for all of them. */
 export async function withOnline(

@@ -3,8 +3,8 @@ import { type Announce, changeNotification, membershipHint } from '../changes/an
 import type { Database, Orm } from '../db/database.ts';
 import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
-import type { Facts } from '../shared/admission/admission.ts';
 import { ChatError } from '../shared/errors.ts';
+import type { Facts } from '../shared/ports/admission.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';

@@ -1,12 +1,12 @@
 import type { Database } from '../db/database.ts';
 import { isParticipant } from '../db/queries/participants.ts';
-import type { FactAnswer, Facts } from '../shared/admission/admission.ts';
 import type { SendAccepted, SendEnvelope } from '../shared/contract.ts';
+import type { EnvelopeCodec, EnvelopeVersion } from '../shared/envelope-codec.ts';
 import { ChatError } from '../shared/errors.ts';
 import { deriveBrokerMessageId } from '../shared/ids.ts';
 import { partitionOf } from '../shared/partition.ts';
-import type { EnvelopeCodec, EnvelopeVersion } from '../shared/queue/envelope-codec.ts';
-import type { SendQueue } from '../shared/queue/queue.ts';
+import type { FactAnswer, Facts } from '../shared/ports/admission.ts';
+import type { SendQueue } from '../shared/ports/queue.ts';
 import { participantFact } from './participant-fact.ts';
 
 export interface SendMessageInput {

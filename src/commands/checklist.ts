@@ -1,5 +1,5 @@
 /** `bun run checklist`: the six steps of the setup guide against a running deployment. */
-import { loadConfig } from '../shared/load-config.ts';
+import { loadConfig } from '../process/load-config.ts';
 import { advice, answersSocketIo } from './checklist/advice.ts';
 import type { ChecklistOptions } from './checklist/arguments.ts';
 import { checklistUsage, parseChecklistArguments, UsageError } from './checklist/arguments.ts';

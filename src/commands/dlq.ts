@@ -1,15 +1,15 @@
 /** `bun run dlq`: looks at dead letters, gives them another try, or forgets them. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { createAdapters, type Ground } from '../adapters/adapters.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, envelopeKey } from '../db/settings.ts';
-import { createAdapters, type Ground } from '../shared/adapters.ts';
+import { openDataFolder } from '../process/data-folder.ts';
+import { createLifecycle } from '../process/lifecycle.ts';
+import { loadConfig } from '../process/load-config.ts';
 import type { Config } from '../shared/config.ts';
-import { openDataFolder } from '../shared/data-folder.ts';
-import { createLifecycle } from '../shared/lifecycle.ts';
-import { loadConfig } from '../shared/load-config.ts';
+import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { createLog, type Logger } from '../shared/log.ts';
-import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
 import { StartError } from '../shared/start-error.ts';
 import { type DlqCommand, dlqUsage, parseDlqArguments, UsageError } from './dlq/arguments.ts';
 import { runDlq } from './dlq/run.ts';

@@ -1,6 +1,6 @@
 /** `bun run migrate`: brings the schema of `DATABASE_URL` up to date. */
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
-import { loadConfig } from '../shared/load-config.ts';
+import { loadConfig } from '../process/load-config.ts';
 import { createLog } from '../shared/log.ts';
 
 try {

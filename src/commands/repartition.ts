@@ -1,11 +1,11 @@
 /** `bun run repartition <count>`: another number of partitions, once the old ones are empty. */
 import { parseArgs } from 'node:util';
+import { assertLeaders, readDepths } from '../adapters/rabbitmq/depths.ts';
+import { createLink } from '../adapters/rabbitmq/link.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
-import { createLifecycle } from '../shared/lifecycle.ts';
-import { loadConfig } from '../shared/load-config.ts';
+import { createLifecycle } from '../process/lifecycle.ts';
+import { loadConfig } from '../process/load-config.ts';
 import { createLog } from '../shared/log.ts';
-import { assertLeaders, readDepths } from '../shared/queue/rabbitmq-depths.ts';
-import { createLink } from '../shared/queue/rabbitmq-link.ts';
 import { repartition } from './repartition/repartition.ts';
 
 const usage = `bun run repartition <count> [--wait <seconds>]

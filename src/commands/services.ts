@@ -1,7 +1,7 @@
 /** `bun run services`: PostgreSQL, Redis and RabbitMQ for development, data in `.services/`, until Ctrl-C. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { lockFolder } from '../shared/folder-lock.ts';
+import { lockFolder } from '../process/folder-lock.ts';
 import { createGuard } from './servers/guard.ts';
 import { createLauncher, startTrio, stopTrio } from './servers/launcher.ts';
 import { obtainBinaries } from './servers/obtain.ts';

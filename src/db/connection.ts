@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import postgres from 'postgres';
+import type { DatabaseHost, DatabaseTarget } from '../shared/config/connection-string.ts';
 import { arrayTypes } from './array-types.ts';
-import type { DatabaseHost, DatabaseTarget } from './connection-string.ts';
 import { ConnectionLost } from './errors.ts';
 
 /** What drizzle calls of a client of postgres.js. */

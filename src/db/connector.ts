@@ -1,5 +1,6 @@
+import type { DatabaseHost, DatabaseTarget } from '../shared/config/connection-string.ts';
+import type { TlsMode } from '../shared/config/tls-options.ts';
 import { type Connection, createConnection } from './connection.ts';
-import type { DatabaseHost, DatabaseTarget } from './connection-string.ts';
 import { dial, type Encryption } from './dial.ts';
 import {
   ConnectionLost,
@@ -9,7 +10,6 @@ import {
   reasonOf,
   serverTimeoutMs,
 } from './errors.ts';
-import type { TlsMode } from './tls-options.ts';
 
 /**
  * What stands between here and PostgreSQL. `session`: nothing, or what gives each connection a session of its own. `transaction`:

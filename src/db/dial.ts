@@ -1,9 +1,9 @@
 import { type EventEmitter, once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, checkServerIdentity, type TLSSocket, connect as tlsConnect } from 'node:tls';
-import type { DatabaseHost } from './connection-string.ts';
+import type { DatabaseHost } from '../shared/config/connection-string.ts';
+import type { TlsOptions } from '../shared/config/tls-options.ts';
 import { ConnectionLost, PostgresRefusal } from './errors.ts';
-import type { TlsOptions } from './tls-options.ts';
 
 /** `never`, `ifOffered`: in plain text where the server has no TLS; `always`. */
 export type Encryption = 'never' | 'ifOffered' | 'always';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fullJitterMs } from '../shared/backoff.ts';
+import { parseConnectionString } from '../shared/config/connection-string.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
 import { assertServer } from './assert-server.ts';
-import { parseConnectionString } from './connection-string.ts';
 import { createConnector, type Pooling } from './connector.ts';
 import type { Database } from './database.ts';
 import { databaseErrorCode, isDatabaseUnavailable, isInstallationError, reasonOf } from './errors.ts';

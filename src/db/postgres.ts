@@ -1,9 +1,9 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import type postgres from 'postgres';
+import { type DatabaseSecrets, parseConnectionString } from '../shared/config/connection-string.ts';
 import type { Logger } from '../shared/log.ts';
 import { aloneUnder } from './alone.ts';
 import { type Connection, pending, type StatementRunner } from './connection.ts';
-import { type DatabaseSecrets, parseConnectionString } from './connection-string.ts';
 import { createConnector, type Pooling } from './connector.ts';
 import type { Database } from './database.ts';
 import { databaseTimeoutMs, reasonOf, toCaller } from './errors.ts';

@@ -1,7 +1,7 @@
+import type { Adapters } from '../adapters/adapters.ts';
 import { createAuthentication } from '../auth/auth.ts';
-import type { Adapters } from '../shared/adapters.ts';
+import type { ProcessParts } from '../process/run-process.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
-import type { ProcessParts } from '../shared/run-process.ts';
 import { createGateway, type Gateway } from './server.ts';
 
 /** The gateway on these adapters; registers its leaving, not its end. */

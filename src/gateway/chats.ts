@@ -2,7 +2,7 @@ import { chatsWithOnline } from '../chat/online.ts';
 import type { Database } from '../db/database.ts';
 import { readChats } from '../db/queries/chats.ts';
 import type { Chat } from '../shared/contract.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import { createBatcher } from './batch.ts';
 import { frameOf } from './fan-out.ts';
 

@@ -1,9 +1,9 @@
-import type { LimitName, RateLimits } from '../shared/admission/admission.ts';
-import { rateLimited } from '../shared/admission/limits.ts';
 import { networkOf } from '../shared/client-address.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { LimitName, RateLimits } from '../shared/ports/admission.ts';
+import type { Presence } from '../shared/ports/presence.ts';
+import { rateLimited } from '../shared/rate-limits.ts';
 import type { Users } from './users.ts';
 
 /** So many of those who are over a limit are remembered. */

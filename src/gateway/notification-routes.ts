@@ -1,6 +1,6 @@
 import { isBelieved } from '../changes/kinds.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Notification } from '../shared/notifications/notifications.ts';
+import type { Notification } from '../shared/ports/notifications.ts';
 import { frameOf } from './fan-out.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';

@@ -1,5 +1,5 @@
 import type { Logger } from '../shared/log.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import type { Member } from './member.ts';
 import type { Few } from './small-set.ts';
 

@@ -1,7 +1,7 @@
 import { isBelieved } from '../changes/kinds.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Subscriber, Topic } from '../shared/notifications/notifications.ts';
+import type { Subscriber, Topic } from '../shared/ports/notifications.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import type { FanOut } from './fan-out.ts';
 import { createJoinByReading, type JoinOptions, keepInTail } from './join-by-reading.ts';

@@ -1,5 +1,5 @@
-import { endUnnoticed, type HttpServer, listen } from '../shared/http-server.ts';
-import type { Lifecycle } from '../shared/lifecycle.ts';
+import { endUnnoticed, type HttpServer, listen } from '../process/http-server.ts';
+import type { Lifecycle } from '../process/lifecycle.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Gateway } from './server.ts';
 

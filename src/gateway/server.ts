@@ -1,13 +1,13 @@
 import { kinds } from '../changes/kinds.ts';
 import { createReadChanges } from '../changes/read-changes.ts';
 import type { Database } from '../db/database.ts';
-import type { RateLimits } from '../shared/admission/admission.ts';
 import { addressOf } from '../shared/client-address.ts';
 import { createForwardedWarning } from '../shared/forwarded-warning.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Subscriber } from '../shared/notifications/notifications.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
-import type { Presence } from '../shared/presence/presence.ts';
+import type { RateLimits } from '../shared/ports/admission.ts';
+import type { Subscriber } from '../shared/ports/notifications.ts';
+import type { Presence } from '../shared/ports/presence.ts';
 import { createReadPage } from './change.ts';
 import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';

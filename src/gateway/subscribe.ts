@@ -1,5 +1,5 @@
 import type { Logger } from '../shared/log.ts';
-import type { Subscriber, Topic } from '../shared/notifications/notifications.ts';
+import type { Subscriber, Topic } from '../shared/ports/notifications.ts';
 
 /** How long a connect waits for Redis. */
 const patienceMs = 2_000;

@@ -1,5 +1,5 @@
 import type { Logger } from '../shared/log.ts';
-import type { Subscriber } from '../shared/notifications/notifications.ts';
+import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Member } from './member.ts';
 import type { PresenceHeartbeat } from './presence-heartbeat.ts';
 import { type Few, SmallSet } from './small-set.ts';

@@ -1,11 +1,10 @@
 import * as v from 'valibot';
-import { parseBrokerHosts, parseBrokerUri } from './broker-address.ts';
-import { brokerAddressOf, brokerProblems } from './broker-environment.ts';
-import { publicKeyProblem } from './key-strength.ts';
-import { listedOrigin } from './origins.ts';
-import { secretWeakness } from './secret-strength.ts';
-import { defaultCredentials, plainText, type ServerName } from './server-access.ts';
-import { accessesOf, connectionProblem, databaseSecretsOf } from './server-environment.ts';
+import { parseBrokerHosts, parseBrokerUri } from './config/broker-address.ts';
+import { brokerAddressOf, brokerProblems } from './config/broker-environment.ts';
+import { publicKeyProblem } from './config/key-strength.ts';
+import { secretWeakness } from './config/secret-strength.ts';
+import { defaultCredentials, plainText, type ServerName } from './config/server-access.ts';
+import { accessesOf, connectionProblem, databaseSecretsOf } from './config/server-environment.ts';
 import {
   duration,
   flag,
@@ -22,7 +21,8 @@ import {
   secretText,
   text,
   url,
-} from './variable-kinds.ts';
+} from './config/variable-kinds.ts';
+import { listedOrigin } from './origins.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
 export class ConfigError extends Error {

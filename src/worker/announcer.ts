@@ -1,6 +1,6 @@
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Notification, Notifier, Topic } from '../shared/notifications/notifications.ts';
+import type { Notification, Notifier, Topic } from '../shared/ports/notifications.ts';
 
 export interface Announcer {
   /** Publishes what was committed, or remembers it; never throws and never waits for a Redis that is known to be away. */

@@ -1,7 +1,7 @@
+import type { Adapters } from '../adapters/adapters.ts';
 import { envelopeKey } from '../db/settings.ts';
-import type { Adapters } from '../shared/adapters.ts';
-import { createEnvelopeCodec } from '../shared/queue/envelope-codec.ts';
-import type { ProcessParts } from '../shared/run-process.ts';
+import type { ProcessParts } from '../process/run-process.ts';
+import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 /** Starts a worker on these adapters, and registers its end. */

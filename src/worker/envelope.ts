@@ -1,6 +1,6 @@
 import type { SendEnvelope } from '../shared/contract.ts';
+import type { Signature } from '../shared/envelope-codec.ts';
 import { deriveBrokerMessageId } from '../shared/ids.ts';
-import type { Signature } from '../shared/queue/envelope-codec.ts';
 
 /** Who sent it and under which key: enough to tell the sender of a refusal, and the log whose request it was. */
 export type SendKey = Pick<SendEnvelope, 'brokerMessageId' | 'chatId' | 'senderId' | 'clientMessageId'> &

@@ -1,7 +1,7 @@
+import type { Membership } from '../process/membership.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Consumer } from '../shared/queue/queue.ts';
-import type { Membership } from '../shared/registry/membership.ts';
-import { deadAfterMs, type LiveProcess } from '../shared/registry/registry.ts';
+import type { Consumer } from '../shared/ports/queue.ts';
+import { deadAfterMs, type LiveProcess } from '../shared/ports/registry.ts';
 import { partitionsOf } from './partitions-of.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { Logger } from '../shared/log.ts';
-import { deadAfterMs } from '../shared/registry/registry.ts';
+import { deadAfterMs } from '../shared/ports/registry.ts';
 
 /**
  * Whether an envelope without a signature may be one of an api from before signatures. Such an api writes no beat, but it

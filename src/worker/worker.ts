@@ -1,12 +1,12 @@
 import type { Database } from '../db/database.ts';
 import { wasReplaced, watchDatabase } from '../db/identity.ts';
 import { isStoring, storeMessages } from '../db/queries/store-messages.ts';
+import type { Membership } from '../process/membership.ts';
 import type { Config } from '../shared/config.ts';
+import type { EnvelopeCodec } from '../shared/envelope-codec.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Notifier } from '../shared/notifications/notifications.ts';
-import type { EnvelopeCodec } from '../shared/queue/envelope-codec.ts';
-import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/queue/queue.ts';
-import type { Membership } from '../shared/registry/membership.ts';
+import type { Notifier } from '../shared/ports/notifications.ts';
+import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/ports/queue.ts';
 import { createAnnouncer } from './announcer.ts';
 import { createBatchHandler } from './batch.ts';
 import { gatherBatches } from './gather.ts';

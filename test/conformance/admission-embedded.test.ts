@@ -1,4 +1,4 @@
-import { createEmbeddedFacts, createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { createEmbeddedFacts, createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import { admissionConformance } from './admission.ts';
 
 admissionConformance(

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { factTtlMs } from '../../src/shared/admission/admission.ts';
-import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import type { AdmissionRedis, AdmissionTimes } from '../../src/shared/admission/redis-client.ts';
-import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import type { AdmissionRedis, AdmissionTimes } from '../../src/adapters/redis/admission-client.ts';
+import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
+import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
+import { factTtlMs } from '../../src/shared/ports/admission.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestAdmission, openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
-import type { Fact, Facts, RateLimits } from '../../src/shared/admission/admission.ts';
 import type { Config } from '../../src/shared/config.ts';
 import { ChatError } from '../../src/shared/errors.ts';
+import type { Fact, Facts, RateLimits } from '../../src/shared/ports/admission.ts';
 import { eventually } from '../support/eventually.ts';
 
 export const generous: Config['rateLimits'] = {

@@ -1,4 +1,4 @@
-import { createEmbeddedNotifications } from '../../src/shared/notifications/embedded.ts';
+import { createEmbeddedNotifications } from '../../src/adapters/embedded/notifications.ts';
 import { notificationsConformance } from './notifications.ts';
 
 notificationsConformance('embedded', async () => ({

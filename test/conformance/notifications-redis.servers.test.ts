@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import type { PushConnection } from '../../src/shared/notifications/push-connection.ts';
-import type { PushLink } from '../../src/shared/notifications/push-link.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import { createRedisNotifier, createRedisSubscriber } from '../../src/adapters/redis/notifications.ts';
+import type { PushConnection } from '../../src/adapters/redis/push-connection.ts';
+import type { PushLink } from '../../src/adapters/redis/push-link.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestPushLink, openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

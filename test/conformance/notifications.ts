@@ -1,10 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import type {
-  Notification,
-  Notifier,
-  Subscriber,
-  Topic,
-} from '../../src/shared/notifications/notifications.ts';
+import type { Notification, Notifier, Subscriber, Topic } from '../../src/shared/ports/notifications.ts';
 import { eventually } from '../support/eventually.ts';
 
 export interface NotificationsUnderTest {

@@ -1,4 +1,4 @@
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { presenceConformance } from './presence.ts';
 
 presenceConformance('embedded', async () => ({ presence: createEmbeddedPresence(), close: async () => {} }));

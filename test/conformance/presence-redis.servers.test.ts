@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { createRedisPresence } from '../../src/shared/presence/redis.ts';
+import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import type { Presence } from '../../src/shared/presence/presence.ts';
+import type { Presence } from '../../src/shared/ports/presence.ts';
 
 export interface PresenceUnderTest {
   presence: Presence;

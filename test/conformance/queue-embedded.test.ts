@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
+import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
-import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
 import { collect, publish, queueConformance } from './queue.ts';
 
 const log = pino({ level: 'silent' });
@@ -60,7 +60,7 @@ test('what a process published, and had in hand, outlives its kill -9', async ()
     import pino from 'pino';
     import { migrate } from '${import.meta.dir}/../../src/db/migrate.ts';
     import { openPglite } from '${import.meta.dir}/../../src/db/pglite.ts';
-    import { createEmbeddedQueue } from '${import.meta.dir}/../../src/shared/queue/embedded.ts';
+    import { createEmbeddedQueue } from '${import.meta.dir}/../../src/adapters/embedded/queue.ts';
     const database = await openPglite(${JSON.stringify(join(folder, 'data'))});
     await migrate(database);
     const queue = createEmbeddedQueue({ database, log: pino({ level: 'silent' }) });

@@ -5,7 +5,7 @@ import type {
   Consumer,
   Delivery,
   Queue,
-} from '../../src/shared/queue/queue.ts';
+} from '../../src/shared/ports/queue.ts';
 import { eventually } from '../support/eventually.ts';
 
 export interface QueueUnderTest {

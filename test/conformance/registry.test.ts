@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { createLocalRegistry } from '../../src/adapters/embedded/registry.ts';
+import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createDatabaseRegistry } from '../../src/shared/registry/database.ts';
-import { createLocalRegistry } from '../../src/shared/registry/local.ts';
 import { partitionsOf } from '../../src/worker/partitions-of.ts';
 import { sharePartitions } from '../../src/worker/share-partitions.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { newId } from '../../src/shared/ids.ts';
-import type { LiveProcess, ProcessRegistry } from '../../src/shared/registry/registry.ts';
+import type { LiveProcess, ProcessRegistry } from '../../src/shared/ports/registry.ts';
 
 /** A process as it would say of itself. */
 export const process = (own: Partial<LiveProcess> = {}): LiveProcess => ({

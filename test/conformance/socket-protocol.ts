@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {

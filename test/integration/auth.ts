@@ -4,7 +4,7 @@ import { decode } from 'hono/jwt';
 import { createRefreshTokens, hashRefreshToken, newSeed } from '../../src/auth/refresh-token.ts';
 import type { TokenPair } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
-import type { Notification } from '../../src/shared/notifications/notifications.ts';
+import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { createTestApi, type TestApi, testAccountKey, testPassword, userOf } from '../support/api.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';

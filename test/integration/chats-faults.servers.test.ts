@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'bun:test';
+import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';

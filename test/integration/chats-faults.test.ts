@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import { participantFact } from '../../src/chat/participant-fact.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import type { Chat, Message } from '../../src/shared/contract.ts';
 import { ChatError } from '../../src/shared/errors.ts';
 import { type Answer, type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';

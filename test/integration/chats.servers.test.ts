@@ -1,7 +1,7 @@
 import { afterAll } from 'bun:test';
+import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { createRedisFacts } from '../../src/shared/admission/redis.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

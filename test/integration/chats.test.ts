@@ -1,8 +1,8 @@
 import { afterAll, expect, test } from 'bun:test';
+import { createEmbeddedFacts, createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
-import { createEmbeddedFacts, createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { chatsSuite } from './chats.ts';

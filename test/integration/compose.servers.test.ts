@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import { withFiles } from '../../src/process/load-config.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { withFiles } from '../../src/shared/load-config.ts';
 import { parseEnvironment, readText, repository } from '../support/repository.ts';
 
 interface Service {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import { type Environment, parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';

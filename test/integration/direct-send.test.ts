@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
-import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import type { Chat } from '../../src/shared/contract.ts';
 import { ChatError } from '../../src/shared/errors.ts';
 import { type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { openDataFolder } from '../../src/shared/data-folder.ts';
-import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
+import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
+import { openDataFolder } from '../../src/process/data-folder.ts';
 import { collect } from '../conformance/queue.ts';
 import { dlqSession, runCommand } from '../support/commands.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test';
-import { createLink, createTcpProxy, type Link } from '../../src/commands/torture/tcp-proxy.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { createLink, createTcpProxy, type Link } from '../../torture/tcp-proxy.ts';
 import { startThreeProcesses } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { newPerson } from '../support/people.ts';

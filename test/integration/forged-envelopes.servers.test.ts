@@ -1,8 +1,8 @@
 import { afterAll } from 'bun:test';
 import amqplib from 'amqplib';
+import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { realServers } from '../support/servers.ts';
 import { forgedEnvelopes, partitionCount } from './forged-envelopes.ts';

@@ -1,6 +1,6 @@
+import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
 import { forgedEnvelopes } from './forged-envelopes.ts';
 
 forgedEnvelopes('embedded', async () => {

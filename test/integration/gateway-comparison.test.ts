@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import type { Database } from '../../src/db/database.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {

@@ -1,4 +1,4 @@
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { gatewaySuite } from './gateway-suite.ts';
 

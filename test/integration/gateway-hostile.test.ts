@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { request as httpRequest } from 'node:http';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createAllowedOrigin } from '../../src/shared/origins.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createHealthApp } from '../../src/api/health-app.ts';
 import { serveGateway } from '../../src/gateway/serve.ts';
 import { createGateway, type Gateway } from '../../src/gateway/server.ts';
-import { unlimited } from '../../src/shared/admission/limits.ts';
+import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { ChatError } from '../../src/shared/errors.ts';
-import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { unlimited } from '../../src/shared/rate-limits.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 

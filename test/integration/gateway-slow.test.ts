@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import type { Notification } from '../../src/shared/notifications/notifications.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {

@@ -1,9 +1,9 @@
 import { afterAll } from 'bun:test';
+import { readDepths } from '../../src/adapters/rabbitmq/depths.ts';
+import { createLink } from '../../src/adapters/rabbitmq/link.ts';
+import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { createLog } from '../../src/shared/log.ts';
-import type { PartitionSource } from '../../src/shared/queue/queue.ts';
-import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
-import { readDepths } from '../../src/shared/queue/rabbitmq-depths.ts';
-import { createLink } from '../../src/shared/queue/rabbitmq-link.ts';
+import type { PartitionSource } from '../../src/shared/ports/queue.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { type HalfDeadClient, halfDeadSuite } from '../support/half-dead.ts';
 import { realServers } from '../support/servers.ts';

@@ -1,5 +1,5 @@
 import { afterAll } from 'bun:test';
-import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
 import { realBase } from '../support/api-bases.ts';
 import { openTestAdmission, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

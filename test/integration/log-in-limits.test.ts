@@ -1,4 +1,4 @@
-import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { logInLimitsSuite } from './log-in-limits.ts';
 

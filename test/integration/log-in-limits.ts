@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
-import type { RateLimits } from '../../src/shared/admission/admission.ts';
 import { type Config, parseConfig } from '../../src/shared/config.ts';
 import type { TokenPair } from '../../src/shared/contract.ts';
+import type { RateLimits } from '../../src/shared/ports/admission.ts';
 import { createTestApi, type TestApi, testPassword } from '../support/api.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
 

@@ -1,10 +1,10 @@
 import { afterEach, expect, test } from 'bun:test';
 import type { ChannelModel } from 'amqplib';
-import { createLink as createProxyLink, createTcpProxy } from '../../src/commands/torture/tcp-proxy.ts';
+import { socketOf } from '../../src/adapters/rabbitmq/connect.ts';
+import { createLink } from '../../src/adapters/rabbitmq/link.ts';
+import { createPublisher, type Outlet } from '../../src/adapters/rabbitmq/publisher.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { socketOf } from '../../src/shared/queue/rabbitmq-connect.ts';
-import { createLink } from '../../src/shared/queue/rabbitmq-link.ts';
-import { createPublisher, type Outlet } from '../../src/shared/queue/rabbitmq-publisher.ts';
+import { createLink as createProxyLink, createTcpProxy } from '../../torture/tcp-proxy.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';

@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test';
 import { resolver } from 'hono-openapi';
 import * as v from 'valibot';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
 import { changesPage } from '../../src/api/schemas/changes.ts';
 import { changeNotification } from '../../src/changes/announce.ts';
 import type { ChangeKind } from '../../src/changes/kind.ts';
@@ -14,9 +16,7 @@ import { createNotificationRoutes } from '../../src/gateway/notification-routes.
 import { createSequencer } from '../../src/gateway/sequencer.ts';
 import type { ChatChange } from '../../src/shared/contract.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import type { Notification } from '../../src/shared/notifications/notifications.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
+import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { counter, id } from '../../src/shared/schemas.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { createWorld } from '../support/gateway-world.ts';

@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
-import { unlimited } from '../../src/shared/admission/limits.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
-import { createEmbeddedQueue } from '../../src/shared/queue/embedded.ts';
+import { unlimited } from '../../src/shared/rate-limits.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { createTestApi } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';

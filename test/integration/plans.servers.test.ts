@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { kinds } from '../../src/changes/kinds.ts';
 import { createReadChanges } from '../../src/changes/read-changes.ts';
 import type { Database } from '../../src/db/database.ts';
@@ -9,7 +10,6 @@ import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { realServers } from '../support/servers.ts';
 
 /**

@@ -1,14 +1,14 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
+import { createAdapters } from '../../src/adapters/adapters.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
-import { createLink, createTcpProxy } from '../../src/commands/torture/tcp-proxy.ts';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres, type PostgresOptions } from '../../src/db/postgres.ts';
 import { inTransaction } from '../../src/db/transaction.ts';
-import { createAdapters } from '../../src/shared/adapters.ts';
+import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createLink, createTcpProxy } from '../../torture/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 

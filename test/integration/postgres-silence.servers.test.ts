@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { createLink, createTcpProxy, type Flow, type Link } from '../../src/commands/torture/tcp-proxy.ts';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres, type PostgresOptions } from '../../src/db/postgres.ts';
+import { createLink, createTcpProxy, type Flow, type Link } from '../../torture/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { withTls } from '../support/postgres-tls.ts';
 import { realServers } from '../support/servers.ts';

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import pino from 'pino';
+import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { assertPartitioning, readPartitioning } from '../../src/db/settings.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import type { Queue } from '../../src/shared/queue/queue.ts';
-import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import type { Queue } from '../../src/shared/ports/queue.ts';
 import { collect, publish } from '../conformance/queue.ts';
 import { dlqSession, runCommand } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import amqplib from 'amqplib';
+import { assertLeaders, readDepths } from '../../src/adapters/rabbitmq/depths.ts';
+import { createLink } from '../../src/adapters/rabbitmq/link.ts';
+import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { type BrokerConfig, parseConfig } from '../../src/shared/config.ts';
-import type { Queue, SendQueue } from '../../src/shared/queue/queue.ts';
-import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
-import { assertLeaders, readDepths } from '../../src/shared/queue/rabbitmq-depths.ts';
-import { createLink } from '../../src/shared/queue/rabbitmq-link.ts';
+import type { Queue, SendQueue } from '../../src/shared/ports/queue.ts';
 import { StartError } from '../../src/shared/start-error.ts';
 import { numbered } from '../conformance/queue.ts';
 import { brokerConfig } from '../support/broker.ts';

@@ -1,13 +1,13 @@
 import { afterAll, expect, test } from 'bun:test';
-import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
+import { redisMark } from '../../src/adapters/fingerprints.ts';
+import { openRedis } from '../../src/adapters/redis/client.ts';
+import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import { createRedisNotifier, createRedisSubscriber } from '../../src/adapters/redis/notifications.ts';
+import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
+import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
+import { watchRedis } from '../../src/adapters/redis/watch.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
-import { createRedisPresence } from '../../src/shared/presence/redis.ts';
-import { openRedis } from '../../src/shared/redis.ts';
-import { watchRedis } from '../../src/shared/redis-watch.ts';
-import { redisMark } from '../../src/shared/registry/fingerprints.ts';
 import { message } from '../conformance/notifications.ts';
 import { eventually } from '../support/eventually.ts';
 import {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test';
+import { createAdapters } from '../../src/adapters/adapters.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { openReadyPostgres } from '../../src/db/open-ready-postgres.ts';
-import { createAdapters } from '../../src/shared/adapters.ts';
+import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { createLifecycle } from '../../src/shared/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { type Member, serverEnvironment, startMember } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import postgres from 'postgres';
+import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import type { Database } from '../../src/db/database.ts';
 import { isTimeout } from '../../src/db/errors.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { isStoring, type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
-import { createEmbeddedFacts } from '../../src/shared/admission/embedded.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
-import { createEmbeddedPresence } from '../../src/shared/presence/embedded.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 

@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createGuard } from '../../src/commands/servers/guard.ts';
-import { judgeEmbedded } from '../../src/commands/torture/embedded-judge.ts';
-import type { EmbeddedReport } from '../../src/commands/torture/embedded-report.ts';
-import { runEmbedded } from '../../src/commands/torture/embedded-run.ts';
-import { copyProgram } from '../../src/commands/torture/program.ts';
+import { judgeEmbedded } from '../../torture/embedded-judge.ts';
+import type { EmbeddedReport } from '../../torture/embedded-report.ts';
+import { runEmbedded } from '../../torture/embedded-run.ts';
+import { copyProgram } from '../../torture/program.ts';
 
 const repository = join(import.meta.dir, '../..');
 
@@ -19,7 +19,7 @@ test('six kills -9, two of them in the first boot, break no promise', async () =
   const folder = await mkdtemp(join(tmpdir(), 'confab-embedded-report-'));
   undo.push(() => rm(folder, { recursive: true, force: true }));
   const file = join(folder, 'report.json');
-  const line = `--no-env-file src/commands/torture.ts --embedded --kills 6 --seed 1 --report ${file}`;
+  const line = `--no-env-file torture/main.ts --embedded --kills 6 --seed 1 --report ${file}`;
   const run = Bun.spawn([process.execPath, ...line.split(' ')], {
     cwd: repository,
     stdin: 'ignore',
@@ -49,7 +49,7 @@ test('with a 202 before the message is stored, it says which messages were lost'
   undo.push(guard.close);
   const folder = await guard.temporaryFolder('confab-embedded-mutant-');
   const root = await copyProgram(repository, folder);
-  const file = join(root, 'src/shared/queue/embedded-send-queue.ts');
+  const file = join(root, 'src/adapters/embedded/send-queue.ts');
   let text = await Bun.file(file).text();
   for (const [from, to] of [
     ['    await Promise.resolve();\n', '    await new Promise((resolve) => setTimeout(resolve, 1_000));\n'],

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
 import { createGuard } from '../../src/commands/servers/guard.ts';
 import { createLauncher, startTrio, stopTrio } from '../../src/commands/servers/launcher.ts';
-import { judge } from '../../src/commands/torture/judge.ts';
-import { copyProgram } from '../../src/commands/torture/program.ts';
-import { runTorture } from '../../src/commands/torture/run.ts';
-import type { Wave } from '../../src/commands/torture/schedule.ts';
+import { judge } from '../../torture/judge.ts';
+import { copyProgram } from '../../torture/program.ts';
+import { runTorture } from '../../torture/run.ts';
+import type { Wave } from '../../torture/schedule.ts';
 
 /** A harness that cannot fail proves nothing: with the program broken on purpose it has to find just that. */
 
@@ -86,12 +86,12 @@ test(
     const [early, unfilled] = await Promise.all([
       tortured(workersCrash, [
         {
-          file: 'src/shared/queue/rabbitmq-partitions.ts',
+          file: 'src/adapters/rabbitmq/partitions.ts',
           from: "        if (last) acknowledgements.done(last, batch.length, verdict === 'done' ? 'leisure' : 'once');\n",
           to: '',
         },
         {
-          file: 'src/shared/queue/rabbitmq-partitions.ts',
+          file: 'src/adapters/rabbitmq/partitions.ts',
           from: '        const verdict = await handle(',
           to: "        if (last) acknowledgements.done(last, batch.length, 'once');\n        const verdict = await handle(",
         },

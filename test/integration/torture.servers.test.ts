@@ -2,8 +2,8 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Report } from '../../src/commands/torture/report.ts';
-import { faultKinds } from '../../src/commands/torture/schedule.ts';
+import type { Report } from '../../torture/report.ts';
+import { faultKinds } from '../../torture/schedule.ts';
 
 const root = join(import.meta.dir, '../..');
 const timeoutMs = 400_000;
@@ -23,7 +23,7 @@ test(
       [
         process.execPath,
         '--no-env-file',
-        'src/commands/torture.ts',
+        'torture/main.ts',
         '--seed',
         '1',
         '--minutes',

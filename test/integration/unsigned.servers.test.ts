@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createDatabaseRegistry } from '../../src/shared/registry/database.ts';
 import { createUnsignedRule } from '../../src/worker/unsigned.ts';
 import { process } from '../conformance/registry.ts';
 import { eventually } from '../support/eventually.ts';

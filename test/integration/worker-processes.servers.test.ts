@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import type { Subprocess } from 'bun';
 import pino from 'pino';
+import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
-import type { Queue } from '../../src/shared/queue/queue.ts';
-import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
+import type { Queue } from '../../src/shared/ports/queue.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
 import { testEnvelopes } from '../support/queue-parts.ts';

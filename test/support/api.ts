@@ -1,18 +1,18 @@
 import { Hono } from 'hono';
+import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import { createApi } from '../../src/api/app.ts';
 import type { ApiEnv } from '../../src/api/env.ts';
 import type { RequireIdentity } from '../../src/api/middleware/require-identity.ts';
-import type { Readiness } from '../../src/api/readiness.ts';
 import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
 import type { SendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
-import type { Facts, RateLimits } from '../../src/shared/admission/admission.ts';
-import { createEmbeddedRateLimits } from '../../src/shared/admission/embedded.ts';
+import type { Readiness } from '../../src/process/readiness.ts';
 import { type Environment, parseConfig } from '../../src/shared/config.ts';
 import type { TokenPair, User } from '../../src/shared/contract.ts';
 import { createLog, type Logger } from '../../src/shared/log.ts';
-import type { Notifier } from '../../src/shared/notifications/notifications.ts';
 import { createAllowedOrigin } from '../../src/shared/origins.ts';
+import type { Facts, RateLimits } from '../../src/shared/ports/admission.ts';
+import type { Notifier } from '../../src/shared/ports/notifications.ts';
 
 /** What an api stands on; the caller opens and closes it. */
 export interface ApiBase {

@@ -10,13 +10,13 @@ import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
-import type { Facts } from '../../src/shared/admission/admission.ts';
-import { unlimited } from '../../src/shared/admission/limits.ts';
 import type { Chat, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
-import type { Notification, Notifier, Subscriber } from '../../src/shared/notifications/notifications.ts';
-import type { Presence } from '../../src/shared/presence/presence.ts';
+import type { Facts } from '../../src/shared/ports/admission.ts';
+import type { Notification, Notifier, Subscriber } from '../../src/shared/ports/notifications.ts';
+import type { Presence } from '../../src/shared/ports/presence.ts';
+import { unlimited } from '../../src/shared/rate-limits.ts';
 import { eventually } from './eventually.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');

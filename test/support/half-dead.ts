@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { createLink, createTcpProxy, type Flow, type Link } from '../../src/commands/torture/tcp-proxy.ts';
+import { createLink, createTcpProxy, type Flow, type Link } from '../../torture/tcp-proxy.ts';
 import { eventually } from './eventually.ts';
 
 /** A client of a server, as the product opens it. */

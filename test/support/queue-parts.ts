@@ -1,8 +1,8 @@
+import { createLocalRegistry } from '../../src/adapters/embedded/registry.ts';
+import { createMembership, type Membership } from '../../src/process/membership.ts';
+import { createEnvelopeCodec } from '../../src/shared/envelope-codec.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createEnvelopeCodec } from '../../src/shared/queue/envelope-codec.ts';
-import { createLocalRegistry } from '../../src/shared/registry/local.ts';
-import { createMembership, type Membership } from '../../src/shared/registry/membership.ts';
-import type { ProcessRegistry } from '../../src/shared/registry/registry.ts';
+import type { ProcessRegistry } from '../../src/shared/ports/registry.ts';
 
 /** What api and worker of one test sign and believe. */
 export const testEnvelopes = createEnvelopeCodec('a key of these tests');

@@ -1,5 +1,5 @@
 import type { Channel, ChannelModel } from 'amqplib';
-import { socketOf } from '../../src/shared/queue/rabbitmq-connect.ts';
+import { socketOf } from '../../src/adapters/rabbitmq/connect.ts';
 
 /** What no client library would send. */
 export interface RawMessage {

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
-import { type AdmissionTimes, openAdmissionRedis } from '../../src/shared/admission/redis-client.ts';
-import { type Breaker, createBreaker } from '../../src/shared/breaker.ts';
-import { openPushLink } from '../../src/shared/notifications/push-link.ts';
-import { openRedis } from '../../src/shared/redis.ts';
-import type { RedisOutages } from '../../src/shared/redis-outages.ts';
+import { type AdmissionTimes, openAdmissionRedis } from '../../src/adapters/redis/admission-client.ts';
+import { type Breaker, createBreaker } from '../../src/adapters/redis/breaker.ts';
+import { openRedis } from '../../src/adapters/redis/client.ts';
+import type { RedisOutages } from '../../src/adapters/redis/outages.ts';
+import { openPushLink } from '../../src/adapters/redis/push-link.ts';
 import { eventually } from './eventually.ts';
 
 /** Nobody reads of them. */

@@ -1,5 +1,5 @@
 import { setDefaultTimeout } from 'bun:test';
-import { testTimeoutMs } from '../../src/commands/testing/steps.ts';
+import { testTimeoutMs } from '../command/steps.ts';
 
 // For a file that is run by hand; in a run of several it counts for the first of them alone.
 setDefaultTimeout(testTimeoutMs);

@@ -1,11 +1,11 @@
 import { afterAll } from 'bun:test';
+import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import { createRedisNotifier, createRedisSubscriber } from '../../src/adapters/redis/notifications.ts';
+import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
-import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from '../../src/shared/notifications/redis.ts';
-import { createRedisPresence } from '../../src/shared/presence/redis.ts';
 import type { GatewayBase } from './gateway-world.ts';
 import { openTestPushLink, openTestRedis, patientBreaker } from './redis.ts';
 import { realServers } from './servers.ts';

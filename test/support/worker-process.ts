@@ -1,9 +1,9 @@
 /** A worker in a process of its own, for tests that kill and freeze it; its settings come as JSON in `WORKER`. */
 import pino from 'pino';
+import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts';
+import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import type { BrokerConfig } from '../../src/shared/config.ts';
-import { openRabbitMq } from '../../src/shared/queue/rabbitmq.ts';
-import { createDatabaseRegistry } from '../../src/shared/registry/database.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { testEnvelopes, testMembership } from './queue-parts.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { createAcknowledgements } from '../../src/shared/queue/acknowledgements.ts';
+import { createAcknowledgements } from '../../src/adapters/rabbitmq/acknowledgements.ts';
 import { eventually } from '../support/eventually.ts';
 
 function open(options: { waitMs?: number; acknowledge?: (last: number) => void } = {}) {

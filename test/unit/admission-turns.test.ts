@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
-import { createRedisFacts } from '../../src/shared/admission/redis.ts';
-import type { AdmissionClient } from '../../src/shared/admission/redis-client.ts';
-import { createRedisRateLimits } from '../../src/shared/admission/redis-limits.ts';
-import { createTurns } from '../../src/shared/admission/turn.ts';
+import type { AdmissionClient } from '../../src/adapters/redis/admission-client.ts';
+import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
+import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
+import { createTurns } from '../../src/adapters/redis/turn.ts';
 
 /** Answers come when the test says so. */
 function questions() {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
-import { parseConnectionString } from '../../src/db/connection-string.ts';
+import { parseConnectionString } from '../../src/shared/config/connection-string.ts';
+import { defaultCredentials, plainText, postgresAccess } from '../../src/shared/config/server-access.ts';
 import { type BrokerConfig, ConfigError, type ConfigOptions, parseConfig } from '../../src/shared/config.ts';
-import { defaultCredentials, plainText, postgresAccess } from '../../src/shared/server-access.ts';
 
 const good = 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k';
 const pemOf = (key: KeyObject) => String(key.export({ type: 'spki', format: 'pem' }));

@@ -4,7 +4,7 @@ import {
   ConnectionStringError,
   type DatabaseSecrets,
   parseConnectionString,
-} from '../../src/db/connection-string.ts';
+} from '../../src/shared/config/connection-string.ts';
 
 /** What is said in short: `user:password@host:port,…/database`. */
 function short(text: string, secrets: DatabaseSecrets = {}): string {

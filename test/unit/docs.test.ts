@@ -130,7 +130,7 @@ describe('the contract', () => {
   });
 
   test('lists the kinds of notifications, none more', async () => {
-    const types = await readText('src/shared/notifications/notifications.ts');
+    const types = await readText('src/shared/ports/notifications.ts');
     const rows = section(contract, 'Notifications').match(/^\| `.*$/gm) ?? [];
     const listed = rows
       .map((row) => row.split('|')[1] ?? '')

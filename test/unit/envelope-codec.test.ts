@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
-import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import { createEnvelopeCodec } from '../../src/shared/queue/envelope-codec.ts';
+import { createEnvelopeCodec } from '../../src/shared/envelope-codec.ts';
 
 const { seal, signatureOf, vouch } = createEnvelopeCodec('a key of this test');
 const envelope: SendEnvelope = {

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
 import { generateKeyPairSync } from 'node:crypto';
+import { createFingerprints } from '../../src/adapters/fingerprints.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { createFingerprints } from '../../src/shared/registry/fingerprints.ts';
-import type { Role } from '../../src/shared/registry/registry.ts';
+import type { Role } from '../../src/shared/ports/registry.ts';
 
 const secret = 'a secret of at least thirty-two bytes';
 const base = { JWT_SECRET: secret };

@@ -2,9 +2,9 @@ import { expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { lockFolder } from '../../src/shared/folder-lock.ts';
+import { lockFolder } from '../../src/process/folder-lock.ts';
 
-const module = join(import.meta.dir, '../../src/shared/folder-lock.ts');
+const module = join(import.meta.dir, '../../src/process/folder-lock.ts');
 
 test('a folder is locked for one process until that ends, in whatever way', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'confab-lock-'));

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test';
-import { createFreezeWatch, type FreezeWatch } from '../../src/shared/freeze-watch.ts';
+import { createFreezeWatch, type FreezeWatch } from '../../src/process/freeze-watch.ts';
 
 let watch: FreezeWatch;
 afterEach(() => watch.stop());

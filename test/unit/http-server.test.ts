@@ -2,8 +2,8 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import pino from 'pino';
-import { endUnnoticed, type HttpServer, listen } from '../../src/shared/http-server.ts';
-import { createLifecycle } from '../../src/shared/lifecycle.ts';
+import { endUnnoticed, type HttpServer, listen } from '../../src/process/http-server.ts';
+import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { StartError } from '../../src/shared/start-error.ts';
 
 const servers: HttpServer[] = [];

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import pino from 'pino';
-import { createLifecycle } from '../../src/shared/lifecycle.ts';
+import { createLifecycle } from '../../src/process/lifecycle.ts';
 
 const log = pino({ level: 'silent' });
 

@@ -2,8 +2,8 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { withFiles } from '../../src/process/load-config.ts';
 import { parseConfig } from '../../src/shared/config.ts';
-import { withFiles } from '../../src/shared/load-config.ts';
 import { repository } from '../support/repository.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'confab-files-'));
@@ -44,7 +44,7 @@ test('a .env is read as people write it: with a BOM, CRLF, `export`, quotes', as
     'CORS_ORIGINS=',
   ];
   await Bun.write(join(own, '.env'), lines.join('\r\n'));
-  const program = `import { loadConfig } from '${repository}/src/shared/load-config.ts';
+  const program = `import { loadConfig } from '${repository}/src/process/load-config.ts';
     const { port, logLevel, redis, broker, database, corsOrigins } = loadConfig();
     console.log(JSON.stringify({ port, logLevel, redis, broker, database, corsOrigins }));`;
   const { PATH = '', HOME = '' } = process.env;

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'bun:test';
+import { commonVersion, createMembership } from '../../src/process/membership.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { commonVersion, createMembership } from '../../src/shared/registry/membership.ts';
-import type { Fingerprints, LiveProcess, ProcessRegistry } from '../../src/shared/registry/registry.ts';
+import type { Fingerprints, LiveProcess, ProcessRegistry } from '../../src/shared/ports/registry.ts';
 import { process } from '../conformance/registry.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
-import type { Notification, Topic } from '../../src/shared/notifications/notifications.ts';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import type { Notification, Topic } from '../../src/shared/ports/notifications.ts';
 
 const { encode, decode } = createNotificationCodec('a key of this test');
 const notification: Notification = {

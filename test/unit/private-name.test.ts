@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { createPrivateName } from '../../src/shared/admission/private-name.ts';
-import { createNotificationCodec } from '../../src/shared/notifications/codec.ts';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import { createPrivateName } from '../../src/shared/private-name.ts';
 
 test('a name is hidden the same each time, otherwise with another key, and is no signature of a text that somebody chose', () => {
   const hide = createPrivateName('a key');

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'bun:test';
 import type { Socket } from 'bun';
-import type { PushConnection } from '../../src/shared/notifications/push-connection.ts';
-import { openPushLink, type PushLink } from '../../src/shared/notifications/push-link.ts';
+import type { PushConnection } from '../../src/adapters/redis/push-connection.ts';
+import { openPushLink, type PushLink } from '../../src/adapters/redis/push-link.ts';
 import { eventually } from '../support/eventually.ts';
 import { unheardOutages } from '../support/redis.ts';
 

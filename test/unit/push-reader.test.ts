@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { createPushReader } from '../../src/shared/notifications/push-reader.ts';
+import { createPushReader } from '../../src/adapters/redis/push-reader.ts';
 
 const bulk = (text: string) => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 const message = (channel: string, payload: string) =>

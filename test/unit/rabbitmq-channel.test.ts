@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { EventEmitter } from 'node:events';
 import type { Channel } from 'amqplib';
-import { openChannel } from '../../src/shared/queue/rabbitmq-channel.ts';
+import { openChannel } from '../../src/adapters/rabbitmq/channel.ts';
 
 /** A connection whose channel opens when the test says so. */
 function world() {

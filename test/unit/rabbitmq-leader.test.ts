@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import type { Channel } from 'amqplib';
-import { askLeader } from '../../src/shared/queue/rabbitmq-leader.ts';
+import { askLeader } from '../../src/adapters/rabbitmq/leader.ts';
 
 /** Of an empty queue that nobody consumes, answered after so long each time: RabbitMQ answers like that for a leader, too. */
 function answeringAfter(...waits: readonly number[]) {

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
 import { EventEmitter } from 'node:events';
 import type { ChannelModel } from 'amqplib';
+import { createPublisher } from '../../src/adapters/rabbitmq/publisher.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { createPublisher } from '../../src/shared/queue/rabbitmq-publisher.ts';
 import { eventually } from '../support/eventually.ts';
 
 /** A broker that returns and confirms what the test says, in the order of the publishes. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import pino from 'pino';
-import { createRedisOutages } from '../../src/shared/redis-outages.ts';
+import { createRedisOutages } from '../../src/adapters/redis/outages.ts';
 
 function open() {
   const lines: Record<string, unknown>[] = [];

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { keptTokenSecret } from '../../src/shared/secret.ts';
+import { keptTokenSecret } from '../../src/process/secret.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'confab-secret-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));

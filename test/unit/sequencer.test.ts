@@ -4,7 +4,7 @@ import { createFanOut } from '../../src/gateway/fan-out.ts';
 import type { Member } from '../../src/gateway/member.ts';
 import { createSequencer, gapFilled, type Sequencer } from '../../src/gateway/sequencer.ts';
 import { createLog } from '../../src/shared/log.ts';
-import type { Subscriber } from '../../src/shared/notifications/notifications.ts';
+import type { Subscriber } from '../../src/shared/ports/notifications.ts';
 import { eventually } from '../support/eventually.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');

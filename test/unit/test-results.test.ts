@@ -2,9 +2,9 @@ import { describe, expect, test } from 'bun:test';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { planTests } from '../../src/commands/testing/groups.ts';
-import { countResults } from '../../src/commands/testing/results.ts';
-import { cleanEnvironment, testCommand } from '../../src/commands/testing/steps.ts';
+import { planTests } from '../command/groups.ts';
+import { countResults } from '../command/results.ts';
+import { cleanEnvironment, testCommand } from '../command/steps.ts';
 
 const passing = `import { test } from 'bun:test'; test('one', () => {}); test('two', () => {});`;
 

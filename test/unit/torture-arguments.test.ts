@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { parseTortureArguments, type TortureArguments } from '../../src/commands/torture/arguments.ts';
-import { faultKinds } from '../../src/commands/torture/schedule.ts';
+import { parseTortureArguments, type TortureArguments } from '../../torture/arguments.ts';
+import { faultKinds } from '../../torture/schedule.ts';
 
 const parse = (line: string): TortureArguments => {
   const given = parseTortureArguments(line.split(' ').filter((part) => part !== ''));

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { isCrash } from '../../src/commands/torture/own-process.ts';
+import { isCrash } from '../../torture/own-process.ts';
 
 const ended = (log: string, code = 1) => isCrash({ name: 'api 1', at: 0, code, log });
 const info = '{"level":30,"time":1,"process":"api","msg":"listening"}';

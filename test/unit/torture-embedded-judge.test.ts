@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { type EmbeddedEvidence, judgeEmbedded } from '../../src/commands/torture/embedded-judge.ts';
-import type { History } from '../../src/commands/torture/history.ts';
+import { type EmbeddedEvidence, judgeEmbedded } from '../../torture/embedded-judge.ts';
+import type { History } from '../../torture/history.ts';
 import { ann, ben, chatId, cleanHistory, post } from './torture-history.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };

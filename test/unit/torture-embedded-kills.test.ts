@@ -2,8 +2,8 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createKillable, NotReadyError } from '../../src/commands/torture/embedded-kills.ts';
-import type { OwnProcess } from '../../src/commands/torture/own-process.ts';
+import { createKillable, NotReadyError } from '../../torture/embedded-kills.ts';
+import type { OwnProcess } from '../../torture/own-process.ts';
 
 const folders: string[] = [];
 afterAll(() => Promise.all(folders.map((each) => rm(each, { recursive: true, force: true }))));

@@ -2,9 +2,9 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFilled } from '../../src/commands/torture/filled.ts';
 import { gapFilled } from '../../src/gateway/sequencer.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { readFilled } from '../../torture/filled.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'confab-filled-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));

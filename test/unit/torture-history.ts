@@ -1,3 +1,4 @@
+import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import type {
   ClientRecord,
   DeadLetterRow,
@@ -7,10 +8,9 @@ import type {
   ParticipantRow,
   Post,
   SeenMessage,
-} from '../../src/commands/torture/history.ts';
-import { judge } from '../../src/commands/torture/judge.ts';
-import type { Invariant } from '../../src/commands/torture/verdict.ts';
-import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
+} from '../../torture/history.ts';
+import { judge } from '../../torture/judge.ts';
+import type { Invariant } from '../../torture/verdict.ts';
 
 const id = (name: string): string => {
   const hex = new Bun.CryptoHasher('md5').update(name).digest('hex');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import type { ClientRecord } from '../../src/commands/torture/history.ts';
-import { judge } from '../../src/commands/torture/judge.ts';
+import type { ClientRecord } from '../../torture/history.ts';
+import { judge } from '../../torture/judge.ts';
 import {
   ann,
   ben,

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import type { ClientRecord, FaultRecord, Post } from '../../src/commands/torture/history.ts';
-import { recoveries } from '../../src/commands/torture/recovery.ts';
+import type { ClientRecord, FaultRecord, Post } from '../../torture/history.ts';
+import { recoveries } from '../../torture/recovery.ts';
 
 const id = (at: number) => `message ${at}`;
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
-import { makeReport } from '../../src/commands/torture/report.ts';
-import type { TortureResult } from '../../src/commands/torture/run.ts';
-import type { Invariant, Verdict } from '../../src/commands/torture/verdict.ts';
+import { makeReport } from '../../torture/report.ts';
+import type { TortureResult } from '../../torture/run.ts';
+import type { Invariant, Verdict } from '../../torture/verdict.ts';
 
 const good: TortureResult = {
   history: {

@@ -1,11 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import {
-  faultKinds,
-  links,
-  makeSchedule,
-  nameOf,
-  processKinds,
-} from '../../src/commands/torture/schedule.ts';
+import { faultKinds, links, makeSchedule, nameOf, processKinds } from '../../torture/schedule.ts';
 
 const countsOf = (waves: ReturnType<typeof makeSchedule>): Map<string, number> => {
   const counts = new Map<string, number>();

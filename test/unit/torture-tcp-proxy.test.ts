@@ -1,11 +1,6 @@
 import { afterEach, expect, test } from 'bun:test';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import {
-  createLink,
-  createTcpProxy,
-  type Link,
-  type TcpProxy,
-} from '../../src/commands/torture/tcp-proxy.ts';
+import { createLink, createTcpProxy, type Link, type TcpProxy } from '../../torture/tcp-proxy.ts';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import pino from 'pino';
-import type { Notification } from '../../src/shared/notifications/notifications.ts';
+import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { createAnnouncer } from '../../src/worker/announcer.ts';
 import { eventually } from '../support/eventually.ts';
 

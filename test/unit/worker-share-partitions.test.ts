@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'bun:test';
 import pino from 'pino';
-import type { ProcessRegistry } from '../../src/shared/registry/registry.ts';
+import type { ProcessRegistry } from '../../src/shared/ports/registry.ts';
 import { partitionsOf } from '../../src/worker/partitions-of.ts';
 import { sharePartitions } from '../../src/worker/share-partitions.ts';
 import { process } from '../conformance/registry.ts';

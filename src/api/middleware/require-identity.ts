@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Admit, Identity, VerifyToken } from '../../auth/authenticate.ts';
-import type { Fact, FactAnswer, RateLimits } from '../../shared/admission/admission.ts';
+import type { Fact, FactAnswer, RateLimits } from '../../shared/ports/admission.ts';
 import type { ApiEnv } from '../env.ts';
 
 /** @param want facts to ask for in the same round trip; their answers are `c.get('facts')` */

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { MiddlewareHandler } from 'hono';
-import type { RateLimits } from '../../shared/admission/admission.ts';
 import { ChatError } from '../../shared/errors.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import { bearerToken } from './require-identity.ts';
 

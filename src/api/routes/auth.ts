@@ -1,9 +1,9 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import type { Accounts } from '../../auth/auth.ts';
-import type { RateLimits } from '../../shared/admission/admission.ts';
 import { networkOf } from '../../shared/client-address.ts';
 import type { ErrorCode } from '../../shared/contract.ts';
 import { ChatError } from '../../shared/errors.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
 import { describe, emptyResponse, jsonResponse } from '../openapi.ts';

@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import type { CreateChat } from '../../chat/create-chat.ts';
 import type { GetChat } from '../../chat/get-chat.ts';
 import type { ListChats } from '../../chat/list-chats.ts';
-import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';

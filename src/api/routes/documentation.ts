@@ -2,8 +2,8 @@ import { type Context, Hono } from 'hono';
 import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' };
 import styles from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' };
 import scripts from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' };
-import type { RateLimits } from '../../shared/admission/admission.ts';
 import { once } from '../../shared/once.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import { describe } from '../openapi.ts';
 

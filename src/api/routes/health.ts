@@ -1,9 +1,9 @@
 import { Hono } from 'hono';
 import * as v from 'valibot';
+import type { Readiness } from '../../process/readiness.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import type { ApiEnv } from '../env.ts';
 import { describe, jsonResponse } from '../openapi.ts';
-import type { Readiness } from '../readiness.ts';
 
 /** Something the process stands on. */
 export interface Dependency {

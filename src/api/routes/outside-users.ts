@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { PutOutsideUser } from '../../auth/put-outside-user.ts';
-import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import { requireServiceToken } from '../middleware/require-service-token.ts';
 import { describe, jsonResponse } from '../openapi.ts';

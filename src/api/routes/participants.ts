@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import type { AddParticipants } from '../../chat/add-participants.ts';
 import type { ListParticipants } from '../../chat/list-participants.ts';
 import type { RemoveParticipant } from '../../chat/remove-participant.ts';
-import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import { jsonAnswer } from '../json-answer.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';

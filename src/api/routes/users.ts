@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { FindUsers } from '../../auth/find-users.ts';
 import type { GetUser } from '../../auth/get-user.ts';
-import type { RateLimits } from '../../shared/admission/admission.ts';
+import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { ApiEnv } from '../env.ts';
 import type { RequireIdentity } from '../middleware/require-identity.ts';
 import { describe, jsonResponse } from '../openapi.ts';

@@ -1,4 +1,4 @@
-import type { DeadLetter, DeadLetterStore } from '../../shared/queue/queue.ts';
+import type { DeadLetter, DeadLetterStore } from '../../shared/ports/queue.ts';
 import type { DlqCommand } from './arguments.ts';
 
 export interface Print {

@@ -1,8 +1,8 @@
+import type { Depths } from '../../adapters/rabbitmq/depths.ts';
 import type { Database } from '../../db/database.ts';
 import { readPartitioning, replacePartitioning } from '../../db/settings.ts';
 import { pause } from '../../shared/backoff.ts';
 import { partitionHashName } from '../../shared/partition.ts';
-import type { Depths } from '../../shared/queue/rabbitmq-depths.ts';
 import { StartError } from '../../shared/start-error.ts';
 
 /**

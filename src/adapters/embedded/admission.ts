@@ -1,0 +1,77 @@
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Config } from '../../shared/config.ts';
+import type { Fact, FactAnswer, Facts, LimitName, RateLimits } from '../../shared/ports/admission.ts';
+import { factTtlMs } from '../../shared/ports/admission.ts';
+import { limitNames, rateLimited, unlimited, windowSeconds } from '../../shared/rate-limits.ts';
+
+const sweepFrom = 10_000;
+
+/** In this process alone. */
+export function createEmbeddedFacts({ ttlMs = factTtlMs } = {}): Facts {
+  const known = new Map<Fact, { holds: boolean; expiresAt: number }>();
+  let sweepAt = sweepFrom;
+
+  function read(fact: Fact): FactAnswer {
+    const entry = known.get(fact);
+    if (!entry) return undefined;
+    if (entry.expiresAt > Date.now()) return entry.holds;
+    known.delete(fact);
+    return undefined;
+  }
+
+  function write(fact: Fact, holds: boolean): void {
+    known.set(fact, { holds, expiresAt: Date.now() + ttlMs });
+    if (known.size >= sweepAt) sweep();
+  }
+
+  // Needs no timer: each sweep waits until the facts have doubled since the one before.
+  function sweep(): void {
+    const now = Date.now();
+    for (const [fact, { expiresAt }] of known) if (expiresAt <= now) known.delete(fact);
+    sweepAt = Math.max(sweepFrom, known.size * 2);
+  }
+
+  return {
+    read: async (facts) => facts.map(read),
+    async fill(facts) {
+      for (const fact of facts) if (read(fact) === undefined) write(fact, true);
+    },
+    async revoke(facts) {
+      for (const fact of facts) write(fact, false);
+    },
+    async restore(facts) {
+      for (const fact of facts) known.delete(fact);
+    },
+  };
+}
+
+export function createEmbeddedRateLimits(limits: Config['rateLimits']): RateLimits {
+  if (!limits.enabled) return unlimited;
+  const limiterOf = (name: LimitName) =>
+    new RateLimiterMemory({ keyPrefix: name, points: limits[name], duration: windowSeconds[name] });
+  const limiters = Object.fromEntries(limitNames.map((name) => [name, limiterOf(name)])) as Record<
+    LimitName,
+    RateLimiterMemory
+  >;
+
+  return {
+    async consume(takes) {
+      const results = await Promise.allSettled(
+        takes.map(({ limit, key, points = 1 }) => limiters[limit].consume(key, points)),
+      );
+      const waits: number[] = [];
+      for (const result of results) {
+        if (result.status === 'fulfilled') continue;
+        if (!(result.reason instanceof RateLimiterRes)) throw result.reason;
+        waits.push(result.reason.msBeforeNext);
+      }
+      if (waits.length > 0) throw rateLimited(Math.max(...waits));
+    },
+    async count({ limit, key, points = 1 }) {
+      return (await limiters[limit].penalty(key, points)).consumedPoints;
+    },
+    async giveBack(takes) {
+      await Promise.all(takes.map(({ limit, key, points = 1 }) => limiters[limit].reward(key, points)));
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import type { Database } from '../../db/database.ts';
+import { deadAfterMs, type LiveProcess, type ProcessRegistry } from '../../shared/ports/registry.ts';
+
+/** Told by the database's clock alone: the processes' own may differ. */
+const beatSql = `WITH self (id, roles, program_version, envelope_version, fingerprints) AS (
+  VALUES ($1::uuid, $2::text[], $3::text, $4::int, $5::text::jsonb)
+), beat AS (
+  INSERT INTO processes (id, seen_at, roles, program_version, envelope_version, fingerprints)
+  SELECT id, now(), roles, program_version, envelope_version, fingerprints FROM self
+  ON CONFLICT (id) DO UPDATE SET seen_at = now(), roles = excluded.roles, fingerprints = excluded.fingerprints
+), forgotten AS (
+  DELETE FROM processes WHERE seen_at < now() - interval '1 minute' AND id <> $1::uuid
+)
+SELECT id::text, to_json(roles) AS roles, program_version AS "programVersion", envelope_version AS "envelopeVersion",
+  fingerprints, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseTime"
+FROM (
+  SELECT id, roles, program_version, envelope_version, fingerprints FROM processes
+  WHERE seen_at > now() - interval '${deadAfterMs} milliseconds' AND id <> $1::uuid
+  UNION ALL SELECT * FROM self
+) live`;
+const leaveSql = `DELETE FROM processes WHERE id = $1::uuid`;
+
+export function createDatabaseRegistry(database: Pick<Database, 'query'>): ProcessRegistry {
+  return {
+    async beat({ id, roles, programVersion, envelopeVersion, fingerprints }) {
+      const rows = await database.query<LiveProcess & { databaseTime: number }>(beatSql, [
+        id,
+        [...roles],
+        programVersion,
+        envelopeVersion,
+        JSON.stringify(fingerprints),
+      ]);
+      const live = rows.map(({ databaseTime, ...process }) => process);
+      return { live, databaseTime: rows[0]?.databaseTime ?? Number.NaN };
+    },
+    async leave(id) {
+      await database.query(leaveSql, [id]);
+    },
+  };
+}

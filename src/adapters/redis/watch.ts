@@ -1,0 +1,146 @@
+import type { Redis } from 'ioredis';
+import type { RedisConfig } from '../../shared/config.ts';
+import { withDeadline } from '../../shared/deadline.ts';
+import { reasonOf } from '../../shared/loggable.ts';
+import { StartError } from '../../shared/start-error.ts';
+import type { RedisOutages } from './outages.ts';
+import { askWhyCut, refusalOf } from './refusal.ts';
+
+/** A Redis that is looked at all the time. */
+export interface RedisWatch {
+  /**
+   * Resolves with the first outcome: whether Redis is there and does what is needed.
+   * @throws StartError for what no waiting mends, with Redis's own reason
+   */
+  start(): Promise<boolean>;
+  /** As of the last look, a second or two ago at most. */
+  isUp(): boolean;
+  close(): void;
+}
+
+const lookEveryMs = 1_000;
+/** Longer than connecting and the first answer may take. */
+const firstWithinMs = 6_000;
+const keyMs = 10_000;
+/** As announcements are published. */
+const publish = `redis.call('PUBLISH', ARGV[1], '')`;
+
+/**
+ * Does every second what is asked of Redis all the time. A connection alone says little: a Sentinel, a node of a cluster, a
+ * replica and a server that is full or loading take one, too. And a connection that nobody else uses is found to be silent
+ * only because something is asked on it (`redis.ts`).
+ * @param options.client of role `commands`, whose errors nobody else hears
+ */
+export function watchRedis({
+  client,
+  redis,
+  prefix,
+  outages,
+}: {
+  client: Redis;
+  redis: RedisConfig;
+  prefix: string;
+  outages: RedisOutages;
+}): RedisWatch {
+  const [key, keyOfOtherSlot] = [`${prefix}:check`, `${prefix}:check:other`];
+  const first = Promise.withResolvers<void>();
+  let up = false;
+  let fault: unknown;
+  let started = false;
+  let closed = false;
+  /** Counts them. */
+  let connection = 0;
+  /** On which connection. */
+  let looking: number | undefined;
+
+  async function doWhatIsNeeded(): Promise<void> {
+    // They travel together, and the first that fails says why: HELLO before Redis 6, MGET in a cluster.
+    await Promise.all([
+      client.hello(3),
+      client.set(key, '1', 'PX', keyMs),
+      client.mget(key, keyOfOtherSlot),
+      client.eval(publish, 0, key),
+    ]);
+  }
+
+  /** ioredis is not ready before Redis has loaded its data, and says nothing meanwhile. */
+  async function assertLoaded(): Promise<void> {
+    const persistence = await client.info('persistence');
+    if (/^loading:1/m.test(persistence)) throw new Error('LOADING Redis is loading the dataset in memory');
+  }
+
+  async function look(): Promise<void> {
+    if (client.status === 'connect') return assertLoaded().catch(lost);
+    if (client.status !== 'ready') return;
+    const lookedAt = connection;
+    try {
+      await doWhatIsNeeded();
+      if (!closed && connection === lookedAt) found();
+    } catch (error) {
+      // Of a connection that is lost since it says nothing more.
+      if (connection === lookedAt) lost(error);
+    }
+  }
+
+  function lookAgain(): void {
+    if (looking === connection) return;
+    const now = connection;
+    looking = now;
+    void look().finally(() => {
+      if (looking === now) looking = undefined;
+    });
+  }
+
+  function found(): void {
+    up = true;
+    fault = undefined;
+    if (started) outages.back('commands');
+    first.resolve();
+  }
+
+  function lost(error: unknown): void {
+    if (closed) return;
+    up = false;
+    fault = error;
+    if (started) outages.away('commands', error);
+    first.resolve();
+  }
+
+  client.on('error', lost);
+  client.on('close', () => {
+    connection += 1;
+    // An error came before it, or none ever does: the server has ended the connection.
+    lost(fault ?? new Error(closedByServer));
+  });
+  client.on('ready', lookAgain);
+  const timer = setInterval(lookAgain, lookEveryMs);
+  timer.unref();
+
+  return {
+    async start() {
+      const late = () => new Error(`it has not answered within ${firstWithinMs / 1000} s`);
+      await withDeadline(first.promise, firstWithinMs, late).catch(lost);
+      if (!up && !closed) {
+        const reason = (isCut(fault) ? await askWhyCut(redis) : undefined) ?? reasonOf(fault);
+        const refusal = refusalOf(reason);
+        if (refusal !== undefined) {
+          throw new StartError(`Redis at ${redis.host}:${redis.port} can't be used: ${refusal}`);
+        }
+        if (!up && !closed) outages.away('commands', new Error(reason));
+      }
+      started = true;
+      return up;
+    },
+    isUp: () => up,
+    close() {
+      closed = true;
+      clearInterval(timer);
+      first.resolve();
+    },
+  };
+}
+
+const closedByServer = 'the connection was closed';
+const isCut = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.message === closedByServer || ('code' in error && error.code === 'ECONNRESET'));

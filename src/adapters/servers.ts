@@ -1,0 +1,142 @@
+import { recordIdentity } from '../db/identity.ts';
+import { openReadyPostgres } from '../db/open-ready-postgres.ts';
+import { assertPartitioning, notificationKey } from '../db/settings.ts';
+import { createMembership } from '../process/membership.ts';
+import { once } from '../shared/once.ts';
+import type { AdapterParts, Adapters } from './adapters.ts';
+import { createFingerprints, redisMark } from './fingerprints.ts';
+import { createDatabaseRegistry } from './postgres/registry.ts';
+import { openRabbitMq } from './rabbitmq/rabbitmq.ts';
+import { openAdmissionRedis } from './redis/admission-client.ts';
+import { openRedis } from './redis/client.ts';
+import { createRedisFacts } from './redis/facts.ts';
+import { createNotificationCodec } from './redis/notification-codec.ts';
+import { createRedisNotifier, createRedisSubscriber } from './redis/notifications.ts';
+import { createRedisOutages } from './redis/outages.ts';
+import { createRedisPresence } from './redis/presence.ts';
+import { openPushLink } from './redis/push-link.ts';
+import { createRedisRateLimits } from './redis/rate-limits.ts';
+import { watchRedis } from './redis/watch.ts';
+
+/** How long a further connection to a Redis that is there may take before the process goes on without it. */
+const furtherConnectionMs = 2_000;
+
+/**
+ * PostgreSQL, RabbitMQ and Redis.
+ * @param waitMs how long PostgreSQL and RabbitMQ are waited for at the start; Redis, which only hints, is not
+ */
+export function serverAdapters({
+  name,
+  config,
+  log,
+  lifecycle,
+  waitMs = 60_000,
+}: AdapterParts & { waitMs?: number }): Adapters {
+  const { partitionCount, notificationChannel: prefix } = config;
+
+  const database = once(async () => {
+    const opened = await openReadyPostgres({
+      ...config.database,
+      applicationName: name,
+      // Production migrates once, before its processes start.
+      migrates: config.environment !== 'production',
+      waitMs,
+      log,
+    });
+    lifecycle.defer('PostgreSQL', () => opened.close());
+    await assertPartitioning(opened, partitionCount);
+    await recordIdentity(opened, log);
+    return opened;
+  });
+  /** A connection of its own: a beat that waits behind requests or batches would have this process taken for dead. */
+  const registryDatabase = once(async () => {
+    const opened = (await database()).beside(1);
+    lifecycle.defer('PostgreSQL (beat)', () => opened.close());
+    return opened;
+  });
+
+  let brokerName: () => string | undefined = () => undefined;
+  const rabbitMq = once(async () => {
+    const opened = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs });
+    brokerName = opened.brokerName;
+    lifecycle.defer('RabbitMQ', () => opened.close());
+    return opened;
+  });
+
+  const outages = createRedisOutages(log, `${config.redis.host}:${config.redis.port}`);
+  /** Of each connection that this process has, whether it can be used. */
+  const hints: (() => boolean)[] = [];
+  const redis = once(async () => {
+    const client = openRedis(config.redis);
+    const watch = watchRedis({ client, redis: config.redis, prefix, outages });
+    lifecycle.defer('Redis (commands)', () => {
+      watch.close();
+      client.disconnect();
+    });
+    hints.push(watch.isUp);
+    return { client, isThere: await watch.start() };
+  });
+  const commands = async () => (await redis()).client;
+  /** Whoever comes up while Redis is there has all of it from the first request on; nobody waits for one that is not. */
+  const whileThere = async (connection: { ready(waitMs: number): Promise<void> }) => {
+    const { isThere } = await redis();
+    if (isThere) await connection.ready(furtherConnectionMs).catch(() => {});
+  };
+  const admission = once(async () => {
+    await redis();
+    const client = openAdmissionRedis({ redis: config.redis, outages });
+    lifecycle.defer('Redis (admission)', () => client.close());
+    hints.push(() => client.connected);
+    await whileThere(client);
+    return client;
+  });
+  const subscriptions = once(async () => {
+    await redis();
+    const link = openPushLink({ redis: config.redis, outages });
+    lifecycle.defer('Redis (subscriber)', () => link.close());
+    await whileThere(link);
+    return link;
+  });
+  const key = once(async () => notificationKey(await database()));
+  const codec = once(async () => createNotificationCodec(await key()));
+  const subscriber = once(async () => {
+    const opened = createRedisSubscriber(await subscriptions(), prefix, await codec());
+    lifecycle.defer('the subscriptions', () => opened.close());
+    hints.push(opened.ready);
+    return opened;
+  });
+
+  const membership = once(async () => {
+    const client = await commands();
+    return createMembership({
+      registry: createDatabaseRegistry(await registryDatabase()),
+      fingerprints: createFingerprints({
+        ...{ key: await key(), config, broker: () => brokerName() },
+        mark: () => redisMark(client, prefix),
+      }),
+      log,
+    });
+  });
+
+  return {
+    partitionCount,
+    database,
+    sendQueue: async () => (await rabbitMq()).sendQueue(),
+    partitionSource: async () => (await rabbitMq()).partitionSource(),
+    deadLetterSink: async () => (await rabbitMq()).deadLetterSink(),
+    deadLetterStore: async () => (await rabbitMq()).deadLetterStore(),
+    notifier: once(async () => createRedisNotifier(await commands(), prefix, await codec())),
+    subscriber,
+    facts: once(async () => createRedisFacts(await admission(), prefix)),
+    rateLimits: once(async () =>
+      createRedisRateLimits(await admission(), prefix, config.rateLimits, await key()),
+    ),
+    presence: once(async () => createRedisPresence(await commands(), prefix)),
+    membership,
+    async hintsReady() {
+      await redis();
+      return hints.every((isUp) => isUp());
+    },
+    peersAgree: async () => (await membership()).agrees(),
+  };
+}

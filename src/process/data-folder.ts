@@ -1,0 +1,147 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database } from '../db/database.ts';
+import { migrate } from '../db/migrate.ts';
+import { openPglite } from '../db/pglite.ts';
+import { SchemaError } from '../db/schema-error.ts';
+import { StartError } from '../shared/start-error.ts';
+import { lockFolder } from './folder-lock.ts';
+import { makePrivateFolder } from './private-folder.ts';
+
+/** Of the folder's layout; a higher number on disk was made by a newer version. */
+const format = 1;
+
+export interface DataFolder {
+  /** Opens the database, makes it at the first start, applies what its schema is missing. */
+  openDatabase(): Promise<Database>;
+  /** Gives the folder free. */
+  close(): void;
+}
+
+/**
+ * What the single process keeps, for one process at a time:
+ *
+ *     lock, owner    held while a process runs here; its id, for the one that finds it locked
+ *     format         the layout's version
+ *     database/      PGlite; built as `database.unfinished/` and renamed, so what has this name is complete
+ *     token-secret   see secret.ts
+ *
+ * @throws StartError when the folder can't be written, or by everybody, is in use, or was made by a newer version
+ */
+export async function openDataFolder(dataDir: string): Promise<DataFolder> {
+  const folder = resolve(dataDir);
+  await makeFolder(folder);
+  const lock = takeLock(folder);
+  try {
+    await assertFormat(folder);
+    await writeFile(join(folder, 'owner'), String(process.pid));
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+
+  const ready = join(folder, 'database');
+  const unfinished = join(folder, 'database.unfinished');
+
+  return {
+    async openDatabase() {
+      if (!existsSync(ready)) {
+        // A first start that did not get to its end: nothing was accepted before the rename.
+        await rm(unfinished, { recursive: true, force: true });
+        const first = await openPglite(unfinished);
+        await migrate(first);
+        await first.close();
+        await renamePatiently(unfinished, ready);
+      }
+      // A copy that was put back may be open to everybody, and PGlite's files are.
+      await chmod(ready, 0o700).catch((error) => {
+        throw notWritable(folder, error);
+      });
+      try {
+        // Without this file PGlite takes the folder for empty and makes a new database over the old one.
+        if (!existsSync(join(ready, 'PG_VERSION'))) throw new Error('PG_VERSION is missing');
+        const database = await openPglite(ready);
+        await migrate(database);
+        return database;
+      } catch (error) {
+        if (error instanceof SchemaError) throw error;
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new StartError(
+          `The data in ${ready} can't be opened, it is damaged (${reason.split('\n')[0]}): ` +
+            'put a copy of it back, or move the folder away to start with an empty one.',
+          { cause: error },
+        );
+      }
+    },
+    close: lock.release,
+  };
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await makePrivateFolder(folder);
+  } catch (error) {
+    throw error instanceof StartError ? error : notWritable(folder, error);
+  }
+}
+
+function takeLock(folder: string): { release(): void } {
+  let lock: { release(): void } | undefined;
+  try {
+    lock = lockFolder(folder);
+  } catch (error) {
+    throw notWritable(folder, error);
+  }
+  if (!lock) throw inUse(folder);
+  return lock;
+}
+
+async function assertFormat(folder: string): Promise<void> {
+  const path = join(folder, 'format');
+  if (!existsSync(path)) {
+    await writeFile(path, String(format)).catch((error) => {
+      throw notWritable(folder, error);
+    });
+    return;
+  }
+  const found = Number(await readFile(path, 'utf8'));
+  if (found > format) {
+    throw new StartError(
+      `The data folder ${folder} was made by a newer version: run that version, or set DATA_DIR to another folder.`,
+    );
+  }
+}
+
+/** On Windows a virus scanner may hold a file of a folder just written. */
+async function renamePatiently(from: string, to: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await rename(from, to);
+    } catch (error) {
+      if (attempt === 10) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+function inUse(folder: string): StartError {
+  let owner = '';
+  try {
+    owner = ` (process ${readFileSync(join(folder, 'owner'), 'utf8')})`;
+  } catch {
+    // It has just been locked.
+  }
+  return new StartError(
+    `The data folder ${folder} is in use by another Confab${owner}: stop that one, or set DATA_DIR and PORT for this one.`,
+  );
+}
+
+function notWritable(folder: string, cause: unknown): StartError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new StartError(
+    `The data folder ${folder} can't be written (${reason}): mend its rights, or set DATA_DIR to another folder.`,
+    { cause },
+  );
+}

@@ -1,0 +1,36 @@
+import { ChatError } from './errors.ts';
+import type { LimitName, RateLimits } from './ports/admission.ts';
+
+export const limitNames: readonly LimitName[] = [
+  'user',
+  'address',
+  'login',
+  'guesses',
+  'lookup',
+  'invite',
+  'connect',
+];
+
+/** The window in which the points count. */
+export const windowSeconds: Readonly<Record<LimitName, number>> = {
+  user: 60,
+  address: 60,
+  login: 60,
+  guesses: 900,
+  lookup: 60,
+  invite: 60,
+  connect: 60,
+};
+
+export const unlimited: RateLimits = {
+  consume: async () => {},
+  count: async () => 0,
+  giveBack: async () => {},
+};
+
+export function rateLimited(waitMs: number): ChatError {
+  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+  return new ChatError('rate_limited', `Too many requests: try again in ${seconds} s.`, {
+    retryAfterSeconds: seconds,
+  });
+}

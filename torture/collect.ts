@@ -1,0 +1,101 @@
+import amqplib from 'amqplib';
+import postgres from 'postgres';
+import { openRabbitMq } from '../src/adapters/rabbitmq/rabbitmq.ts';
+import type { RabbitServer } from '../src/commands/servers/rabbitmq.ts';
+import { iso } from '../src/db/database.ts';
+import { parseConfig } from '../src/shared/config.ts';
+import { createLog } from '../src/shared/log.ts';
+import type { ChatRow, DatabaseRows, DeadLetterRow, MessageRow, ParticipantRow } from './history.ts';
+
+/** All that is judged, by whatever runs a statement. */
+export async function readRows(
+  query: <Row extends object>(text: string) => Promise<Row[]>,
+): Promise<DatabaseRows> {
+  return {
+    chats: await query<ChatRow>(`SELECT id, last_sequence AS "lastSequence",
+      last_event_sequence AS "lastNumber" FROM chats`),
+    messages: await query<MessageRow>(`SELECT chat_id AS "chatId", sequence, id, sender_id AS "senderId",
+      client_message_id AS "clientMessageId", content, event_sequence AS number, ${iso('sent_at')} AS "sentAt"
+      FROM messages ORDER BY chat_id, sequence`),
+    participants: await query<ParticipantRow>(`SELECT chat_id AS "chatId", user_id AS "userId",
+      left_at IS NULL AS active, created_event_sequence AS "createdNumber",
+      changed_event_sequence AS "changedNumber" FROM chat_participants`),
+  };
+}
+
+export async function readDatabase(url: string): Promise<DatabaseRows> {
+  const sql = postgres(url, {
+    max: 1,
+    onnotice: () => {},
+    types: { int8: { to: 20, from: [20], serialize: String, parse: Number } },
+  });
+  try {
+    return await readRows(async <Row extends object>(text: string) => [...(await sql.unsafe<Row[]>(text))]);
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
+/** Each chat's last number. */
+export async function readHeads(url: string): Promise<Map<string, number>> {
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 3 });
+  try {
+    const rows = await sql`SELECT id, last_event_sequence::int AS head FROM chats`;
+    return new Map(rows.map(({ id, head }) => [id, head]));
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
+export async function readDeadLetters(environment: Record<string, string>): Promise<DeadLetterRow[]> {
+  const { broker, partitionCount } = parseConfig(environment);
+  const log = createLog({ logLevel: 'silent', environment: 'production' }, 'torture');
+  const queue = openRabbitMq({ broker, partitionCount, log, waitMs: 15_000 });
+  try {
+    const letters = await (await queue.deadLetterStore()).list();
+    // What the store says of a letter that carries none.
+    return letters.map(({ id, reason, body }) => ({ id, body, reason: reason === 'unknown' ? '' : reason }));
+  } finally {
+    await queue.close();
+  }
+}
+
+/** What waits in the partitions, without what a worker has in hand. */
+export async function waitingMessages(url: string): Promise<number> {
+  const connection = await amqplib.connect(url, { timeout: 3_000 });
+  connection.on('error', () => {});
+  try {
+    const channel = await connection.createChannel();
+    channel.on('error', () => {});
+    let waiting = 0;
+    for (let partition = 0; partition < 8; partition += 1) {
+      waiting += (await channel.checkQueue(`chat.message.send.p${partition}`)).messageCount;
+    }
+    return waiting;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A quorum queue's counts are those of its last tick, every 5 s. */
+const countsDeadlineMs = 20_000;
+
+/** All that is in the queues, in hand or not, but for the dead letters; waits for counts that are of now. */
+export async function readQueues(rabbitmq: RabbitServer): Promise<{ name: string; messages: number }[]> {
+  const deadline = performance.now() + countsDeadlineMs;
+  for (;;) {
+    const queues = await listQueues(rabbitmq);
+    if (queues.every(({ messages }) => messages === 0) || performance.now() > deadline) return queues;
+    await Bun.sleep(1_000);
+  }
+}
+
+async function listQueues(rabbitmq: RabbitServer): Promise<{ name: string; messages: number }[]> {
+  const output = await rabbitmq.ctl('list_queues', '--no-table-headers', 'name', 'messages');
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t'))
+    .filter(([name]) => name?.startsWith('chat.') && !name.endsWith('.dlq'))
+    .map(([name = '', messages]) => ({ name, messages: Number(messages) }));
+}

@@ -1,0 +1,61 @@
+import type { Message } from '../src/shared/contract.ts';
+import type { ClientRecord, FaultRecord, Interval, MembershipChange, Post, SeenMessage } from './history.ts';
+
+/** Gathers a history while the run goes on. */
+export interface Recorder {
+  readonly posts: Post[];
+  readonly clients: { name: string; userId: string; records: ClientRecord[] }[];
+  readonly memberships: MembershipChange[];
+  readonly poison: { id: string; body: string; at: number }[];
+  readonly brokerSilent: Interval[];
+  readonly faults: FaultRecord[];
+  /** A message as seen; equal texts are kept once, a million deliveries of them. */
+  seen(message: Message): SeenMessage;
+  /** One string for equal strings. */
+  intern(text: string): string;
+}
+
+/** @param onFirstSight of a message, by its id */
+export function createRecorder(onFirstSight: (messageId: string) => void = () => {}): Recorder {
+  const strings = new Map<string, string>();
+  /** Of each message the first sight; equal ones are that object again. */
+  const messages = new Map<string, SeenMessage>();
+  const intern = (text: string): string => {
+    const known = strings.get(text);
+    if (known !== undefined) return known;
+    strings.set(text, text);
+    return text;
+  };
+  return {
+    posts: [],
+    clients: [],
+    memberships: [],
+    poison: [],
+    brokerSilent: [],
+    faults: [],
+    intern,
+    seen({ id, senderId, clientMessageId, content, sequence, sentAt }) {
+      const known = messages.get(id);
+      const same =
+        known?.senderId === senderId &&
+        known.clientMessageId === clientMessageId &&
+        known.content === content &&
+        known.sequence === sequence &&
+        known.sentAt === sentAt;
+      if (known && same) return known;
+      const seen: SeenMessage = {
+        id,
+        senderId: intern(senderId),
+        clientMessageId,
+        content,
+        sequence,
+        sentAt,
+      };
+      if (!known) {
+        messages.set(id, seen);
+        onFirstSight(id);
+      }
+      return seen;
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import type { Chat, MessagePage, Page, Problem, SendAccepted } from '../src/shared/contract.ts';
+
+/** `status` undefined: no answer, so what became of the request is unknown. */
+export interface Answer<Body> {
+  status: number | undefined;
+  body?: Body;
+  code?: string;
+  /** Seconds, as `Retry-After` says. */
+  retryAfter?: number;
+}
+
+/** The api promises an answer within 5 s. */
+const timeoutMs = 7_000;
+
+export interface Rest {
+  send(
+    token: string,
+    chatId: string,
+    message: { content: string; clientMessageId: string },
+  ): Promise<Answer<SendAccepted>>;
+  chats(token: string, cursor?: string): Promise<Answer<Page<Chat>>>;
+  chat(token: string, chatId: string): Promise<Answer<Chat>>;
+  history(token: string, chatId: string, query: string): Promise<Answer<MessagePage>>;
+  add(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
+  remove(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
+}
+
+export function createRest(url: string): Rest {
+  async function request<Body>(
+    method: string,
+    path: string,
+    token: string,
+    body?: object,
+  ): Promise<Answer<Body>> {
+    try {
+      const answer = await fetch(`${url}${path}`, {
+        method,
+        signal: AbortSignal.timeout(timeoutMs),
+        headers: {
+          Authorization: `Bearer ${token}`,
+          ...(body ? { 'Content-Type': 'application/json' } : {}),
+        },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+      const text = await answer.text();
+      if (answer.ok) {
+        return { status: answer.status, ...(text === '' ? {} : { body: JSON.parse(text) as Body }) };
+      }
+      const retryAfter = Number(answer.headers.get('Retry-After') ?? 0);
+      return { status: answer.status, code: codeOf(text), retryAfter };
+    } catch {
+      return { status: undefined };
+    }
+  }
+
+  return {
+    send: (token, chatId, message) => request('POST', `/chats/${chatId}/messages`, token, message),
+    chats: (token, cursor) =>
+      request('GET', `/chats?limit=100${cursor === undefined ? '' : `&cursor=${cursor}`}`, token),
+    chat: (token, chatId) => request('GET', `/chats/${chatId}`, token),
+    history: (token, chatId, query) => request('GET', `/chats/${chatId}/messages?${query}`, token),
+    add: (token, chatId, userId) =>
+      request('POST', `/chats/${chatId}/participants`, token, { userIds: [userId] }),
+    remove: (token, chatId, userId) => request('DELETE', `/chats/${chatId}/participants/${userId}`, token),
+  };
+}
+
+function codeOf(text: string): string {
+  try {
+    return (JSON.parse(text) as Problem).code;
+  } catch {
+    return 'no problem document';
+  }
+}

@@ -3,12 +3,13 @@ import {
   createNotificationCodec,
   type NotificationCodec,
 } from '../../src/adapters/redis/notification-codec.ts';
+import { changeNotification } from '../../src/changes/announce.ts';
+import { newMessage } from '../../src/changes/new-message.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import type { MessageEvent } from '../../src/shared/contract.ts';
 import type { Topic } from '../../src/shared/ports/notifications.ts';
 import { createMessages, flat, type PreparedMessage, type Rooms } from './messages.ts';
-import { chatId, userId } from './population.ts';
 
 export interface Announcement {
   topic: Topic;
@@ -72,16 +73,11 @@ export function createAnnouncements(
   return async (rooms, count) => {
     const messages = makeMessages(rooms, count);
     for (let at = 0; at < count; at += rowsAtOnce) await store(messages.slice(at, at + rowsAtOnce));
-    return messages.map(({ chat, sender, eventSequence, body }) => {
-      const topic = `chat:${chatId(chat)}` as const;
-      const head = {
-        version: 1,
-        kind: 'message',
-        chatId: chatId(chat),
-        eventSequence,
-        senderId: userId(sender),
-      } as const;
-      return { topic, wire: flat(codec.encode({ topic, head, body })) };
+    return messages.map(({ body }) => {
+      const { chatId, eventSequence, message }: MessageEvent = JSON.parse(body);
+      const told = newMessage.tell({ chatId, eventSequence }, [message]);
+      const notification = changeNotification(told);
+      return { topic: notification.topic, wire: flat(codec.encode(notification)) };
     });
   };
 }

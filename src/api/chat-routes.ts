@@ -1,5 +1,7 @@
+import { createAnnounce } from '../changes/announce.ts';
+import { kinds } from '../changes/kinds.ts';
+import { createReadChanges } from '../changes/read-changes.ts';
 import { createAddParticipants } from '../chat/add-participants.ts';
-import { createAnnounce } from '../chat/announce.ts';
 import { createCreateChat } from '../chat/create-chat.ts';
 import { createGetChanges } from '../chat/get-changes.ts';
 import { createGetChat } from '../chat/get-chat.ts';
@@ -52,7 +54,7 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
     getMessage: createGetMessage({ database }),
   };
 
-  const getChanges = createGetChanges({ database, presence });
+  const getChanges = createGetChanges(createReadChanges(kinds, { database, presence }));
 
   return (needs) => [
     ...chatRoutes(needs, rateLimits, chatVerbs),

@@ -1,4 +1,5 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
+import { type Announce, changeNotification, membershipHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
 import { chatParticipants, users } from '../db/schema.ts';
@@ -7,7 +8,6 @@ import type { Participant } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import type { Presence } from '../shared/ports/presence.ts';
-import { type Announce, membershipHint, participantHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
 import { participantFact } from './participant-fact.ts';
@@ -65,10 +65,10 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
       return { stored: await readParticipants(tx, chatId, userIds), numbers };
     });
 
-    const firsts = new Map<number, string>();
-    for (const [userId, number] of numbers) if (!firsts.has(number)) firsts.set(number, userId);
     const added = [
-      ...[...firsts].map(([number, userId]) => participantHint('participant.added', chatId, userId, number)),
+      ...[...new Set(numbers.values())].map((eventSequence) =>
+        changeNotification({ chatId, eventSequence, event: 'chat.participant.added' }),
+      ),
       ...[...numbers].map(([userId, number]) => membershipHint(chatId, userId, number)),
     ];
     const [participants] = await Promise.all([

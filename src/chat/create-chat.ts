@@ -1,11 +1,11 @@
 import { eq, sql } from 'drizzle-orm';
+import { type Announce, membershipHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import { chatParticipants, chats } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Chat } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
-import { type Announce, membershipHint } from './announce.ts';
 import type { GetChat } from './get-chat.ts';
 import { assertUsersExist } from './users-exist.ts';
 

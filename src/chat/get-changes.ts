@@ -1,10 +1,8 @@
-import type { Database } from '../db/database.ts';
-import { readChanges } from '../db/queries/changes.ts';
+import { mostChangeBytes, mostChanges } from '../changes/limits.ts';
+import type { ReadChanges } from '../changes/read-changes.ts';
+import { changeFor } from '../changes/told.ts';
 import type { ChangesPage, ChatChange } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
-import type { Presence } from '../shared/ports/presence.ts';
-import { mostChangeBytes, mostChanges } from './change-limits.ts';
-import { changeFor, concernedBy, type ToldChange, toldChanges } from './change-payload.ts';
 
 export type GetChanges = (input: { chatId: string; userId: string; after: number }) => Promise<ChangesPage>;
 
@@ -13,34 +11,27 @@ const pageRows = 100;
 
 /**
  * What a socket would have been sent of this chat, from after a number on, up to as much as a resume is told. Numbers that
- * several participants share are not torn apart: there may be a few more.
+ * several changes share are not torn apart: there may be a few more.
  * @throws ChatError `chat_not_found`
  */
-export function createGetChanges({
-  database,
-  presence,
-}: {
-  database: Database;
-  presence: Presence;
-}): GetChanges {
+export function createGetChanges(readChanges: ReadChanges): GetChanges {
   return async ({ chatId, userId, after }) => {
     const data: ChatChange[] = [];
     let bytes = 0;
     let through = after;
     for (;;) {
-      const [page] = await readChanges(database, [{ chatId, after: through }], pageRows, userId);
+      const [page] = await readChanges([{ chatId, after: through }], pageRows, userId);
       if (!page) throw new ChatError('chat_not_found');
       // A cursor of a database that was restored to an older state.
       if (through > page.head) return resetTo(chatId, page.head);
 
-      const online = await presence.online(concernedBy(page.rows));
-      for (const told of byNumber(toldChanges(page.rows))) {
-        const changes = told.map((one) => changeFor(userId, chatId, one, online));
+      for (const [number, told] of Map.groupBy(page.changes, ({ eventSequence }) => eventSequence)) {
+        const changes = told.map((one) => changeFor(userId, one));
         bytes += Buffer.byteLength(JSON.stringify(changes));
         const full = bytes > mostChangeBytes || data.length + changes.length > mostChanges;
         if (full && data.length > 0) return { data, eventSequence: through };
         data.push(...changes);
-        through = told[0]?.eventSequence ?? through;
+        through = number;
       }
       through = page.through;
       if (through >= page.head) return { data, eventSequence: through };
@@ -52,6 +43,3 @@ const resetTo = (chatId: string, eventSequence: number): ChangesPage => ({
   data: [{ event: 'chat.sync.reset', payload: { chatId, eventSequence } }],
   eventSequence,
 });
-
-const byNumber = (told: readonly ToldChange[]): Iterable<ToldChange[]> =>
-  Map.groupBy(told, ({ eventSequence }) => eventSequence).values();

@@ -1,10 +1,10 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
+import { type Announce, changeNotification, membershipHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
-import { type Announce, membershipHint, participantHint } from './announce.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
@@ -45,9 +45,11 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
     await Promise.all([
       facts.revoke([participantFact(chatId, userId)]),
       announce([
-        participantHint('participant.removed', chatId, userId, number),
+        changeNotification({ chatId, eventSequence: number, event: 'chat.participant.removed' }),
         membershipHint(chatId, userId, number),
-        ...(heirId ? [participantHint('participant.added', chatId, heirId, number + 1)] : []),
+        ...(heirId
+          ? [changeNotification({ chatId, eventSequence: number + 1, event: 'chat.participant.added' })]
+          : []),
       ]),
     ]);
   };

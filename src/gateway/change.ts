@@ -1,20 +1,14 @@
-import { changePayload, concernedBy, type ToldChange, toldChanges } from '../chat/change-payload.ts';
-import type { Database } from '../db/database.ts';
-import type { ChangesWanted } from '../db/queries/changes.ts';
-import { readChanges } from '../db/queries/changes.ts';
-import type { Presence } from '../shared/ports/presence.ts';
+import type { ChangesPage, ChangesWanted, ReadChanges } from '../changes/read-changes.ts';
+import type { Told } from '../changes/told.ts';
 import { createBatcher } from './batch.ts';
 
 /** One durable change of a chat, as sockets are told of it; `body` is the JSON text of the event's payload. */
-export type Change =
-  | { kind: 'message'; eventSequence: number; senderId: string; body: string }
-  | { kind: 'participants'; eventSequence: number; userIds: string[]; present: boolean; body: string };
+export interface Change extends Omit<Told, 'payload'> {
+  body: string;
+}
 
 /** All changes in `(after, through]`, ascending; the chat's last number was `head`. */
-export interface Page {
-  after: number;
-  through: number;
-  head: number;
+export interface Page extends Omit<ChangesPage, 'changes'> {
   changes: Change[];
 }
 
@@ -36,26 +30,16 @@ const mostPages = 1_000;
 const mostRows = 2_000;
 
 /** Reads pages for the sequencer; those asked for at the same time come in one statement. */
-export function createReadPage({ database, presence }: { database: Database; presence: Presence }): ReadPage {
+export function createReadPage(readChanges: ReadChanges): ReadPage {
   async function load(wanted: readonly Wanted[]): Promise<(Page | undefined)[]> {
     const starts = new Map<Wanted, ChangesWanted>();
     for (const ofChat of Map.groupBy(wanted, ({ chatId }) => chatId).values()) shareStarts(ofChat, starts);
     const distinct = [...new Set(starts.values())];
-    const pages = await readChanges(database, distinct, pageRows);
-    const concerned = new Set(pages.flatMap((page) => (page ? concernedBy(page.rows) : [])));
-    const online: ReadonlySet<string> =
-      concerned.size === 0 ? concerned : await presence.online([...concerned]);
+    const pages = await readChanges(distinct, pageRows);
     const byStart = new Map(
-      distinct.map((start, at) => {
-        const page = pages[at];
-        const changes = page && toldChanges(page.rows).map((told) => toChange(start.chatId, told, online));
-        return [start, page && changes && { ...start, through: page.through, head: page.head, changes }];
-      }),
+      pages.map((page, at) => [distinct[at], page && { ...page, changes: page.changes.map(toChange) }]),
     );
-    return wanted.map((one) => {
-      const start = starts.get(one);
-      return start && byStart.get(start);
-    });
+    return wanted.map((one) => byStart.get(starts.get(one)));
   }
 
   const pageOf = createBatcher<Wanted, Page | undefined>({
@@ -77,11 +61,4 @@ function shareStarts(ofChat: readonly Wanted[], starts: Map<Wanted, ChangesWante
   }
 }
 
-function toChange(chatId: string, told: ToldChange, online: ReadonlySet<string>): Change {
-  const { eventSequence } = told;
-  const body = JSON.stringify(changePayload(chatId, told, online));
-  if (told.kind === 'message')
-    return { kind: 'message', eventSequence, senderId: told.message.senderId, body };
-  const userIds = told.participants.map(({ userId }) => userId);
-  return { kind: 'participants', eventSequence, userIds, present: told.present, body };
-}
+export const toChange = ({ payload, ...head }: Told): Change => ({ ...head, body: JSON.stringify(payload) });

@@ -4,6 +4,7 @@ import { readChats } from '../db/queries/chats.ts';
 import type { Chat } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import { createBatcher } from './batch.ts';
+import { frameOf } from './fan-out.ts';
 
 /** A chat as `chat.created` shows it to this user; undefined for one who takes no part in it. */
 export type ChatOf = (input: { chatId: string; userId: string }) => Promise<Chat | undefined>;
@@ -28,18 +29,11 @@ export function createChatOf({ database, presence }: { database: Database; prese
   });
 }
 
-/** The frame with this number in the place of the chat's own; made once for each. */
-export function createdFrame(
-  chat: Chat,
-  frameOf: (body: string) => string,
-): (eventSequence: number) => string {
+/** The frame of `chat.created` with this number in the place of the chat's own; made once for each. */
+export function createdFrame(chat: Chat): (eventSequence: number) => string {
   const frames = new Map<number, string>();
-  return (eventSequence) => {
-    let frame = frames.get(eventSequence);
-    if (frame === undefined) {
-      frame = frameOf(JSON.stringify({ chat: { ...chat, eventSequence } }));
-      frames.set(eventSequence, frame);
-    }
-    return frame;
-  };
+  return (eventSequence) =>
+    frames.getOrInsertComputed(eventSequence, () =>
+      frameOf('chat.created', JSON.stringify({ chat: { ...chat, eventSequence } })),
+    );
 }

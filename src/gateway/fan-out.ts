@@ -1,3 +1,4 @@
+import { eventFor } from '../changes/told.ts';
 import type { ServerToClientEvents } from '../shared/contract.ts';
 import type { Change } from './change.ts';
 import type { Member } from './member.ts';
@@ -12,14 +13,8 @@ export function frameOf(event: keyof ServerToClientEvents, body: string): string
   return `42/chat,["${event}",${body}]`;
 }
 
-/** The change as this one socket is told of it: senders see their own messages as saved. */
-export function frameFor(member: Member, change: Change): string {
-  if (change.kind === 'participants') return frameOf(participantEvent(change.present), change.body);
-  return frameOf(change.senderId === member.userId ? 'chat.message.saved' : 'chat.message.new', change.body);
-}
-
-const participantEvent = (present: boolean) =>
-  present ? ('chat.participant.added' as const) : ('chat.participant.removed' as const);
+/** The change as this one socket is told of it. */
+export const frameFor = (to: Member, change: Change) => frameOf(eventFor(to.userId, change), change.body);
 
 export interface FanOut {
   /** An empty room for a chat. */
@@ -39,42 +34,27 @@ export function createFanOut(deps: {
 }): FanOut {
   const { publish, socketsOf } = deps;
 
-  /** @param leftOut members of the room */
-  function tellBig(room: NativeRoom<Member>, frame: string, leftOut: readonly Member[]): void {
-    for (const member of room.others) if (!leftOut.includes(member)) member.send(frame);
-    room.publish(frame, leftOut);
-  }
-
   return {
     room: (chatId) => new NativeRoom(`chat:${chatId}`, publish),
 
-    tell(room, change) {
-      if (change.kind === 'participants') {
-        const frame = frameOf(participantEvent(change.present), change.body);
-        if (room.isTopic) tellBig(room, frame, []);
-        else for (const member of room) member.send(frame);
-        return;
-      }
-      const { senderId, body } = change;
-      const frame = frameOf('chat.message.new', body);
+    tell(room, { event, actorId, actorEvent = event, body }) {
+      const frame = frameOf(event, body);
+      /** The actor's sockets in the room, where they are told by another name. */
+      const own: Member[] = [];
       if (room.isTopic) {
-        const own: Member[] = [];
-        for (const member of socketsOf(senderId)) if (room.has(member)) own.push(member);
-        tellBig(room, frame, own);
-        if (own.length === 0) return;
-        const saved = frameOf('chat.message.saved', body);
-        for (const member of own) member.send(saved);
-        return;
-      }
-      let saved: string | undefined;
-      for (const member of room) {
-        if (member.userId !== senderId) {
-          member.send(frame);
-        } else {
-          saved ??= frameOf('chat.message.saved', body);
-          member.send(saved);
+        if (actorId !== undefined && actorEvent !== event)
+          for (const member of socketsOf(actorId)) if (room.has(member)) own.push(member);
+        for (const member of room.others) if (!own.includes(member)) member.send(frame);
+        room.publish(frame, own);
+      } else {
+        for (const member of room) {
+          if (member.userId === actorId) own.push(member);
+          else member.send(frame);
         }
       }
+      if (own.length === 0) return;
+      const ownFrame = frameOf(actorEvent, body);
+      for (const member of own) member.send(ownFrame);
     },
   };
 }

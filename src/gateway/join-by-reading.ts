@@ -1,3 +1,4 @@
+import { isBelieved } from '../changes/kinds.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import { frameFor } from './fan-out.ts';
 import type { LocalChat } from './local-chat.ts';
@@ -66,12 +67,11 @@ export function createJoinByReading(deps: {
 
     /** @returns false once the member has been told of its own removal */
     function tell(change: Change): boolean {
-      const leaves =
-        change.kind === 'participants' && !change.present && change.userIds.includes(member.userId);
+      const leaves = change.went?.includes(member.userId) === true;
       if (toIntroduce) {
         // Participants are in the introduction; messages are told after it, which takes a number just before the first.
         const inside = change.eventSequence <= toIntroduce.through;
-        if (inside && change.kind === 'participants' && !leaves) return true;
+        if (inside && !isBelieved(change.event) && !leaves) return true;
         introduce(inside && !leaves ? change.eventSequence - 1 : toIntroduce.through);
       }
       const frame = frameFor(member, change);

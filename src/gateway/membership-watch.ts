@@ -6,7 +6,6 @@ import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
 import { type ChatOf, createdFrame } from './chats.ts';
-import { frameOf } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
 import type { Sequencer } from './sequencer.ts';
@@ -76,7 +75,7 @@ export function createMembershipWatch(deps: {
         return;
       }
       const { lastSequence, eventSequence } = chat;
-      const frame = createdFrame(chat, (body) => frameOf('chat.created', body));
+      const frame = createdFrame(chat);
       await Promise.all(
         members.map((member) => {
           if (member.closed || !member.chats.has(chatId)) return undefined;

@@ -1,3 +1,4 @@
+import { isBelieved } from '../changes/kinds.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notification } from '../shared/ports/notifications.ts';
 import { frameOf } from './fan-out.ts';
@@ -18,32 +19,23 @@ export function createNotificationRoutes(deps: {
 
   function route({ topic, head, body }: Notification): void {
     switch (head.kind) {
-      case 'message':
+      case 'change':
         if (topic !== `chat:${head.chatId}` || !Number.isSafeInteger(head.eventSequence)) return;
-        sequencer.offer(head.chatId, {
-          kind: 'message',
-          eventSequence: head.eventSequence,
-          senderId: head.senderId,
-          body,
-        });
+        if (body !== '' && isBelieved(head.event)) sequencer.offer(head.chatId, { ...head, body });
+        else sequencer.hint(head.chatId, head.eventSequence);
         return;
-      case 'participant.added':
-      case 'participant.removed':
-        if (topic !== `chat:${head.chatId}` || !Number.isSafeInteger(head.eventSequence)) return;
-        sequencer.hint(head.chatId, head.eventSequence);
+      case 'passing': {
+        if (!topic.startsWith('user:')) return;
+        const frame = frameOf(head.event, body);
+        for (const member of users.of(topic.slice('user:'.length))) if (member.live) member.send(frame);
         return;
+      }
       case 'membership':
         if (topic === `user:${head.userId}`) watchMembership(head.userId, head.chatId);
         return;
       case 'session.revoked':
         if (topic === `user:${head.userId}`) sessions.doubt(head.userId, head.sessionId);
         return;
-      case 'message.failed': {
-        if (topic !== `user:${head.userId}`) return;
-        const frame = frameOf('chat.message.failed', body);
-        for (const member of users.of(head.userId)) if (member.live) member.send(frame);
-        return;
-      }
       case 'unknown': {
         // Both prefixes are as long.
         const id = topic.slice('chat:'.length);

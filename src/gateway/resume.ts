@@ -1,12 +1,13 @@
-import { mostChangeBytes, mostChanges } from '../chat/change-limits.ts';
+import { mostChangeBytes, mostChanges } from '../changes/limits.ts';
+import { participant as participantKind } from '../changes/participant.ts';
 import type { Database } from '../db/database.ts';
 import type { Membership, Participation } from '../db/queries/memberships.ts';
 import { readParticipations } from '../db/queries/memberships.ts';
-import type { ParticipantEvent } from '../shared/contract.ts';
 import { createBatcher } from './batch.ts';
-import type { ChatOf } from './chats.ts';
+import { toChange } from './change.ts';
+import { type ChatOf, createdFrame } from './chats.ts';
 import type { Cursors } from './cursors.ts';
-import { frameOf } from './fan-out.ts';
+import { frameFor } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
 import type { Sequencer } from './sequencer.ts';
@@ -102,7 +103,7 @@ export function createResume(deps: { database: Database; sequencer: Sequencer; c
         const chat = await chatOf({ chatId, userId: member.userId });
         if (member.closed || !member.chats.has(chatId)) return;
         if (!chat) return sequencer.leave(member, chatId);
-        const frame = frameOf('chat.created', JSON.stringify({ chat }));
+        const frame = createdFrame(chat)(chat.eventSequence);
         if (allowance.takeBytes(frame)) member.send(frame);
         else resetList();
         await enter(member, chatId, chat.eventSequence);
@@ -176,15 +177,12 @@ function tellLeft(
 
 function tellRemoval(
   member: Member,
-  { chatId, participant, changedEventSequence }: Participation,
+  { chatId, participant, changedEventSequence: eventSequence }: Participation,
   allowance: Allowance,
 ): void {
-  const event: ParticipantEvent = {
-    chatId,
-    participant: { ...participant, online: true },
-    eventSequence: changedEventSequence,
-  };
-  const frame = frameOf('chat.participant.removed', JSON.stringify(event));
+  const online = new Set([participant.userId]);
+  const told = participantKind.tell({ chatId, eventSequence }, [{ participant, present: false }], online);
+  const frame = frameFor(member, toChange(told));
   const fits = allowance.takeEvents(1) && allowance.takeBytes(frame);
   member.send(fits ? frame : resetFrame({ chatId }));
 }

@@ -1,3 +1,4 @@
+import { isBelieved } from '../changes/kinds.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber, Topic } from '../shared/ports/notifications.ts';
@@ -30,7 +31,7 @@ export interface Sequencer {
    */
   join(member: Member, chatId: string, from: number, options?: JoinOptions): Promise<void>;
   leave(member: Member, chatId: string): void;
-  /** A message as announced: delivered if it is the next one. */
+  /** A change as announced: delivered if it is the next one. */
   offer(chatId: string, change: Change): void;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
@@ -106,13 +107,11 @@ export function createSequencer(deps: {
     fanOut.tell(chat.room, change);
     chat.delivered = change.eventSequence;
     if (chat.joining > 0) keepInTail(chat, change);
-    if (change.kind !== 'participants') return;
-    if (change.present) {
-      for (const userId of change.userIds) onAdded(userId, chat.id);
-      return;
-    }
+    const { came, went } = change;
+    if (came) for (const userId of came) onAdded(userId, chat.id);
+    if (!went) return;
     for (const member of [...chat.room]) {
-      if (!change.userIds.includes(member.userId)) continue;
+      if (!went.includes(member.userId)) continue;
       leave(member, chat.id);
       member.removed();
     }
@@ -187,7 +186,7 @@ export function createSequencer(deps: {
         // A hint for what PostgreSQL does not have is forged, or from a database that was restored: it is not obeyed.
         const told = page ? take(chat, page, after) : [];
         rows += told.length;
-        messages += told.filter(({ kind }) => kind === 'message').length;
+        messages += told.filter(({ event }) => isBelieved(event)).length;
       } catch (error) {
         chat.hinted = Math.max(chat.hinted, wanted);
         if (failures === 0) log.warn({ err: error, chatId: chat.id }, 'reading a gap failed; trying again');

@@ -1,3 +1,5 @@
+import { kinds } from '../changes/kinds.ts';
+import { createReadChanges } from '../changes/read-changes.ts';
 import type { Database } from '../db/database.ts';
 import { addressOf } from '../shared/client-address.ts';
 import { createForwardedWarning } from '../shared/forwarded-warning.ts';
@@ -112,7 +114,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     log,
   });
   const sequencer: Sequencer = createSequencer({
-    readPage: createReadPage({ database, presence: options.presence }),
+    readPage: createReadPage(createReadChanges(kinds, { database, presence: options.presence })),
     subscriber,
     fanOut: createFanOut({ publish, socketsOf: users.of }),
     log,

@@ -154,10 +154,17 @@ export interface SyncResetEvent {
   eventSequence?: number;
 }
 
+/** The events of durable changes: numbered by `eventSequence`, told again to who was away, and read by `GET …/changes`. */
+export interface ChangeEvents {
+  'chat.message.new': MessageEvent;
+  'chat.message.saved': MessageEvent;
+  'chat.participant.added': ParticipantEvent;
+  'chat.participant.removed': ParticipantEvent;
+}
+
 /** One entry of `GET /chats/:chatId/changes`: what a socket would have been sent. */
 export type ChatChange =
-  | { event: 'chat.message.new' | 'chat.message.saved'; payload: MessageEvent }
-  | { event: 'chat.participant.added' | 'chat.participant.removed'; payload: ParticipantEvent }
+  | { [Name in keyof ChangeEvents]: { event: Name; payload: ChangeEvents[Name] } }[keyof ChangeEvents]
   | { event: 'chat.sync.reset'; payload: SyncResetEvent };
 
 export interface ChangesPage {
@@ -173,14 +180,12 @@ export interface SocketAuth {
   cursors?: Record<string, number>;
 }
 
+type Listeners<Events> = { [Name in keyof Events]: (event: Events[Name]) => void };
+
 /** The typed events of the `/chat` namespace: `Socket<ServerToClientEvents>` of socket.io-client. */
-export interface ServerToClientEvents {
-  'chat.message.new': (event: MessageEvent) => void;
-  'chat.message.saved': (event: MessageEvent) => void;
+export interface ServerToClientEvents extends Listeners<ChangeEvents> {
   'chat.message.failed': (event: MessageFailedEvent) => void;
   'chat.created': (event: { chat: Chat }) => void;
-  'chat.participant.added': (event: ParticipantEvent) => void;
-  'chat.participant.removed': (event: ParticipantEvent) => void;
   'chat.sync.reset': (event: SyncResetEvent) => void;
   /** After each connect, once everything missed has been sent: from here on all is live. */
   'chat.ready': (event: Record<string, never>) => void;

@@ -25,9 +25,9 @@ export function createAnnouncer({ notifier, log }: { notifier: Notifier; log: Lo
 
   function remember(notifications: readonly Notification[]): void {
     for (const notification of notifications) {
-      if (notification.head.kind !== 'message') continue;
+      if (notification.head.kind !== 'change') continue;
       const known = remembered.get(notification.topic)?.head;
-      if (known?.kind === 'message' && known.eventSequence > notification.head.eventSequence) continue;
+      if (known?.kind === 'change' && known.eventSequence > notification.head.eventSequence) continue;
       remembered.set(notification.topic, notification);
       const [oldest] = remembered.keys();
       if (remembered.size > mostChats && oldest !== undefined) remembered.delete(oldest);

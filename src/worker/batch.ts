@@ -1,7 +1,9 @@
+import { changeNotification } from '../changes/announce.ts';
+import { newMessage } from '../changes/new-message.ts';
 import type { DatabaseWatch } from '../db/identity.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Config } from '../shared/config.ts';
-import type { ErrorCode, MessageEvent, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
+import type { ErrorCode, Message, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
 import type { EnvelopeCodec } from '../shared/envelope-codec.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notification } from '../shared/ports/notifications.ts';
@@ -175,30 +177,21 @@ function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
 }
 
 function messageNotification(
-  envelope: SendEnvelope,
-  row: { sequence: number; eventSequence: number; sentAt: string },
+  { brokerMessageId: id, chatId, senderId, content, clientMessageId }: SendEnvelope,
+  { sequence, eventSequence, sentAt }: { sequence: number; eventSequence: number; sentAt: string },
 ): Notification {
-  const { chatId, senderId } = envelope;
-  const event: MessageEvent = {
+  const message: Message = {
+    id,
     chatId,
-    message: {
-      id: envelope.brokerMessageId,
-      chatId,
-      senderId,
-      content: envelope.content,
-      messageType: 'text',
-      status: 'sent',
-      sequence: row.sequence,
-      sentAt: row.sentAt,
-      clientMessageId: envelope.clientMessageId,
-    },
-    eventSequence: row.eventSequence,
+    senderId,
+    content,
+    messageType: 'text',
+    status: 'sent',
+    sequence,
+    sentAt,
+    clientMessageId,
   };
-  return {
-    topic: `chat:${chatId}`,
-    head: { version: 1, kind: 'message', chatId, eventSequence: row.eventSequence, senderId },
-    body: JSON.stringify(event),
-  };
+  return changeNotification(newMessage.tell({ chatId, eventSequence }, [message]));
 }
 
 function failedNotification(key: SendKey, code: ErrorCode): Notification {
@@ -206,7 +199,7 @@ function failedNotification(key: SendKey, code: ErrorCode): Notification {
   const event: MessageFailedEvent = { chatId, clientMessageId, brokerMessageId, code };
   return {
     topic: `user:${senderId}`,
-    head: { version: 1, kind: 'message.failed', userId: senderId },
+    head: { version: 1, kind: 'passing', event: 'chat.message.failed' },
     body: JSON.stringify(event),
   };
 }

@@ -37,7 +37,7 @@ describe('notifications over a Redis that comes and goes', () => {
     let reconnects = 0;
     const [before, while_] = [crypto.randomUUID(), crypto.randomUUID()];
     subscriber.onNotifications((batch) => {
-      for (const { head } of batch) if (head.kind === 'message') received.push(head.eventSequence);
+      for (const { head } of batch) if (head.kind === 'change') received.push(head.eventSequence);
     });
     await subscriber.subscribe([`chat:${before}`]);
     subscriber.onReconnect(() => {
@@ -151,7 +151,7 @@ describe('notifications over a Redis that comes and goes', () => {
     const chat = crypto.randomUUID();
     const received: number[] = [];
     subscriber.onNotifications((batch) => {
-      for (const { head } of batch) if (head.kind === 'message') received.push(head.eventSequence);
+      for (const { head } of batch) if (head.kind === 'change') received.push(head.eventSequence);
     });
     await subscriber.subscribe([`chat:${chat}`]);
     for (const wire of ['', '{', 'null\n', '{"version":1,"kind":"nothing"}\n{}']) {

@@ -10,7 +10,7 @@ export interface NotificationsUnderTest {
 
 export const message = (chatId: string, eventSequence: number, body = '{}'): Notification => ({
   topic: `chat:${chatId}`,
-  head: { version: 1, kind: 'message', chatId, eventSequence, senderId: 'sender' },
+  head: { version: 1, kind: 'change', chatId, eventSequence, event: 'chat.message.new', actorId: 'sender' },
   body,
 });
 

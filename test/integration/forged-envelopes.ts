@@ -159,7 +159,7 @@ export function forgedEnvelopes(name: string, open: () => Promise<QueueToForge>)
           .toSorted(),
       );
       expect(new Set(Object.values(letters))).toEqual(new Set(['not signed', 'the signature is not ours']));
-      expect(published.slice(told).map(({ head }) => head.kind)).toEqual(['message', 'message']);
+      expect(published.slice(told).map(({ head }) => head.kind)).toEqual(['change', 'change']);
     });
 
     test('what was sent once and is put there again, here or into another partition, is stored once', async () => {

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { kinds } from '../../src/changes/kinds.ts';
+import { createReadChanges } from '../../src/changes/read-changes.ts';
 import { createGetChanges } from '../../src/chat/get-changes.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { eventually } from '../support/eventually.ts';
@@ -84,7 +86,9 @@ export function gatewayResumeSuite(
         cursor + 4,
       ]);
       // And the same without a socket.
-      const getChanges = createGetChanges({ database, presence: base.ends.at(-1)!.presence });
+      const getChanges = createGetChanges(
+        createReadChanges(kinds, { database, presence: base.ends.at(-1)!.presence }),
+      );
       const { data, eventSequence } = await getChanges({ chatId: chat.id, userId: bob!.id, after: cursor });
       expect<unknown>(data).toEqual(bobs.seen);
       expect(eventSequence).toBe(cursor + 4);

@@ -186,18 +186,16 @@ export function gatewaySuite(
       const [bobs, eves] = [await connect(bob!), await connect(eve!)];
       const { id: chatId } = chat;
       const [topic, version] = [`chat:${chatId}` as const, 1 as const];
-      const hints = { version, chatId, eventSequence: 9 };
+      const change = { version, kind: 'change', chatId } as const;
       await world.notifier.publish([
-        { topic, head: { ...hints, kind: 'participant.removed', userId: bob!.id }, body: '{}' },
-        { topic, head: { ...hints, kind: 'participant.added', userId: eve!.id }, body: '{}' },
-        {
-          topic,
-          head: { ...hints, kind: 'message', eventSequence: 2 ** 53 - 1, senderId: ada!.id },
-          body: '{}',
-        },
+        { topic, head: { ...change, eventSequence: 4, event: 'chat.participant.removed' }, body: '{}' },
+        { topic, head: { ...change, eventSequence: 3, event: 'chat.participant.removed' }, body: '{}' },
+        { topic, head: { ...change, eventSequence: 3, event: 'chat.participant.added' }, body: '{}' },
+        { topic, head: { ...change, eventSequence: 2 ** 53 - 1, event: 'chat.message.new' }, body: '{}' },
+        { topic, head: { version, kind: 'passing', event: 'chat.message.failed' }, body: '{}' },
         {
           topic: `user:${eve!.id}`,
-          head: { ...hints, kind: 'membership', eventSequence: 3, userId: eve!.id },
+          head: { version, chatId, kind: 'membership', eventSequence: 3, userId: eve!.id },
           body: '',
         },
         {
@@ -207,7 +205,7 @@ export function gatewaySuite(
         },
         {
           topic: `user:${eve!.id}`,
-          head: { version, kind: 'message', chatId, eventSequence: 3, senderId: ada!.id },
+          head: { ...change, eventSequence: 3, event: 'chat.message.new' },
           body: '{}',
         },
       ]);
@@ -244,7 +242,7 @@ export function gatewaySuite(
       await world.notifier.publish([
         {
           topic: `user:${ada!.id}`,
-          head: { version: 1, kind: 'message.failed', userId: ada!.id },
+          head: { version: 1, kind: 'passing', event: 'chat.message.failed' },
           body: JSON.stringify(payload),
         },
       ]);

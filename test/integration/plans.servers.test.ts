@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import { kinds } from '../../src/changes/kinds.ts';
+import { createReadChanges } from '../../src/changes/read-changes.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { readChanges } from '../../src/db/queries/changes.ts';
 import { readHistory, readMessage } from '../../src/db/queries/history.ts';
 import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
@@ -16,6 +18,7 @@ import { realServers } from '../support/servers.ts';
  * statement reads is counted.
  */
 const servers = await realServers();
+const presence = createEmbeddedPresence();
 const chats = 40;
 const each = 250;
 const most: Record<string, number> = {
@@ -42,7 +45,8 @@ for (const planned of [0, 1, 20]) {
       'a page further back': () => readHistory(database, chatId, userId, { before: 200 }, 20),
       'a page forwards': () => readHistory(database, chatId, userId, { after: 30 }, 20),
       'a message': () => readMessage(database, chatId, userId, newId()),
-      'the changes after a number': () => readChanges(database, [{ chatId, after: 200 }], 10, userId),
+      'the changes after a number': () =>
+        createReadChanges(kinds, { database, presence })([{ chatId, after: 200 }], 10, userId),
       'a page of participants': () => listParticipants(database, chatId, userId, participantsStart, 7),
       'the chats of a user': () => readMemberships(database, [userId]),
       'whether somebody takes part': () => isParticipant(database, chatId, userId),

@@ -114,7 +114,7 @@ const queued = async () =>
 const settled = () => eventually('the queue is empty', async () => (await queued()) === 0);
 const failed = (published: readonly Notification[]) =>
   published
-    .filter(({ head }) => head.kind === 'message.failed')
+    .filter(({ head }) => head.kind === 'passing' && head.event === 'chat.message.failed')
     .map(({ topic, body }) => [topic, JSON.parse(body)]);
 
 test('what is sent is stored in order and announced, byte for byte as the contract shows it', async () => {
@@ -131,7 +131,16 @@ test('what is sent is stored in order and announced, byte for byte as the contra
   const { brokerMessageId, clientMessageId, sentAt } = envelopes[2]!;
   expect(published[2]).toEqual({
     topic: `chat:${chat.chatId}`,
-    head: { version: 1, kind: 'message', chatId: chat.chatId, eventSequence: 3, senderId: chat.senderId },
+    head: {
+      version: 1,
+      kind: 'change',
+      chatId: chat.chatId,
+      eventSequence: 3,
+      event: 'chat.message.new',
+      actorId: chat.senderId,
+      actorEvent: 'chat.message.saved',
+      sequence: 3,
+    },
     body:
       `{"chatId":"${chat.chatId}","message":{"id":"${brokerMessageId}","chatId":"${chat.chatId}",` +
       `"senderId":"${chat.senderId}","content":"message 2","messageType":"text","status":"sent","sequence":3,` +
@@ -248,7 +257,7 @@ test('what is refused before a newer version dies once, when that has gone', asy
   );
   await queue.close();
   const { published } = await start();
-  const announced = () => published.filter(({ head }) => head.kind === 'message').length;
+  const announced = () => published.filter(({ head }) => head.kind === 'change').length;
   await eventually('the batch has come three times', () => announced() >= 3, 10_000);
   expect(failed(published)).toEqual([]);
   expect(await database.query('SELECT 1 FROM dead_letters', [])).toEqual([]);

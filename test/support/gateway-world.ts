@@ -1,7 +1,8 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
+import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
+import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
-import { createAnnounce } from '../../src/chat/announce.ts';
 import { createCreateChat } from '../../src/chat/create-chat.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
@@ -9,7 +10,7 @@ import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
-import type { Chat, ServerToClientEvents } from '../../src/shared/contract.ts';
+import type { Chat, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Facts } from '../../src/shared/ports/admission.ts';
@@ -150,7 +151,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
       ]);
       if (outcome?.outcome !== 'stored') throw new Error(`not stored: ${outcome?.outcome}`);
       const { sequence, eventSequence } = outcome;
-      const message = {
+      const message: Message = {
         id,
         chatId,
         senderId: sender.id,
@@ -161,11 +162,8 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
         sentAt,
         clientMessageId,
       };
-      const notification: Notification = {
-        topic: `chat:${chatId}`,
-        head: { version: 1, kind: 'message', chatId, eventSequence, senderId: sender.id },
-        body: JSON.stringify({ chatId, message, eventSequence }),
-      };
+      const told = newMessage.tell({ chatId, eventSequence }, [message]);
+      const notification = changeNotification(told);
       if (!silent) await notifier.publish([notification]);
       return { notification, eventSequence };
     },

@@ -1,11 +1,20 @@
 import { describe, expect, test } from 'bun:test';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import type { Notification } from '../../src/shared/ports/notifications.ts';
+import type { Notification, Topic } from '../../src/shared/ports/notifications.ts';
 
 const { encode, decode } = createNotificationCodec('a key of this test');
 const notification: Notification = {
   topic: 'chat:c1',
-  head: { version: 1, kind: 'message', chatId: 'c1', eventSequence: 7, senderId: 'u1' },
+  head: {
+    version: 1,
+    kind: 'change',
+    chatId: 'c1',
+    eventSequence: 7,
+    event: 'chat.message.new',
+    actorId: 'u1',
+    actorEvent: 'chat.message.saved',
+    sequence: 3,
+  },
   body: JSON.stringify({ chatId: 'c1', text: 'line\nfeed, 😀' }),
 };
 
@@ -50,7 +59,7 @@ describe('nothing is believed of', () => {
 
 test.each([
   ['nothing', ''],
-  ['no line feed', '{"version":1,"kind":"message"}'],
+  ['no line feed', '{"version":1,"kind":"change"}'],
   ['a line feed alone', '\n'],
   ['not JSON', 'head\nbody'],
   ['JSON null', 'null\n'],
@@ -59,9 +68,26 @@ test.each([
 });
 
 test.each([
-  ['of a newer version', { version: 2, kind: 'message' }],
+  ['of a newer version', { version: 2, kind: 'change' }],
   ['of an unknown kind', { version: 1, kind: 'toString' }],
   ['that is none of the wire', { version: 1, kind: 'unknown' }],
 ])('a notification %s is not read, though it is signed', (_, head) => {
   expect(decode('chat:c1', encode({ ...notification, head: head as never }))).toBeUndefined();
+});
+
+test('what processes of the version before announced is read: a new message, and one that was refused', () => {
+  const former = (topic: Topic, head: object) =>
+    decode(topic, encode({ topic, head: head as never, body: '{}' }));
+  const names = { chatId: 'c1', eventSequence: 7 };
+  expect(former('chat:c1', { version: 1, kind: 'message', ...names, senderId: 'u1' })?.head).toMatchObject({
+    ...{ version: 1, kind: 'change', ...names, event: 'chat.message.new' },
+    ...{ actorId: 'u1', actorEvent: 'chat.message.saved' },
+  });
+  expect(former('user:u1', { version: 1, kind: 'message.failed', userId: 'u1' })?.head).toMatchObject({
+    ...{ version: 1, kind: 'passing', event: 'chat.message.failed' },
+  });
+  // Who takes part is read in any case.
+  expect(
+    former('chat:c1', { version: 1, kind: 'participant.removed', ...names, userId: 'u1' }),
+  ).toBeUndefined();
 });

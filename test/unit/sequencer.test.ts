@@ -57,6 +57,12 @@ function fakeDatabase(options: { pageRows: number; delay: () => Promise<void>; f
     rows.set(key, row);
     return row;
   };
+  const participants = (userIds: string[], present: boolean) =>
+    put(`p${userIds}`, (eventSequence, body) =>
+      present
+        ? { chatId, eventSequence, event: 'chat.participant.added', came: userIds, body }
+        : { chatId, eventSequence, event: 'chat.participant.removed', went: userIds, body },
+    );
   return {
     get head() {
       return head;
@@ -67,23 +73,12 @@ function fakeDatabase(options: { pageRows: number; delay: () => Promise<void>; f
         .filter((one) => one > after)
         .sort((a, b) => a - b),
     message: (senderId: string) =>
-      put(`m${head + 1}`, (eventSequence, body) => ({ kind: 'message', eventSequence, senderId, body })),
-    participants: (userIds: string[], present: boolean) =>
-      put(`p${userIds}`, (eventSequence, body) => ({
-        kind: 'participants',
-        eventSequence,
-        userIds,
-        present,
-        body,
+      put(`m${head + 1}`, (eventSequence, body) => ({
+        ...{ chatId, eventSequence, event: 'chat.message.new', body },
+        ...{ actorId: senderId, actorEvent: 'chat.message.saved' },
       })),
-    participant: (userId: string, present: boolean) =>
-      put(`p${userId}`, (eventSequence, body) => ({
-        kind: 'participants',
-        eventSequence,
-        userIds: [userId],
-        present,
-        body,
-      })),
+    participants,
+    participant: (userId: string, present: boolean) => participants([userId], present),
     async readPage(_chatId: string, after: number): Promise<Page> {
       await options.delay();
       if (options.fails?.()) throw new Error('the database is away');
@@ -169,7 +164,7 @@ describe('sequencer', () => {
         const change =
           random() < 0.9 ? database.message('somebody') : database.participant(`p${step % 3}`, dice < 0.5);
         const announce = () =>
-          change.kind === 'message'
+          change.event === 'chat.message.new'
             ? sequencer.offer(chatId, change)
             : sequencer.hint(chatId, change.eventSequence);
         if (dice < 0.6) announce();

@@ -8,12 +8,12 @@ const log = pino({ level: 'silent' });
 
 const message = (chatId: string, eventSequence: number): Notification => ({
   topic: `chat:${chatId}`,
-  head: { version: 1, kind: 'message', chatId, eventSequence, senderId: 'sender' },
+  head: { version: 1, kind: 'change', chatId, eventSequence, event: 'chat.message.new', actorId: 'sender' },
   body: String(eventSequence),
 });
 const failed: Notification = {
   topic: 'user:sender',
-  head: { version: 1, kind: 'message.failed', userId: 'sender' },
+  head: { version: 1, kind: 'passing', event: 'chat.message.failed' },
   body: '{}',
 };
 

@@ -8,12 +8,16 @@ export interface NotificationCodec {
 }
 
 const kinds: ReadonlySet<string> = new Set<NotificationHead['kind']>([
-  'message',
-  'participant.added',
-  'participant.removed',
+  'change',
+  'passing',
   'membership',
-  'message.failed',
   'session.revoked',
+]);
+
+/** As the version before wrote some of them. What else it wrote says enough as `unknown`. */
+const former = new Map<unknown, object>([
+  ['message', { kind: 'change', event: 'chat.message.new', actorEvent: 'chat.message.saved' }],
+  ['message.failed', { kind: 'passing', event: 'chat.message.failed' }],
 ]);
 
 /**
@@ -39,7 +43,9 @@ export function createNotificationCodec(key: string): NotificationCodec {
       const text = wire.slice(0, textEnd);
       const body = wire.slice(headEnd + 1);
       if (wire.slice(textEnd + 1, headEnd) !== sign(topic, text, body)) return undefined;
-      const head: NotificationHead = JSON.parse(text);
+      const read = JSON.parse(text);
+      const names = former.get(read.kind);
+      const head: NotificationHead = names ? { ...read, actorId: read.senderId, ...names } : read;
       return head.version === 1 && kinds.has(head.kind) ? { topic, head, body } : undefined;
     },
   };

@@ -6,6 +6,7 @@ import { json, jsonText } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { uuidPattern } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/log.ts';
+import { messageSchema } from '../../shared/schemas.ts';
 import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import {
@@ -14,7 +15,6 @@ import {
   historyQuery,
   messagePageSchema,
   messageParams,
-  messageSchema,
   sendBody,
 } from '../schemas/messages.ts';
 

@@ -1,14 +1,9 @@
 import * as v from 'valibot';
-import type {
-  ChangesPage,
-  ChatChange,
-  MessageEvent,
-  ParticipantEvent,
-  SyncResetEvent,
-} from '../../shared/contract.ts';
-import { counter, digits } from './lists.ts';
-import { messageSchema } from './messages.ts';
-import { participantSchema } from './participants.ts';
+import type { ChangeKinds } from '../../changes/kind.ts';
+import { kinds } from '../../changes/kinds.ts';
+import type { SyncResetEvent } from '../../shared/contract.ts';
+import { counter, id } from '../../shared/schemas.ts';
+import { digits } from './lists.ts';
 
 export const changesQuery = v.strictObject({
   after: v.pipe(
@@ -19,36 +14,21 @@ export const changesQuery = v.strictObject({
   ),
 });
 
-const chatId = v.pipe(v.string(), v.uuid());
-
-const messageEvent: v.GenericSchema<MessageEvent> = v.pipe(
-  v.object({ chatId, message: messageSchema, eventSequence: counter }),
-  v.metadata({ ref: 'MessageEvent' }),
-);
-const participantEvent: v.GenericSchema<ParticipantEvent> = v.pipe(
-  v.object({
-    chatId,
-    participant: participantSchema,
-    participants: v.exactOptional(v.array(participantSchema)),
-    eventSequence: counter,
-  }),
-  v.metadata({ ref: 'ParticipantEvent' }),
-);
 const syncResetEvent: v.GenericSchema<SyncResetEvent> = v.pipe(
-  v.object({ chatId: v.exactOptional(chatId), eventSequence: v.exactOptional(counter) }),
+  v.object({ chatId: v.exactOptional(id), eventSequence: v.exactOptional(counter) }),
   v.metadata({ ref: 'SyncResetEvent' }),
 );
 
-const changeSchema: v.GenericSchema<ChatChange> = v.union([
-  v.object({ event: v.picklist(['chat.message.new', 'chat.message.saved']), payload: messageEvent }),
-  v.object({
-    event: v.picklist(['chat.participant.added', 'chat.participant.removed']),
-    payload: participantEvent,
-  }),
-  v.object({ event: v.literal('chat.sync.reset'), payload: syncResetEvent }),
-]);
+export function changesPage(ofEvents: ChangeKinds): v.GenericSchema {
+  const byKind = Map.groupBy(Object.entries(ofEvents), ([, kind]) => kind);
+  const told = [...byKind].map(([{ payload }, named]) =>
+    v.object({ event: v.picklist(named.map(([event]) => event)), payload }),
+  );
+  const reset = v.object({ event: v.literal('chat.sync.reset'), payload: syncResetEvent });
+  return v.pipe(
+    v.object({ data: v.array(v.union([...told, reset])), eventSequence: counter }),
+    v.metadata({ ref: 'ChangesPage' }),
+  );
+}
 
-export const changesPageSchema: v.GenericSchema<ChangesPage> = v.pipe(
-  v.object({ data: v.array(changeSchema), eventSequence: counter }),
-  v.metadata({ ref: 'ChangesPage' }),
-);
+export const changesPageSchema = changesPage(kinds);

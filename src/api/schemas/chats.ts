@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { uuid } from '../../process/http/validate.ts';
 import type { Chat, Page } from '../../shared/contract.ts';
 import { nameProblem } from '../../shared/names.ts';
-import { counter, isoInstant, pageOf } from './lists.ts';
-import { messageSchema } from './messages.ts';
-import { participantSchema, userIds } from './participants.ts';
+import { counter, id, isoInstant, messageSchema, participantSchema } from '../../shared/schemas.ts';
+import { pageOf } from './lists.ts';
+import { userIds } from './participants.ts';
 
 const name = v.pipe(
   v.string(),
@@ -28,7 +28,7 @@ export const chatParams = v.strictObject({ chatId: uuid });
 
 export const chatSchema: v.GenericSchema<Chat> = v.pipe(
   v.object({
-    id: v.pipe(v.string(), v.uuid()),
+    id,
     isGroup: v.boolean(),
     name: v.nullable(v.string()),
     createdAt: isoInstant,

@@ -34,11 +34,3 @@ export const listQuery = v.strictObject({ limit, cursor });
 export function pageOf<const Item extends v.GenericSchema>(item: Item, ref: string) {
   return v.pipe(v.object({ data: v.array(item), nextCursor: v.nullable(v.string()) }), v.metadata({ ref }));
 }
-
-/** ISO 8601, UTC, milliseconds. */
-export const isoInstant = v.pipe(
-  v.string(),
-  v.isoTimestamp(),
-  v.metadata({ examples: ['2026-02-14T12:00:00.000Z'] }),
-);
-export const counter = v.pipe(v.number(), v.integer(), v.minValue(0));

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { uuid } from '../../process/http/validate.ts';
-import type { Message, MessagePage, SendAccepted } from '../../shared/contract.ts';
-import { counter, isoInstant, limit, sequence } from './lists.ts';
+import type { MessagePage, SendAccepted } from '../../shared/contract.ts';
+import { counter, id, messageSchema } from '../../shared/schemas.ts';
+import { limit, sequence } from './lists.ts';
 
 /** In UTF-16 units: what `length` says in the sender's program. */
 const longestContent = 8_000;
@@ -41,21 +42,6 @@ export function historyFrom({
 
 export const messageParams = v.strictObject({ chatId: uuid, messageId: uuid });
 
-export const messageSchema: v.GenericSchema<Message> = v.pipe(
-  v.object({
-    id: v.pipe(v.string(), v.uuid()),
-    chatId: v.pipe(v.string(), v.uuid()),
-    senderId: v.pipe(v.string(), v.uuid()),
-    content: v.string(),
-    messageType: v.literal('text'),
-    status: v.literal('sent'),
-    sequence: v.pipe(v.number(), v.integer(), v.minValue(1)),
-    sentAt: isoInstant,
-    clientMessageId: v.pipe(v.string(), v.uuid()),
-  }),
-  v.metadata({ ref: 'Message' }),
-);
-
 export const messagePageSchema: v.GenericSchema<MessagePage> = v.pipe(
   v.object({
     data: v.array(messageSchema),
@@ -66,8 +52,8 @@ export const messagePageSchema: v.GenericSchema<MessagePage> = v.pipe(
 
 export const acceptedSchema: v.GenericSchema<SendAccepted> = v.pipe(
   v.object({
-    brokerMessageId: v.pipe(v.string(), v.uuid()),
-    clientMessageId: v.pipe(v.string(), v.uuid()),
+    brokerMessageId: id,
+    clientMessageId: id,
   }),
   v.metadata({ ref: 'SendAccepted' }),
 );

@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { mostParticipants } from '../../chat/create-chat.ts';
 import { uuid } from '../../process/http/validate.ts';
 import type { Page, Participant } from '../../shared/contract.ts';
-import { isoInstant, pageOf } from './lists.ts';
+import { participantSchema } from '../../shared/schemas.ts';
+import { pageOf } from './lists.ts';
 
 export const userIds = v.pipe(
   v.array(uuid),
@@ -15,17 +16,6 @@ export const addParticipantsBody = v.pipe(
 );
 
 export const participantParams = v.strictObject({ chatId: uuid, userId: uuid });
-
-export const participantSchema: v.GenericSchema<Participant> = v.pipe(
-  v.object({
-    userId: v.pipe(v.string(), v.uuid()),
-    displayName: v.string(),
-    role: v.picklist(['owner', 'member']),
-    joinedAt: isoInstant,
-    online: v.boolean(),
-  }),
-  v.metadata({ ref: 'Participant' }),
-);
 
 export const participantPageSchema: v.GenericSchema<Page<Participant>> = pageOf(
   participantSchema,

@@ -3,7 +3,7 @@ import { passwordProblem } from '../../auth/password-problem.ts';
 import type { TokenPair, User } from '../../shared/contract.ts';
 import { isDeliverable, maxEmailLength, normalEmail } from '../../shared/email.ts';
 import { maxDisplayNameLength, nameProblem } from '../../shared/names.ts';
-import { isoInstant } from './lists.ts';
+import { id, isoInstant } from '../../shared/schemas.ts';
 
 const exampleUser: User = {
   id: '0198c0de-0000-7000-8000-000000000001',
@@ -14,7 +14,7 @@ const exampleUser: User = {
 
 export const userSchema = v.pipe(
   v.strictObject({
-    id: v.pipe(v.string(), v.uuid()),
+    id,
     externalId: v.optional(
       v.pipe(
         v.string(),

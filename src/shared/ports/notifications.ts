@@ -1,3 +1,5 @@
+import type { ChangeEvents, ServerToClientEvents } from '../contract.ts';
+
 /**
  * Hints from those who change something to the gateways. They may be lost, repeated, reordered or forged: a gateway
  * takes nothing from them that PostgreSQL would not confirm. Adapters: Redis pub/sub, where they are signed (`codec.ts`),
@@ -7,14 +9,27 @@
 /** `chat:<id>` reaches gateways with a socket of a participant, `user:<id>` those with a socket of the user. */
 export type Topic = `chat:${string}` | `user:${string}`;
 
-/** `eventSequence` is the chat's number of the change; `userId` whom it concerns. */
+/** A durable change of a chat. What kinds there are a gateway need not know: it passes on what it is told. */
+export interface ChangeHead {
+  chatId: string;
+  /** The chat's number of the change. */
+  eventSequence: number;
+  /** By which sockets are told; a newer version may have others. */
+  event: keyof ChangeEvents;
+  /** Who made it, where their own devices are told by another name. */
+  actorId?: string | undefined;
+  actorEvent?: keyof ChangeEvents | undefined;
+  /** Of the message that it is about. */
+  sequence?: number | undefined;
+}
+
 export type NotificationHead =
-  | { version: 1; kind: 'message'; chatId: string; eventSequence: number; senderId: string }
-  | { version: 1; kind: 'participant.added'; chatId: string; eventSequence: number; userId: string }
-  | { version: 1; kind: 'participant.removed'; chatId: string; eventSequence: number; userId: string }
+  /** To a chat. Without a body it says no more than that there is something to read. */
+  | ({ version: 1; kind: 'change' } & ChangeHead)
+  /** To a user: an event that is not numbered, and not told again. */
+  | { version: 1; kind: 'passing'; event: keyof ServerToClientEvents }
   /** To a user: look at your membership of this chat again. */
   | { version: 1; kind: 'membership'; chatId: string; eventSequence: number; userId: string }
-  | { version: 1; kind: 'message.failed'; userId: string }
   /** Close the sockets of this session. */
   | { version: 1; kind: 'session.revoked'; userId: string; sessionId: string }
   /** Made by the receiving end of what it cannot read or believe, as during a rolling deploy: look at PostgreSQL. */

@@ -1,0 +1,34 @@
+import type { Logger } from '../shared/log.ts';
+import type { ChangeHead, Notification, Notifier } from '../shared/ports/notifications.ts';
+import type { Told } from './told.ts';
+
+/** Tells the gateways what was committed; never rejects. */
+export type Announce = (notifications: readonly Notification[]) => Promise<void>;
+
+/** What is lost here the gateways find by themselves: a failure is logged, and the request has succeeded all the same. */
+export function createAnnounce(notifier: Notifier, log: Logger): Announce {
+  return async (notifications) => {
+    try {
+      await notifier.publish(notifications);
+    } catch (error) {
+      log.warn({ err: error, notifications: notifications.length }, 'committed, but not announced');
+    }
+  };
+}
+
+/** To the chat's gateways. Without a payload: there is something to read up to this number. */
+export function changeNotification(told: ChangeHead & Partial<Told>): Notification {
+  const { chatId, eventSequence, event, actorId, actorEvent, sequence, payload } = told;
+  return {
+    topic: `chat:${chatId}`,
+    head: { version: 1, kind: 'change', chatId, eventSequence, event, actorId, actorEvent, sequence },
+    body: payload === undefined ? '' : JSON.stringify(payload),
+  };
+}
+
+/** To a user's gateways: look at the membership of this chat again. */
+export const membershipHint = (chatId: string, userId: string, eventSequence: number): Notification => ({
+  topic: `user:${userId}`,
+  head: { version: 1, kind: 'membership', chatId, eventSequence, userId },
+  body: '',
+});

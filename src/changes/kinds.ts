@@ -1,0 +1,15 @@
+import type { ChangeEvents } from '../shared/contract.ts';
+import type { ChangeKind, ChangeKinds } from './kind.ts';
+import { newMessage } from './new-message.ts';
+import { participant } from './participant.ts';
+
+/** Every event that tells of a durable change, with its kind: what is not here is not a change. */
+export const kinds: { readonly [Event in keyof ChangeEvents]: ChangeKind<ChangeEvents[Event]> } = {
+  'chat.message.new': newMessage,
+  'chat.message.saved': newMessage,
+  'chat.participant.added': participant,
+  'chat.participant.removed': participant,
+};
+
+/** Of an event that only a newer version knows it is. */
+export const isBelieved = (event: string): boolean => (kinds as ChangeKinds)[event]?.believed !== false;

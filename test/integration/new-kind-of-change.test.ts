@@ -1,0 +1,180 @@
+import { expect, test } from 'bun:test';
+import { toJsonSchema } from '@valibot/to-json-schema';
+import * as v from 'valibot';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
+import { changesPage } from '../../src/api/schemas/changes.ts';
+import { changeNotification } from '../../src/changes/announce.ts';
+import type { ChangeKind } from '../../src/changes/kind.ts';
+import { kinds } from '../../src/changes/kinds.ts';
+import { createReadChanges } from '../../src/changes/read-changes.ts';
+import { createGetChanges } from '../../src/chat/get-changes.ts';
+import { createReadPage } from '../../src/gateway/change.ts';
+import { createFanOut } from '../../src/gateway/fan-out.ts';
+import type { Member } from '../../src/gateway/member.ts';
+import { createNotificationRoutes } from '../../src/gateway/notification-routes.ts';
+import { createSequencer } from '../../src/gateway/sequencer.ts';
+import type { ChatChange } from '../../src/shared/contract.ts';
+import { createLog } from '../../src/shared/log.ts';
+import type { Notification } from '../../src/shared/ports/notifications.ts';
+import { counter, id } from '../../src/shared/schemas.ts';
+import { embeddedBase } from '../support/api-bases.ts';
+import { createWorld } from '../support/gateway-world.ts';
+
+// A kind that there is not, written as one would be: its event in the contract, a file, a line in the table, a migration, a verb.
+
+type Name = ChatChange['event'];
+const [closed, closedByYou] = ['chat.poll.closed', 'chat.poll.closed-by-you'] as unknown as [
+  keyof typeof kinds,
+  keyof typeof kinds,
+];
+
+interface Poll {
+  question: string;
+  closedBy: string;
+}
+
+interface PollEvent {
+  chatId: string;
+  poll: Poll;
+  eventSequence: number;
+}
+
+const poll = {
+  payload: v.object({
+    chatId: id,
+    poll: v.object({ question: v.string(), closedBy: id }),
+    eventSequence: counter,
+  }),
+  believed: true,
+  rows: `SELECT p.event_sequence AS "eventSequence",
+    json_build_object('question', p.question, 'closedBy', p.closed_by) AS row
+  FROM polls p WHERE p.chat_id = c.id AND p.event_sequence > w.after
+  ORDER BY p.event_sequence FETCH FIRST ($3::int) ROWS WITH TIES`,
+  tell: ({ chatId, eventSequence }, [row]) => ({
+    ...{ chatId, eventSequence, event: closed, actorId: row.closedBy, actorEvent: closedByYou },
+    payload: { chatId, poll: row, eventSequence },
+  }),
+} satisfies ChangeKind<PollEvent, Poll>;
+
+const withPolls = { ...kinds, [closed]: poll, [closedByYou]: poll };
+
+const { database, subscriber, ...base } = await embeddedBase();
+const world = await createWorld({ database, ...base });
+await database.query(
+  `CREATE TABLE polls (chat_id uuid, question text, closed_by uuid, event_sequence bigint,
+    PRIMARY KEY (chat_id, event_sequence))`,
+  [],
+);
+const log = createLog({ logLevel: 'silent' }, 'test');
+const codec = createNotificationCodec('the key of this test');
+const readChanges = createReadChanges(withPolls, { database, presence: createEmbeddedPresence() });
+const [ada, bob] = await world.newUsers(2);
+
+/** The verb. */
+async function closePolls(chatId: string, closedBy: string, questions: readonly string[]) {
+  const notifications: Notification[] = [];
+  for (const question of questions) {
+    const [chat] = await database.query<{ eventSequence: number }>(
+      `WITH numbered AS (
+        UPDATE chats SET last_event_sequence = last_event_sequence + 1 WHERE id = $1::uuid
+        RETURNING id, last_event_sequence
+      ) INSERT INTO polls SELECT id, $2, $3::uuid, last_event_sequence FROM numbered
+      RETURNING event_sequence AS "eventSequence"`,
+      [chatId, question, closedBy],
+    );
+    const told = poll.tell({ chatId, eventSequence: chat!.eventSequence }, [{ question, closedBy }]);
+    notifications.push(changeNotification(told));
+  }
+  return notifications;
+}
+
+type Heard = Member & { events: [Name, PollEvent][] };
+
+function memberOf(userId: string): Heard {
+  const events: [Name, PollEvent][] = [];
+  return {
+    ...{
+      userId,
+      sessionId: undefined,
+      expiresAt: 0,
+      socketId: crypto.randomUUID(),
+      chats: new Set<string>(),
+    },
+    ...{ live: true, stale: false, refused: undefined, closed: false, close() {}, removed() {} },
+    events,
+    send: (frame) => events.push(JSON.parse(frame.slice(frame.indexOf('[')))),
+  };
+}
+
+/** As a gateway has it, from the bytes of Redis to the frames. */
+function gateway() {
+  const sequencer = createSequencer({
+    readPage: createReadPage(readChanges),
+    subscriber,
+    fanOut: createFanOut({ publish() {}, socketsOf: () => new Set() }),
+    log,
+    onAdded() {},
+  });
+  const never = () => expect.unreachable();
+  const unused = { users: {} as never, sessions: {} as never, watchMembership: never, compareUser: never };
+  const route = createNotificationRoutes({ sequencer, ...unused, log });
+  return {
+    async join(userId: string, chatId: string, from: number) {
+      const member = memberOf(userId);
+      await sequencer.hold(member, [chatId], 0);
+      await sequencer.join(member, chatId, from);
+      return member;
+    },
+    hear(notifications: readonly Notification[]) {
+      route(notifications.map((one) => codec.decode(one.topic, codec.encode(one))!));
+    },
+  };
+}
+
+test('it is described with all of its names', async () => {
+  const shown = JSON.stringify(toJsonSchema(changesPage(withPolls)));
+  expect(shown).toContain('"enum":["chat.poll.closed","chat.poll.closed-by-you"]');
+  expect(shown).toContain('"required":["question","closedBy"]');
+});
+
+test('live, after a gap, at a resume and by REST it is the same events, the actor told by another name', async () => {
+  const { id: chatId, eventSequence: start } = await world.newGroup(ada!, bob!);
+  const { join, hear } = gateway();
+  const [adas, bobs] = [await join(ada!.id, chatId, start), await join(bob!.id, chatId, start)];
+
+  hear(await closePolls(chatId, ada!.id, ['Tea?']));
+  // Passed on in the same tick: nothing was read.
+  expect(bobs.events).toHaveLength(1);
+  const { notification } = await world.send(bob!, chatId, 'Tea it is', { silent: true });
+  const [, second] = await closePolls(chatId, ada!.id, ['When?', 'Where?']);
+  hear([notification, second!]);
+  const resumed = await join(bob!.id, chatId, start);
+
+  const expected = ['Tea?', undefined, 'When?', 'Where?'].map((question, at) => [
+    question ? closed : 'chat.message.saved',
+    expect.objectContaining({
+      ...{ chatId, eventSequence: start + 1 + at },
+      ...(question ? { poll: { question, closedBy: ada!.id } } : {}),
+    }),
+  ]);
+  expect<unknown>(bobs.events).toEqual(expected);
+  expect<unknown>(resumed.events).toEqual(bobs.events);
+  expect<string[]>(adas.events.map(([name]) => name)).toEqual([
+    ...[closedByYou, 'chat.message.new', closedByYou, closedByYou],
+  ]);
+  for (const { userId, events } of [adas, bobs]) {
+    const { data } = await createGetChanges(readChanges)({ chatId, userId, after: start });
+    expect<unknown>(data.map(({ event, payload }) => [event, payload])).toEqual(events);
+  }
+});
+
+test('what says who takes part is read, whatever a notification has', async () => {
+  const { id: chatId, eventSequence } = await world.newGroup(ada!, bob!);
+  const { join, hear } = gateway();
+  const bobs = await join(bob!.id, chatId, eventSequence);
+  const head = { version: 1, kind: 'change', chatId, eventSequence: eventSequence + 1 } as const;
+  hear([{ topic: `chat:${chatId}`, head: { ...head, event: 'chat.participant.removed' }, body: '{}' }]);
+  await join(ada!.id, chatId, eventSequence);
+  expect(bobs.events).toEqual([]);
+});

@@ -15,6 +15,7 @@ export class LongPolling {
   probe: { readonly asked: boolean; close(): void } | undefined = undefined;
   #packets: string[] = [];
   #answer: ((payload: string) => void) | undefined = undefined;
+  #taken: ((body: string | undefined) => void) | undefined = undefined;
   readonly #forget: () => void;
 
   /** @param forget called at its end */
@@ -53,6 +54,23 @@ export class LongPolling {
     this.#answer = undefined;
   }
 
+  get isTaking(): boolean {
+    return this.#taken !== undefined;
+  }
+
+  /**
+   * What the client sends. One at a time.
+   * @returns undefined where it does not come, or the session ends first: who sends slowly holds what has come no longer
+   */
+  async take(body: Promise<string>): Promise<string | undefined> {
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    this.#taken = resolve;
+    body.then(resolve, () => resolve(undefined));
+    const taken = await promise;
+    this.#taken = undefined;
+    return taken;
+  }
+
   /**
    * The poll that waits is not told of the end, which python-socketio takes for the end of everything. Of a session that is unknown,
    * as its next one says, every client comes back.
@@ -61,6 +79,7 @@ export class LongPolling {
   end(): readonly string[] {
     this.#forget();
     this.release();
+    this.#taken?.(undefined);
     const { probe } = this;
     if (probe?.asked) setTimeout(() => probe.close(), probeAfterEndMs);
     else probe?.close();

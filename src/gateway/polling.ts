@@ -1,6 +1,7 @@
 import { Connection } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { badRequest, refusal, unknownSid } from './http.ts';
+import { fullPacketBudget } from './limits.ts';
 import { LongPolling, separator } from './long-polling.ts';
 import type { NativeSocket } from './native-room.ts';
 import type { Probe } from './probe.ts';
@@ -33,14 +34,20 @@ export function createPolling(deps: { connections: Connections; protocol: Protoc
     return textOf(await longPolling.poll());
   }
 
-  async function receive(session: Connection, request: Request): Promise<Response> {
-    const body = await request.text().catch(() => undefined);
+  async function receive(session: Connection, longPolling: LongPolling, request: Request): Promise<Response> {
+    if (longPolling.isTaking) {
+      session.close();
+      return refusal(400, badRequest, 'Bad request');
+    }
+    const body = await longPolling.take(request.text());
     // The client is gone before all of it came.
     if (body === undefined) session.close();
     if (body === undefined || session.closed || !session.longPolling) {
       return refusal(400, unknownSid, 'Session ID unknown');
     }
-    for (const packet of body.split(separator)) protocol.receive(session, packet);
+    // The one that is one too many closes the session; behind it there may be a quarter of a million.
+    const packets = body.split(separator, fullPacketBudget + 1);
+    for (const packet of packets) protocol.receive(session, packet);
     return textOf('ok');
   }
 
@@ -61,9 +68,10 @@ export function createPolling(deps: { connections: Connections; protocol: Protoc
     },
 
     answer(session, request) {
-      if (request.method === 'POST') return receive(session, request);
-      if (request.method !== 'GET' || !session.longPolling) return refusal(400, badRequest, 'Bad request');
-      return poll(session, session.longPolling, request.signal);
+      const { longPolling } = session;
+      if (longPolling && request.method === 'POST') return receive(session, longPolling, request);
+      if (longPolling && request.method === 'GET') return poll(session, longPolling, request.signal);
+      return refusal(400, badRequest, 'Bad request');
     },
 
     openProbe(probe) {

@@ -124,6 +124,29 @@ describe('socket protocol: what is said of each transport', () => {
     expect((await poll(sid)).status).toBe(400);
   });
 
+  const half = (sid: string) => {
+    const socket = connectTcp(running.port, 'localhost');
+    const answer = { text: '' };
+    socket.on('data', (data) => {
+      answer.text += data;
+    });
+    const head = `POST /socket.io/?${polling}&sid=${sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n`;
+    return new Promise<{ answer: { text: string }; end(): void }>((resolve) => {
+      socket.write(`${head}40/a`, () => resolve({ answer, end: () => socket.destroy() }));
+    });
+  };
+
+  test('two payloads at the same time close the session, and neither is waited for any longer', async () => {
+    const sid = await open();
+    const first = await half(sid);
+    await eventually('the second one is refused', async () => (await post(sid, '3')).status === 400);
+    const began = performance.now();
+    await eventually('the first one is given up', () => first.answer.text.startsWith('HTTP/1.1 400 '));
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect((await poll(sid)).text).toContain('Session ID unknown');
+    first.end();
+  });
+
   test('a payload that holds no packets closes the session', async () => {
     for (const body of ['abc', '', separator, `40/a${separator}`]) {
       const sid = await open();

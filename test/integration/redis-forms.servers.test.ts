@@ -160,6 +160,9 @@ describe('a server', () => {
     await useAll(opened);
     expect(await opened.client.client('INFO')).toContain('user=confab');
     expect(await opened.client.client('INFO')).toContain('db=3');
+    // Somebody has them forgotten, or a server without them has taken over.
+    await opened.client.script('FLUSH');
+    await useAll(opened);
   });
 
   test.concurrent('with TLS, an authority of its own and certificates of clients, renewed while it runs', async () => {
@@ -238,6 +241,8 @@ test.concurrent.each(['is killed', 'freezes'])(
 test.concurrent('a cluster: without a node that nobody replaces the others are used; it comes back', async () => {
   const { nodes, environment } = await startCluster(servers);
   const opened = await open(addressOf(environment));
+  await useAll(opened);
+  for (const node of nodes) await administer(node, ['SCRIPT', 'FLUSH']);
   await useAll(opened);
   const load = await underLoad(opened);
   const lost = await listeningAt(nodes);

@@ -56,7 +56,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const given = route.params ? c.req.param() : {};
     const asked: Asked = {
       ...{ request, requestId },
-      address: () => addressOf(request, c.env?.server, trustProxy),
+      address() {
+        warnOfForwarded(request);
+        return addressOf(request, c.env?.server, trustProxy);
+      },
       late: (code) => (lateCode = code),
       ...{ params: undefined, query: undefined, body: undefined },
     };
@@ -81,7 +84,6 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     let answered: Answer;
     try {
       assertHost(request);
-      warnOfForwarded(request);
       const body = await readBody(request);
       // The work itself goes on, but begins or commits no transaction any more: the answer means that its end is not known.
       answered = await asRequest((giveUp) =>

@@ -2,7 +2,6 @@ import { recordIdentity } from '../db/identity.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import { createMembership } from '../process/membership.ts';
-import { createAdmissionRedis } from '../shared/admission/redis-turn.ts';
 import { once } from '../shared/once.ts';
 import { redisText } from '../shared/redis-address.ts';
 import type { AdapterParts, Adapters } from './adapters.ts';
@@ -16,6 +15,7 @@ import { createRedisNotifier, createRedisSubscriber } from './redis/notification
 import { createRedisOutages } from './redis/outages.ts';
 import { createRedisPresence } from './redis/presence.ts';
 import { createRedisRateLimits } from './redis/rate-limits.ts';
+import { createAdmissionRedis } from './redis/redis-turn.ts';
 import { watchRedis } from './redis/watch.ts';
 
 /** How long a further connection to a Redis that is there may take before the process goes on without it. */

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Breaker } from '../../src/adapters/redis/breaker.ts';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
-import { type AdmissionRedis, createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
+import { type AdmissionRedis, createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { factTtlMs } from '../../src/shared/ports/admission.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';

@@ -1,8 +1,8 @@
 import { afterAll } from 'bun:test';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

@@ -1,6 +1,6 @@
 import { afterAll } from 'bun:test';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
-import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { realBase } from '../support/api-bases.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';

@@ -10,11 +10,11 @@ import { createNotificationCodec } from '../../src/adapters/redis/notification-c
 import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { watchRedis } from '../../src/adapters/redis/watch.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import type { RedisAddress } from '../../src/shared/redis-address.ts';
 import { generous } from '../conformance/admission.ts';
 import { message } from '../conformance/notifications.ts';
@@ -216,20 +216,24 @@ test.concurrent('Sentinels: a frozen server is left for another within 10 s', as
   await master.resume();
 }, 60_000);
 
-test.concurrent.each(['is killed', 'freezes'])('a cluster: a master %s under load, its replica takes over', async (fault) => {
-  const { nodes, environment } = await startCluster(servers, { replicas: 1 });
-  const opened = await open(addressOf(environment));
-  await useAll(opened);
-  const load = await underLoad(opened);
-  // With where the subscriber stands: a replica, perhaps, of another master.
-  const listening = await listeningAt(nodes);
-  const at = nodes.indexOf(listening);
-  const lost = at < 3 ? [listening] : [listening, nodes[(at + 1) % 3]!];
-  for (const node of lost) await (fault === 'freezes' ? node.pause() : node.kill());
-  expect(await load.recovered()).toBeLessThan(10_000);
-  await load.allArrives();
-  await useAll(opened);
-}, 60_000);
+test.concurrent.each(['is killed', 'freezes'])(
+  'a cluster: a master %s under load, its replica takes over',
+  async (fault) => {
+    const { nodes, environment } = await startCluster(servers, { replicas: 1 });
+    const opened = await open(addressOf(environment));
+    await useAll(opened);
+    const load = await underLoad(opened);
+    // With where the subscriber stands: a replica, perhaps, of another master.
+    const listening = await listeningAt(nodes);
+    const at = nodes.indexOf(listening);
+    const lost = at < 3 ? [listening] : [listening, nodes[(at + 1) % 3]!];
+    for (const node of lost) await (fault === 'freezes' ? node.pause() : node.kill());
+    expect(await load.recovered()).toBeLessThan(10_000);
+    await load.allArrives();
+    await useAll(opened);
+  },
+  60_000,
+);
 
 test.concurrent('a cluster: without a node that nobody replaces the others are used; it comes back', async () => {
   const { nodes, environment } = await startCluster(servers);

@@ -6,8 +6,8 @@ import { createNotificationCodec } from '../../src/adapters/redis/notification-c
 import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { watchRedis } from '../../src/adapters/redis/watch.ts';
-import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { message } from '../conformance/notifications.ts';
 import { eventually } from '../support/eventually.ts';

@@ -4,11 +4,11 @@ import { createEmbeddedNotifications } from '../../src/adapters/embedded/notific
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
 import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
-import { createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 import type { Subscriber } from '../../src/shared/ports/notifications.ts';
 import type { ApiBase } from './api.ts';
 import { openTestRedis, openTestSubscriber, patientBreaker, redisConfigOf } from './redis.ts';

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
+import { type AdmissionClient, createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { createTurns } from '../../src/adapters/redis/turn.ts';
-import { type AdmissionClient, createAdmissionRedis } from '../../src/shared/admission/redis-turn.ts';
 
 /** Answers come when the test says so. */
 function questions() {

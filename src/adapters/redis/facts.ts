@@ -1,7 +1,7 @@
-import type { AdmissionRedis } from '../../shared/admission/redis-turn.ts';
 import type { Fact, FactAnswer, Facts } from '../../shared/ports/admission.ts';
 import { factTtlMs } from '../../shared/ports/admission.ts';
 import { askEach } from './client.ts';
+import type { AdmissionRedis } from './redis-turn.ts';
 
 const holds = '1';
 const revoked = '0';

@@ -1,9 +1,9 @@
-import type { AdmissionRedis, Count } from '../../shared/admission/redis-turn.ts';
 import type { Config } from '../../shared/config.ts';
 import type { LimitName, RateLimits, Take } from '../../shared/ports/admission.ts';
 import { createPrivateName } from '../../shared/private-name.ts';
 import { rateLimited, unlimited, windowSeconds } from '../../shared/rate-limits.ts';
 import { createEmbeddedRateLimits } from '../embedded/admission.ts';
+import type { AdmissionRedis, Count } from './redis-turn.ts';
 
 /** So many of those who are over a limit are remembered; the others ask Redis each time. */
 const mostRefused = 10_000;

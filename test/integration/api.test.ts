@@ -361,7 +361,7 @@ describe('on a port', () => {
   const served: Bun.Server<unknown>[] = [];
   afterAll(() => Promise.all(served.map((server) => server.stop(true))));
   const serve = ({ api }: TestApi) => {
-    const server = Bun.serve({ port: 0, fetch: (request, server) => api.fetch(request, { server }) });
+    const server = Bun.serve({ port: 0, fetch: api.fetch });
     served.push(server);
     return server;
   };

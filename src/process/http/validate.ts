@@ -30,10 +30,13 @@ export function assertKnown(given: GivenQuery, known: object): void {
 
 /** @throws ChatError `validation_failed` */
 export function parseQuery<Output>(schema: v.GenericSchema<unknown, Output>, given: GivenQuery): Output {
-  const entries = Object.entries(given);
-  const repeated = entries.filter(([, values]) => values.length > 1);
-  const problems = repeated.map(([path]) => ({ path, message: 'is given more than once' }));
-  return parse(schema, Object.fromEntries(entries.map(([name, values]) => [name, values[0]])), problems);
+  const input: Record<string, string | undefined> = {};
+  const repeated: { path: string; message: string }[] = [];
+  for (const name in given) {
+    input[name] = given[name]?.[0];
+    if (given[name]?.length !== 1) repeated.push({ path: name, message: 'is given more than once' });
+  }
+  return parse(schema, input, repeated);
 }
 
 /**
@@ -128,7 +131,8 @@ function unstorable(input: unknown): { path: string; message: string }[] {
       const message = textProblem(value);
       if (message !== undefined) problems.push({ path, message });
     } else if (value !== null && typeof value === 'object') {
-      for (const [key, item] of Object.entries(value)) {
+      for (const key of Object.keys(value)) {
+        const item = (value as Record<string, unknown>)[key];
         const below = path === '' ? key : `${path}.${key}`;
         if (textProblem(key) !== undefined)
           problems.push({ path, message: 'has a field with an unusable name' });

@@ -35,7 +35,7 @@ export const testPassword = 'correct horse battery staple';
 
 export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
 
-/** The real app over `app.request()`; rate limits are off unless given. */
+/** The real app without a server; rate limits are off unless given. */
 export async function createTestApi({
   environment = {},
   chatRoutes = () => [],

@@ -16,10 +16,7 @@ await runProcess('api', { secret: 'required', servers }, async (parts) => {
   if (config.worker.enabled) await assembleWorker(parts, adapters);
 
   const { host, port } = config;
-  const http = listen(
-    { host, port, log, fetch: (request, server) => api.fetch(request, { server }) },
-    'PORT',
-  );
+  const http = listen({ host, port, log, fetch: api.fetch }, 'PORT');
   endUnnoticed(lifecycle, http, config.shutdownDelayMs);
   log.info(`listening on ${http.place}`);
 });

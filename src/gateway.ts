@@ -21,7 +21,7 @@ await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis']
   );
   const { place } = serveGateway({
     gateway,
-    others: (request) => health.fetch(request),
+    others: health.fetch,
     host: config.host,
     port: config.gatewayPort,
     variable: 'GATEWAY_PORT',

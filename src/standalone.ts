@@ -24,7 +24,7 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
   const api = await assembleApi(parts, adapters);
   const http = serveGateway({
     gateway: await assembleGateway(parts, adapters),
-    others: (request, server) => api.fetch(request, { server }),
+    others: api.fetch,
     host,
     port,
     variable: 'PORT',

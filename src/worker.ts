@@ -26,7 +26,7 @@ await runProcess('worker', { secret: 'none', servers }, async (parts) => {
   const { leaving } = lifecycle;
   const health = createHealthApp(readinessOf({ database, queue, hints, peers, leaving }), log);
   const { host, workerPort: port } = config;
-  const http = listen({ host, port, log, fetch: (request) => health.fetch(request) }, 'WORKER_PORT');
+  const http = listen({ host, port, log, fetch: health.fetch }, 'WORKER_PORT');
   // Nobody is led here: its partitions are given up at once.
   lifecycle.defer('the http server', http.stop);
   log.info(`consuming; health on ${http.place}`);

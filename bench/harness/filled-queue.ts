@@ -31,7 +31,7 @@ async function envelopeCodec(url: string): Promise<EnvelopeCodec> {
 }
 
 /** Puts one message for each address into its partition, as the api does. */
-export async function fillQueues(environment: Environment, addresses: readonly Address[]): Promise<void> {
+async function fillQueues(environment: Environment, addresses: readonly Address[]): Promise<void> {
   const config = parseConfig(environment);
   const log = createLog({ logLevel: 'warn' }, 'bench');
   const queue = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs: 10_000 });

@@ -15,7 +15,7 @@ const sqlIdOf = (kind: keyof typeof idPrefix, number: string) =>
 
 export const userId = (number: number): string => idOf('user', number);
 export const chatId = (number: number): string => idOf('chat', number);
-export const sessionId = (number: number): string => idOf('session', number);
+const sessionId = (number: number): string => idOf('session', number);
 
 /** Users `from` to `from + count - 1`, each with a session. */
 export async function seedUsers(sql: postgres.Sql, from: number, count: number): Promise<void> {

@@ -65,12 +65,7 @@ const withToken = {
   serviceToken: ['token_missing', 'token_invalid'],
   none: [],
 } as const satisfies Record<string, readonly ErrorCode[]>;
-const withBody: readonly ErrorCode[] = [
-  'malformed_json',
-  'unsupported_media_type',
-  'body_too_large',
-  'validation_failed',
-];
+const withBody: readonly ErrorCode[] = ['malformed_json', 'unsupported_media_type', 'body_too_large'];
 
 /** @param schemas where those with a name go */
 function describe(route: Route, operation: Operation, schemas: Record<string, object>): object {

@@ -12,7 +12,7 @@ export const securityHeaders: Readonly<Record<string, string>> = {
 /** Nobody keeps what is somebody's own. The open routes, whose answers are the same for all, say so themselves. */
 export const cacheControl = 'no-store';
 
-/** Of an answer that no layer of ours goes over once more. */
+/** Of an answer of the gateway's own. */
 export const bareHeaders: Readonly<Record<string, string>> = {
   ...securityHeaders,
   'Cache-Control': cacheControl,

@@ -4,6 +4,7 @@ import pino from 'pino';
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import type { Database } from '../../src/db/database.ts';
 import { empty } from '../../src/process/http/answer.ts';
+import { createHealthApp } from '../../src/process/http/health.ts';
 import { type Asked, route } from '../../src/process/http/route.ts';
 import type { Dependency } from '../../src/process/readiness.ts';
 import { parseConfig } from '../../src/shared/config.ts';
@@ -337,6 +338,15 @@ describe('limits', () => {
     expect(await warningsWith({ TRUST_PROXY: 'true' })).toEqual([]);
   });
 
+  test('where no address is counted, nothing is said of a proxy', async () => {
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+    const health = createHealthApp({ dependencies: [], leaving: () => false }, log);
+    const headers = { 'X-Forwarded-For': '192.0.2.1' };
+    const { status } = await health.fetch(new Request('http://localhost/readyz', { headers }));
+    expect([status, lines]).toEqual([200, []]);
+  });
+
   test('behind a proxy of ours it is the last one that the proxy names', async () => {
     const { call } = await limited({ RATE_LIMIT_ADDRESS: '1', TRUST_PROXY: 'true' });
     const from = (address: string) => () =>
@@ -351,7 +361,7 @@ describe('on a port', () => {
   const served: Bun.Server<unknown>[] = [];
   afterAll(() => Promise.all(served.map((server) => server.stop(true))));
   const serve = ({ api }: TestApi) => {
-    const server = Bun.serve({ port: 0, fetch: (request, server) => api.fetch(request, { server }) });
+    const server = Bun.serve({ port: 0, fetch: api.fetch });
     served.push(server);
     return server;
   };

@@ -54,10 +54,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 const messages = `/chats/${chatId}/messages`;
 const authorization = `Bearer ${ada.accessToken}`;
 
-const http = listen(
-  { port: 0, host: 'localhost', fetch: (request, server) => api.fetch(request, { server }) },
-  'PORT',
-);
+const http = listen({ port: 0, host: 'localhost', fetch: api.fetch }, 'PORT');
 afterAll(http.stop);
 
 /** What is answered to these bytes, after which the connection is closed. */

@@ -24,7 +24,7 @@ describe.each(['text', 'UTF8'] as const)('an answer of JSON over a socket, made 
       },
     });
     const app = createHttpApp({ routes: [page], log: createLog({ logLevel: 'silent' }, 'test') });
-    server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: (request) => app.fetch(request) });
+    server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: app.fetch });
   });
   afterAll(() => server.stop(true));
 

@@ -3,7 +3,6 @@ import { createApi } from '../../src/api/app.ts';
 import type { Needs } from '../../src/api/needs.ts';
 import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
 import type { Database } from '../../src/db/database.ts';
-import type { HttpApp } from '../../src/process/http/http-app.ts';
 import type { Route } from '../../src/process/http/route.ts';
 import type { Readiness } from '../../src/process/readiness.ts';
 import { type Environment, parseConfig } from '../../src/shared/config.ts';
@@ -12,6 +11,7 @@ import { createLog, type Logger } from '../../src/shared/log.ts';
 import { createAllowedOrigin } from '../../src/shared/origins.ts';
 import type { Facts, RateLimits } from '../../src/shared/ports/admission.ts';
 import type { Notifier } from '../../src/shared/ports/notifications.ts';
+import { type AskedApp, asked } from './asked.ts';
 
 /** What an api stands on; the caller opens and closes it. */
 export interface ApiBase {
@@ -35,7 +35,7 @@ export const testPassword = 'correct horse battery staple';
 
 export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
 
-/** The real app over `app.request()`; rate limits are off unless given. */
+/** The real app without a server; rate limits are off unless given. */
 export async function createTestApi({
   environment = {},
   chatRoutes = () => [],
@@ -60,7 +60,7 @@ export async function createTestApi({
       config: config.auth,
       limits: config.rateLimits,
     });
-  const api = createApi({
+  const app = createApi({
     config: { ...config.auth, trustProxy: config.trustProxy },
     database,
     rateLimits,
@@ -73,6 +73,7 @@ export async function createTestApi({
     log,
     ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
   });
+  const api = asked(app);
   return { ...createClient(api), api, config };
 }
 
@@ -81,7 +82,7 @@ export interface CallOptions {
   headers?: Record<string, string>;
 }
 
-function createClient(api: HttpApp) {
+function createClient(api: AskedApp) {
   const call = async (method: string, path: string, body?: unknown, { token, headers }: CallOptions = {}) =>
     api.request(path, {
       method,

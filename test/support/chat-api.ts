@@ -7,7 +7,6 @@ import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
-import type { HttpApp } from '../../src/process/http/http-app.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -17,6 +16,7 @@ import type { Presence } from '../../src/shared/ports/presence.ts';
 import type { SendQueue } from '../../src/shared/ports/queue.ts';
 import { unlimited } from '../../src/shared/rate-limits.ts';
 import { startWorker } from '../../src/worker/worker.ts';
+import { type AskedApp, asked } from './asked.ts';
 import { eventually } from './eventually.ts';
 import { testEnvelopes, testMembership } from './queue-parts.ts';
 
@@ -35,7 +35,7 @@ export interface Answer {
 
 /** The api with its chats, and a worker that stores what is sent; requests never touch a socket. */
 export interface ChatApi {
-  app: HttpApp;
+  app: AskedApp;
   database: Database;
   facts: Facts;
   presence: Presence;
@@ -114,7 +114,7 @@ export async function openChatApi(parts: {
     envelopes: testEnvelopes,
     envelopeVersion: () => 1,
   });
-  const app = createApi({
+  const api = createApi({
     config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
     database: apiDatabase,
     rateLimits: unlimited,
@@ -135,6 +135,7 @@ export async function openChatApi(parts: {
     log,
     ...(parts.deadlineMs === undefined ? {} : { deadlineMs: parts.deadlineMs }),
   });
+  const app = asked(api);
 
   async function newUsers(count: number, displayName?: string): Promise<TestUser[]> {
     const made = await Promise.all(

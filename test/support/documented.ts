@@ -1,6 +1,6 @@
 import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
-import type { HttpApp } from '../../src/process/http/http-app.ts';
+import type { AskedApp } from './asked.ts';
 
 interface MediaType {
   schema: object;
@@ -27,7 +27,7 @@ export interface Documented {
   seen: Set<string>;
 }
 
-export async function createDocumented(api: HttpApp): Promise<Documented> {
+export async function createDocumented(api: AskedApp): Promise<Documented> {
   const document = (await (await api.request('/openapi.json')).json()) as ApiDocument;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   addFormats(ajv);

@@ -113,20 +113,24 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     },
 
     async insertGroups(groups) {
-      const ids = groups.map(newId);
-      const pairs = groups.flatMap((group, at) => group.map(({ id }) => [ids[at], id] as const));
-      await database.query(
-        `WITH made AS (
-          INSERT INTO chats (id, is_group, name, last_event_sequence)
-          SELECT id, true, 'A group', 1 FROM unnest($1::uuid[]) AS new (id)
-          RETURNING id
-        )
-        INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
-        SELECT made.id, w.user_id, 'owner', 1, 1
-        FROM made JOIN unnest($2::uuid[], $3::uuid[]) AS w (chat_id, user_id) ON w.chat_id = made.id`,
-        [ids, pairs.map(([chatId]) => chatId), pairs.map(([, userId]) => userId)],
-      );
-      return ids;
+      const made = groups.map((members) => ({ id: newId(), members }));
+      // As few at a time as are done within the time that a statement may take, however busy the machine is.
+      for (let from = 0; from < made.length; from += 500) {
+        const some = made.slice(from, from + 500);
+        const pairs = some.flatMap(({ id, members }) => members.map((member) => [id, member.id] as const));
+        await database.query(
+          `WITH made AS (
+            INSERT INTO chats (id, is_group, name, last_event_sequence)
+            SELECT id, true, 'A group', 1 FROM unnest($1::uuid[]) AS new (id)
+            RETURNING id
+          )
+          INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+          SELECT made.id, w.user_id, 'owner', 1, 1
+          FROM made JOIN unnest($2::uuid[], $3::uuid[]) AS w (chat_id, user_id) ON w.chat_id = made.id`,
+          [some.map(({ id }) => id), pairs.map(([chatId]) => chatId), pairs.map(([, userId]) => userId)],
+        );
+      }
+      return made.map(({ id }) => id);
     },
 
     async add(actor, chatId, ...added) {

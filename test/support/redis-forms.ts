@@ -32,12 +32,11 @@ export async function administer(
 export async function startSentinels(servers: RealServers) {
   const password = 'the password of Redis';
   const [master, replica] = await Promise.all([servers.createRedis(), servers.createRedis()]);
-  for (const server of [replica, master]) {
+  for (const server of [master, replica]) {
     await administer(
       server,
+      ['CONFIG', 'SET', 'masterauth', password, 'repl-diskless-sync-delay', '0', 'requirepass', password],
       ...(server === replica ? [['REPLICAOF', '127.0.0.1', String(master.port)]] : []),
-      ['CONFIG', 'SET', 'masterauth', password, 'repl-diskless-sync-delay', '0'],
-      ['CONFIG', 'SET', 'requirepass', password],
     );
   }
   // They look every 10 s for replicas that were not there when they began.

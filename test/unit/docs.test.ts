@@ -75,6 +75,17 @@ describe.each([...documents])('%s', (path, text) => {
   });
 });
 
+test('comments link to what is there', async () => {
+  const broken: string[] = [];
+  for await (const path of new Bun.Glob('{src,harness,bench,torture,test}/**/*.ts').scan({
+    cwd: repository,
+  })) {
+    const links = all(await readText(path), /^ *(?:\/\*)?\*.*\]\((\.[^)#\s]+)/gm);
+    broken.push(...links.filter((link) => !existsSync(join(repository, dirname(path), link))));
+  }
+  expect(broken).toEqual([]);
+});
+
 test('the readme has 100 lines at most', () => {
   expect(document('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(100);
 });

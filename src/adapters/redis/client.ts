@@ -34,8 +34,8 @@ const retryAfterMs = (attempt: number): number => 50 + fullJitterMs(attempt, 50,
 
 /**
  * Connects at once and again after every loss. A command that cannot be written fails at once, one that is not answered
- * fails soon, and none is sent twice: whoever asks knows what to do without Redis. Whoever opens it listens to its errors
- * (`redis-watch.ts`).
+ * fails soon, and none is sent twice, but in a cluster: whoever asks knows what to do without Redis. Whoever opens it listens to its errors
+ * (`watch.ts`).
  * @throws StartError when a certificate cannot be read
  */
 export async function openRedis(redis: RedisAddress): Promise<RedisClient> {
@@ -57,7 +57,7 @@ export async function openRedis(redis: RedisAddress): Promise<RedisClient> {
     enableOfflineQueue: false,
     // For what has to be asked key by key.
     enableAutoPipelining: true,
-    // `redis-watch.ts` says why one is not.
+    // `watch.ts` says why one is not.
     enableReadyCheck: false,
     slotsRefreshTimeout: commandTimeoutMs,
     slotsRefreshInterval: slotsRefreshMs,
@@ -118,8 +118,6 @@ function addressOptions(redis: RedisAddress, tls: TlsFiles | undefined) {
     ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
     sentinelCommandTimeout: commandTimeoutMs,
     sentinelRetryStrategy: retryAfterMs,
-    // A server that has lost its office may not have heard of it.
-    failoverDetector: true,
   };
 }
 

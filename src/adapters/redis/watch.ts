@@ -29,7 +29,7 @@ const publish = `redis.call('PUBLISH', ARGV[1], '')`;
 /**
  * Does every second what is asked of Redis all the time. A connection alone says little: a Sentinel, a node of a cluster, a
  * replica and a server that is full or loading take one, too. And a connection that nobody else uses is found to be silent
- * only because something is asked on it (`redis.ts`).
+ * only because something is asked on it (`client.ts`).
  * @param options.client of role `commands`, whose errors nobody else hears
  */
 export function watchRedis({

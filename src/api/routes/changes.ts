@@ -22,7 +22,7 @@ export const changeRoutes = ({ token }: Needs, getChanges: GetChanges): Route[] 
         'last number.',
       tag: 'chats',
       responses: { 200: { description: 'The events.', schema: changesPageSchema } },
-      problems: ['validation_failed', 'chat_not_found'],
+      problems: ['chat_not_found'],
     },
     handle: async ({ identity: { userId }, params, query }) =>
       json(await getChanges({ userId, ...params, ...query })),

@@ -72,7 +72,7 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
         'name, and exclude each other.',
       tag: 'messages',
       responses: { 200: { description: 'The page.', schema: messagePageSchema } },
-      problems: ['validation_failed', 'chat_not_found'],
+      problems: ['chat_not_found'],
     },
     async handle({ identity: { userId }, params: { chatId }, query: { limit, ...cursor } }) {
       return jsonText(await verbs.getHistory({ chatId, userId, limit, from: historyFrom(cursor) }));
@@ -89,7 +89,7 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
       description: 'Its id is the `brokerMessageId` that the send answered with.',
       tag: 'messages',
       responses: { 200: { description: 'The message.', schema: messageSchema } },
-      problems: ['validation_failed', 'chat_not_found', 'message_not_found'],
+      problems: ['chat_not_found', 'message_not_found'],
     },
     handle: async ({ identity: { userId }, params }) => json(await verbs.getMessage({ userId, ...params })),
   }),

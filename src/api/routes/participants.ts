@@ -31,7 +31,7 @@ export const participantRoutes = (
       summary: 'The participants of a chat, longest members first',
       tag: 'participants',
       responses: { 200: { description: 'A page of participants.', schema: participantPageSchema } },
-      problems: ['validation_failed', 'chat_not_found'],
+      problems: ['chat_not_found'],
     },
     handle: async ({ identity: { userId }, params, query }) =>
       json(await verbs.listParticipants({ userId, ...params, ...query })),
@@ -70,7 +70,7 @@ export const participantRoutes = (
         'Owners remove anyone, everybody removes themselves. The last owner to leave passes the chat to its longest member.',
       tag: 'participants',
       responses: { 204: { description: 'They take part no more.' } },
-      problems: ['validation_failed', 'not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct'],
+      problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct'],
     },
     async handle({ identity, params }) {
       await verbs.removeParticipant({ actorId: identity.userId, ...params });

@@ -41,7 +41,6 @@ export const usersRoutes = (
       summary: 'Find a user by the whole email',
       tag: 'users',
       responses: { 200: { description: 'One user or none', schema: usersSchema } },
-      problems: ['validation_failed'],
     },
     async handle({ identity, query: { email } }) {
       const viewerId = identity.userId;
@@ -61,7 +60,7 @@ export const usersRoutes = (
       responses: {
         200: { description: 'The user; email and externalId to oneself alone', schema: userSchema },
       },
-      problems: ['user_not_found', 'validation_failed'],
+      problems: ['user_not_found'],
     },
     handle: async ({ identity, params }) => json(await getUser({ ...params, viewerId: identity.userId })),
   }),

@@ -1,5 +1,4 @@
 import type { Server } from 'bun';
-import { type Context, Hono } from 'hono';
 import { addressOf } from '../../shared/client-address.ts';
 import type { ErrorCode } from '../../shared/contract.ts';
 import { asRequest } from '../../shared/current-request.ts';
@@ -14,9 +13,9 @@ import { createFailureLog } from './failure-log.ts';
 import { problemOf } from './problem.ts';
 import { readBody } from './read-body.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
-import { assertHost, requestPath } from './request-path.ts';
+import { assertHost, queryOf, requestPath } from './request-path.ts';
 import type { Asked, EnteredAs, Route } from './route.ts';
-import { createUnknownRoute } from './unknown-route.ts';
+import { createRouteOf } from './route-of.ts';
 import { assertKnown, parse, parseJson, parseQuery } from './validate.ts';
 
 export interface HttpAppOptions {
@@ -30,16 +29,14 @@ export interface HttpAppOptions {
   deadlineMs?: number;
 }
 
-interface HttpEnv {
-  Bindings: { server?: Server<unknown> };
+export interface HttpApp {
+  /** @param server knows the client's address */
+  fetch(request: Request, server?: Server<unknown>): Promise<Response>;
 }
 
-/** To be served as `app.fetch(request, { server })`: the server knows the client's address. */
-export type HttpApp = Hono<HttpEnv>;
-
 /**
- * Everything that a request is put through, whatever its route, is `answer` below. Of Hono there is the router alone: 0.3 µs a
- * request, where layers took 40 ([why](../../../docs/decisions/0020-one-way-for-a-request.md)).
+ * Everything that a request is put through, whatever its route, is `answer` below. Of Hono there is the router alone
+ * ([why](../../../docs/decisions/0020-one-way-for-a-request.md)).
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
   const { routes, log, allowedOrigin = () => false, trustProxy = false, deadlineMs = 4_800 } = options;
@@ -48,23 +45,30 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const logFailure = createFailureLog(log);
   const warnOfForwarded = createForwardedWarning({ trustProxy, log });
 
-  async function answer(route: Route, c: Context<HttpEnv>): Promise<Response> {
+  const routeOf = createRouteOf(routes);
+
+  async function answer(request: Request, server?: Server<unknown>): Promise<Response> {
     const startedAt = performance.now();
-    const request = c.req.raw;
     const { headers, method } = request;
     const requestId = requestIdOf(headers.get('x-request-id'));
-    const given = route.params ? c.req.param() : {};
+    const { route, given } = routeOf(method, requestPath(request));
     const asked: Asked = {
-      ...{ request, requestId },
-      address: () => addressOf(request, c.env?.server, trustProxy),
+      request,
+      requestId,
+      address() {
+        warnOfForwarded(request);
+        return addressOf(request, server, trustProxy);
+      },
       late: (code) => (lateCode = code),
-      ...{ params: undefined, query: undefined, body: undefined },
+      params: undefined,
+      query: undefined,
+      body: undefined,
     };
     let entered: EnteredAs | undefined;
     let lateCode: ErrorCode = 'database_unavailable';
 
     async function work(body: ArrayBuffer | undefined): Promise<Answer> {
-      const query = request.url.includes('?') ? c.req.queries() : {};
+      const query = queryOf(request);
       if (!route.anyQuery) assertKnown(query, route.query?.entries ?? {});
       entered = await route.needs?.enter?.(asked, given);
       try {
@@ -81,8 +85,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     let answered: Answer;
     try {
       assertHost(request);
-      warnOfForwarded(request);
-      const body = await readBody(request);
+      const reading = readBody(request);
+      const body = reading && (await reading);
       // The work itself goes on, but begins or commits no transaction any more: the answer means that its end is not known.
       answered = await asRequest((giveUp) =>
         within(work(body), () => {
@@ -109,9 +113,5 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     return response;
   }
 
-  const app: HttpApp = new Hono<HttpEnv>({ getPath: requestPath });
-  for (const route of routes) app.on(route.method, route.path, (c) => answer(route, c));
-  const unknown = createUnknownRoute(app);
-  app.notFound((c) => answer(unknown, c));
-  return app;
+  return { fetch: answer };
 }

@@ -1,4 +1,4 @@
-import { getPath } from 'hono/utils/url';
+import { getPath, getQueryParams } from 'hono/utils/url';
 import { ChatError } from '../../shared/errors.ts';
 
 /**
@@ -7,6 +7,10 @@ import { ChatError } from '../../shared/errors.ts';
  */
 export const requestPath = (request: Request): string =>
   request.url.startsWith('/') ? (request.url.split(/[?#]/, 1)[0] ?? '/') : getPath(request);
+
+/** All values of each name. */
+export const queryOf = ({ url }: Request): Record<string, string[]> =>
+  url.includes('?') ? (getQueryParams(url) as Record<string, string[]>) : {};
 
 /**
  * That a Host, where it is given, is one (RFC 9112, 3.2). Of another Bun leaves it away, or makes an address that is none.

@@ -14,6 +14,11 @@ export const uuid = v.pipe(
   v.metadata({ examples: ['0198c0de-0000-7000-8000-000000000001'] }),
 );
 
+interface FieldProblem {
+  path: string;
+  message: string;
+}
+
 /** As they stand behind the question mark: a name may come several times. */
 type GivenQuery = Readonly<Record<string, readonly string[]>>;
 
@@ -30,10 +35,13 @@ export function assertKnown(given: GivenQuery, known: object): void {
 
 /** @throws ChatError `validation_failed` */
 export function parseQuery<Output>(schema: v.GenericSchema<unknown, Output>, given: GivenQuery): Output {
-  const entries = Object.entries(given);
-  const repeated = entries.filter(([, values]) => values.length > 1);
-  const problems = repeated.map(([path]) => ({ path, message: 'is given more than once' }));
-  return parse(schema, Object.fromEntries(entries.map(([name, values]) => [name, values[0]])), problems);
+  const input: Record<string, string | undefined> = {};
+  const repeated: FieldProblem[] = [];
+  for (const name in given) {
+    input[name] = given[name]?.[0];
+    if (given[name]?.length !== 1) repeated.push({ path: name, message: 'is given more than once' });
+  }
+  return parse(schema, input, repeated);
 }
 
 /**
@@ -43,9 +51,10 @@ export function parseQuery<Output>(schema: v.GenericSchema<unknown, Output>, giv
 export function parse<Output>(
   schema: v.GenericSchema<unknown, Output>,
   input: unknown,
-  known: readonly { path: string; message: string }[] = [],
+  known: readonly FieldProblem[] = [],
 ): Output {
-  const problems = [...known, ...unstorable(input)];
+  const problems = [...known];
+  findUnstorable(input, '', 0, problems);
   const parsed = v.safeParse(schema, input);
   for (const issue of parsed.issues ?? []) {
     problems.push({ path: v.getDotPath(issue) ?? '', message: issueMessage(issue) });
@@ -120,24 +129,19 @@ const tooDeep = (): ChatError =>
  * What PostgreSQL's text or JSON's own rules could not carry through: NUL, and half of a surrogate pair.
  * @throws ChatError `validation_failed` before the schema recurses into anything too deep
  */
-function unstorable(input: unknown): { path: string; message: string }[] {
-  const problems: { path: string; message: string }[] = [];
-  const visit = (value: unknown, path: string, depth: number): void => {
-    if (depth > maxDepth) throw tooDeep();
-    if (typeof value === 'string') {
-      const message = textProblem(value);
-      if (message !== undefined) problems.push({ path, message });
-    } else if (value !== null && typeof value === 'object') {
-      for (const [key, item] of Object.entries(value)) {
-        const below = path === '' ? key : `${path}.${key}`;
-        if (textProblem(key) !== undefined)
-          problems.push({ path, message: 'has a field with an unusable name' });
-        visit(item, below, depth + 1);
-      }
+function findUnstorable(value: unknown, path: string, depth: number, problems: FieldProblem[]): void {
+  if (depth > maxDepth) throw tooDeep();
+  if (typeof value === 'string') {
+    const message = textProblem(value);
+    if (message !== undefined) problems.push({ path, message });
+  } else if (value !== null && typeof value === 'object') {
+    for (const key in value) {
+      const item = (value as Record<string, unknown>)[key];
+      if (textProblem(key) !== undefined)
+        problems.push({ path, message: 'has a field with an unusable name' });
+      findUnstorable(item, path === '' ? key : `${path}.${key}`, depth + 1, problems);
     }
-  };
-  visit(input, '', 0);
-  return problems;
+  }
 }
 
 function textProblem(value: string): string | undefined {

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
-import { type TlsFiles, type TlsOptions, tlsOptions } from './tls-options.ts';
+import type { TlsFiles } from '../tls.ts';
+import { type TlsOptions, tlsOptions } from './tls-options.ts';
 
 /** One server to try. A `name` that begins with a slash is the folder of a Unix socket. */
 export interface DatabaseHost {
@@ -127,10 +128,12 @@ function decode(text: string): string {
 }
 
 /** What has no meaning here: the sockets and the deadlines are our own. */
-const withoutEffect = new Set([
-  ...['keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'tcp_user_timeout'],
-  ...['fallback_application_name', 'sslcompression', 'krbsrvname', 'gsslib', 'gssdelegation'],
-]);
+const withoutEffect = new Set(
+  (
+    'keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout ' +
+    'fallback_application_name sslcompression krbsrvname gsslib gssdelegation'
+  ).split(' '),
+);
 
 /** Those that may be said where they ask for what happens anyway. */
 const onlyAs: Readonly<Record<string, readonly string[]>> = {
@@ -145,30 +148,12 @@ const onlyAs: Readonly<Record<string, readonly string[]>> = {
   max_protocol_version: ['3.0', 'latest'],
 };
 
-const known = new Set([
-  ...[
-    'host',
-    'hostaddr',
-    'port',
-    'user',
-    'password',
-    'dbname',
-    'connect_timeout',
-    'application_name',
-    'channel_binding',
-  ],
-  ...[
-    'sslmode',
-    'sslrootcert',
-    'sslcert',
-    'sslkey',
-    'sslpassword',
-    'sslsni',
-    'ssl_min_protocol_version',
-    'ssl_max_protocol_version',
-  ],
-  ...['options', 'search_path'],
-]);
+const known = new Set(
+  (
+    'host hostaddr port user password dbname connect_timeout application_name channel_binding options search_path ' +
+    'sslmode sslrootcert sslcert sslkey sslpassword sslsni ssl_min_protocol_version ssl_max_protocol_version'
+  ).split(' '),
+);
 
 function assertKnown(given: Parameters): void {
   for (const [key, value] of given) {

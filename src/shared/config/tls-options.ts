@@ -1,13 +1,8 @@
+import type { TlsFiles } from '../tls.ts';
+
 const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 /** libpq's: https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION */
 export type TlsMode = (typeof modes)[number];
-
-/** Each a path, or PEM itself. */
-export interface TlsFiles {
-  ca?: string | undefined;
-  cert?: string | undefined;
-  key?: string | undefined;
-}
 
 export interface TlsOptions {
   mode: TlsMode;

@@ -2,7 +2,7 @@ import type { ChangeEvents, ServerToClientEvents } from '../contract.ts';
 
 /**
  * Hints from those who change something to the gateways. They may be lost, repeated, reordered or forged: a gateway
- * takes nothing from them that PostgreSQL would not confirm. Adapters: Redis pub/sub, where they are signed (`codec.ts`),
+ * takes nothing from them that PostgreSQL would not confirm. Adapters: Redis pub/sub, where they are signed (`notification-codec.ts`),
  * and in-process.
  */
 

@@ -1,23 +1,49 @@
-import type { Hono } from 'hono';
+import { RegExpRouter } from 'hono/router/reg-exp-router';
+import { tryDecodeURIComponent } from 'hono/utils/url';
 import { ChatError } from '../../shared/errors.ts';
 import { empty } from './answer.ts';
 import { requestPath } from './request-path.ts';
 import { type Route, route } from './route.ts';
 
+export interface Found {
+  route: Route;
+  /** What stands in the path for the route's parameters, as it is given. */
+  given: Readonly<Record<string, string>>;
+}
+
+/** Finds the route of a request; where there is none, one that says so. */
+export function createRouteOf(routes: readonly Route[]): (method: string, path: string) => Found {
+  const router = new RegExpRouter<Route>();
+  for (const one of routes) router.add(one.method, one.path, one);
+
+  function routeOf(method: string, path: string): Found | undefined {
+    const [[found], texts] = router.match(method === 'HEAD' ? 'GET' : method, path);
+    if (!found) return undefined;
+    const [one, places] = found;
+    const given: Record<string, string> = {};
+    for (const name in places) {
+      const text = String(texts?.[Number(places[name])]);
+      given[name] = text.includes('%') ? tryDecodeURIComponent(text) : text;
+    }
+    return { route: one, given };
+  }
+
+  /** In the order of the routes. */
+  function methodsAt(path: string): string[] {
+    const known = routes.filter((one) => routeOf(one.method, path)?.route === one);
+    return known.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+  }
+
+  const unknown = { route: unknownRoute(methodsAt), given: {} };
+  return (method, path) => routeOf(method, path) ?? unknown;
+}
+
 /**
  * Answers what no route takes: 404, or, where the path is known, 405 with the methods that are (RFC 9110, 15.5.6). To
  * OPTIONS that is the answer, but to a browser's question whether a page may ask.
  */
-export function createUnknownRoute(app: Pick<Hono, 'router' | 'routes'>): Route {
-  /** In the order of the routes. To Hono's router a HEAD is a GET. */
-  function methodsAt(path: string): string[] {
-    const known = app.routes.filter(({ method, path: pattern }) =>
-      app.router.match(method, path)[0].some(([[, found]]) => found.path === pattern),
-    );
-    return known.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
-  }
-
-  return route({
+const unknownRoute = (methodsAt: (path: string) => string[]): Route =>
+  route({
     method: 'GET',
     path: '/*',
     anyQuery: true,
@@ -34,7 +60,6 @@ export function createUnknownRoute(app: Pick<Hono, 'router' | 'routes'>): Route 
       throw new ChatError('method_not_allowed', undefined, { headers: allow });
     },
   });
-}
 
 /**
  * Tokens travel in a header, never in a cookie: no credentials, and a foreign origin merely gets no answer to read. So a page

@@ -34,6 +34,7 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
     }),
     params: chatParams,
     body: sendBody,
+    transacts: false,
     operation: {
       operationId: 'sendMessage',
       summary: 'Send a message',

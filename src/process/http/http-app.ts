@@ -34,6 +34,9 @@ export interface HttpApp {
   fetch(request: Request, server?: Server<unknown>): Promise<Response>;
 }
 
+/** `asRequest` without what it costs: every `await` of the work carries what it is told. */
+const untold: typeof asRequest = (work) => work(() => {});
+
 /**
  * Everything that a request is put through, whatever its route, is `answer` below. Of Hono there is the router alone
  * ([why](../../../docs/decisions/0020-one-way-for-a-request.md)).
@@ -88,7 +91,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       const reading = readBody(request);
       const body = reading && (await reading);
       // The work itself goes on, but begins or commits no transaction any more: the answer means that its end is not known.
-      answered = await asRequest((giveUp) =>
+      const transacts = method !== 'GET' && route.transacts !== false;
+      answered = await (transacts ? asRequest : untold)((giveUp) =>
         within(work(body), () => {
           giveUp();
           const cause = new Error(`no answer within ${deadlineMs} ms`);

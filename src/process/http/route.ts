@@ -27,6 +27,8 @@ export interface Route<
   anyQuery?: boolean;
   /** Of a JSON body, which then has to be there. */
   body?: Schema<Body>;
+  /** False: it begins no transaction, as a GET begins none, and need not be told that its request was given up. */
+  transacts?: false;
   handle(asked: Entered & Asked<Params, Query, Body>): Answer | Promise<Answer>;
 }
 

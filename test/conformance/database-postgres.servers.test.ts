@@ -3,6 +3,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { inTransaction } from '../../src/db/transaction.ts';
+import { asRequest } from '../../src/shared/current-request.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 import { databaseConformance } from './database.ts';
@@ -47,10 +48,12 @@ test('a connection that is cut in a transaction takes nothing with it but the tr
   try {
     await other.query('CREATE TABLE kept (number int)', []);
     for (const number of [1, 2, 3]) {
-      const error = inTransaction(cut, async (tx) => {
-        await tx.execute(`INSERT INTO kept VALUES (${number})`);
-        await tx.execute('SELECT pg_sleep(20)');
-      }).catch((reason) => reason);
+      const error = asRequest(() =>
+        inTransaction(cut, async (tx) => {
+          await tx.execute(`INSERT INTO kept VALUES (${number})`);
+          await tx.execute('SELECT pg_sleep(20)');
+        }),
+      ).catch((reason) => reason);
       const ended = () =>
         other.query(
           `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut' AND query LIKE '%pg_sleep%'`,

@@ -7,6 +7,7 @@ import { openPostgres, type PostgresOptions } from '../../src/db/postgres.ts';
 import { inTransaction } from '../../src/db/transaction.ts';
 import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { parseConfig } from '../../src/shared/config.ts';
+import { asRequest } from '../../src/shared/current-request.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createLink, createTcpProxy } from '../../torture/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
@@ -77,7 +78,7 @@ for (const [way, down, up] of ways) {
     // The first is on its way when nobody answers; the others wait behind it.
     const meanwhile = await Promise.all([
       codeOf(single.query('SELECT 1', [])),
-      codeOf(inTransaction(single, (tx) => tx.execute(insert))),
+      codeOf(asRequest(() => inTransaction(single, (tx) => tx.execute(insert)))),
       codeOf(single.orm.transaction((tx) => tx.execute(insert))),
       codeOf((async () => single.orm.execute(insert))()),
       codeOf(single.query('INSERT INTO kept VALUES (1)', [])),
@@ -155,11 +156,13 @@ describe('who waits for a connection', () => {
     const database = open(sharedUrl, { maxConnections: 1 });
     await database.query('CREATE TABLE begun (number int)', []);
     const code = codeOf(
-      inTransaction(database, async (tx) => {
-        await tx.execute('INSERT INTO begun VALUES (1)');
-        await tx.execute('SELECT pg_sleep(3)');
-        await tx.execute('SELECT pg_sleep(3)');
-      }),
+      asRequest(() =>
+        inTransaction(database, async (tx) => {
+          await tx.execute('INSERT INTO begun VALUES (1)');
+          await tx.execute('SELECT pg_sleep(3)');
+          await tx.execute('SELECT pg_sleep(3)');
+        }),
+      ),
     );
     expect(await code).toBe('database_unavailable');
     await eventually(

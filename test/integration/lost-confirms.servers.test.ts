@@ -7,6 +7,7 @@ import { createLog } from '../../src/shared/log.ts';
 import { createLink as createProxyLink, createTcpProxy } from '../../torture/tcp-proxy.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -85,11 +86,11 @@ test('so is one that takes nothing more: bytes that are not written hide its end
   const all = await world();
   await all.publish();
   all.first.flow({ toServer: { kind: 'hold' }, toClient: { kind: 'hold' } });
-  const began = performance.now();
+  const began = runningMs();
   const sent = Array.from({ length: 32 }, () => all.publish('x'.repeat(1024 * 1024)).catch(() => {}));
   await eventually('the socket is full', () => all.unwritten() > 0);
   await Promise.all(sent);
   await untilConfirmed(all);
   // A second until a confirm is missing, one until no channel is opened.
-  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(runningMs() - began).toBeLessThan(5_000);
 });

@@ -4,6 +4,7 @@ import { openPostgres, type PostgresOptions } from '../../src/db/postgres.ts';
 import { createLink, createTcpProxy, type Flow, type Link } from '../../torture/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { withTls } from '../support/postgres-tls.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 /**
@@ -43,7 +44,7 @@ const answers = (database: Database): Promise<boolean> =>
   database.query('SELECT 1', []).then(Boolean, () => false);
 const together = <Result>(count: number, run: () => Promise<Result>) =>
   Promise.all(Array.from({ length: count }, run));
-const elapsed = (since: number) => performance.now() - since;
+const elapsed = (since: number) => runningMs() - since;
 
 /** All have been used, and at the same time. */
 async function allConnected(database: Database, link: Link, count: number): Promise<void> {
@@ -58,7 +59,7 @@ test.concurrent('ten connections over TLS, asked one after the other: silence is
   await allConnected(database, old, 10);
   now = fresh;
   old.flow({ toServer: vanish, toClient: vanish });
-  const began = performance.now();
+  const began = runningMs();
   // The first costs its caller 5 s; with it the others are found, which would cost as much each.
   expect(await answers(database)).toBe(false);
   expect(await answers(database)).toBe(true);
@@ -73,7 +74,7 @@ test.concurrent('ten connections over TLS, all in use: the same', async () => {
   await allConnected(database, old, 10);
   now = fresh;
   old.flow({ toServer: vanish, toClient: vanish });
-  const began = performance.now();
+  const began = runningMs();
   expect(await together(10, () => answers(database))).not.toContain(true);
   expect(await together(10, () => answers(database))).not.toContain(false);
   expect(elapsed(began)).toBeLessThan(8_000);
@@ -86,7 +87,7 @@ test.concurrent('one silent connection of ten: the nine others answer, and it is
   await together(10, () => database.query('SELECT pg_sleep(0.2)', []));
   expect([silent.connections, well.connections]).toEqual([1, 9]);
   silent.flow({ toServer: vanish, toClient: vanish });
-  const began = performance.now();
+  const began = runningMs();
   const first = await together(10, () => answers(database));
   expect(first.filter((answered) => !answered)).toHaveLength(1);
   expect(await together(20, () => answers(database))).not.toContain(false);
@@ -120,7 +121,7 @@ for (const [how, sslmode] of [
       });
       old.flow({ toServer: vanish, toClient: vanish });
       expect(await failed).toMatchObject({ code: 'database_unavailable' });
-      await eventually('it answers again', () => answers(database), 3_000);
+      await eventually('it answers again', () => answers(database));
     }, 20_000);
 
     test.concurrent('silent with a full send buffer', async () => {
@@ -132,7 +133,7 @@ for (const [how, sslmode] of [
       old.flow({ toServer: { kind: 'hold' }, toClient: vanish });
       const large = database.query('SELECT length($1::text)', ['x'.repeat(16 * 2 ** 20)]);
       await expect(large).rejects.toMatchObject({ code: 'database_unavailable' });
-      await eventually('it answers again', () => answers(database), 3_000);
+      await eventually('it answers again', () => answers(database));
     }, 20_000);
 
     test.concurrent('silent in a transaction: it is not committed, and the next one has another connection', async () => {
@@ -148,7 +149,7 @@ for (const [how, sslmode] of [
         await tx.execute(`INSERT INTO ${table} VALUES (2)`);
       });
       await expect(failed).rejects.toThrow();
-      await eventually('it answers again', () => answers(database), 3_000);
+      await eventually('it answers again', () => answers(database));
       expect(await database.query(`SELECT * FROM ${table}`, [])).toEqual([]);
     }, 20_000);
 
@@ -157,7 +158,7 @@ for (const [how, sslmode] of [
       silent.flow({ toClient: vanish });
       let connected = 0;
       const database = openWith(() => (connected++ === 0 ? silent : fresh));
-      const began = performance.now();
+      const began = runningMs();
       expect(await answers(database)).toBe(false);
       await eventually('it answers', () => answers(database));
       expect(elapsed(began)).toBeLessThan(7_000);

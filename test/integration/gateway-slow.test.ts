@@ -213,7 +213,7 @@ describe('gateway: clients that do not read', () => {
     socket.destroy();
     await shown.stop();
     await own.stop();
-  });
+  }, 90_000);
 
   /** The address of one who is ready. */
   async function joinPolling({ token }: WorldUser): Promise<string> {

@@ -55,13 +55,13 @@ test('a request that was answered 503 before its transaction began creates nothi
   undo.push(database.close, single.close);
   await migrate(database);
   const facts = createEmbeddedFacts();
-  const api = await openChatApi({ database, facts, apiDatabase: single, deadlineMs: 400 });
+  const api = await openChatApi({ database, facts, apiDatabase: single, deadlineMs: 2_000 });
   undo.push(() => api.close());
   const [ann, bob] = (await api.newUsers(2)) as [TestUser, TestUser];
   await facts.fill([`session:${ann.sessionId}`]);
   const chats = async () => [...(await database.query('SELECT name FROM chats', []))];
 
-  const busy = single.query('SELECT pg_sleep(1)', []);
+  const busy = single.query('SELECT pg_sleep(3)', []);
   const waiting = await api.call(ann, 'POST', '/chats', { name: 'waiting', participantUserIds: [bob.id] });
   expect([waiting.status, waiting.body.code]).toEqual([503, 'database_unavailable']);
   await busy;

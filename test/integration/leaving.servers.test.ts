@@ -30,6 +30,8 @@ async function atOnce(
       body: JSON.stringify(body),
     });
   expect((await post('/auth/register', { email, password })).status).toBe(201);
+  // From then on the address is known: strangers have fewer turns, and on a busy machine one may wait too long for the last.
+  expect((await post('/auth/login', { email, password })).status).toBe(200);
   // Each compares a password for a tenth of a second or more, a few at a time.
   const logins = Array.from({ length: count }, async () => {
     const response = await post('/auth/login', { email, password });
@@ -52,12 +54,12 @@ const untilRefused = (url: string) =>
 
 test('SIGTERM: the api answers what it has begun, takes nothing more, and ends', async () => {
   const api = await deployment.start('api');
-  const { logins, begun } = await atOnce(api.url, 4);
+  const { logins, begun } = await atOnce(api.url, 5);
   await begun;
   const began = runningMs();
   api.process.signal('SIGTERM');
   await untilRefused(api.url);
-  expect(await logins).toEqual([200, 200, 200, 200]);
+  expect(await logins).toEqual([200, 200, 200, 200, 200]);
   expect(await api.process.exited).toBe(0);
   expect(runningMs() - began).toBeLessThan(25_000);
 }, 60_000);

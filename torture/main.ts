@@ -50,7 +50,7 @@ async function tortureServers(
   place: { guard: Guard; folder: string; root: string },
 ): Promise<boolean> {
   const { guard, folder } = place;
-  const servers = await startServers({ guard, folder, print });
+  const servers = await startServers({ guard, folder, print, durable: false });
   try {
     const result = await runTorture({ ...place, servers, waves: makeSchedule(given), print, ...given });
     const began = performance.now();

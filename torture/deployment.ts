@@ -7,7 +7,7 @@ import type { Guard } from '../src/commands/servers/guard.ts';
 import type { Trio } from '../src/commands/servers/launcher.ts';
 import { freePort } from '../src/commands/servers/ports.ts';
 import { type Balancer, createBalancer } from './balancer.ts';
-import type { LinkName, OwnKind, ServerKind } from './schedule.ts';
+import type { LinkName, OwnKind, ServerKind } from './fault.ts';
 import { createLink, createTcpProxy, type Link, type TcpProxy } from './tcp-proxy.ts';
 
 /** Two api, two worker and two gateway processes on three servers, with a proxy between every two that talk. */

@@ -10,12 +10,13 @@ import {
   tortureUsage,
 } from './arguments.ts';
 import { tortureEmbedded } from './embedded.ts';
+import { nameOf } from './fault.ts';
 import { judge } from './judge.ts';
 import { copyProgram } from './program.ts';
 import { recoveries } from './recovery.ts';
 import { makeReport, printReport } from './report.ts';
 import { runTorture } from './run.ts';
-import { makeSchedule, nameOf } from './schedule.ts';
+import { makeSchedule } from './schedule.ts';
 
 const repository = join(import.meta.dir, '..');
 const print = (line: string) => console.log(line);

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres, type PostgresOptions } from '../../src/db/postgres.ts';
-import { createLink, createTcpProxy, type Flow, type Link } from '../../torture/tcp-proxy.ts';
+import type { Flow } from '../../torture/tcp-pipe.ts';
+import { createLink, createTcpProxy, type Link } from '../../torture/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { withTls } from '../support/postgres-tls.ts';
 import { realServers } from '../support/servers.ts';

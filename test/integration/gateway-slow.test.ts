@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -15,7 +14,7 @@ import {
 } from '../support/gateway-world.ts';
 
 const base = await embeddedBase();
-const presence = createEmbeddedPresence();
+const { presence } = base;
 const large = 'x'.repeat(7_900);
 
 /** A WebSocket that can stop reading, which `WebSocket` cannot, and all that has come. */
@@ -78,7 +77,7 @@ describe('gateway: clients that do not read', () => {
   let running: RunningGateway;
   beforeAll(async () => {
     world = await createWorld(base);
-    running = await startTestGateway({ ...base, presence });
+    running = await startTestGateway(base);
   });
   afterAll(() => running.stop());
 
@@ -180,7 +179,7 @@ describe('gateway: clients that do not read', () => {
         arrive = handler;
       },
     };
-    const own = await startTestGateway({ ...base, presence: createEmbeddedPresence(), subscriber });
+    const own = await startTestGateway({ ...base, subscriber });
     const [ada, eve] = await world.newUsers(2);
     const chat = await world.newGroup(ada!, eve!);
     const shown = show(own);

@@ -36,7 +36,7 @@ export function createOpener<Item extends Pooled>(options: OpenerOptions<Item>):
   let pause: ReturnType<typeof setTimeout> | undefined;
 
   function openMore(): void {
-    while (!closing.aborted && !pause && isWanted(opening)) {
+    while (isWanted(opening) && !pause && !closing.aborted) {
       opening += 1;
       open(closing).then(opened, failed);
     }

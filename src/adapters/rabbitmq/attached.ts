@@ -1,6 +1,6 @@
-import type { ChannelModel, ConfirmChannel } from 'amqplib';
+import type { ChannelModel, ConfirmChannel, Message } from 'amqplib';
+import type { PublishOptions } from './callers.ts';
 import { closeChannel, openChannel } from './channel.ts';
-import type { Lane } from './lane.ts';
 
 /** A channel with confirms. */
 export interface Line {
@@ -8,6 +8,24 @@ export interface Line {
   /** By all queues that are well; the others have one each. */
   readonly shared: boolean;
   closed: boolean;
+}
+
+/** What one connection has for one queue: its messages, in the order of the calls. */
+export interface Lane {
+  readonly on: Attached;
+  readonly label: string;
+  publish(content: Buffer, options: PublishOptions): Promise<void>;
+  /** When the oldest caller's time is over; undefined where nobody waits. */
+  expiresAt(): number | undefined;
+  /** @param why has not confirmed, for one */
+  fallSilent(why: string): void;
+  rejectAll(reason: string): void;
+  uses(line: Line): boolean;
+  abandon(line: Line): void;
+  onReturned(message: Message): void;
+  onClosed(line: Line, error: unknown): void;
+  /** What is wrong, or was after `since`, by `performance.now()`. */
+  problem(since: number): string | undefined;
 }
 
 /** What belongs to one connection and ends with it. */

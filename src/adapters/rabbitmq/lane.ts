@@ -1,7 +1,7 @@
-import type { ChannelModel, Message } from 'amqplib';
+import type { ChannelModel } from 'amqplib';
 import { fullJitterMs } from '../../shared/backoff.ts';
 import type { Logger } from '../../shared/log.ts';
-import type { Attached, Line } from './attached.ts';
+import type { Attached, Lane, Line } from './attached.ts';
 import { type Caller, type Callers, mostCallers, type PublishOptions, unavailable } from './callers.ts';
 import { ChannelTimeout } from './channel.ts';
 import { socketOf } from './connect.ts';
@@ -15,24 +15,6 @@ export interface Target {
   queue: string;
   /** As people are told of it: `partition 3`. */
   label: string;
-}
-
-/** What one connection has for one queue: its messages, in the order of the calls. */
-export interface Lane {
-  readonly on: Attached;
-  readonly label: string;
-  publish(content: Buffer, options: PublishOptions): Promise<void>;
-  /** When the oldest caller's time is over; undefined where nobody waits. */
-  expiresAt(): number | undefined;
-  /** @param why has not confirmed, for one */
-  fallSilent(why: string): void;
-  rejectAll(reason: string): void;
-  uses(line: Line): boolean;
-  abandon(line: Line): void;
-  onReturned(message: Message): void;
-  onClosed(line: Line, error: unknown): void;
-  /** What is wrong, or was after `since`, by `performance.now()`. */
-  problem(since: number): string | undefined;
 }
 
 const mostWaiting = 5_000;

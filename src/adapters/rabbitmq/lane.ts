@@ -2,7 +2,7 @@ import type { ChannelModel } from 'amqplib';
 import { fullJitterMs } from '../../shared/backoff.ts';
 import type { Logger } from '../../shared/log.ts';
 import type { Attached, Lane, Line } from './attached.ts';
-import { type Caller, type Callers, mostCallers, type PublishOptions, unavailable } from './callers.ts';
+import { type Caller, type Callers, mostCallers, unavailable } from './callers.ts';
 import { ChannelTimeout } from './channel.ts';
 import { socketOf } from './connect.ts';
 import { codeOf, notFound, reasonOf } from './errors.ts';

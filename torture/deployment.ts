@@ -125,7 +125,7 @@ export async function createDeployment(options: {
       const all = Object.values(own).flat();
       const started = await Promise.all(all.map((each) => each.start(60_000)));
       const dead = all.filter((_, at) => !started[at]);
-      if (dead.length === 0) return;
+      if (dead.length === 0) return servers.rabbitmq.flush();
       const logs = dead.flatMap((each) => each.unwantedExits().map(({ log }) => `${each.name}: ${log}`));
       const names = dead.map(({ name }) => name).join(', ');
       throw new Error(`These did not start: ${names}. Their logs are in ${folder}.\n${logs.join('\n')}`);

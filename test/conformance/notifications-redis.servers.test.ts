@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier, type SubscriberTimes } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifier.ts';
+import type { SubscriberTimes } from '../../src/adapters/redis/subscriber.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, openTestSubscriber, redisConfigOf } from '../support/redis.ts';
 import { runningMs } from '../support/running-time.ts';

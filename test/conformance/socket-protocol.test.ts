@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect as connectTcp } from 'node:net';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -29,7 +28,7 @@ describe('socket protocol: what is said of each transport', () => {
   let running: RunningGateway;
   let ada: WorldUser;
   beforeAll(async () => {
-    running = await startTestGateway({ ...base, presence: createEmbeddedPresence() });
+    running = await startTestGateway(base);
     [ada] = (await (await world).newUsers(1)) as [WorldUser];
   });
   afterAll(() => running.stop());
@@ -278,7 +277,7 @@ describe('socket protocol: what is said of each transport', () => {
   });
 
   test('what the server ends answers the poll that waits with nothing: every client comes back then', async () => {
-    const ending = await startTestGateway({ ...base, presence: createEmbeddedPresence() });
+    const ending = await startTestGateway(base);
     const url = `${ending.url}/socket.io/?${polling}`;
     const { sid } = JSON.parse((await (await fetch(url)).text()).slice(1));
     const waiting = fetch(`${url}&sid=${sid}`);

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { backlogLimitBytes, lookEveryBytes, removalBacklogBytes } from '../../src/gateway/limits.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { embeddedBase } from '../support/api-bases.ts';
@@ -16,7 +15,7 @@ import {
 } from '../support/gateway-world.ts';
 
 const base = await embeddedBase();
-const presence = createEmbeddedPresence();
+const { presence } = base;
 const large = 'x'.repeat(7_900);
 /** No less than what such a message takes on its way. */
 const frameBytes = 8_500;
@@ -87,7 +86,7 @@ describe('gateway: clients that do not read', () => {
   let running: RunningGateway;
   beforeAll(async () => {
     world = await createWorld(base);
-    running = await startTestGateway({ ...base, presence });
+    running = await startTestGateway(base);
   });
   afterAll(() => running.stop());
 
@@ -194,7 +193,7 @@ describe('gateway: clients that do not read', () => {
         arrive = handler;
       },
     };
-    const own = await startTestGateway({ ...base, presence: createEmbeddedPresence(), subscriber });
+    const own = await startTestGateway({ ...base, subscriber });
     const [ada, eve] = await world.newUsers(2);
     const chat = await world.newGroup(ada!, eve!);
     const shown = show(own);

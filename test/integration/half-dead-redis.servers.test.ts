@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifier.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { watchRedis } from '../../src/adapters/redis/watch.ts';

@@ -54,6 +54,16 @@ function world({ partitionCount = 8, ...own }: { partitionCount?: number } & Par
     stop: (...partitions: number[]) => leaders(partitions, 'ra:stop_server(quorum_queues, {Name, node()})'),
     start: (...partitions: number[]) =>
       leaders(partitions, 'ra:restart_server(quorum_queues, {Name, node()})'),
+    /** It is there, answers what is asked, and leads nothing: as after a kill within a second of its first declaration. */
+    forget: (partition: number) => {
+      const queue = binary(`${broker.queuePrefix}.p${partition}`);
+      return erlang(
+        `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, ${queue}))`,
+        `ra:force_delete_server(quorum_queues, {'%2F_${broker.queuePrefix}.p${partition}', node()})`,
+        'rabbit_quorum_queue:recover(<<"/">>, [Q])',
+      );
+    },
+    elect: (partition: number) => leaders([partition], 'ra:trigger_election({Name, node()})'),
   };
 }
 
@@ -170,6 +180,30 @@ describe('one queue of eight', () => {
         () => true,
         () => false,
       ),
+    );
+  }, 40_000);
+
+  test.concurrent('that never had a leader leaves the others alone, and is used once it has one', async () => {
+    const { open, forget, elect } = world();
+    await open().sendQueue();
+    await forget(5);
+    const send = await open().sendQueue();
+    const load = startLoad(send, 8, 200);
+    await eventually('it is given up', () => send.problems().length > 0);
+    await eventually('it is refused at once', () => load.refusedAtOnce > 20);
+    load.stop();
+    expect(load.accepted[5]).toBe(0);
+    expect(sum(load.refused.toSpliced(5, 1))).toBe(0);
+    expect(sum(load.accepted)).toBeGreaterThan(100);
+    await elect(5);
+    await eventually(
+      'it is taken again',
+      () =>
+        publishAll(send, 5, ['x']).then(
+          () => true,
+          () => false,
+        ),
+      20_000,
     );
   }, 40_000);
 

@@ -11,6 +11,7 @@ import { isStoring, type MessageToStore, storeMessages } from '../../src/db/quer
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { eventually } from '../support/eventually.ts';
+import { insertChat, type OneChat } from '../support/one-chat.ts';
 import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -32,24 +33,9 @@ afterAll(async () => {
   await database.close();
 });
 
-interface TestChat {
-  chatId: string;
-  senderId: string;
-}
+const createChat = () => insertChat(database);
 
-async function createChat(): Promise<TestChat> {
-  const [chatId, senderId] = [newId(), newId()];
-  await database.query(`INSERT INTO users (id, display_name) VALUES ($1, 'Sender')`, [senderId]);
-  await database.query('INSERT INTO chats (id, is_group) VALUES ($1, true)', [chatId]);
-  await database.query(
-    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
-    VALUES ($1, $2, 'owner', 0, 0)`,
-    [chatId, senderId],
-  );
-  return { chatId, senderId };
-}
-
-function messageOf({ chatId, senderId }: TestChat, content: string): MessageToStore {
+function messageOf({ chatId, senderId }: OneChat, content: string): MessageToStore {
   const clientMessageId = crypto.randomUUID();
   const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
   return { brokerMessageId, chatId, senderId, clientMessageId, content, sentAt: '2026-02-14T12:00:00.000Z' };

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { isDatabaseUnavailable } from '../../src/db/errors.ts';
-import { createPool, type Job, type Pooled } from '../../src/db/pool.ts';
+import { createPool } from '../../src/db/pool.ts';
+import type { Job, Pooled } from '../../src/db/slot.ts';
 import { runningMs } from '../support/running-time.ts';
 
 /** A connection on which what was asked ends when the test says so. */

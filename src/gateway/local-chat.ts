@@ -1,4 +1,5 @@
 import type { Change } from './change.ts';
+import type { HeldBack } from './held-back.ts';
 import type { Member } from './member.ts';
 import type { NativeRoom } from './native-room.ts';
 
@@ -14,6 +15,8 @@ export interface LocalChat {
   /** The highest number hinted that is not delivered yet; 0 for none. */
   hinted: number;
   filling: boolean;
+  /** What came too early; from the first time on. */
+  heldBack: HeldBack | undefined;
   /** Resolves when its topic is acknowledged. */
   readonly subscribed: Promise<void>;
   /** When that was, on the sequencer's own clock. */

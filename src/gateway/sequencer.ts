@@ -4,6 +4,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Subscriber, Topic } from '../shared/ports/notifications.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import type { FanOut } from './fan-out.ts';
+import { createHeldBack } from './held-back.ts';
 import { createJoinByReading, type JoinOptions, keepInTail } from './join-by-reading.ts';
 import type { LocalChat } from './local-chat.ts';
 import type { Member } from './member.ts';
@@ -31,7 +32,7 @@ export interface Sequencer {
    */
   join(member: Member, chatId: string, from: number, options?: JoinOptions): Promise<void>;
   leave(member: Member, chatId: string): void;
-  /** A change as announced: delivered if it is the next one. */
+  /** A change as announced: delivered if it is the next one, held for a moment if it is beyond that. */
   offer(chatId: string, change: Change): void;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
@@ -49,7 +50,8 @@ export const gapFilled = 'a gap was filled';
 
 /**
  * Gives every socket every change of its chats in order, once, with no gap: notifications are delivered only where they
- * continue what was delivered, everything else is read from PostgreSQL. Changes of participants are always read: who takes
+ * continue what was delivered, those that come a little too early when their predecessors have come, and everything else is read
+ * from PostgreSQL. Changes of participants are always read: who takes
  * part is never taken from a hint.
  */
 export function createSequencer(deps: {
@@ -75,6 +77,7 @@ export function createSequencer(deps: {
         holders: new Set(),
         hinted: 0,
         filling: false,
+        heldBack: undefined,
         subscribed,
         subscribedAt: undefined,
         tail: [],
@@ -97,6 +100,7 @@ export function createSequencer(deps: {
     chat.holders.delete(member);
     if (chat.holders.size > 0) return;
     chats.delete(chatId);
+    chat.heldBack?.clear();
     subscriber.unsubscribe([`chat:${chatId}`]).catch((error) => {
       log.warn({ err: error, chatId }, 'unsubscribing failed');
     });
@@ -114,6 +118,15 @@ export function createSequencer(deps: {
       if (!went.includes(member.userId)) continue;
       leave(member, chat.id);
       member.removed();
+    }
+  }
+
+  /** What was held tells on from here. */
+  function releaseHeld(chat: LocalChat): void {
+    while (chat.heldBack && chat.delivered !== undefined) {
+      const next = chat.heldBack.take(chat.delivered + 1);
+      if (!next) return;
+      deliver(chat, next);
     }
   }
 
@@ -138,6 +151,8 @@ export function createSequencer(deps: {
     const missed = page.changes.filter(({ eventSequence }) => eventSequence > from);
     for (const change of missed) deliver(chat, change);
     chat.delivered = Math.max(from, page.through);
+    chat.heldBack?.dropThrough(chat.delivered);
+    releaseHeld(chat);
     if (page.head > chat.delivered) chat.hinted = Math.max(chat.hinted, page.head);
     fill(chat);
     return missed;
@@ -156,6 +171,7 @@ export function createSequencer(deps: {
     for (const member of chat.room) member.send(frame);
     chat.delivered = head;
     chat.hinted = 0;
+    chat.heldBack?.clear();
     chat.tail = [];
     chat.tailAfter = head;
   }
@@ -214,6 +230,11 @@ export function createSequencer(deps: {
     fill(chat);
   }
 
+  function holdBack(chat: LocalChat, change: Change): void {
+    chat.heldBack ??= createHeldBack((highest) => hintChat(chat, highest));
+    chat.heldBack.hold(change);
+  }
+
   const joinByReading = createJoinByReading({ readPage, take, leave });
 
   async function join(
@@ -260,8 +281,12 @@ export function createSequencer(deps: {
     offer(chatId, change) {
       const chat = chats.get(chatId);
       if (!chat) return;
-      if (change.eventSequence === (chat.delivered ?? Number.NaN) + 1) deliver(chat, change);
-      else hintChat(chat, change.eventSequence);
+      const { delivered } = chat;
+      if (delivered === undefined) return hintChat(chat, change.eventSequence);
+      if (change.eventSequence > delivered + 1) return holdBack(chat, change);
+      if (change.eventSequence <= delivered) return;
+      deliver(chat, change);
+      releaseHeld(chat);
     },
 
     hint(chatId, eventSequence) {

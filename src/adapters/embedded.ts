@@ -1,3 +1,4 @@
+import { kinds } from '../changes/kinds.ts';
 import { assertPartitioning } from '../db/settings.ts';
 import type { DataFolder } from '../process/data-folder.ts';
 import { createMembership } from '../process/membership.ts';
@@ -37,6 +38,7 @@ export function embeddedAdapters({
   const membership = createMembership({
     registry: createLocalRegistry(),
     fingerprints: async () => ({}),
+    kinds: Object.keys(kinds),
     log,
   });
 

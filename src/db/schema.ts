@@ -195,6 +195,16 @@ export const processes = pgTable('processes', {
   programVersion: text('program_version'),
   /** The highest version of an envelope that it can read. */
   envelopeVersion: integer('envelope_version').notNull().default(1),
+  /** The events of durable changes that it can load. */
+  kinds: text()
+    .array()
+    .notNull()
+    .default([
+      'chat.message.new',
+      'chat.message.saved',
+      'chat.participant.added',
+      'chat.participant.removed',
+    ]),
   /** Of what it must have in common with the others; never a secret. */
   fingerprints: jsonb().$type<Record<string, string>>().notNull().default({}),
 });

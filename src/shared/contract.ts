@@ -31,7 +31,8 @@ export type ErrorCode =
   | 'internal_error'
   | 'broker_unavailable'
   | 'database_unavailable'
-  | 'server_busy';
+  | 'server_busy'
+  | 'not_ready';
 
 /** `application/problem+json` (RFC 9457). */
 export interface Problem {

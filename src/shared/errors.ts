@@ -30,6 +30,7 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   broker_unavailable: { status: 503, title: 'The message broker is not available' },
   database_unavailable: { status: 503, title: 'The database is not available' },
   server_busy: { status: 503, title: 'The server is busy' },
+  not_ready: { status: 503, title: 'Not all processes know this yet' },
 };
 
 export interface ChatErrorOptions {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { createLocalRegistry } from '../../src/adapters/embedded/registry.ts';
 import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts';
+import { kinds } from '../../src/changes/kinds.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
@@ -58,6 +59,7 @@ test('workers of a version that knew workers alone, and these, see each other; t
   const seen = (await registry.beat(worker)).live.find(({ id }) => id === oldId);
   expect(seen).toEqual({
     ...{ id: oldId, roles: ['worker'], programVersion: null, envelopeVersion: 1, fingerprints: {} },
+    kinds: Object.keys(kinds),
   });
 
   await database.query(`UPDATE processes SET seen_at = now() - interval '2 minutes' WHERE id <> $1::uuid`, [

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts';
+import { kinds } from '../../src/changes/kinds.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
@@ -7,10 +8,17 @@ import { createLog } from '../../src/shared/log.ts';
 import { createUnsignedRule } from '../../src/worker/unsigned.ts';
 import { process } from '../conformance/registry.ts';
 import { eventually } from '../support/eventually.ts';
-import { unsigningApi, workersOfBefore } from '../support/old-version.ts';
+import { processOfBefore, unsigningApi, workersOfBefore } from '../support/old-version.ts';
 import { realServers } from '../support/servers.ts';
 import { migrateUpTo } from '../support/upgrade.ts';
 
+/** What every version could load that does not say it. */
+const ofBefore = [
+  'chat.message.new',
+  'chat.message.saved',
+  'chat.participant.added',
+  'chat.participant.removed',
+];
 const servers = await realServers();
 let url: string;
 let database: Database;
@@ -86,6 +94,39 @@ test('workers that beat while the table becomes one of all processes go on, on t
   for (const id of [oldId, otherId]) await old.leave(id);
   await registry.leave(self.id);
 });
+
+test('processes that beat while the table gets what they can load go on, and all see all, of before or not', async () => {
+  const at = await servers.createDatabase();
+  const own = open('confab-test', at);
+  await migrateUpTo(own, '0009_process_kinds');
+  const [api, gateway] = (['api', 'gateway'] as const).map((role) =>
+    processOfBefore(open(`an old ${role}`, at), role),
+  );
+  await gateway!.beat();
+  let migrated = false;
+  const migrating = migrate(own).finally(() => (migrated = true));
+  do {
+    expect((await api!.beat()).toSorted()).toEqual([api!.id, gateway!.id].toSorted());
+  } while (!migrated);
+  expect(await migrating).toContain('0009_process_kinds');
+
+  const registry = createDatabaseRegistry(own);
+  const self = process({ kinds: [...Object.keys(kinds), 'chat.poll.closed'] });
+  const { live } = await registry.beat(self);
+  const loads = new Map(live.map((one) => [one.id, one.kinds]));
+  expect(loads).toEqual(
+    new Map([
+      [api!.id, ofBefore],
+      [gateway!.id, ofBefore],
+      [self.id, self.kinds],
+    ]),
+  );
+  expect(await api!.beat()).toContain(self.id);
+  // Again: it is a change of its row, and takes nothing away from what it is taken for.
+  expect((await registry.beat(self)).live.find(({ id }) => id === api!.id)?.kinds).toEqual(ofBefore);
+  await api!.leave();
+  expect((await registry.beat(self)).live).toHaveLength(2);
+}, 30_000);
 
 test('a database that nobody has used before wants signatures from the start', async () => {
   const fresh = open('confab-test', await servers.createDatabase());

@@ -130,6 +130,7 @@ export async function openChatApi(parts: {
       sendMessage,
       log,
     }),
+    everyoneLoads: () => true,
     allowedOrigin: () => true,
     readiness: { dependencies: [], leaving: () => false },
     log,

@@ -23,5 +23,36 @@ export function workersOfBefore(database: Database) {
   };
 }
 
+/** As all processes beat before they said what they can load, to the letter. */
+const beatOfProcessSql = `WITH self (id, roles, program_version, envelope_version, fingerprints) AS (
+  VALUES ($1::uuid, $2::text[], $3::text, $4::int, $5::text::jsonb)
+), beat AS (
+  INSERT INTO processes (id, seen_at, roles, program_version, envelope_version, fingerprints)
+  SELECT id, now(), roles, program_version, envelope_version, fingerprints FROM self
+  ON CONFLICT (id) DO UPDATE SET seen_at = now(), roles = excluded.roles, fingerprints = excluded.fingerprints
+), forgotten AS (
+  DELETE FROM processes WHERE seen_at < now() - interval '1 minute' AND id <> $1::uuid
+)
+SELECT id::text, to_json(roles) AS roles, program_version AS "programVersion", envelope_version AS "envelopeVersion",
+  fingerprints, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseTime"
+FROM (
+  SELECT id, roles, program_version, envelope_version, fingerprints FROM processes
+  WHERE seen_at > now() - interval '6000 milliseconds' AND id <> $1::uuid
+  UNION ALL SELECT * FROM self
+) live`;
+
+export function processOfBefore(database: Database, role: 'api' | 'worker' | 'gateway') {
+  const id = crypto.randomUUID();
+  return {
+    id,
+    /** @returns the ids of all that live */
+    async beat(): Promise<string[]> {
+      const rows = await database.query<{ id: string }>(beatOfProcessSql, [id, [role], '0.1.0', 1, '{}']);
+      return rows.map((row) => row.id);
+    },
+    leave: () => database.query(`DELETE FROM processes WHERE id = $1::uuid`, [id]),
+  };
+}
+
 /** The name at PostgreSQL of the apis that did not sign. */
 export const unsigningApi = 'confab-api';

@@ -13,8 +13,10 @@ export interface LiveProcess {
   roles: readonly Role[];
   /** Null of a version from before it was told. */
   programVersion: string | null;
-  /** The highest version of an envelope that it can read. */
+  /** The highest version of an envelope that it can read, and of whose messages it shows everything. */
   envelopeVersion: number;
+  /** The events of durable changes that it can load and tell. */
+  kinds: readonly string[];
   fingerprints: Fingerprints;
 }
 

@@ -34,6 +34,8 @@ export interface Sequencer {
   leave(member: Member, chatId: string): void;
   /** A change as announced: delivered if it is the next one, held for a moment if it is beyond that. */
   offer(chatId: string, change: Change): void;
+  /** To all in the room but this user, now or never. */
+  pass(chatId: string, frame: string, actorId: string | undefined): void;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
   /** PostgreSQL, asked after *G* had been `delivered`, says that the chat's last number is a lower one: it was restored. */
@@ -287,6 +289,10 @@ export function createSequencer(deps: {
       if (change.eventSequence <= delivered) return;
       deliver(chat, change);
       releaseHeld(chat);
+    },
+
+    pass(chatId, frame, actorId) {
+      for (const member of chats.get(chatId)?.room ?? []) if (member.userId !== actorId) member.pass(frame);
     },
 
     hint(chatId, eventSequence) {

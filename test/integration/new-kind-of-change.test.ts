@@ -11,10 +11,10 @@ import { createReadChanges } from '../../src/changes/read-changes.ts';
 import { createGetChanges } from '../../src/chat/get-changes.ts';
 import { createReadPage } from '../../src/gateway/change.ts';
 import { createFanOut } from '../../src/gateway/fan-out.ts';
-import type { Member } from '../../src/gateway/member.ts';
+import { createMember, type Member } from '../../src/gateway/member.ts';
 import { createNotificationRoutes } from '../../src/gateway/notification-routes.ts';
 import { createSequencer } from '../../src/gateway/sequencer.ts';
-import type { ChatChange } from '../../src/shared/contract.ts';
+import type { ChatChange, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { counter, id } from '../../src/shared/schemas.ts';
@@ -89,6 +89,8 @@ async function closePolls(chatId: string, closedBy: string, questions: readonly 
   return notifications;
 }
 
+const parsed = (frame: string): [Name, PollEvent] => JSON.parse(frame.slice(frame.indexOf('[')));
+
 type Heard = Member & { events: [Name, PollEvent][] };
 
 function memberOf(userId: string): Heard {
@@ -103,7 +105,8 @@ function memberOf(userId: string): Heard {
     },
     ...{ live: true, stale: false, refused: undefined, closed: false, close() {}, removed() {} },
     events,
-    send: (frame) => events.push(JSON.parse(frame.slice(frame.indexOf('[')))),
+    send: (frame) => events.push(parsed(frame)),
+    pass: (frame) => events.push(parsed(frame)),
   };
 }
 
@@ -177,4 +180,38 @@ test('what says who takes part is read, whatever a notification has', async () =
   hear([{ topic: `chat:${chatId}`, head: { ...head, event: 'chat.participant.removed' }, body: '{}' }]);
   await join(ada!.id, chatId, eventSequence);
   expect(bobs.events).toEqual([]);
+});
+
+test('what is not numbered goes once to all in the chat but who does it, and not to who is behind', async () => {
+  const { id: chatId, eventSequence } = await world.newGroup(ada!, bob!);
+  const { join, hear } = gateway();
+  const [adas, bobs] = [
+    await join(ada!.id, chatId, eventSequence),
+    await join(bob!.id, chatId, eventSequence),
+  ];
+  const event = 'chat.poll.opened' as Name & keyof ServerToClientEvents;
+  const opened: Notification = {
+    topic: `chat:${chatId}`,
+    head: { version: 1, kind: 'passing', event, actorId: ada!.id },
+    body: `{"chatId":"${chatId}"}`,
+  };
+  const elsewhere = crypto.randomUUID();
+  hear([opened, { ...opened, topic: `chat:${elsewhere}` }, opened]);
+  expect<unknown>(bobs.events).toEqual([
+    [event, { chatId }],
+    [event, { chatId }],
+  ]);
+  expect(adas.events).toEqual([]);
+
+  const carrier = { ws: undefined, backlog: 64 * 1024, frames: [] as string[], close() {} };
+  const identity = { userId: bob!.id, sessionId: undefined, expiresAt: 0 };
+  const slow = createMember({ ...carrier, send: (frame) => carrier.frames.push(frame) }, 'slow', identity);
+  slow.pass('told');
+  const slower = createMember(
+    { ...carrier, backlog: carrier.backlog + 1, send: expect.unreachable },
+    '',
+    identity,
+  );
+  slower.pass('never');
+  expect(carrier.frames).toEqual(['told']);
 });

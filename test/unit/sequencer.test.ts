@@ -43,6 +43,7 @@ function member(userId: string): FakeMember {
     closed: false,
     numbers,
     send: (frame) => numbers.push(JSON.parse(frame.slice(frame.indexOf('['))).at(1).eventSequence),
+    pass() {},
     close() {},
     removed() {},
   };

@@ -26,8 +26,8 @@ export interface ChangeHead {
 export type NotificationHead =
   /** To a chat. Without a body it says no more than that there is something to read. */
   | ({ version: 1; kind: 'change' } & ChangeHead)
-  /** To a user: an event that is not numbered, and not told again. */
-  | { version: 1; kind: 'passing'; event: keyof ServerToClientEvents }
+  /** To a user, or to a chat but for one user in it: an event that is not numbered, and not told again. */
+  | { version: 1; kind: 'passing'; event: keyof ServerToClientEvents; actorId?: string | undefined }
   /** To a user: look at your membership of this chat again. */
   | { version: 1; kind: 'membership'; chatId: string; eventSequence: number; userId: string }
   /** Close the sockets of this session. */

@@ -3,8 +3,10 @@ import {
   bigint,
   boolean,
   check,
+  customType,
   index,
   integer,
+  json,
   jsonb,
   pgTable,
   primaryKey,
@@ -18,6 +20,7 @@ import {
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 /** Counters stay below 2^53. */
 const counter = (name: string) => bigint(name, { mode: 'number' });
+const bytes = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
 
 export const users = pgTable(
   'users',
@@ -149,9 +152,10 @@ export const chatParticipants = pgTable(
 );
 
 /**
- * Written by `store_messages` alone, which checks chat and sender under the chat's lock: foreign keys would check the
- * same again, a row at a time. Two keys and nothing more on the hot path, both beginning with the chat, so that the
- * table can be partitioned by it.
+ * Inserted by `store_messages` alone, which checks chat and sender under the chat's lock: foreign keys would check the
+ * same again, a row at a time. Two keys and nothing more on the hot path, both beginning with the chat, by whose hash the
+ * migration divides the table into 16 partitions: what grows without end is vacuumed in parts. What a plain text does not
+ * have is null, which costs it nothing.
  */
 export const messages = pgTable(
   'messages',
@@ -162,15 +166,37 @@ export const messages = pgTable(
     id: uuid().notNull(),
     senderId: uuid('sender_id').notNull(),
     clientMessageId: uuid('client_message_id').notNull(),
+    /** Empty once the message is deleted, as everything below is null then but for who deleted it, when, and the version. */
     content: text().notNull(),
     sentAt: instant('sent_at').notNull(),
+    /** The number of its creation. */
     eventSequence: counter('event_sequence').notNull(),
+    /** Null for `text`. */
+    messageType: text('message_type', { enum: ['text', 'system'] }),
+    editedAt: instant('edited_at'),
+    deletedAt: instant('deleted_at'),
+    deletedBy: uuid('deleted_by'),
+    /** The chat's number of its last edit, or of its deletion; null for one that was never changed. */
+    version: counter('version'),
+    /** The id of the message that it answers. */
+    replyTo: uuid('reply_to'),
+    mentions: json(),
+    attachments: json(),
+    /** The host's own. Not `jsonb`, which would sort its keys and drop some. */
+    metadata: json(),
+    /** 16 bytes of the SHA-256 of what was accepted, by which a repeat is told from a conflict. Null: by the content. */
+    bodyHash: bytes('body_hash'),
   },
   (table) => [
     primaryKey({ name: 'messages_pkey', columns: [table.chatId, table.sequence] }),
     unique('messages_chat_id_id').on(table.chatId, table.id),
+    // Two constraints: each costs every batch some microseconds, in every partition that it stores into.
     check('messages_sequence', sql`${table.sequence} > 0 and ${table.eventSequence} >= ${table.sequence}`),
-    check('messages_content', sql`char_length(${table.content}) between 1 and 8000`),
+    check(
+      'messages_content',
+      sql`char_length(${table.content}) between (${table.deletedAt} is null)::int and 8000
+        and ${table.messageType} in ('text', 'system') and octet_length(${table.bodyHash}) = 16`,
+    ),
   ],
 );
 

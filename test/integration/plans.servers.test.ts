@@ -107,7 +107,12 @@ for (const planned of [0, 1, 20]) {
       const open = () => openPostgres({ url, applicationName: 'confab-test-plans', maxConnections: 1 });
       database = open();
       await migrate(database);
-      for (const table of ['users', 'chats', 'chat_participants', 'messages']) {
+      const parts = await database.query<{ name: string }>(
+        `SELECT relid::regclass::text AS name FROM pg_partition_tree('messages') WHERE isleaf`,
+        [],
+      );
+      expect(parts).toHaveLength(16);
+      for (const table of ['users', 'chats', 'chat_participants', ...parts.map(({ name }) => name)]) {
         await database.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`, []);
         await database.query(`VACUUM (ANALYZE) ${table}`, []);
       }

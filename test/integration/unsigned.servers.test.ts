@@ -98,7 +98,7 @@ test('workers that beat while the table becomes one of all processes go on, on t
 test('processes that beat while the table gets what they can load go on, and all see all, of before or not', async () => {
   const at = await servers.createDatabase();
   const own = open('confab-test', at);
-  await migrateUpTo(own, '0009_process_kinds');
+  await migrateUpTo(own, '0012_process_kinds');
   const [api, gateway] = (['api', 'gateway'] as const).map((role) =>
     processOfBefore(open(`an old ${role}`, at), role),
   );
@@ -108,7 +108,7 @@ test('processes that beat while the table gets what they can load go on, and all
   do {
     expect((await api!.beat()).toSorted()).toEqual([api!.id, gateway!.id].toSorted());
   } while (!migrated);
-  expect(await migrating).toContain('0009_process_kinds');
+  expect(await migrating).toContain('0012_process_kinds');
 
   const registry = createDatabaseRegistry(own);
   const self = process({ kinds: [...Object.keys(kinds), 'chat.poll.closed'] });

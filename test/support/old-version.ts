@@ -56,3 +56,21 @@ export function processOfBefore(database: Database, role: 'api' | 'worker' | 'ga
 
 /** The name at PostgreSQL of the apis that did not sign. */
 export const unsigningApi = 'confab-api';
+
+/** As workers store and apis read a page of history since the first version, to the letter of what touches tables. */
+export const storeSqlOfBefore = `SELECT outcome, sequence, event_sequence AS "eventSequence"
+FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[])`;
+export const historySqlOfBefore = `SELECT page.*
+FROM chats c
+JOIN chat_participants me ON me.chat_id = c.id AND me.user_id = $2::uuid AND me.left_at IS NULL
+CROSS JOIN LATERAL (
+  SELECT coalesce(min(near.sequence), 0) AS first, c.last_sequence AS last, count(*)::int AS messages
+  FROM (
+    SELECT m.*
+    FROM messages m
+    WHERE m.chat_id = $1::uuid AND m.sequence < $3::bigint
+    ORDER BY m.sequence DESC
+    LIMIT $4::int
+  ) near
+) page
+WHERE c.id = $1::uuid`;

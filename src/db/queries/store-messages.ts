@@ -31,9 +31,10 @@ export function storeMessages(database: Database, batch: readonly MessageToStore
 
 /**
  * Takes the locks of the tables that `store_messages` takes, touches no message, and commits: it answers where storing can
- * work at all. While somebody has locked a table whole, or the disk stands still, it does not.
+ * work at all. While somebody has locked a table whole, or the disk stands still, it does not. An update that finds nothing,
+ * which is not known before, locks all partitions of `messages`; with "WHERE false" none is looked at.
  */
-const probeSql = `WITH taken AS (INSERT INTO messages SELECT * FROM messages WHERE false),
+const probeSql = `WITH taken AS (UPDATE messages SET sequence = sequence WHERE now() IS NULL),
   advanced AS (UPDATE chats SET name = name WHERE false),
   asked AS (SELECT FROM chat_participants WHERE false)
 INSERT INTO settings (key, value) VALUES ('store_probed_at', now()::text)

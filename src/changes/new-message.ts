@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { messageColumns } from '../db/queries/message-columns.ts';
+import { messageJson } from '../db/queries/message-columns.ts';
 import type { Message, MessageEvent } from '../shared/contract.ts';
 import { counter, id, messageSchema } from '../shared/schemas.ts';
 import type { ChangeKind } from './kind.ts';
@@ -8,9 +8,8 @@ import type { ChangeKind } from './kind.ts';
  * A chat's numbers count messages and all other changes together, so the messages after a number are among the last
  * `head - number` ones: a range of the primary key, with no index on `event_sequence`.
  */
-const rows = `SELECT m.event_sequence AS "eventSequence", row_to_json(shown) AS row
+const rows = `SELECT m.event_sequence AS "eventSequence", (${messageJson('m')})::json AS row
 FROM messages m
-CROSS JOIN LATERAL (SELECT ${messageColumns('m')}) shown
 WHERE m.chat_id = c.id
   AND m.sequence > c.last_sequence - (c.last_event_sequence - w.after)
   AND m.event_sequence > w.after

@@ -200,6 +200,17 @@ export const messages = pgTable(
   ],
 );
 
+/** Who is mentioned by which message; null stands for everyone. Of messages that are not deleted. */
+export const mentions = pgTable(
+  'mentions',
+  {
+    chatId: uuid('chat_id').notNull(),
+    sequence: counter('sequence').notNull(),
+    userId: uuid('user_id'),
+  },
+  (table) => [index('mentions_of_user').on(table.chatId, table.userId, table.sequence)],
+);
+
 /** Facts about this deployment, the same for all processes: the partition count, the hash's name, the keys. */
 export const settings = pgTable('settings', {
   key: text().primaryKey(),

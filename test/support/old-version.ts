@@ -1,4 +1,5 @@
 import type { Database } from '../../src/db/database.ts';
+import type { MessageToStore } from '../../src/db/queries/store-messages.ts';
 
 /** As workers beat when there was a table of workers alone, to the letter. */
 const beatSql = `WITH beat AS (
@@ -52,6 +53,23 @@ export function processOfBefore(database: Database, role: 'api' | 'worker' | 'ga
     },
     leave: () => database.query(`DELETE FROM processes WHERE id = $1::uuid`, [id]),
   };
+}
+
+/** As workers stored before messages had extras, to the letter. */
+const storeSql = `SELECT outcome, sequence, event_sequence AS "eventSequence"
+FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[])`;
+
+/** @returns the outcomes */
+export async function storeOfBefore(database: Database, batch: readonly MessageToStore[]): Promise<string[]> {
+  const rows = await database.query<{ outcome: string }>(storeSql, [
+    batch.map((message) => message.chatId),
+    batch.map((message) => message.senderId),
+    batch.map((message) => message.brokerMessageId),
+    batch.map((message) => message.clientMessageId),
+    batch.map((message) => message.content),
+    batch.map((message) => message.sentAt),
+  ]);
+  return rows.map(({ outcome }) => outcome);
 }
 
 /** The name at PostgreSQL of the apis that did not sign. */

@@ -1,17 +1,33 @@
 import { iso } from '../database.ts';
 
-/** Columns of `messages` under the names of the contract's `Message`: such a row is one. */
-export const messageColumns = (table: string): string =>
-  `${table}.id, ${table}.chat_id AS "chatId", ${table}.sender_id AS "senderId", ${table}.content,
-  'text' AS "messageType", 'sent' AS status, ${table}.sequence, ${iso(`${table}.sent_at`)} AS "sentAt",
-  ${table}.client_message_id AS "clientMessageId"`;
+/** Of a message that is answered: so many characters (code points) of it are shown. */
+const previewCharacters = 200;
 
 /**
- * The same as the text of a JSON object, byte for byte what `JSON.stringify` makes of such a row. One `concat()` a row:
+ * The contract's `Message` as the text of a JSON object, byte for byte what `JSON.stringify` makes of it. One `concat()` a row:
  * `row_to_json` looks up the type of every column of every row (bench/history.ts: half as much again of PostgreSQL's time).
- * @param chatId an expression that is evaluated once a statement, as all rows are of one chat
+ * What a message does not have is not there, and a plain text is asked once whether it has anything of it.
+ * @param table of rows of `messages`
+ * @param chatId an expression that is evaluated once a statement, where all rows are of one chat
  */
-export const messageJson = (table: string, chatId: string): string =>
-  `concat('{"id":"', ${table}.id, (SELECT concat('","chatId":"', ${chatId}, '","senderId":"')), ${table}.sender_id,
-    '","content":', to_json(${table}.content), ',"messageType":"text","status":"sent","sequence":', ${table}.sequence,
-    ',"sentAt":"', ${iso(`${table}.sent_at`)}, '","clientMessageId":"', ${table}.client_message_id, '"}')`;
+export const messageJson = (table: string, chatId?: string): string => {
+  const begin = (id: string) => `concat('","chatId":"', ${id}, '","senderId":"')`;
+  return `concat('{"id":"', ${table}.id, ${chatId ? `(SELECT ${begin(chatId)})` : begin(`${table}.chat_id`)}, ${table}.sender_id,
+    '","content":', to_json(${table}.content), ',"messageType":"', coalesce(${table}.message_type, 'text'),
+    '","status":"sent","sequence":', ${table}.sequence, ',"sentAt":"', ${iso(`${table}.sent_at`)},
+    '","clientMessageId":"', ${table}.client_message_id, '"',
+    CASE WHEN ${table}.version IS NOT NULL OR ${table}.reply_to IS NOT NULL OR ${table}.mentions IS NOT NULL
+      OR ${table}.metadata IS NOT NULL
+    THEN concat(
+      ',"editedAt":"' || ${iso(`${table}.edited_at`)} || '"', ',"deletedAt":"' || ${iso(`${table}.deleted_at`)} || '"',
+      ',"deletedBy":"' || ${table}.deleted_by || '"', ',"version":' || ${table}.version,
+      ',"replyTo":' || CASE WHEN ${table}.reply_to IS NOT NULL THEN ${quoteJson(table)} END,
+      ',"mentions":' || ${table}.mentions::text, ',"metadata":' || ${table}.metadata::text) END, '}')`;
+};
+
+/** Looked up whenever it is shown: what was deleted, or was never there, is no more than that. */
+const quoteJson = (table: string): string => `concat('{"messageId":"', ${table}.reply_to, '",', coalesce((
+  SELECT concat('"sequence":', q.sequence, ',"senderId":"', q.sender_id, '","preview":',
+    to_json(left(q.content, ${previewCharacters})))
+  FROM messages q WHERE q.chat_id = ${table}.chat_id AND q.id = ${table}.reply_to AND q.deleted_at IS NULL LIMIT 1
+), '"deleted":true'), '}')`;

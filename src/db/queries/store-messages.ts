@@ -4,17 +4,20 @@ import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
 
 /**
- * One batch, one call, one commit: the hot path of the worker. The function is `drizzle/0003_store_messages_by_id.sql`.
+ * One batch, one call, one commit: the hot path of the worker. The function is the one of `drizzle/` that takes extras.
  * The arrays go as text and are cast there, so that both drivers encode them alike.
  */
 const storeMessagesSql = `SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"
-FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[])`;
+FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[],
+  $7::uuid[], $8::text[]::json[], $9::text[]::json[], $10::text[]::bytea[])`;
 
 export type MessageToStore = Omit<SendEnvelope, 'version' | 'requestId'>;
 
 export type StoreOutcome =
   /** The numbers and the time are those of the row, which of a `repeat` was there before. */
   | { outcome: 'stored' | 'repeat'; sequence: number; eventSequence: number; sentAt: string }
+  /** A repeat of what was edited or deleted since, `eventSequence` says when: nothing of it is to be said again. */
+  | { outcome: 'changed'; sequence: number; eventSequence: number; sentAt: string }
   | { outcome: 'conflict' | 'chat_not_found' | 'not_participant' };
 
 /** Stores the batch in its order; the answers are in the same order. All of it is committed, or nothing is. */
@@ -26,7 +29,29 @@ export function storeMessages(database: Database, batch: readonly MessageToStore
     batch.map((message) => message.clientMessageId),
     batch.map((message) => message.content),
     batch.map((message) => message.sentAt),
+    ofSome(batch, ({ replyTo }) => replyTo),
+    ofSome(batch, ({ mentions }) => mentions && JSON.stringify(mentions)),
+    ofSome(batch, ({ metadata }) => metadata && JSON.stringify(metadata)),
+    ofSome(batch, bodyHash),
   ]);
+}
+
+/** Null where nobody has one: a batch of plain texts carries no arrays of nothing. */
+function ofSome(
+  batch: readonly MessageToStore[],
+  extraOf: (message: MessageToStore) => string | undefined,
+): (string | null)[] | null {
+  const values = batch.map((message) => extraOf(message) ?? null);
+  return values.some((value) => value !== null) ? values : null;
+}
+
+const hashBytes = 16;
+
+/** Of what was accepted, by which a repeat is told from a conflict; of a plain text its content does that. */
+function bodyHash({ content, replyTo, mentions, metadata }: MessageToStore): string | undefined {
+  if (replyTo === undefined && mentions === undefined && metadata === undefined) return undefined;
+  const body = JSON.stringify([content, replyTo ?? null, mentions ?? null, metadata ?? null]);
+  return `\\x${Bun.SHA256.hash(body, 'hex').slice(0, 2 * hashBytes)}`;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
 
 /**
- * One batch, one call, one commit: the hot path of the worker. The function is `drizzle/0003_store_messages_by_id.sql`.
+ * One batch, one call, one commit: the hot path of the worker. The function is `drizzle/0015_store_messages_sorted_once.sql`.
  * The arrays go as text and are cast there, so that both drivers encode them alike.
  */
 const storeMessagesSql = `SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
+import type { SyncResetEvent } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
-import type { ChangeKinds } from './kind.ts';
+import type { ChangeKind, ChangeKinds } from './kind.ts';
 import type { Told } from './told.ts';
 
 export interface ChangesPage {
@@ -37,7 +38,7 @@ export type ReadChanges = (
  * become a scan of all chats, or of all chats of the reader, in a plan that was made while there were few.
  */
 const changesSql = (
-  sqlOfKinds: readonly string[],
+  ranges: readonly string[],
   where: string,
 ) => `SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
 FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, after)
@@ -46,13 +47,36 @@ CROSS JOIN LATERAL (
 ) c
 LEFT JOIN LATERAL (
   SELECT * FROM (
-    ${sqlOfKinds.map((rows, at) => `(SELECT ${at} AS kind, x."eventSequence", x.row FROM (${rows}) x)`).join(' UNION ALL ')}
+    ${ranges.map((range) => `(${range})`).join(' UNION ALL ')}
   ) any_kind
   ORDER BY "eventSequence"
   FETCH FIRST ($3::int) ROWS WITH TIES
 ) change ON true
 ${where}
-ORDER BY w.chat_id, w.after, change."eventSequence"`;
+ORDER BY w.chat_id, w.after, change."eventSequence", change.kind`;
+
+/** Each with its number here: those that say themselves when they changed, then all of `chat_changes` in one range. */
+function rangesOf(kinds: readonly ChangeKind[]): string[] {
+  const numbered = [...kinds.entries()];
+  const own = numbered.flatMap(([at, kind]) =>
+    'rows' in kind ? [`SELECT ${at} AS kind, x."eventSequence", x.row FROM (${kind.rows}) x`] : [],
+  );
+  const changed = numbered.flatMap(([at, kind]) => ('changedKind' in kind ? [{ at, ...kind }] : []));
+  const caseOf = (value: (of: (typeof changed)[number]) => string | number, otherwise: string | number) =>
+    `CASE ${changed.map((of) => `WHEN changed.kind = '${of.changedKind}' THEN ${value(of)} `).join('')}WHEN true THEN ${otherwise} END`;
+  const chatChanges = `SELECT x.kind, x.key, x.event_sequence FROM chat_changes x
+    WHERE x.chat_id = c.id AND x.event_sequence > w.after
+    ORDER BY x.event_sequence FETCH FIRST ($3::int) ROWS WITH TIES`;
+  return [
+    ...own,
+    `SELECT ${caseOf(({ at }) => at, unknownKind)} AS kind, changed.event_sequence AS "eventSequence",
+      ${caseOf(({ row }) => `(${row})`, 'NULL::json')} AS row
+    FROM (${chatChanges}) changed`,
+  ];
+}
+
+/** Of a newer version. */
+const unknownKind = -1;
 
 const readerTakesPart = `WHERE (
   SELECT me.left_at IS NULL FROM chat_participants me WHERE me.chat_id = w.chat_id AND me.user_id = $4::uuid
@@ -73,14 +97,16 @@ export function createReadChanges(
   { database, presence }: { database: Database; presence: Presence },
 ): ReadChanges {
   const kinds = [...new Set(Object.values(ofEvents))];
-  const sqlOfKinds = kinds.map(({ rows }) => rows);
-  const forAll = changesSql(sqlOfKinds, '');
-  const forReader = changesSql(sqlOfKinds, readerTakesPart);
+  const ranges = rangesOf(kinds);
+  const forAll = changesSql(ranges, '');
+  const forReader = changesSql(ranges, readerTakesPart);
   const kindOf = (row: Row) => kinds[row.kind ?? -1];
 
   function tell(rows: readonly Row[], online: ReadonlySet<string>): Told[] {
+    const lastUnknown = rows.findLast(({ kind }) => kind === unknownKind);
     const togetherOrNot = (row: Row) => (kindOf(row)?.together ? `${row.kind} ${row.eventSequence}` : row);
     return [...Map.groupBy(rows, togetherOrNot).values()].flatMap(([first, ...others]) => {
+      if (first && first === lastUnknown) return reset(first);
       const kind = first && kindOf(first);
       return kind ? kind.tell(first, [first.row, ...others.map(({ row }) => row)], online) : [];
     });
@@ -105,3 +131,11 @@ export function createReadChanges(
     });
   };
 }
+
+/** What cannot be told is not left out either: whoever hears this reads the chat. Once a page, for all that there is of it. */
+const reset = ({ chatId, eventSequence }: Row): Told<SyncResetEvent> => ({
+  chatId,
+  eventSequence,
+  event: 'chat.sync.reset',
+  payload: { chatId, eventSequence },
+});

@@ -72,7 +72,7 @@ export interface TokenPair {
   user: User;
 }
 
-export type ParticipantRole = 'owner' | 'member';
+export type ParticipantRole = 'owner' | 'admin' | 'member';
 
 export interface Participant {
   userId: string;

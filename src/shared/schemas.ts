@@ -44,7 +44,7 @@ export const participantSchema: v.GenericSchema<Participant> = v.pipe(
   v.object({
     userId: id,
     displayName: v.string(),
-    role: v.picklist(['owner', 'member']),
+    role: v.picklist(['owner', 'admin', 'member']),
     joinedAt: isoInstant,
     online: v.boolean(),
   }),

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
@@ -214,4 +214,81 @@ test('what is not numbered goes once to all in the chat but who does it, and not
   );
   slower.pass('never');
   expect(carrier.frames).toEqual(['told']);
+});
+
+describe('what has a row in chat_changes', () => {
+  /** Whoever writes it: the thing has one row, which is moved on. */
+  const change = (chatId: string, kind: string, key: number, eventSequence: number) =>
+    database.query(
+      `WITH numbered AS (
+        UPDATE chats SET last_event_sequence = greatest(last_event_sequence, $4::bigint) WHERE id = $1::uuid
+      ) INSERT INTO chat_changes (chat_id, kind, key, event_sequence) VALUES ($1::uuid, $2, $3::bigint, $4::bigint)
+      ON CONFLICT (chat_id, kind, key) DO UPDATE SET event_sequence = excluded.event_sequence`,
+      [chatId, kind, key, eventSequence],
+    );
+  const renamed = {
+    payload: v.object({
+      chatId: id,
+      poll: v.object({ question: v.string(), closedBy: id }),
+      eventSequence: counter,
+    }),
+    believed: true,
+    changedKind: 'poll',
+    row: `SELECT json_build_object('question', changed.key::text, 'closedBy', c.id)`,
+    tell: poll.tell,
+  } satisfies ChangeKind<PollEvent, Poll>;
+  const read = createReadChanges(
+    { ...kinds, [closed]: renamed },
+    { database, presence: createEmbeddedPresence() },
+  );
+  const told = async (chatId: string, after: number, limit = 100) => {
+    const [page] = await read([{ chatId, after }], limit);
+    return {
+      through: page!.through,
+      changes: page!.changes.map(({ event, eventSequence, payload }) => [
+        event,
+        eventSequence,
+        (payload as Partial<PollEvent>).poll?.question,
+      ]),
+    };
+  };
+
+  test('comes once, as it is now, under the number of its last change', async () => {
+    const { id: chatId, eventSequence: start } = await world.newGroup(ada!, bob!);
+    await change(chatId, 'poll', 1, start + 1);
+    await change(chatId, 'poll', 2, start + 2);
+    await change(chatId, 'poll', 1, start + 3);
+    expect((await told(chatId, start)).changes).toEqual([
+      [closed, start + 2, '2'],
+      [closed, start + 3, '1'],
+    ]);
+    expect((await told(chatId, start + 2)).changes).toEqual([[closed, start + 3, '1']]);
+  });
+
+  test('a page ends between numbers, never within one', async () => {
+    const { id: chatId, eventSequence: start } = await world.newGroup(ada!, bob!);
+    await change(chatId, 'poll', 1, start + 1);
+    for (const key of [2, 3, 4]) await change(chatId, 'poll', key, start + 2);
+    await change(chatId, 'poll', 5, start + 3);
+    const page = await told(chatId, start, 2);
+    expect(page.changes).toHaveLength(4);
+    expect(page.through).toBe(start + 2);
+    expect((await told(chatId, page.through, 2)).changes).toEqual([[closed, start + 3, '5']]);
+  });
+
+  test('what only a newer version knows is not left out: the chat is to be read again, once a page', async () => {
+    const { id: chatId, eventSequence: start } = await world.newGroup(ada!, bob!);
+    await change(chatId, 'of a newer version', 1, start + 1);
+    await change(chatId, 'poll', 1, start + 2);
+    await change(chatId, 'of a newer version', 2, start + 3);
+    await change(chatId, 'poll', 2, start + 4);
+    expect((await told(chatId, start)).changes).toEqual([
+      [closed, start + 2, '1'],
+      ['chat.sync.reset', start + 3, undefined],
+      [closed, start + 4, '2'],
+    ]);
+    const { join } = gateway();
+    const bobs = await join(bob!.id, chatId, start);
+    expect<unknown>(bobs.events).toEqual([['chat.sync.reset', { chatId, eventSequence: start + 4 }]]);
+  });
 });

@@ -1,6 +1,6 @@
 import type { Message } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
-import { messageJson } from './message-columns.ts';
+import { messageAt, messageJson, messageWithId } from './message-columns.ts';
 
 /**
  * One statement, so one snapshot: is the user in, where does the chat stand, the page. The page comes off the primary key
@@ -49,7 +49,7 @@ export function readHistory(
 }
 
 const messageSql = `SELECT (
-  SELECT (${messageJson('m')})::json FROM messages m WHERE m.chat_id = $1::uuid AND m.id = $3::uuid
+  SELECT (${messageJson('m')})::json FROM (${messageWithId('$1::uuid', '$3::uuid')}) m
 ) AS message
 FROM chat_participants me
 WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
@@ -72,9 +72,7 @@ export interface StoredKey {
 
 const storedSql = `SELECT (${messageJson('m')})::json AS message
 FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, sequence)
-CROSS JOIN LATERAL (
-  SELECT x.* FROM messages x WHERE x.chat_id = w.chat_id AND x.sequence = w.sequence LIMIT 1
-) m`;
+CROSS JOIN LATERAL (${messageAt('w.chat_id', 'w.sequence')}) m`;
 
 /** As anybody is shown them. */
 export async function readStored(database: Database, wanted: readonly StoredKey[]): Promise<Message[]> {

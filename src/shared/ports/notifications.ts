@@ -1,4 +1,4 @@
-import type { ChangeEvents, ServerToClientEvents } from '../contract.ts';
+import type { ChatChange, ServerToClientEvents } from '../contract.ts';
 
 /**
  * Hints from those who change something to the gateways. They may be lost, repeated, reordered or forged: a gateway
@@ -15,10 +15,10 @@ export interface ChangeHead {
   /** The chat's number of the change. */
   eventSequence: number;
   /** By which sockets are told; a newer version may have others. */
-  event: keyof ChangeEvents;
+  event: ChatChange['event'];
   /** Who made it, where their own devices are told by another name. */
   actorId?: string | undefined;
-  actorEvent?: keyof ChangeEvents | undefined;
+  actorEvent?: ChatChange['event'] | undefined;
   /** Of the message that it is about. */
   sequence?: number | undefined;
 }

@@ -3,8 +3,8 @@ import type { Logger } from '../../shared/log.ts';
 
 /** Whose rows change, or go. */
 const tables = [
-  ...['chats', 'chat_participants', 'chat_changes', 'messages', 'users', 'sessions', 'refresh_tokens'],
-  ...['queued_messages', 'dead_letters'],
+  ...['chats', 'chat_participants', 'chat_changes', 'messages', 'mentions'],
+  ...['users', 'sessions', 'refresh_tokens', 'queued_messages', 'dead_letters'],
 ];
 
 export interface VacuumTimes {

@@ -174,6 +174,7 @@ for (const locked of [
   'messages_p7 IN SHARE MODE',
   'messages_p7 IN ACCESS EXCLUSIVE MODE',
   'chats IN ACCESS EXCLUSIVE MODE',
+  'mentions IN ACCESS EXCLUSIVE MODE',
   'chat_participants IN ACCESS EXCLUSIVE MODE',
 ]) {
   test(`while somebody has locked ${locked}, storing is known not to work`, async () => {

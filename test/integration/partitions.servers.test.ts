@@ -8,7 +8,7 @@ import { historySqlOfBefore, storeSqlOfBefore } from '../support/old-version.ts'
 import { realServers } from '../support/servers.ts';
 import { migrateUpTo } from '../support/upgrade.ts';
 
-// `messages` becomes 16 partitions while processes of before store and read, the migration is killed, and rows are changed by hand.
+// `messages` becomes 4 partitions while processes of before store and read, the migration is killed, and rows are changed by hand.
 
 const servers = await realServers();
 const databases: Database[] = [];
@@ -176,12 +176,12 @@ describe('messages are partitioned', () => {
     }
   });
 
-  test('they are in 16 partitions, and nothing is left of the copying', async () => {
+  test('they are in 4 partitions, and nothing is left of the copying', async () => {
     const partitions = await database.query<{ rows: number }>(
       'SELECT count(*)::int AS rows FROM messages GROUP BY tableoid',
       [],
     );
-    expect(partitions).toHaveLength(16);
+    expect(partitions).toHaveLength(4);
     expect(await copied()).toBeUndefined();
     const left = await database.query(
       `SELECT proname AS name FROM pg_proc WHERE proname ~ '^copy_.*messages'

@@ -19,6 +19,8 @@ const open = (applicationName: string, maxConnections?: number): Database => {
   databases.push(opened);
   return opened;
 };
+/** Somebody else's, who may read. */
+const reader = `reader_${newId().slice(-12)}`;
 afterAll(() => Promise.all(databases.map((each) => each.close())));
 
 const userId = newId();
@@ -32,6 +34,8 @@ beforeAll(async () => {
   url = await servers.createDatabase();
   database = open('confab-test');
   await migrateUpTo(database, '0009_messages_by_chat');
+  await database.query(`CREATE ROLE ${reader}`, []);
+  await database.query(`GRANT SELECT ON messages TO ${reader}`, []);
   await database.query(`INSERT INTO users (id, display_name) VALUES ($1::uuid, 'Ann')`, [userId]);
   await database.query(
     `INSERT INTO chats (id, is_group, last_sequence, last_event_sequence)
@@ -109,6 +113,11 @@ function processOfBefore(name: string) {
 const pick = <T>(of: readonly T[]): T => of[Math.floor(Math.random() * of.length)]!;
 
 describe('messages are partitioned', () => {
+  // Before the databases are dropped: a role is of the server.
+  afterAll(async () => {
+    await database.query(`DROP OWNED BY ${reader}`, []);
+    await database.query(`DROP ROLE ${reader}`, []);
+  });
   let stored: Stored[];
   const [deleted, changed] = [
     { chatId: chatIds.toSorted()[0]!, sequence: 7 },
@@ -174,6 +183,14 @@ describe('messages are partitioned', () => {
       const last = Math.max(...ofChat.map(({ sequence }) => sequence));
       expect(ofChat).toHaveLength(last - (chatId === deleted.chatId ? 1 : 0));
     }
+  });
+
+  test('who might read may do so, and no more', async () => {
+    const [may] = await database.query(
+      `SELECT has_table_privilege($1, 'messages', 'SELECT') AS read, has_table_privilege($1, 'messages', 'INSERT') AS write`,
+      [reader],
+    );
+    expect(may).toEqual({ read: true, write: false });
   });
 
   test('they are in 4 partitions, and nothing is left of the copying', async () => {

@@ -1,7 +1,7 @@
 -- compatible since: 0002_store_messages_by_key
 --
 -- `messages` in 4 partitions by the hash of the chat: what grows without end is vacuumed, and its indexes are made, in parts.
--- Every batch pays for all of them: with 4 or 8 no more than the batch has become cheaper since (0015), with 16 it takes 15 % more
+-- Every batch pays for all of them: with 4 or 8 no more than the batch has become cheaper since (0013), with 16 it takes 15 % more
 -- of PostgreSQL's time.
 --
 -- The table that is there cannot become a partitioned one, so there is a second beside it: what is stored from here on is stored

@@ -11,6 +11,7 @@ import { redisText } from '../../src/shared/config/redis-address.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, redisConfigOf } from '../support/redis.ts';
 import { addressOf, administer } from '../support/redis-forms.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 import { tlsCertificate, tlsKey } from '../support/tls.ts';
 
@@ -45,7 +46,7 @@ async function startsWithout({ watch, said }: Opened, reason: RegExp): Promise<v
 }
 
 async function comesBack({ watch, said }: Opened): Promise<void> {
-  await eventually('it is up', () => watch.isUp(), 6_000);
+  await eventually('it is up', () => watch.isUp());
   expect(said().at(-1)).toBe('Redis is back');
 }
 
@@ -182,7 +183,7 @@ describe('at the start', () => {
         undo.push(() => http.stop(true));
         return `redis://127.0.0.1:${http.port}`;
       },
-      /Unknown RESP type .*\(no Redis listens there/,
+      /Protocol error, got .*\(no Redis listens there/,
     ],
     [
       'a port with TLS',
@@ -190,7 +191,7 @@ describe('at the start', () => {
         const port = await listen(createTlsServer({ key: tlsKey, cert: tlsCertificate }));
         return `redis://127.0.0.1:${port}`;
       },
-      /Unknown RESP type 21.*\(rediss:\/\/ in REDIS_URL, or REDIS_TLS=true\)/,
+      /Protocol error, got .*\(rediss:\/\/ in REDIS_URL, or REDIS_TLS=true\)/,
     ],
     [
       'a port with TLS that cuts whoever speaks without',
@@ -245,7 +246,7 @@ describe('at the start', () => {
     '%s is refused at once, with the reason and what mends it',
     async (_, addressed, reason) => {
       const at = await addressed();
-      const began = performance.now();
+      const began = runningMs();
       const { watch, said, redis } = await open(at);
       const error = await watch.start().then(
         () => new Error('it started'),
@@ -256,14 +257,14 @@ describe('at the start', () => {
       expect(error.message.split('\n')).toHaveLength(1);
       expect(error.message).not.toContain('wrong');
       expect(said()).toEqual([]);
-      expect(performance.now() - began).toBeLessThan(6_000);
+      expect(runningMs() - began).toBeLessThan(6_000);
     },
   );
 });
 
 test.concurrent('one that is loading its data is gone on without, and used once it has', async () => {
   const [full, empty] = [await servers.createRedis(), await servers.createRedis()];
-  const many = "for at = 1, 20000 do redis.call('SET', at, string.rep('x', 100)) end";
+  const many = "for at = 1, 10000 do redis.call('SET', at, string.rep('x', 100)) end";
   await administer(full, ['CONFIG', 'SET', 'repl-diskless-sync-delay', '0'], ['EVAL', many, '0']);
   // 100 µs a key, and now and then a look at who asks.
   const slow = ['key-load-delay', '100', 'loading-process-events-interval-bytes', '1024'];
@@ -321,7 +322,7 @@ describe('connected, and not doing what is needed', () => {
       const opened = await open(server.url);
       expect(await opened.watch.start()).toBe(true);
       await breakIt(server);
-      await eventually('it is seen', () => !opened.watch.isUp(), 3_000);
+      await eventually('it is seen', () => !opened.watch.isUp());
       const begun = performance.now();
       await eventually('it is looked at again', () => performance.now() - begun > 1_300);
       expect(opened.said()).toEqual([expect.stringMatching(reason)]);

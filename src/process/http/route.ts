@@ -27,7 +27,7 @@ export interface Route<
   anyQuery?: boolean;
   /** Of a JSON body, which then has to be there. */
   body?: Schema<Body>;
-  /** False: it begins no transaction, as a GET begins none, and need not be told that its request was given up. */
+  /** False: as in a GET, a transaction can't be begun, and nothing needs to be told that the request was given up. */
   transacts?: false;
   handle(asked: Entered & Asked<Params, Query, Body>): Answer | Promise<Answer>;
 }

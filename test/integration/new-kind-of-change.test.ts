@@ -199,10 +199,7 @@ describe('what has a row in chat_changes', () => {
     row: `SELECT json_build_object('question', changed.key::text, 'closedBy', c.id)`,
     tell: poll.tell,
   } satisfies ChangeKind<PollEvent, Poll>;
-  const read = createReadChanges(
-    { ...kinds, [closed]: renamed },
-    { database, presence: createEmbeddedPresence() },
-  );
+  const read = createReadChanges({ ...kinds, [closed]: renamed }, { database, presence });
   const told = async (chatId: string, after: number, limit = 100) => {
     const [page] = await read([{ chatId, after }], limit);
     return {

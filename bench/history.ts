@@ -170,7 +170,10 @@ const rowsAtOnce = 200_000;
  */
 async function seedMessages({ sql }: BenchDatabase, chats: number, messagesEach: number): Promise<void> {
   await sql.unsafe('ALTER TABLE messages DROP CONSTRAINT messages_pkey, DROP CONSTRAINT messages_chat_id_id');
-  await sql.unsafe('ALTER TABLE messages SET UNLOGGED');
+  const parts = await sql.unsafe(
+    `SELECT relid::regclass AS name FROM pg_partition_tree('messages') WHERE isleaf`,
+  );
+  for (const { name } of parts) await sql.unsafe(`ALTER TABLE ${name} SET UNLOGGED`);
   const step = Math.ceil(rowsAtOnce / chats);
   for (let from = 1; from <= messagesEach; from += step) {
     await sql.unsafe(

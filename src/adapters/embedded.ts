@@ -1,3 +1,4 @@
+import { kinds } from '../changes/kinds.ts';
 import { assertPartitioning } from '../db/settings.ts';
 import type { DataFolder } from '../process/data-folder.ts';
 import { createMembership } from '../process/membership.ts';
@@ -7,6 +8,7 @@ import { createEmbeddedNotifications } from './embedded/notifications.ts';
 import { createEmbeddedPresence } from './embedded/presence.ts';
 import { createEmbeddedQueue } from './embedded/queue.ts';
 import { createLocalRegistry } from './embedded/registry.ts';
+import { vacuumWhenIdle } from './embedded/vacuum.ts';
 import type { AdapterParts, Adapters } from './ground.ts';
 
 /** Whatever the environment says of RabbitMQ's: with one database connection more would be no faster. */
@@ -23,7 +25,9 @@ export function embeddedAdapters({
     const opened = await folder.openDatabase();
     lifecycle.defer('the database', () => opened.close());
     await assertPartitioning(opened, partitionCount);
-    return opened;
+    const vacuumed = vacuumWhenIdle(opened, log);
+    lifecycle.defer('vacuuming', () => vacuumed.stop());
+    return vacuumed.database;
   });
   const queue = once(async () => {
     const opened = createEmbeddedQueue({ database: await database(), log });
@@ -37,6 +41,7 @@ export function embeddedAdapters({
   const membership = createMembership({
     registry: createLocalRegistry(),
     fingerprints: async () => ({}),
+    kinds: Object.keys(kinds),
     log,
   });
 

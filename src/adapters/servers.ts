@@ -1,3 +1,4 @@
+import { kinds } from '../changes/kinds.ts';
 import { recordIdentity } from '../db/identity.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
@@ -101,6 +102,7 @@ export function serverAdapters({
         ...{ key: await key(), config, broker: () => brokerName() },
         mark: () => redisMark(client, prefix),
       }),
+      kinds: Object.keys(kinds),
       log,
     });
   });

@@ -30,6 +30,8 @@ export interface ApiDependencies {
   /** Beside the api's own. */
   chatRoutes(needs: Needs): Route[];
   allowedOrigin: AllowedOrigin;
+  /** Whether every live process can load such changes. */
+  everyoneLoads: (event: string) => boolean;
   readiness: Readiness;
   log: Logger;
   deadlineMs?: number;

@@ -36,7 +36,7 @@ export async function assembleApi(
   const consumed = config.worker.enabled ? await adapters.partitionSource() : undefined;
   const { partitionCount } = adapters;
   const envelopes = createEnvelopeCodec(await envelopeKey(database));
-  const { envelopeVersion } = membership;
+  const { envelopeVersion, everyoneLoads } = membership;
   const sendMessage = createSendMessage({
     ...{ database, facts, sendQueue, envelopes, envelopeVersion, partitionCount },
   });
@@ -59,6 +59,7 @@ export async function assembleApi(
       }),
     chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
     allowedOrigin: createAllowedOrigin(config),
+    everyoneLoads,
     readiness: readinessOf({
       database,
       queue: {

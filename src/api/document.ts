@@ -74,6 +74,7 @@ function describe(route: Route, operation: Operation, schemas: Record<string, ob
   const codes = new Set<ErrorCode>([
     ...problems,
     ...(route.body ? withBody : []),
+    ...(route.makes ? (['not_ready'] as const) : []),
     ...withToken[security],
     ...(tag === 'operation' ? (['internal_error'] as const) : always),
   ]);

@@ -1,6 +1,8 @@
 import type { Database } from '../db/database.ts';
+import type { SyncResetEvent } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import type { ChangeKinds } from './kind.ts';
+import { chatOfEach, distinctKinds, rangesOf, unknownKind } from './ranges.ts';
 import type { Told } from './told.ts';
 
 export interface ChangesPage {
@@ -33,26 +35,24 @@ export type ReadChanges = (
 
 /**
  * One statement, so that rows and head are of one snapshot. What changed in one commit may share a number, so pages end
- * between numbers, never within one. Each chat, and whether the reader takes part in it, is looked up by itself: a join could
- * become a scan of all chats, or of all chats of the reader, in a plan that was made while there were few.
+ * between numbers, never within one. Whether the reader takes part in a chat is looked up by itself: a join could become a scan of
+ * all chats of the reader, in a plan that was made while there were few.
  */
 const changesSql = (
-  sqlOfKinds: readonly string[],
+  ranges: readonly string[],
   where: string,
 ) => `SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
 FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, after)
-CROSS JOIN LATERAL (
-  SELECT x.id, x.last_sequence, x.last_event_sequence FROM chats x WHERE x.id = w.chat_id LIMIT 1
-) c
+CROSS JOIN LATERAL (${chatOfEach}) c
 LEFT JOIN LATERAL (
   SELECT * FROM (
-    ${sqlOfKinds.map((rows, at) => `(SELECT ${at} AS kind, x."eventSequence", x.row FROM (${rows}) x)`).join(' UNION ALL ')}
+    ${ranges.map((range) => `(${range})`).join(' UNION ALL ')}
   ) any_kind
   ORDER BY "eventSequence"
   FETCH FIRST ($3::int) ROWS WITH TIES
 ) change ON true
 ${where}
-ORDER BY w.chat_id, w.after, change."eventSequence"`;
+ORDER BY w.chat_id, w.after, change."eventSequence", change.kind`;
 
 const readerTakesPart = `WHERE (
   SELECT me.left_at IS NULL FROM chat_participants me WHERE me.chat_id = w.chat_id AND me.user_id = $4::uuid
@@ -72,15 +72,17 @@ export function createReadChanges(
   ofEvents: ChangeKinds,
   { database, presence }: { database: Database; presence: Presence },
 ): ReadChanges {
-  const kinds = [...new Set(Object.values(ofEvents))];
-  const sqlOfKinds = kinds.map(({ rows }) => rows);
-  const forAll = changesSql(sqlOfKinds, '');
-  const forReader = changesSql(sqlOfKinds, readerTakesPart);
+  const kinds = distinctKinds(ofEvents);
+  const ranges = rangesOf(kinds);
+  const forAll = changesSql(ranges, '');
+  const forReader = changesSql(ranges, readerTakesPart);
   const kindOf = (row: Row) => kinds[row.kind ?? -1];
 
   function tell(rows: readonly Row[], online: ReadonlySet<string>): Told[] {
+    const lastUntold = rows.findLast(isUntold);
     const togetherOrNot = (row: Row) => (kindOf(row)?.together ? `${row.kind} ${row.eventSequence}` : row);
     return [...Map.groupBy(rows, togetherOrNot).values()].flatMap(([first, ...others]) => {
+      if (first && isUntold(first)) return first === lastUntold ? reset(first) : [];
       const kind = first && kindOf(first);
       return kind ? kind.tell(first, [first.row, ...others.map(({ row }) => row)], online) : [];
     });
@@ -105,3 +107,14 @@ export function createReadChanges(
     });
   };
 }
+
+/** Of a kind that only a newer version knows, or of something that somebody took away by hand. */
+const isUntold = ({ kind, row }: Row): boolean => kind === unknownKind || (kind !== null && row === null);
+
+/** What cannot be told is not left out either: whoever hears this reads the chat. Once a page, for all that there is of it. */
+const reset = ({ chatId, eventSequence }: Row): Told<SyncResetEvent> => ({
+  chatId,
+  eventSequence,
+  event: 'chat.sync.reset',
+  payload: { chatId, eventSequence },
+});

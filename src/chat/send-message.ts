@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
-import { isParticipant } from '../db/queries/participants.ts';
-import type { SendAccepted, SendEnvelope } from '../shared/contract.ts';
+import { isParticipant, mayMentionEveryone } from '../db/queries/participants.ts';
+import type { MessageExtras, SendAccepted, SendEnvelope } from '../shared/contract.ts';
 import type { EnvelopeCodec, EnvelopeVersion } from '../shared/envelope-codec.ts';
 import { ChatError } from '../shared/errors.ts';
 import { deriveBrokerMessageId } from '../shared/ids.ts';
@@ -8,6 +8,9 @@ import { partitionOf } from '../shared/partition.ts';
 import type { FactAnswer, Facts } from '../shared/ports/admission.ts';
 import type { SendQueue } from '../shared/ports/queue.ts';
 import { participantFact } from './participant-fact.ts';
+
+/** Others are of version 1, as they were before there was another: what is no more than a text waits for nobody. */
+const versionWithExtras = 2;
 
 export interface SendMessageInput {
   /** All ids in lower case. */
@@ -17,6 +20,7 @@ export interface SendMessageInput {
   clientMessageId?: string | undefined;
   /** 1 to 8,000 UTF-16 units, checked at the edge; goes on byte for byte. */
   content: string;
+  extras?: MessageExtras | undefined;
   /** What admission knew of {@link participantFact}. */
   participant: FactAnswer;
   requestId: string;
@@ -31,7 +35,7 @@ export interface SendMessageDependencies {
   facts: Facts;
   sendQueue: SendQueue;
   envelopes: Pick<EnvelopeCodec, 'seal'>;
-  /** What every worker reads now. */
+  /** What every process knows now. */
   envelopeVersion: () => EnvelopeVersion;
   partitionCount: number;
 }
@@ -39,22 +43,28 @@ export interface SendMessageDependencies {
 /**
  * The hot path of the api. When it resolves, the broker has confirmed the message; the worker decides once more, under the
  * chat's lock, whether the sender takes part.
- * @throws ChatError `chat_not_found`, `broker_unavailable`; `database_unavailable` where only PostgreSQL could have told
+ * @throws ChatError `chat_not_found`, `not_allowed`, `not_ready`, `broker_unavailable`; `database_unavailable` where only
+ * PostgreSQL could have told
  */
 export function createSendMessage(deps: SendMessageDependencies): SendMessage {
   const { database, facts, sendQueue, envelopes, envelopeVersion, partitionCount } = deps;
 
-  return async ({ chatId, senderId, content, requestId, participant, onPublish, ...input }) => {
+  return async ({ chatId, senderId, content, extras, requestId, participant, onPublish, ...input }) => {
     // A fact that is known to hold is believed. Of a revoked one, too, PostgreSQL has the last word: Redis forbids nothing.
     if (participant !== true) {
       if (!(await isParticipant(database, chatId, senderId))) throw new ChatError('chat_not_found');
       void facts.fill([participantFact(chatId, senderId)]);
     }
 
+    if (extras && envelopeVersion() < versionWithExtras) throw new ChatError('not_ready');
+    if (extras?.mentions?.everyone && !(await mayMentionEveryone(database, chatId, senderId))) {
+      throw new ChatError('not_allowed', 'In a chat of more than 50 its owners and admins mention everyone.');
+    }
+
     const clientMessageId = input.clientMessageId ?? crypto.randomUUID();
     const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
     const envelope: SendEnvelope = {
-      version: envelopeVersion(),
+      version: extras ? versionWithExtras : 1,
       brokerMessageId,
       chatId,
       senderId,
@@ -62,6 +72,7 @@ export function createSendMessage(deps: SendMessageDependencies): SendMessage {
       content,
       sentAt: new Date().toISOString(),
       requestId,
+      ...extras,
     };
     onPublish?.();
     await sendQueue.publish({

@@ -87,7 +87,7 @@ async function apply(patient: Database, migration: Migration, options: MigrateOp
     return;
   }
   for (const statement of statements) {
-    if (isConcurrent(statement)) await besideAllWork(patient, migration.name, statement, options);
+    if (isBesideAllWork(statement)) await besideAllWork(patient, migration.name, statement, options);
     else await inTransaction((tx) => tx.execute(sql.raw(statement)));
   }
   await record(patient.orm, migration);
@@ -124,8 +124,9 @@ async function inPatientTransaction(
 /** Lock timeout, deadlock. */
 const lockCodes: ReadonlySet<string> = new Set(['55P03', '40P01']);
 
-const isConcurrent = (statement: string): boolean =>
-  /^\s*(CREATE (UNIQUE )?|DROP |RE)INDEX CONCURRENTLY /im.test(statement);
+/** What PostgreSQL takes in no transaction, because it makes several itself. */
+const isBesideAllWork = (statement: string): boolean =>
+  /^\s*((CREATE (UNIQUE )?|DROP |RE)INDEX CONCURRENTLY|CALL) /im.test(statement);
 
 async function besideAllWork(
   patient: Database,
@@ -133,7 +134,9 @@ async function besideAllWork(
   statement: string,
   { log, lockTimeoutMs: ms = lockTimeoutMs }: MigrateOptions,
 ): Promise<void> {
-  const what = 'an index is made beside all work; it waits for every transaction that is older than it';
+  const what = /^CALL /im.test(statement)
+    ? 'rows are copied beside all work'
+    : 'an index is made beside all work; it waits for every transaction that is older than it';
   const slow = setTimeout(() => log?.info({ migration: name }, what), ms);
   try {
     if (!(await isMade(patient, statement))) await unlimited(patient, statement);

@@ -3,8 +3,10 @@ import {
   bigint,
   boolean,
   check,
+  customType,
   index,
   integer,
+  json,
   jsonb,
   pgTable,
   primaryKey,
@@ -14,10 +16,13 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { kindsOfBefore } from '../shared/ports/registry.ts';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 /** Counters stay below 2^53. */
 const counter = (name: string) => bigint(name, { mode: 'number' });
+const content = customType<{ data: string }>({ dataType: () => 'message_content' });
+const bytes = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
 
 export const users = pgTable(
   'users',
@@ -118,7 +123,7 @@ export const chatParticipants = pgTable(
     userId: uuid('user_id')
       .notNull()
       .references(() => users.id),
-    role: text({ enum: ['owner', 'member'] }).notNull(),
+    role: text({ enum: ['owner', 'admin', 'member'] }).notNull(),
     joinedAt: instant('joined_at').notNull().defaultNow(),
     /** Null while the user takes part. */
     leftAt: instant('left_at'),
@@ -128,6 +133,18 @@ export const chatParticipants = pgTable(
     addedBy: uuid('added_by'),
     /** Of one who takes part no more: the user, if they left by themselves. */
     removedBy: uuid('removed_by'),
+    /** What the user has read, to themself: it may go back. Null in rows that are older than the column: nothing is unread. */
+    lastReadSequence: counter('last_read_sequence'),
+    /** How far the user has ever read, which is what the others see. */
+    readThroughSequence: counter('read_through_sequence'),
+    notify: text({ enum: ['all', 'mentions', 'none'] })
+      .notNull()
+      .default('all'),
+    mutedUntil: instant('muted_until'),
+    pinnedAt: instant('pinned_at'),
+    archivedAt: instant('archived_at'),
+    /** The user's `membership_version` of the last change of this row. */
+    membershipVersion: counter('membership_version').notNull().default(0),
   },
   (table) => [
     primaryKey({ name: 'chat_participants_pkey', columns: [table.chatId, table.userId] }),
@@ -143,15 +160,18 @@ export const chatParticipants = pgTable(
       .on(table.chatId, table.joinedAt, table.createdEventSequence, table.userId)
       .where(sql`${table.leftAt} is null and ${table.createdEventSequence} >= 0`)
       .concurrently(),
-    check('chat_participants_role', sql`${table.role} in ('owner', 'member')`),
+    check('chat_participants_role', sql`${table.role} in ('owner', 'admin', 'member')`),
+    check('chat_participants_notify', sql`${table.notify} in ('all', 'mentions', 'none')`),
     check('chat_participants_numbers', sql`${table.changedEventSequence} >= ${table.createdEventSequence}`),
   ],
 );
 
 /**
- * Written by `store_messages` alone, which checks chat and sender under the chat's lock: foreign keys would check the
- * same again, a row at a time. Two keys and nothing more on the hot path, both beginning with the chat, so that the
- * table can be partitioned by it.
+ * Inserted by `store_messages` alone, which checks chat and sender under the chat's lock: foreign keys would check the
+ * same again, a row at a time. Two keys and nothing more on the hot path, both beginning with the chat, by whose hash the
+ * migration divides the table into 4 partitions: what grows without end is vacuumed in parts. What a plain text does not
+ * have is null, which costs it nothing. Without constraints of the table's own, which cost a batch as much again for each
+ * partition: numbers are checked where they are made, in `chats`, and the length of a content by its type.
  */
 export const messages = pgTable(
   'messages',
@@ -162,16 +182,62 @@ export const messages = pgTable(
     id: uuid().notNull(),
     senderId: uuid('sender_id').notNull(),
     clientMessageId: uuid('client_message_id').notNull(),
-    content: text().notNull(),
+    /** Empty once the message is deleted, as everything below is null then but for who deleted it, when, and the version. */
+    content: content().notNull(),
     sentAt: instant('sent_at').notNull(),
+    /** The number of its creation. */
     eventSequence: counter('event_sequence').notNull(),
+    /** Null for `text`. */
+    messageType: text('message_type', { enum: ['text', 'system'] }),
+    editedAt: instant('edited_at'),
+    deletedAt: instant('deleted_at'),
+    deletedBy: uuid('deleted_by'),
+    /** The chat's number of its last edit, or of its deletion; null for one that was never changed. */
+    version: counter('version'),
+    /** The id of the message that it answers. */
+    replyTo: uuid('reply_to'),
+    mentions: json(),
+    attachments: json(),
+    /** The host's own. Not `jsonb`, which would sort its keys and drop some. */
+    metadata: json(),
+    /** 16 bytes of the SHA-256 of what was accepted, by which a repeat is told from a conflict. Null: by the content. */
+    bodyHash: bytes('body_hash'),
   },
   (table) => [
     primaryKey({ name: 'messages_pkey', columns: [table.chatId, table.sequence] }),
     unique('messages_chat_id_id').on(table.chatId, table.id),
-    check('messages_sequence', sql`${table.sequence} > 0 and ${table.eventSequence} >= ${table.sequence}`),
-    check('messages_content', sql`char_length(${table.content}) between 1 and 8000`),
   ],
+);
+
+/**
+ * What changed last in a chat, but for what says so itself: new messages and participants. One row for each thing, which its
+ * next change moves on, so that there are never more of them than there are things.
+ */
+export const chatChanges = pgTable(
+  'chat_changes',
+  {
+    chatId: uuid('chat_id').notNull(),
+    eventSequence: counter('event_sequence').notNull(),
+    /** Of a file in `src/changes/`. */
+    kind: text().notNull(),
+    /** Of what is about a message its `sequence`; of what is about the chat itself 0. */
+    key: counter('key').notNull(),
+  },
+  (table) => [
+    primaryKey({ name: 'chat_changes_pkey', columns: [table.chatId, table.kind, table.key] }),
+    index('chat_changes_sequence').on(table.chatId, table.eventSequence),
+  ],
+);
+
+/** Who is mentioned by which message; null stands for everyone. Of messages that are not deleted. */
+export const mentions = pgTable(
+  'mentions',
+  {
+    chatId: uuid('chat_id').notNull(),
+    sequence: counter('sequence').notNull(),
+    userId: uuid('user_id'),
+  },
+  (table) => [index('mentions_of_user').on(table.chatId, table.userId, table.sequence)],
 );
 
 /** Facts about this deployment, the same for all processes: the partition count, the hash's name, the keys. */
@@ -195,6 +261,8 @@ export const processes = pgTable('processes', {
   programVersion: text('program_version'),
   /** The highest version of an envelope that it can read. */
   envelopeVersion: integer('envelope_version').notNull().default(1),
+  /** The events of durable changes that it can load. */
+  kinds: text().array().notNull().default(kindsOfBefore),
   /** Of what it must have in common with the others; never a secret. */
   fingerprints: jsonb().$type<Record<string, string>>().notNull().default({}),
 });

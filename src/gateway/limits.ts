@@ -26,6 +26,8 @@ export const backlogLimitBytes = 512 * 1024;
  * at all has less, on long polling between two polls, too.
  */
 export const removalBacklogBytes = 16 * 1024;
+/** What is not told again is not told to a client that has more than this to fetch. */
+export const passingBacklogBytes = 64 * 1024;
 /**
  * Where so much is published it is looked for who does not read: nobody's backlog has grown by more. At 10,000 sockets that takes a
  * millisecond, of the second or more in which so much is fanned out to them.

@@ -1,4 +1,5 @@
 import type { Change } from './change.ts';
+import type { HeldBack } from './held-back.ts';
 import type { Member } from './member.ts';
 import type { NativeRoom } from './native-room.ts';
 
@@ -14,6 +15,8 @@ export interface LocalChat {
   /** The highest number hinted that is not delivered yet; 0 for none. */
   hinted: number;
   filling: boolean;
+  /** What came too early; from the first time on. */
+  heldBack: HeldBack | undefined;
   /** Resolves when its topic is acknowledged. */
   readonly subscribed: Promise<void>;
   /** When that was, on the sequencer's own clock. */
@@ -23,3 +26,18 @@ export interface LocalChat {
   tailAfter: number;
   joining: number;
 }
+
+export const newLocalChat = (id: string, room: NativeRoom<Member>, subscribed: Promise<void>): LocalChat => ({
+  id,
+  room,
+  subscribed,
+  delivered: undefined,
+  holders: new Set(),
+  hinted: 0,
+  filling: false,
+  heldBack: undefined,
+  subscribedAt: undefined,
+  tail: [],
+  tailAfter: 0,
+  joining: 0,
+});

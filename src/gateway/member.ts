@@ -1,5 +1,5 @@
 import type { ChatError } from '../shared/errors.ts';
-import { removalBacklogBytes } from './limits.ts';
+import { passingBacklogBytes, removalBacklogBytes } from './limits.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { type Few, SmallSet } from './small-set.ts';
 
@@ -37,6 +37,8 @@ export interface Member extends GatewayIdentity, Recipient {
   closed: boolean;
   /** One Engine.IO message. */
   send(frame: string): void;
+  /** The same of what is worth nothing later: not to a client that is behind. */
+  pass(frame: string): void;
   /**
    * Closes the transport, not the namespace: a plain client comes back by itself, with its cursors. What was not written
    * is dropped; it is in PostgreSQL.
@@ -73,6 +75,10 @@ class SocketMember implements Member {
 
   send(frame: string): void {
     this.#carrier.send(frame);
+  }
+
+  pass(frame: string): void {
+    if (this.#carrier.backlog <= passingBacklogBytes) this.#carrier.send(frame);
   }
 
   close(): void {

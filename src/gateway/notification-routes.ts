@@ -25,9 +25,11 @@ export function createNotificationRoutes(deps: {
         else sequencer.hint(head.chatId, head.eventSequence);
         return;
       case 'passing': {
-        if (!topic.startsWith('user:')) return;
         const frame = frameOf(head.event, body);
-        for (const member of users.of(topic.slice('user:'.length))) if (member.live) member.send(frame);
+        // Both prefixes are as long.
+        const id = topic.slice('user:'.length);
+        if (topic.startsWith('chat:')) sequencer.pass(id, frame, head.actorId);
+        else for (const member of users.of(id)) if (member.live) member.send(frame);
         return;
       }
       case 'membership':

@@ -20,8 +20,13 @@ export interface Membership {
   join(role: Role, listener?: BeatListener): Promise<{ leave(): Promise<void> }>;
   /** The database's clock, in ms since 1970; never behind it. */
   databaseTime(): number;
-  /** The highest version of an envelope that every live worker can read, and this program can write. */
+  /**
+   * The highest version of an envelope that every live process knows, and this program can write. While no worker lives it stays:
+   * one is started anew.
+   */
   envelopeVersion(): EnvelopeVersion;
+  /** Whether every live process can load changes of this kind. */
+  everyoneLoads(event: string): boolean;
   /** Whether the others are set up as this one, as far as it can be told. */
   agrees(): boolean;
 }
@@ -40,19 +45,22 @@ const fingerprintsWithinMs = 200;
 export function createMembership(dependencies: {
   registry: ProcessRegistry;
   fingerprints: (roles: readonly Role[]) => Promise<Fingerprints>;
+  /** The events of durable changes that this program can load. */
+  kinds: readonly string[];
   log: Logger;
   id?: string;
   /** Between two beats; a process counts as dead after three. */
   beatMs?: number;
 }): Membership {
-  const { registry, log, id = newId(), beatMs = 2_000 } = dependencies;
+  const { registry, kinds, log, id = newId(), beatMs = 2_000 } = dependencies;
   const agreement = createAgreement(log);
   const seats = new Map<Role, BeatListener | undefined>();
   const leaving = new AbortController();
   let beating = false;
   /** The last beat begun: there is one at a time. */
   let last = Promise.resolve();
-  let envelopeVersion = commonVersion(envelopeVersions, []);
+  let envelopeVersion: EnvelopeVersion = envelopeVersions[0];
+  let loadedByAll: ReadonlySet<string> = new Set();
   let fingerprints: Fingerprints = {};
   /** From `performance.now()` to the database's clock. */
   let databaseAheadMs = Date.now() - performance.now();
@@ -69,7 +77,7 @@ export function createMembership(dependencies: {
     const roles = [...seats.keys()];
     await withDeadline(look(roles), fingerprintsWithinMs, () => new Error('late')).catch(() => {});
     const self: LiveProcess = {
-      ...{ id, roles, fingerprints },
+      ...{ id, roles, kinds, fingerprints },
       programVersion: packageJson.version,
       envelopeVersion: envelopeVersions.at(-1) ?? 1,
     };
@@ -87,7 +95,8 @@ export function createMembership(dependencies: {
     }
     if (away) log.info('the registry of processes is back');
     away = false;
-    envelopeVersion = commonVersion(envelopeVersions, live);
+    envelopeVersion = commonVersion(envelopeVersions, live) ?? envelopeVersion;
+    loadedByAll = new Set(kinds.filter((event) => live.every((process) => process.kinds.includes(event))));
     agreement.compare(
       self,
       live.filter((process) => process.id !== id),
@@ -138,16 +147,17 @@ export function createMembership(dependencies: {
     },
     databaseTime: () => performance.now() + databaseAheadMs,
     envelopeVersion: () => envelopeVersion,
+    everyoneLoads: (event) => loadedByAll.has(event),
     agrees: agreement.agrees,
   };
 }
 
-/** The highest that all live workers read; the lowest while there is none, for whoever comes. */
+/** The highest that all know; undefined while there is no worker. */
 export function commonVersion<Version extends number>(
   ascending: readonly [Version, ...Version[]],
   live: readonly LiveProcess[],
-): Version {
-  const workers = live.filter(({ roles }) => roles.includes('worker'));
-  const common = (version: Version) => workers.every(({ envelopeVersion }) => envelopeVersion >= version);
-  return (workers.length > 0 ? ascending.findLast(common) : undefined) ?? ascending[0];
+): Version | undefined {
+  if (!live.some(({ roles }) => roles.includes('worker'))) return undefined;
+  const common = (version: Version) => live.every(({ envelopeVersion }) => envelopeVersion >= version);
+  return ascending.findLast(common) ?? ascending[0];
 }

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'bad_credentials'
   | 'refresh_invalid'
   | 'not_owner'
+  | 'not_allowed'
   | 'origin_not_allowed'
   | 'chat_not_found'
   | 'message_not_found'
@@ -31,7 +32,8 @@ export type ErrorCode =
   | 'internal_error'
   | 'broker_unavailable'
   | 'database_unavailable'
-  | 'server_busy';
+  | 'server_busy'
+  | 'not_ready';
 
 /** `application/problem+json` (RFC 9457). */
 export interface Problem {
@@ -70,7 +72,7 @@ export interface TokenPair {
   user: User;
 }
 
-export type ParticipantRole = 'owner' | 'member';
+export type ParticipantRole = 'owner' | 'admin' | 'member';
 
 export interface Participant {
   userId: string;
@@ -84,14 +86,57 @@ export interface Message {
   id: string;
   chatId: string;
   senderId: string;
+  /** Empty once it is deleted. */
   content: string;
-  messageType: 'text';
+  messageType: 'text' | 'system';
   status: 'sent';
   /** 1, 2, 3 … in its chat, without a gap. */
   sequence: number;
   /** When it was accepted. */
   sentAt: string;
   clientMessageId: string;
+  editedAt?: string;
+  /** Then of what follows there is `deletedBy` and `version` alone. */
+  deletedAt?: string;
+  deletedBy?: string;
+  /** The `eventSequence` of its last edit or deletion: of two states of a message the higher one is the newer. */
+  version?: number;
+  replyTo?: Quote;
+  mentions?: Mentions;
+  metadata?: MessageMetadata;
+}
+
+/** A message that is answered, as it is now; `deleted` also where it is not there, or in another chat. */
+export type Quote =
+  | {
+      messageId: string;
+      sequence: number;
+      senderId: string;
+      /** Its first 200 characters. */
+      preview: string;
+    }
+  | { messageId: string; deleted: true };
+
+/**
+ * What the host's own program keeps with a message. Name its fields by merging:
+ * `declare module 'confab/contract' { interface MessageMetadata { orderId?: string } }`.
+ */
+export interface MessageMetadata {
+  [field: string]: unknown;
+}
+
+/** As the sender said; who takes no part in the chat is left out. */
+export interface Mentions {
+  userIds: string[];
+  everyone?: true;
+}
+
+/** What a send may have beside its text. */
+export interface MessageExtras {
+  /** The id of a message of the same chat. */
+  replyTo?: string;
+  mentions?: Mentions;
+  metadata?: MessageMetadata;
 }
 
 export interface Chat {
@@ -196,10 +241,10 @@ export type ClientToServerEvents = Record<never, never>;
 
 /**
  * What `POST /chats/:chatId/messages` puts into the queue, followed there by its signature; `brokerMessageId` is the AMQP
- * `messageId` too. A field is added with a new version only.
+ * `messageId` too. A field is added with a new version only: version 2 has the extras, and is used for messages with some.
  */
-export interface SendEnvelope {
-  version: 1;
+export interface SendEnvelope extends MessageExtras {
+  version: 1 | 2;
   brokerMessageId: string;
   chatId: string;
   senderId: string;

@@ -11,6 +11,7 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   bad_credentials: { status: 401, title: 'Wrong email or password' },
   refresh_invalid: { status: 401, title: 'The refresh token is not valid' },
   not_owner: { status: 403, title: 'Only an owner may do this' },
+  not_allowed: { status: 403, title: 'This is not allowed to you' },
   origin_not_allowed: { status: 403, title: 'This origin is not allowed' },
   chat_not_found: { status: 404, title: 'No such chat' },
   message_not_found: { status: 404, title: 'No such message' },
@@ -30,6 +31,7 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   broker_unavailable: { status: 503, title: 'The message broker is not available' },
   database_unavailable: { status: 503, title: 'The database is not available' },
   server_busy: { status: 503, title: 'The server is busy' },
+  not_ready: { status: 503, title: 'Not all processes know this yet' },
 };
 
 export interface ChatErrorOptions {

@@ -1,6 +1,9 @@
 /** Any 8-4-4-4-12 hexadecimal, whatever its version bits say. */
 export const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** As it is written from the edge on. */
+export const lowerCaseUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
 /** UUIDv7: ordered by time, minted in the program. */
 export const newId = (): string => Bun.randomUUIDv7();
 

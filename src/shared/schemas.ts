@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Message, Participant } from './contract.ts';
+import type { Message, Participant, Quote } from './contract.ts';
 
 /** What answers and events are made of. */
 export const id = v.pipe(v.string(), v.uuid());
@@ -13,17 +13,29 @@ export const isoInstant = v.pipe(
 
 export const counter = v.pipe(v.number(), v.integer(), v.minValue(0));
 
+const quoteSchema: v.GenericSchema<Quote> = v.union([
+  v.object({ messageId: id, sequence: counter, senderId: id, preview: v.string() }),
+  v.object({ messageId: id, deleted: v.literal(true) }),
+]);
+
 export const messageSchema: v.GenericSchema<Message> = v.pipe(
   v.object({
     id,
     chatId: id,
     senderId: id,
     content: v.string(),
-    messageType: v.literal('text'),
+    messageType: v.picklist(['text', 'system']),
     status: v.literal('sent'),
     sequence: v.pipe(v.number(), v.integer(), v.minValue(1)),
     sentAt: isoInstant,
     clientMessageId: id,
+    editedAt: v.exactOptional(isoInstant),
+    deletedAt: v.exactOptional(isoInstant),
+    deletedBy: v.exactOptional(id),
+    version: v.exactOptional(counter),
+    replyTo: v.exactOptional(quoteSchema),
+    mentions: v.exactOptional(v.object({ userIds: v.array(id), everyone: v.exactOptional(v.literal(true)) })),
+    metadata: v.exactOptional(v.record(v.string(), v.unknown())),
   }),
   v.metadata({ ref: 'Message' }),
 );
@@ -32,7 +44,7 @@ export const participantSchema: v.GenericSchema<Participant> = v.pipe(
   v.object({
     userId: id,
     displayName: v.string(),
-    role: v.picklist(['owner', 'member']),
+    role: v.picklist(['owner', 'admin', 'member']),
     joinedAt: isoInstant,
     online: v.boolean(),
   }),

@@ -15,8 +15,8 @@ const mostChats = 100_000;
 const catchUpSize = 500;
 
 /**
- * Commits and acknowledgements do not wait for Redis. Of each chat the message with the highest number is remembered:
- * whoever gets it sees by the number what came before, and reads that from PostgreSQL.
+ * Commits and acknowledgements do not wait for Redis. Of each chat the highest number is remembered: whoever gets it reads from
+ * PostgreSQL what came up to there. Not what was said: it may have been edited or deleted since.
  */
 export function createAnnouncer({ notifier, log }: { notifier: Notifier; log: Logger }): Announcer {
   const remembered = new Map<Topic, Notification>();
@@ -28,7 +28,7 @@ export function createAnnouncer({ notifier, log }: { notifier: Notifier; log: Lo
       if (notification.head.kind !== 'change') continue;
       const known = remembered.get(notification.topic)?.head;
       if (known?.kind === 'change' && known.eventSequence > notification.head.eventSequence) continue;
-      remembered.set(notification.topic, notification);
+      remembered.set(notification.topic, { ...notification, body: '' });
       const [oldest] = remembered.keys();
       if (remembered.size > mostChats && oldest !== undefined) remembered.delete(oldest);
     }

@@ -1,9 +1,7 @@
-import { changeNotification } from '../changes/announce.ts';
-import { newMessage } from '../changes/new-message.ts';
 import type { DatabaseWatch } from '../db/identity.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Config } from '../shared/config.ts';
-import type { ErrorCode, Message, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
+import type { ErrorCode, MessageFailedEvent, SendEnvelope } from '../shared/contract.ts';
 import type { EnvelopeCodec } from '../shared/envelope-codec.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notification } from '../shared/ports/notifications.ts';
@@ -13,6 +11,7 @@ import type { Announcer } from './announcer.ts';
 import { readEnvelope, type SendKey } from './envelope.ts';
 import type { Stores } from './gather.ts';
 import { type BatchOutcome, storeBatch } from './store-batch.ts';
+import type { Stored, TellStored } from './tell-stored.ts';
 import type { UnsignedRule } from './unsigned.ts';
 
 interface Refusal {
@@ -37,6 +36,7 @@ export function createBatchHandler(dependencies: {
   unsigned: Pick<UnsignedRule, 'believed'>;
   /** The database's clock, in ms since 1970. */
   databaseTime: () => number;
+  tellStored: TellStored;
   deadLetterSink: DeadLetterSink;
   announcer: Announcer;
   config: Pick<Config['worker'], 'maxRetries'>;
@@ -44,7 +44,7 @@ export function createBatchHandler(dependencies: {
   leaving: AbortSignal;
 }): HandleBatch {
   const { stores, watch, envelopes: codec, unsigned, databaseTime } = dependencies;
-  const { deadLetterSink, announcer, config, log, leaving } = dependencies;
+  const { tellStored, deadLetterSink, announcer, config, log, leaving } = dependencies;
 
   return async (batch, current) => {
     try {
@@ -88,15 +88,15 @@ export function createBatchHandler(dependencies: {
     );
     if (outcomes.some(isMissing)) await assertSameDatabase();
     const tellsAll = log.isLevelEnabled('debug');
-    const notifications: Notification[] = [];
+    const stored: Stored[] = [];
     const conflicts: Notification[] = [];
     for (const [at, envelope] of envelopes.entries()) {
       const outcome = outcomes[at];
       const delivery = deliveries[at];
       if (!outcome || !delivery)
         throw new Error('store_messages answered for fewer messages than it was given');
-      if (outcome.outcome === 'stored' || outcome.outcome === 'repeat') {
-        notifications.push(messageNotification(envelope, outcome));
+      if (outcome.outcome === 'stored' || outcome.outcome === 'repeat' || outcome.outcome === 'changed') {
+        stored.push({ envelope, outcome });
         if (tellsAll) log.debug({ ...namesOf(envelope), ...outcome }, 'message stored');
       } else if (outcome.outcome === 'conflict') {
         // The row of this key is there: the first stands, and there is nothing that a replay could mend.
@@ -106,7 +106,7 @@ export function createBatchHandler(dependencies: {
         refusals.push({ delivery, ...refusalOf(outcome), key: envelope });
       }
     }
-    await announcer.announce(notifications);
+    await announcer.announce(await tellStored(stored));
 
     // A batch for later comes again whole, and again until a newer worker is there: what it refuses would die each time.
     if (verdict === 'done' && conflicts.length + refusals.length > 0) {
@@ -114,10 +114,7 @@ export function createBatchHandler(dependencies: {
       for (const refusal of refusals) await deadLetter(refusal, current);
       verdict = 'refused';
     }
-    log.debug(
-      { partition: batch[0]?.partition, stored: notifications.length, refused: refusals.length },
-      'batch',
-    );
+    log.debug({ partition: batch[0]?.partition, stored: stored.length, refused: refusals.length }, 'batch');
     return verdict;
   }
 
@@ -174,24 +171,6 @@ function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
   if (outcome.outcome === 'failed') return { reason: outcome.reason, code: 'internal_error' };
   // A chat is not there for whom it is not open to.
   return { reason: outcome.outcome, code: 'chat_not_found' };
-}
-
-function messageNotification(
-  { brokerMessageId: id, chatId, senderId, content, clientMessageId }: SendEnvelope,
-  { sequence, eventSequence, sentAt }: { sequence: number; eventSequence: number; sentAt: string },
-): Notification {
-  const message: Message = {
-    id,
-    chatId,
-    senderId,
-    content,
-    messageType: 'text',
-    status: 'sent',
-    sequence,
-    sentAt,
-    clientMessageId,
-  };
-  return changeNotification(newMessage.tell({ chatId, eventSequence }, [message]));
 }
 
 function failedNotification(key: SendKey, code: ErrorCode): Notification {

@@ -1,6 +1,8 @@
 import type { SendEnvelope } from '../shared/contract.ts';
-import type { Signature } from '../shared/envelope-codec.ts';
-import { deriveBrokerMessageId } from '../shared/ids.ts';
+import { type EnvelopeVersion, envelopeVersions, type Signature } from '../shared/envelope-codec.ts';
+import { deriveBrokerMessageId, lowerCaseUuid } from '../shared/ids.ts';
+import { isObject, textProblem } from '../shared/message-extras.ts';
+import { readExtras } from './envelope-extras.ts';
 
 /** Who sent it and under which key: enough to tell the sender of a refusal, and the log whose request it was. */
 export type SendKey = Pick<SendEnvelope, 'brokerMessageId' | 'chatId' | 'senderId' | 'clientMessageId'> &
@@ -15,9 +17,9 @@ export type EnvelopeVerdict =
 
 /** UTF-16 units, as the api counts them. */
 const mostContentUnits = 8_000;
-const lowerCaseUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** As `toISOString()` writes it, of years that the database takes. */
 const instantCharacters = 24;
+const unsignedVersions: readonly EnvelopeVersion[] = [1];
 
 /**
  * Checks what came out of the queue before it goes into a batch; by hand, because it runs for every message. What nobody of
@@ -31,25 +33,26 @@ export function readEnvelope(
 ): EnvelopeVerdict {
   if (signature === 'foreign') return { kind: 'poison', reason: 'the signature is not ours' };
   if (signature === 'none' && !unsignedIsBelieved) return { kind: 'poison', reason: 'not signed' };
-  const verdict = readContent(body);
+  const verdict = readContent(body, signature === 'none' ? unsignedVersions : envelopeVersions);
   if (verdict.kind === 'newer' && signature === 'none') return { kind: 'poison', reason: 'not signed' };
   return verdict;
 }
 
-function readContent(body: string): EnvelopeVerdict {
+function readContent(body: string, versions: readonly EnvelopeVersion[]): EnvelopeVerdict {
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch {
     return { kind: 'poison', reason: 'not JSON' };
   }
-  if (!isRecord(value)) return { kind: 'poison', reason: 'not a JSON object' };
+  if (!isObject(value)) return { kind: 'poison', reason: 'not a JSON object' };
   const { version, brokerMessageId, chatId, senderId, clientMessageId, content, sentAt, requestId } = value;
 
   if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) {
     return { kind: 'poison', reason: 'no version' };
   }
-  if (version > 1) return { kind: 'newer', version };
+  const known = versions.find((one) => one === version);
+  if (known === undefined) return { kind: 'newer', version };
   if (!isUuid(chatId)) return { kind: 'poison', reason: 'chatId is not a UUID in lower case' };
   if (!isUuid(senderId)) return { kind: 'poison', reason: 'senderId is not a UUID in lower case' };
   if (!isUuid(clientMessageId)) {
@@ -70,20 +73,18 @@ function readContent(body: string): EnvelopeVerdict {
   if (content.length < 1 || content.length > mostContentUnits) {
     return { kind: 'poison', reason: `content has not 1 to ${mostContentUnits} UTF-16 units`, key };
   }
-  if (content.includes('\0')) return { kind: 'poison', reason: 'content holds a NUL', key };
-  if (!content.isWellFormed()) return { kind: 'poison', reason: 'content holds a lone surrogate', key };
+  const unstorable = textProblem(content);
+  if (unstorable !== undefined) return { kind: 'poison', reason: `content ${unstorable}`, key };
   if (!isInstant(sentAt)) {
     return { kind: 'poison', reason: 'sentAt is not ISO 8601 in UTC with milliseconds', key };
   }
   if (typeof requestId !== 'string') return { kind: 'poison', reason: 'requestId is not a string', key };
-  return {
-    kind: 'valid',
-    envelope: { version: 1, brokerMessageId, chatId, senderId, clientMessageId, content, sentAt, requestId },
-  };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  const ids = { brokerMessageId, chatId, senderId, clientMessageId };
+  const plain = { version: known, ...ids, content, sentAt, requestId };
+  if (known === 1) return { kind: 'valid', envelope: plain };
+  const extras = readExtras(value);
+  if (typeof extras === 'string') return { kind: 'poison', reason: extras, key };
+  return { kind: 'valid', envelope: { ...plain, ...extras } };
 }
 
 function isUuid(value: unknown): value is string {

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { wasReplaced, watchDatabase } from '../db/identity.ts';
+import { readStored } from '../db/queries/history.ts';
 import { isStoring, storeMessages } from '../db/queries/store-messages.ts';
 import type { Membership } from '../process/membership.ts';
 import type { Config } from '../shared/config.ts';
@@ -11,6 +12,7 @@ import { createAnnouncer } from './announcer.ts';
 import { createBatchHandler } from './batch.ts';
 import { gatherBatches } from './gather.ts';
 import { sharePartitions } from './share-partitions.ts';
+import { createTellStored } from './tell-stored.ts';
 import { createUnsignedRule } from './unsigned.ts';
 
 export interface Worker {
@@ -49,6 +51,7 @@ export async function startWorker(dependencies: {
     watch,
     envelopes,
     unsigned,
+    tellStored: createTellStored({ read: (wanted) => readStored(database, wanted), log }),
     databaseTime,
     deadLetterSink,
     announcer,

@@ -8,6 +8,7 @@ export const process = (own: Partial<LiveProcess> = {}): LiveProcess => ({
   roles: ['worker'],
   programVersion: '1.2.3',
   envelopeVersion: 1,
+  kinds: ['chat.message.new'],
   fingerprints: {},
   ...own,
 });
@@ -20,7 +21,7 @@ export function registryConformance(name: string, open: () => Promise<ProcessReg
     test('all that beat see one another, themselves included, as each says of itself; who leaves is gone', async () => {
       const registry = await open();
       const one = process({ roles: ['api', 'worker'], fingerprints: { redis: 'r"1\'', broker: 'b1' } });
-      const two = process({ roles: ['gateway'], envelopeVersion: 3 });
+      const two = process({ roles: ['gateway'], envelopeVersion: 3, kinds: ['a.b', 'c'] });
       const live = async (self: LiveProcess) => byId((await registry.beat(self)).live);
       expect(await live(one)).toEqual([one]);
       expect(await live(two)).toEqual([one, two]);

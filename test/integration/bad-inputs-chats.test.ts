@@ -6,6 +6,18 @@ import { type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts
 const base = await embeddedBase();
 const nobody = '0198c0de-0000-7000-8000-000000000000';
 
+/** JSON of so many objects in one another. */
+const levels = (count: number) => `${'{"a":'.repeat(count - 1)}{"b":1}${'}'.repeat(count - 1)}`;
+
+/** @param rows what is given, as JSON where it is text, and the path of the one error */
+function withExtra(field: string, rows: readonly (readonly [string, unknown, string | undefined])[]) {
+  return rows.map(([what, value, path]) => {
+    const json = typeof value === 'string' && /^[{["]/.test(value) ? value : JSON.stringify(value);
+    const body = `{"content":"x","${field}":${json}}`;
+    return [`${field}: ${what}`, body, 422, 'validation_failed', path] as const;
+  });
+}
+
 describe('bad inputs to the routes below /chats', () => {
   let api: ChatApi;
   let [ann, bob]: TestUser[] = [];
@@ -24,7 +36,7 @@ describe('bad inputs to the routes below /chats', () => {
   afterAll(() => api.close());
 
   /** `path` is that of the one error listed, where there is one. */
-  type Row = [what: string, body: unknown, status: number, code: string, path?: string];
+  type Row = readonly [what: string, body: unknown, status: number, code: string, path?: string | undefined];
 
   const send: Row[] = [
     ['not JSON', '{"content": "x"', 400, 'malformed_json'],
@@ -62,6 +74,42 @@ describe('bad inputs to the routes below /chats', () => {
       'validation_failed',
     ],
     ['over 64 KiB', { content: 'x'.repeat(70_000) }, 413, 'body_too_large'],
+    ...withExtra('replyTo', [
+      ['null', null, 'replyTo'],
+      ['a number', 7, 'replyTo'],
+      ['no UUID', 'first', 'replyTo'],
+      ['an object', { messageId: nobody }, 'replyTo'],
+    ]),
+    ...withExtra('mentions', [
+      ['null', null, 'mentions'],
+      ['a list', [nobody], 'mentions.userIds'],
+      ['nothing', {}, 'mentions.userIds'],
+      ['no list', { userIds: nobody }, 'mentions.userIds'],
+      ['null as the list', { userIds: null }, 'mentions.userIds'],
+      ['no UUID', { userIds: [nobody, 'ann'] }, 'mentions.userIds.1'],
+      ['51 users', { userIds: Array(51).fill(nobody) }, 'mentions.userIds'],
+      ['everyone as text', { userIds: [], everyone: 'true' }, 'mentions.everyone'],
+      ['everyone as null', { userIds: [], everyone: null }, 'mentions.everyone'],
+      ['an unknown field', { userIds: [], here: true }, 'mentions.here'],
+      ['another prototype', '{"userIds":[],"__proto__":{"everyone":true}}', undefined],
+    ]),
+    ...withExtra('metadata', [
+      ['null', null, 'metadata'],
+      ['a list', [], 'metadata'],
+      ['text', '"{}"', 'metadata'],
+      ['a number', 2 ** 53, 'metadata'],
+      ['4,097 bytes', { a: 'x'.repeat(4_097 - 8) }, 'metadata'],
+      ['4,097 bytes of two each', { a: `x${'é'.repeat(2_044)}` }, 'metadata'],
+      ['more bytes once it is escaped', { a: '\u0001'.repeat(700) }, 'metadata'],
+      ['17 levels', levels(17), 'metadata'],
+      ['17 levels of lists', `{"a":${'['.repeat(16)}${']'.repeat(16)}}`, 'metadata'],
+      ['a thousand levels', levels(1_000), ''],
+      ['NUL', '{"a":["\\u0000"]}', 'metadata.a.0'],
+      ['NUL in a name', '{"a\\u0000":1}', 'metadata'],
+      ['half a pair', '{"a":{"b":"\\ud800"}}', 'metadata.a.b'],
+      ['half a pair in a name', '{"\\udc00":1}', 'metadata'],
+      ['half a pair in another prototype', '{"__proto__":{"a":"\\ud800"}}', undefined],
+    ]),
   ];
   const create: Row[] = [
     ['no participants', {}, 422, 'validation_failed', 'participantUserIds'],

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
@@ -10,10 +10,10 @@ import { createReadChanges } from '../../src/changes/read-changes.ts';
 import { createGetChanges } from '../../src/chat/get-changes.ts';
 import { createReadPage } from '../../src/gateway/change.ts';
 import { createFanOut } from '../../src/gateway/fan-out.ts';
-import type { Member } from '../../src/gateway/member.ts';
+import { createMember, type Member } from '../../src/gateway/member.ts';
 import { createNotificationRoutes } from '../../src/gateway/notification-routes.ts';
 import { createSequencer } from '../../src/gateway/sequencer.ts';
-import type { ChatChange } from '../../src/shared/contract.ts';
+import type { ChatChange, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { counter, id } from '../../src/shared/schemas.ts';
@@ -88,6 +88,8 @@ async function closePolls(chatId: string, closedBy: string, questions: readonly 
   return notifications;
 }
 
+const parsed = (frame: string): [Name, PollEvent] => JSON.parse(frame.slice(frame.indexOf('[')));
+
 type Heard = Member & { events: [Name, PollEvent][] };
 
 function memberOf(userId: string): Heard {
@@ -102,7 +104,8 @@ function memberOf(userId: string): Heard {
     },
     ...{ live: true, stale: false, refused: undefined, closed: false, close() {}, removed() {} },
     events,
-    send: (frame) => events.push(JSON.parse(frame.slice(frame.indexOf('[')))),
+    send: (frame) => events.push(parsed(frame)),
+    pass: (frame) => events.push(parsed(frame)),
   };
 }
 
@@ -176,4 +179,114 @@ test('what says who takes part is read, whatever a notification has', async () =
   hear([{ topic: `chat:${chatId}`, head: { ...head, event: 'chat.participant.removed' }, body: '{}' }]);
   await join(ada!.id, chatId, eventSequence);
   expect(bobs.events).toEqual([]);
+});
+
+test('what is not numbered goes once to all in the chat but who does it, and not to who is behind', async () => {
+  const { id: chatId, eventSequence } = await world.newGroup(ada!, bob!);
+  const { join, hear } = gateway();
+  const [adas, bobs] = [
+    await join(ada!.id, chatId, eventSequence),
+    await join(bob!.id, chatId, eventSequence),
+  ];
+  const event = 'chat.poll.opened' as Name & keyof ServerToClientEvents;
+  const opened: Notification = {
+    topic: `chat:${chatId}`,
+    head: { version: 1, kind: 'passing', event, actorId: ada!.id },
+    body: `{"chatId":"${chatId}"}`,
+  };
+  const elsewhere = crypto.randomUUID();
+  hear([opened, { ...opened, topic: `chat:${elsewhere}` }, opened]);
+  expect<unknown>(bobs.events).toEqual([
+    [event, { chatId }],
+    [event, { chatId }],
+  ]);
+  expect(adas.events).toEqual([]);
+
+  const carrier = { ws: undefined, backlog: 64 * 1024, frames: [] as string[], close() {} };
+  const identity = { userId: bob!.id, sessionId: undefined, expiresAt: 0 };
+  const slow = createMember({ ...carrier, send: (frame) => carrier.frames.push(frame) }, 'slow', identity);
+  slow.pass('told');
+  const slower = createMember(
+    { ...carrier, backlog: carrier.backlog + 1, send: expect.unreachable },
+    '',
+    identity,
+  );
+  slower.pass('never');
+  expect(carrier.frames).toEqual(['told']);
+});
+
+describe('what has a row in chat_changes', () => {
+  /** Whoever writes it: the thing has one row, which is moved on. */
+  const change = (chatId: string, kind: string, key: number, eventSequence: number) =>
+    database.query(
+      `WITH numbered AS (
+        UPDATE chats SET last_event_sequence = greatest(last_event_sequence, $4::bigint) WHERE id = $1::uuid
+      ) INSERT INTO chat_changes (chat_id, kind, key, event_sequence) VALUES ($1::uuid, $2, $3::bigint, $4::bigint)
+      ON CONFLICT (chat_id, kind, key) DO UPDATE SET event_sequence = excluded.event_sequence`,
+      [chatId, kind, key, eventSequence],
+    );
+  const renamed = {
+    payload: v.object({
+      chatId: id,
+      poll: v.object({ question: v.string(), closedBy: id }),
+      eventSequence: counter,
+    }),
+    believed: true,
+    changedKind: 'poll',
+    row: `SELECT json_build_object('question', changed.key::text, 'closedBy', c.id) WHERE changed.key < 100`,
+    tell: poll.tell,
+  } satisfies ChangeKind<PollEvent, Poll>;
+  const read = createReadChanges({ ...kinds, [closed]: renamed }, { database, presence });
+  const told = async (chatId: string, after: number, limit = 100) => {
+    const [page] = await read([{ chatId, after }], limit);
+    return {
+      through: page!.through,
+      changes: page!.changes.map(({ event, eventSequence, payload }) => [
+        event,
+        eventSequence,
+        (payload as Partial<PollEvent>).poll?.question,
+      ]),
+    };
+  };
+
+  test('comes once, as it is now, under the number of its last change', async () => {
+    const { id: chatId, eventSequence: start } = await world.newGroup(ada!, bob!);
+    await change(chatId, 'poll', 1, start + 1);
+    await change(chatId, 'poll', 2, start + 2);
+    await change(chatId, 'poll', 1, start + 3);
+    expect((await told(chatId, start)).changes).toEqual([
+      [closed, start + 2, '2'],
+      [closed, start + 3, '1'],
+    ]);
+    expect((await told(chatId, start + 2)).changes).toEqual([[closed, start + 3, '1']]);
+  });
+
+  test('a page ends between numbers, never within one', async () => {
+    const { id: chatId, eventSequence: start } = await world.newGroup(ada!, bob!);
+    await change(chatId, 'poll', 1, start + 1);
+    for (const key of [2, 3, 4]) await change(chatId, 'poll', key, start + 2);
+    await change(chatId, 'poll', 5, start + 3);
+    const page = await told(chatId, start, 2);
+    expect(page.changes).toHaveLength(4);
+    expect(page.through).toBe(start + 2);
+    expect((await told(chatId, page.through, 2)).changes).toEqual([[closed, start + 3, '5']]);
+  });
+
+  test('what only a newer version knows is not left out: the chat is to be read again, once a page', async () => {
+    const { id: chatId, eventSequence: start } = await world.newGroup(ada!, bob!);
+    await change(chatId, 'of a newer version', 1, start + 1);
+    // One that is not there any more.
+    await change(chatId, 'poll', 100, start + 1);
+    await change(chatId, 'poll', 1, start + 2);
+    await change(chatId, 'of a newer version', 2, start + 3);
+    await change(chatId, 'poll', 2, start + 4);
+    expect((await told(chatId, start)).changes).toEqual([
+      [closed, start + 2, '1'],
+      ['chat.sync.reset', start + 3, undefined],
+      [closed, start + 4, '2'],
+    ]);
+    const { join } = gateway();
+    const bobs = await join(bob!.id, chatId, start);
+    expect<unknown>(bobs.events).toEqual([['chat.sync.reset', { chatId, eventSequence: start + 4 }]]);
+  });
 });

@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import * as v from 'valibot';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import type { ChangeKind } from '../../src/changes/kind.ts';
 import { kinds } from '../../src/changes/kinds.ts';
 import { createReadChanges } from '../../src/changes/read-changes.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { readHistory, readMessage } from '../../src/db/queries/history.ts';
+import { readChat } from '../../src/db/queries/chats.ts';
+import { readHistory, readMessage, readStored } from '../../src/db/queries/history.ts';
 import { readMemberships } from '../../src/db/queries/memberships.ts';
+import { messageAt } from '../../src/db/queries/message-columns.ts';
 import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
@@ -23,6 +27,8 @@ const chats = 40;
 const each = 250;
 const most: Record<string, number> = {
   'a batch of 64': 64 * 3 + chats,
+  'a batch of 64 answers that mention two': 64 * 5 + chats,
+  'what was stored of answers': 64 * 2,
   'the chats of a user': 2 * chats + 4,
 };
 
@@ -31,6 +37,8 @@ for (const planned of [0, 1, 20]) {
     let database: Database;
     const chatIds = Array.from({ length: chats }, newId);
     const [chatId = '', userId] = [chatIds[0], newId()];
+    /** Where few take part: a chat object counts them. */
+    const quietId = chatIds[1] ?? '';
 
     const batchOf = (size: number): MessageToStore[] =>
       Array.from({ length: size }, (_, at) => {
@@ -39,14 +47,27 @@ for (const planned of [0, 1, 20]) {
         return { ...ids, brokerMessageId, content: 'hello', sentAt: new Date().toISOString() };
       });
 
+    const answersOf = (size: number): MessageToStore[] =>
+      batchOf(size).map((message) => ({
+        ...message,
+        ...{ replyTo: newId(), mentions: { userIds: [userId, newId()] }, metadata: { a: 1 } },
+      }));
+
     const statements: Record<string, () => Promise<unknown>> = {
       'a batch of 64': () => storeMessages(database, batchOf(64)),
+      'a batch of 64 answers that mention two': () => storeMessages(database, answersOf(64)),
+      'what was stored of answers': () =>
+        readStored(
+          database,
+          chatIds.concat(chatIds.slice(0, 24)).map((id) => ({ chatId: id, sequence: 1 })),
+        ),
       'the newest page': () => readHistory(database, chatId, userId, { before: Number.MAX_SAFE_INTEGER }, 20),
       'a page further back': () => readHistory(database, chatId, userId, { before: 200 }, 20),
       'a page forwards': () => readHistory(database, chatId, userId, { after: 30 }, 20),
       'a message': () => readMessage(database, chatId, userId, newId()),
       'the changes after a number': () =>
         createReadChanges(kinds, { database, presence })([{ chatId, after: 200 }], 10, userId),
+      'a chat': () => readChat(database, quietId, userId),
       'a page of participants': () => listParticipants(database, chatId, userId, participantsStart, 7),
       'the chats of a user': () => readMemberships(database, [userId]),
       'whether somebody takes part': () => isParticipant(database, chatId, userId),
@@ -54,7 +75,12 @@ for (const planned of [0, 1, 20]) {
 
     async function fill(messagesEach: number): Promise<void> {
       for (let left = messagesEach; left > 0; left -= 10) {
-        const outcomes = await storeMessages(database, batchOf(chats * Math.min(10, left)));
+        const size = chats * Math.min(10, left);
+        // The first of each chat is an answer.
+        const outcomes = await storeMessages(
+          database,
+          left === messagesEach ? answersOf(size) : batchOf(size),
+        );
         expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['stored']));
       }
     }
@@ -107,7 +133,12 @@ for (const planned of [0, 1, 20]) {
       const open = () => openPostgres({ url, applicationName: 'confab-test-plans', maxConnections: 1 });
       database = open();
       await migrate(database);
-      for (const table of ['users', 'chats', 'chat_participants', 'messages']) {
+      const parts = await database.query<{ name: string }>(
+        `SELECT relid::regclass::text AS name FROM pg_partition_tree('messages') WHERE isleaf`,
+        [],
+      );
+      expect(parts).toHaveLength(4);
+      for (const table of ['users', 'chats', 'chat_participants', ...parts.map(({ name }) => name)]) {
         await database.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`, []);
         await database.query(`VACUUM (ANALYZE) ${table}`, []);
       }
@@ -193,3 +224,63 @@ test('a batch costs the same in a large chat, of a sender in many', async () => 
     await database.close();
   }
 }, 60_000);
+
+test('a page of changes costs the same wherever it begins, in a chat of many messages and as many later changes', async () => {
+  const url = await servers.createDatabase();
+  const database = openPostgres({ url, applicationName: 'confab-test-plans', maxConnections: 1 });
+  const [chatId, userId, most, page] = [newId(), newId(), 10_000, 50];
+  const edited: ChangeKind = {
+    payload: v.unknown(),
+    believed: true,
+    changedKind: 'edited',
+    row: `SELECT json_build_object('content', m.content) FROM (${messageAt('c.id', 'changed.key')}) m`,
+    tell: (of, [payload]) => ({ ...of, event: 'chat.message.new', payload }),
+  };
+  const readChanges = createReadChanges({ ...kinds, edited }, { database, presence });
+  /** Entries of indexes and rows that were read. */
+  async function read(): Promise<number> {
+    await database.query('SELECT pg_stat_force_next_flush()', []);
+    const [row] = await database.query<{ read: number }>(
+      `SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)
+         + (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) AS read`,
+      [],
+    );
+    return Number(row?.read);
+  }
+  try {
+    await migrate(database);
+    // The plan is made while there is nothing.
+    for (let time = 0; time < 8; time += 1) await readChanges([{ chatId, after: 0 }], page, userId);
+    await database.query(`INSERT INTO users (id, display_name) VALUES ($1::uuid, 'Ann')`, [userId]);
+    await database.query(
+      `INSERT INTO chats (id, is_group, last_sequence, last_event_sequence) VALUES ($1::uuid, true, $2::int, 2 * $2::int)`,
+      [chatId, most],
+    );
+    await database.query(
+      `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+       VALUES ($1::uuid, $2::uuid, 'owner', 0, 0)`,
+      [chatId, userId],
+    );
+    await database.query(
+      `INSERT INTO messages (chat_id, sequence, id, sender_id, client_message_id, content, sent_at, event_sequence)
+       SELECT $1::uuid, s, gen_random_uuid(), $2::uuid, gen_random_uuid(), s::text, now(), s FROM generate_series(1, $3::int) s`,
+      [chatId, userId, most],
+    );
+    await database.query(
+      `INSERT INTO chat_changes SELECT $1::uuid, $2::int + s, 'edited', s FROM generate_series(1, $2::int) s`,
+      [chatId, most],
+    );
+    for (const after of [0, 1, 5_000, 9_970, 9_999, 10_000, 10_001, 15_000, 19_900]) {
+      const before = await read();
+      const [found] = await readChanges([{ chatId, after }], page, userId);
+      // What is told, once for the range and once for the row of a change; some that are halved, and read through.
+      expect((await read()) - before).toBeLessThan(5 * page + 64 + 20);
+      expect(found).toMatchObject({ after, through: after + page, head: 2 * most });
+      expect(found?.changes.map(({ eventSequence }) => eventSequence)).toEqual(
+        Array.from({ length: page }, (_, at) => after + 1 + at),
+      );
+    }
+  } finally {
+    await database.close();
+  }
+}, 30_000);

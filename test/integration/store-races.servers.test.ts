@@ -168,10 +168,18 @@ test('a batch whose chat stays locked hears of it in time, and meanwhile storing
   expect(await stored(chat.chatId)).toEqual([]);
 }, 10_000);
 
-for (const table of ['messages', 'chats', 'chat_participants']) {
-  test(`while somebody has locked ${table} as a whole, storing is known not to work`, async () => {
+for (const locked of [
+  'messages IN ACCESS EXCLUSIVE MODE',
+  // As an index that is made, or a VACUUM FULL, of one partition.
+  'messages_p3 IN SHARE MODE',
+  'messages_p3 IN ACCESS EXCLUSIVE MODE',
+  'chats IN ACCESS EXCLUSIVE MODE',
+  'mentions IN ACCESS EXCLUSIVE MODE',
+  'chat_participants IN ACCESS EXCLUSIVE MODE',
+]) {
+  test(`while somebody has locked ${locked}, storing is known not to work`, async () => {
     await holder.begin(async (sql) => {
-      await sql.unsafe(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      await sql.unsafe(`LOCK TABLE ${locked}`);
       expect(await isStoring(database)).toBe(false);
     });
     expect(await isStoring(database)).toBe(true);

@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts';
+import { kinds } from '../../src/changes/kinds.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { createMembership } from '../../src/process/membership.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { kindsOfBefore } from '../../src/shared/ports/registry.ts';
 import { createUnsignedRule } from '../../src/worker/unsigned.ts';
 import { process } from '../conformance/registry.ts';
 import { eventually } from '../support/eventually.ts';
-import { unsigningApi, workersOfBefore } from '../support/old-version.ts';
+import { processOfBefore, silentGateway, unsigningApi, workersOfBefore } from '../support/old-version.ts';
 import { realServers } from '../support/servers.ts';
 import { migrateUpTo } from '../support/upgrade.ts';
 
@@ -85,6 +88,73 @@ test('workers that beat while the table becomes one of all processes go on, on t
   expect((await old.beat(otherId)).toSorted()).toEqual([oldId, otherId, self.id].toSorted());
   for (const id of [oldId, otherId]) await old.leave(id);
   await registry.leave(self.id);
+});
+
+test('processes that beat while the table gets what they can load go on, and all see all, of before or not', async () => {
+  const at = await servers.createDatabase();
+  const own = open('confab-test', at);
+  await migrateUpTo(own, '0012_process_kinds');
+  const [api, gateway] = (['api', 'gateway'] as const).map((role) =>
+    processOfBefore(open(`an old ${role}`, at), role),
+  );
+  await gateway!.beat();
+  let migrated = false;
+  const migrating = migrate(own).finally(() => (migrated = true));
+  do {
+    expect((await api!.beat()).toSorted()).toEqual([api!.id, gateway!.id].toSorted());
+  } while (!migrated);
+  expect(await migrating).toContain('0012_process_kinds');
+
+  const registry = createDatabaseRegistry(own);
+  const self = process({ kinds: [...Object.keys(kinds), 'chat.poll.closed'] });
+  const { live } = await registry.beat(self);
+  const loads = new Map(live.map((one) => [one.id, one.kinds]));
+  expect(loads).toEqual(
+    new Map([
+      [api!.id, kindsOfBefore],
+      [gateway!.id, kindsOfBefore],
+      [self.id, self.kinds],
+    ]),
+  );
+  expect(await api!.beat()).toContain(self.id);
+  // Again: it is a change of its row, and takes nothing away from what it is taken for.
+  expect((await registry.beat(self)).live.find(({ id }) => id === api!.id)?.kinds).toEqual(kindsOfBefore);
+  await api!.leave();
+  expect((await registry.beat(self)).live).toHaveLength(2);
+}, 30_000);
+
+test('apis and gateways of before that write no beat are live as long as they are connected', async () => {
+  const at = await servers.createDatabase();
+  const own = open('confab-test', at);
+  await migrate(own);
+  const registry = createDatabaseRegistry(own);
+  const membership = createMembership({
+    ...{ registry, fingerprints: async () => ({}), kinds: ['chat.poll.closed'], beatMs: 10 },
+    log: createLog({ logLevel: 'silent' }, 'test'),
+  });
+  const seats = [await membership.join('api'), await membership.join('worker')];
+  const isReady = () => membership.everyoneLoads('chat.poll.closed') && membership.envelopeVersion() === 2;
+  expect(isReady()).toBe(true);
+  for (const [name, role] of [
+    [unsigningApi, 'api'],
+    [silentGateway, 'gateway'],
+  ] as const) {
+    const old = open(name, at);
+    await old.query('SELECT 1', []);
+    await eventually(`the ${role} is seen`, () => !isReady());
+    const self = process({ kinds: ['chat.poll.closed'], envelopeVersion: 2 });
+    const { live } = await registry.beat(self);
+    expect(live.filter(({ programVersion }) => programVersion === null)).toEqual([
+      {
+        ...{ id: expect.any(String), roles: [role], programVersion: null, envelopeVersion: 1 },
+        ...{ kinds: kindsOfBefore, fingerprints: {} },
+      },
+    ]);
+    await registry.leave(self.id);
+    await old.close();
+    await eventually(`the ${role} is gone`, () => isReady());
+  }
+  for (const { leave } of seats) await leave();
 });
 
 test('a database that nobody has used before wants signatures from the start', async () => {

@@ -72,6 +72,7 @@ export async function createTestApi({
     admit,
     accounts,
     chatRoutes,
+    everyoneLoads: () => true,
     allowedOrigin: createAllowedOrigin(config),
     readiness,
     log,

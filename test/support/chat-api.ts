@@ -8,6 +8,7 @@ import { createSendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
+import type { EnvelopeVersion } from '../../src/shared/envelope-codec.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Facts, RateLimits } from '../../src/shared/ports/admission.ts';
@@ -44,6 +45,8 @@ export interface ChatApi {
   /** Set to make the notifier, or the queue, fail. */
   /** `silent`: what is sent is never confirmed. */
   faults: { notifier?: Error | undefined; sendQueue?: Error | 'silent' | undefined };
+  /** Of envelopes, that all processes know. */
+  known: { version: EnvelopeVersion };
   /** What the api has put into the queue, oldest first. */
   sent: SendEnvelope[];
   newUser(displayName?: string): Promise<TestUser>;
@@ -76,6 +79,7 @@ export async function openChatApi(parts: {
   const announced: Notification[] = [];
   const sent: SendEnvelope[] = [];
   const faults: ChatApi['faults'] = {};
+  const known: ChatApi['known'] = { version: 2 };
 
   const notifier: Notifier = {
     async publish(notifications) {
@@ -112,7 +116,7 @@ export async function openChatApi(parts: {
   const sendMessage = createSendMessage({
     ...{ database: apiDatabase, facts, sendQueue, partitionCount },
     envelopes: testEnvelopes,
-    envelopeVersion: () => 1,
+    envelopeVersion: () => known.version,
   });
   const api = createApi({
     config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
@@ -130,6 +134,7 @@ export async function openChatApi(parts: {
       sendMessage,
       log,
     }),
+    everyoneLoads: () => true,
     allowedOrigin: () => true,
     readiness: { dependencies: [], leaving: () => false },
     log,
@@ -186,6 +191,7 @@ export async function openChatApi(parts: {
     presence,
     announced,
     faults,
+    known,
     sent,
     newUsers: (count) => newUsers(count),
     async newUser(displayName) {

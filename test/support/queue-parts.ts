@@ -1,4 +1,5 @@
 import { createLocalRegistry } from '../../src/adapters/embedded/registry.ts';
+import { kinds } from '../../src/changes/kinds.ts';
 import { createMembership, type Membership } from '../../src/process/membership.ts';
 import { createEnvelopeCodec } from '../../src/shared/envelope-codec.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -13,5 +14,8 @@ export function testMembership(
   options: { id?: string; beatMs?: number } = {},
 ): Membership {
   const log = createLog({ logLevel: 'silent' }, 'test');
-  return createMembership({ registry, fingerprints: async () => ({}), log, ...options });
+  return createMembership({
+    ...{ registry, fingerprints: async () => ({}), kinds: Object.keys(kinds), log },
+    ...options,
+  });
 }

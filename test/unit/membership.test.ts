@@ -1,10 +1,12 @@
 import { afterEach, expect, test } from 'bun:test';
 import { commonVersion, createMembership } from '../../src/process/membership.ts';
+import { envelopeVersions } from '../../src/shared/envelope-codec.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Fingerprints, LiveProcess, ProcessRegistry } from '../../src/shared/ports/registry.ts';
 import { process } from '../conformance/registry.ts';
 import { eventually } from '../support/eventually.ts';
 
+const newest = envelopeVersions.at(-1)!;
 const leaves: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const leave of leaves.splice(0)) await leave();
@@ -37,7 +39,9 @@ function world() {
   const log = createLog({ logLevel: 'info' }, 'test', {
     write: (line) => void state.lines.push(JSON.parse(line)),
   });
-  const membership = createMembership({ registry, fingerprints: async () => state.own, log, beatMs: 2 });
+  const membership = createMembership({
+    ...{ registry, fingerprints: async () => state.own, kinds: ['a', 'b'], log, beatMs: 2 },
+  });
   const join: typeof membership.join = async (...given) => {
     const seat = await membership.join(...given);
     leaves.push(seat.leave);
@@ -54,7 +58,7 @@ function world() {
 test('a process is one row with all of its roles, until the last of them is left', async () => {
   const { state, membership, join } = world();
   const api = await join('api');
-  expect(state.beats.at(-1)).toMatchObject({ id: membership.id, roles: ['api'], envelopeVersion: 1 });
+  expect(state.beats.at(-1)).toMatchObject({ id: membership.id, roles: ['api'], envelopeVersion: newest });
   const worker = await join('worker');
   expect(state.beats.at(-1)?.roles).toEqual(['api', 'worker']);
   expect(new Set(state.beats.map(({ id }) => id)).size).toBe(1);
@@ -153,6 +157,7 @@ test('fingerprints that take long hold up no beat, and are told with a later one
       async leave() {},
     },
     fingerprints: () => gate.promise,
+    kinds: [],
     log: createLog({ logLevel: 'info' }, 'test', { write: (line) => void lines.push(line) }),
     beatMs: 2,
   });
@@ -184,15 +189,51 @@ test("a clock that is more than 30 s from the database's is said once, and when 
   expect(Math.abs(membership.databaseTime() - Date.now() + 90_000)).toBeLessThan(1_000);
 });
 
-test('the version of envelopes is the highest that every live worker reads, whatever the other processes are', () => {
+test('the version of envelopes is the highest that every live process knows, of which one stores', () => {
   const worker = (envelopeVersion: number) => process({ envelopeVersion });
-  const api = process({ roles: ['api'], envelopeVersion: 1 });
+  const gateway = process({ roles: ['gateway'], envelopeVersion: 1 });
   const versions = [1, 2, 3] as const;
-  expect(commonVersion(versions, [])).toBe(1);
-  expect(commonVersion(versions, [api])).toBe(1);
-  expect(commonVersion(versions, [worker(3), worker(3), api])).toBe(3);
+  expect(commonVersion(versions, [])).toBeUndefined();
+  expect(commonVersion(versions, [gateway])).toBeUndefined();
+  expect(commonVersion(versions, [worker(3), worker(3)])).toBe(3);
   expect(commonVersion(versions, [worker(3), worker(2)])).toBe(2);
+  expect(commonVersion(versions, [worker(3), gateway])).toBe(1);
   expect(commonVersion(versions, [worker(9), worker(9)])).toBe(3);
   expect(commonVersion(versions, [worker(3), process({ programVersion: null })])).toBe(1);
   expect(commonVersion(versions, [process({ roles: ['api', 'worker'], envelopeVersion: 2 })])).toBe(2);
+});
+
+test('while no worker lives the version of envelopes stays, and an older one that comes takes it back', async () => {
+  const { state, membership, join, beats } = world();
+  expect(membership.envelopeVersion()).toBe(1);
+  state.others = [process({ envelopeVersion: 2 })];
+  await join('api');
+  expect(membership.envelopeVersion()).toBe(newest);
+  state.others = [];
+  await beats(2);
+  expect(membership.envelopeVersion()).toBe(newest);
+  state.others = [process()];
+  await beats(2);
+  expect(membership.envelopeVersion()).toBe(1);
+});
+
+test('a kind of change is loaded by everyone once every live process says so, and of none before it was asked', async () => {
+  const { state, membership, join, beats } = world();
+  const loaded = () => ['a', 'b', 'c'].filter(membership.everyoneLoads);
+  expect(loaded()).toEqual([]);
+  const old = process({ roles: ['gateway'], kinds: ['a'] });
+  state.others = [old, process({ kinds: ['a', 'b', 'c'] })];
+  await join('api');
+  expect(loaded()).toEqual(['a']);
+  state.others = [];
+  await beats(2);
+  expect(loaded()).toEqual(['a', 'b']);
+  // What is known holds while the database is away.
+  state.away = true;
+  await eventually('a beat is missed', () => state.said().includes('the registry of processes is away'));
+  expect(loaded()).toEqual(['a', 'b']);
+  state.away = false;
+  state.others = [old];
+  await beats(2);
+  expect(loaded()).toEqual(['a']);
 });

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import type { Change, Page } from '../../src/gateway/change.ts';
 import { createFanOut } from '../../src/gateway/fan-out.ts';
+import { gapFilled } from '../../src/gateway/fill-gap.ts';
+import { heldMs, mostHeld } from '../../src/gateway/held-back.ts';
 import type { Member } from '../../src/gateway/member.ts';
-import { createSequencer, gapFilled, type Sequencer } from '../../src/gateway/sequencer.ts';
+import { createSequencer, type Sequencer } from '../../src/gateway/sequencer.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Subscriber } from '../../src/shared/ports/notifications.ts';
 import { eventually } from '../support/eventually.ts';
@@ -42,6 +44,7 @@ function member(userId: string): FakeMember {
     closed: false,
     numbers,
     send: (frame) => numbers.push(JSON.parse(frame.slice(frame.indexOf('['))).at(1).eventSequence),
+    pass() {},
     close() {},
     removed() {},
   };
@@ -367,6 +370,157 @@ describe('sequencer', () => {
     for (let at = 0; at < 1_000; at += 1) sequencer.offer(chatId, database.message('bob'));
     expect(ada.numbers).toHaveLength(1_000);
     expect(reads).toBe(0);
+  });
+
+  /** A room with one member at the database's head, and how often PostgreSQL was asked since. */
+  async function roomOf(database: ReturnType<typeof fakeDatabase>) {
+    const asked = { reads: 0 };
+    const sequencer = createSequencer({
+      readPage: (id, after) => {
+        asked.reads += 1;
+        return database.readPage(id, after);
+      },
+      subscriber,
+      fanOut,
+      log,
+      onAdded() {},
+    });
+    const ada = member('ada');
+    await plainConnect(sequencer, ada, async () => database.head);
+    return { sequencer, ada, asked };
+  }
+  const prompt = () => fakeDatabase({ pageRows: 100, delay: async () => {} });
+  const messages = (database: ReturnType<typeof fakeDatabase>, count: number) =>
+    Array.from({ length: count }, () => database.message('bob'));
+
+  test('what two processes announce swapped goes out in the tick in which the gap closes, and nothing is read', async () => {
+    const database = prompt();
+    const { sequencer, ada, asked } = await roomOf(database);
+    const [first, second, third, fourth, fifth] = messages(database, 5);
+    sequencer.offer(chatId, second!);
+    sequencer.offer(chatId, second!);
+    sequencer.offer(chatId, fifth!);
+    sequencer.offer(chatId, third!);
+    expect(ada.numbers).toEqual([]);
+    sequencer.offer(chatId, first!);
+    expect(ada.numbers).toEqual([1, 2, 3]);
+    sequencer.offer(chatId, third!);
+    sequencer.offer(chatId, fourth!);
+    expect(ada.numbers).toEqual([1, 2, 3, 4, 5]);
+    await Bun.sleep(2 * heldMs);
+    expect([asked.reads, ada.numbers.length]).toEqual([0, 5]);
+  });
+
+  test('a gap that stays is read when it has lasted so long, once, and what comes then is a repeat', async () => {
+    const database = prompt();
+    const { sequencer, ada, asked } = await roomOf(database);
+    const [first, second, third] = messages(database, 3);
+    const began = performance.now();
+    sequencer.offer(chatId, second!);
+    sequencer.offer(chatId, third!);
+    await eventually('it is filled', () => ada.numbers.length === 3);
+    // A timer may be a little early.
+    expect(performance.now() - began).toBeGreaterThan(heldMs - 2);
+    for (const late of [first, second, third]) sequencer.offer(chatId, late!);
+    await Bun.sleep(2 * heldMs);
+    expect([asked.reads, ada.numbers]).toEqual([1, [1, 2, 3]]);
+  });
+
+  test('of one gap after the other each has its time: a busy room is not read for what is a moment late', async () => {
+    const database = prompt();
+    const { sequencer, ada, asked } = await roomOf(database);
+    let late = database.message('bob');
+    for (const until = performance.now() + 5 * heldMs; performance.now() < until; await Bun.sleep(1)) {
+      const early = database.message('bob');
+      sequencer.offer(chatId, early);
+      sequencer.offer(chatId, late);
+      late = database.message('bob');
+      sequencer.offer(chatId, database.message('bob'));
+      sequencer.offer(chatId, late);
+      late = database.message('bob');
+    }
+    sequencer.offer(chatId, late);
+    expect(ada.numbers).toEqual(database.numbersAfter(0));
+    expect(asked.reads).toBe(0);
+  });
+
+  test('beyond so many that are held PostgreSQL is asked at once', async () => {
+    const database = prompt();
+    const { sequencer, ada, asked } = await roomOf(database);
+    const [, ...beyond] = messages(database, mostHeld + 2);
+    for (const one of beyond.slice(0, mostHeld)) sequencer.offer(chatId, one);
+    expect(asked.reads).toBe(0);
+    sequencer.offer(chatId, beyond.at(-1)!);
+    expect(asked.reads).toBe(1);
+    await eventually('it is filled', () => ada.numbers.length === mostHeld + 2);
+    expect(asked.reads).toBe(1);
+  });
+
+  test('a bare hint does not wait, and what was held meanwhile goes on where the page ends', async () => {
+    const answered = Promise.withResolvers<void>();
+    let calls = 0;
+    const database = fakeDatabase({
+      pageRows: 100,
+      // The snapshot is taken at once.
+      delay: async () => {
+        calls += 1;
+        if (calls === 2) await answered.promise;
+      },
+    });
+    const { sequencer, ada, asked } = await roomOf(database);
+    messages(database, 2);
+    sequencer.hint(chatId, 2);
+    await eventually('it is asked', () => calls === 2);
+    const [third, fourth, , sixth] = messages(database, 4);
+    for (const one of [sixth, fourth, third]) sequencer.offer(chatId, one!);
+    answered.resolve();
+    await eventually('the page is told', () => ada.numbers.length > 0);
+    expect([asked.reads, ada.numbers]).toEqual([1, [1, 2, 3, 4]]);
+    await eventually('the rest is read', () => ada.numbers.length === 6);
+    expect([asked.reads, ada.numbers]).toEqual([2, [1, 2, 3, 4, 5, 6]]);
+  });
+
+  test('nothing is held for a chat that nobody is in any more, nor for a database that was restored', async () => {
+    const database = prompt();
+    const { sequencer, ada, asked } = await roomOf(database);
+    const [first, second, , fourth] = messages(database, 4);
+    sequencer.offer(chatId, first!);
+    sequencer.offer(chatId, fourth!);
+    sequencer.restored(chatId, 1, 0);
+    expect(ada.numbers).toEqual([1, 0]);
+    sequencer.offer(chatId, second!);
+    sequencer.leave(ada, chatId);
+    await Bun.sleep(2 * heldMs);
+    expect([asked.reads, ada.numbers]).toEqual([0, [1, 0]]);
+  });
+
+  async function announcedAnyhow(seed: number): Promise<void> {
+    const random = randomFrom(seed);
+    const database = fakeDatabase({ pageRows: 7, delay: () => Bun.sleep(random() * 3) });
+    const { sequencer, ada } = await roomOf(database);
+    const bob = member('bob');
+    await plainConnect(sequencer, bob, async () => database.head);
+    const [lossy, distance] = [random() < 0.5, 1 + Math.floor(random() * 2 * mostHeld)];
+    const announcements: { at: number; change: Change }[] = [];
+    for (let step = 0; step < 600; step += 1) {
+      if (step < 400) {
+        const change = database.message('cem');
+        const later = (most: number) => ({ at: step + Math.floor(random() * most), change });
+        if (!lossy || random() > 0.05) announcements.push(later(distance));
+        if (random() < 0.1) announcements.push(later(50));
+      }
+      for (const { at, change } of announcements) if (at === step) sequencer.offer(chatId, change);
+      if (random() < 0.02) await Bun.sleep(random() * 2 * heldMs);
+    }
+    // What is lost at the end the next comparison finds.
+    if (lossy) sequencer.hint(chatId, database.head);
+    await eventually('all is told', () => sequencer.delivered().get(chatId) === database.head);
+    expect(ada.numbers).toEqual(database.numbersAfter(0));
+    expect(bob.numbers).toEqual(ada.numbers);
+  }
+
+  test('announcements in any order, lost and doubled: each socket is told every number once, in order', async () => {
+    await Promise.all(Array.from({ length: 50 }, (_, seed) => announcedAnyhow(seed + 1)));
   });
 
   test('a gap that is filled is one line of the log, quiet where it is participants alone', async () => {

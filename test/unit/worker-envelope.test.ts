@@ -26,7 +26,69 @@ test('what the api sends is valid, whatever it holds', () => {
 });
 
 test('a newer version is left for a newer worker, even when nothing else of it is known', () => {
-  expect(readEnvelope('{"version":2,"anything":[]}', 'ours')).toEqual({ kind: 'newer', version: 2 });
+  expect(readEnvelope('{"version":3,"anything":[]}', 'ours')).toEqual({ kind: 'newer', version: 3 });
+});
+
+const extras = {
+  replyTo: '0199aa00-0000-8000-8000-0000000000b1',
+  mentions: { userIds: [senderId], everyone: true },
+  metadata: { order: 7, tags: ['a', { b: null }], constructor: { prototype: 1 }, toJSON: 'x' },
+};
+
+test('what a message has beside its text is read of version 2, whole, and nothing else that stands there', () => {
+  expect(read({ version: 2 })).toEqual({ kind: 'valid', envelope: { ...envelope, version: 2 } });
+  const whole = { kind: 'valid', envelope: { ...envelope, version: 2, ...extras } };
+  expect(read({ version: 2, ...extras })).toEqual(whole as never);
+  expect(read({ version: 2, ...extras, addedLater: 1 })).toEqual(whole as never);
+  expect(read({ version: 2, mentions: { userIds: [senderId], addedLater: 1 } })).toMatchObject({
+    envelope: { mentions: { userIds: [senderId] } },
+  });
+  // Version 1 has none.
+  expect(read(extras)).toEqual({ kind: 'valid', envelope: { ...envelope, version: 1 } });
+});
+
+test('metadata is kept to the letter, whatever its fields are called', () => {
+  for (const metadata of [
+    '{}',
+    '{"__proto__":{"polluted":true},"constructor":1,"hasOwnProperty":null}',
+    `{"a":"${'x'.repeat(4_096 - 8)}"}`,
+    `${'{"a":'.repeat(15)}{"b":[]}${'}'.repeat(15)}`.replace('[]', '1'),
+    '{"a":"\\\\u0000","b":"😀"}',
+  ]) {
+    const body = JSON.stringify({ ...envelope, version: 2 }).replace(/}$/, `,"metadata":${metadata}}`);
+    const verdict = readEnvelope(body, 'ours');
+    expect(verdict.kind).toBe('valid');
+    if (verdict.kind === 'valid') expect(JSON.stringify(verdict.envelope.metadata)).toBe(metadata);
+  }
+  expect({}).not.toHaveProperty('polluted');
+});
+
+test('extras that no api writes are poison of a known sender', () => {
+  for (const change of [
+    { replyTo: null },
+    { replyTo: 'first' },
+    { replyTo: extras.replyTo.toUpperCase() },
+    { mentions: null },
+    { mentions: [] },
+    { mentions: {} },
+    { mentions: { userIds: [7] } },
+    { mentions: { userIds: [senderId.toUpperCase()] } },
+    { mentions: { userIds: Array(51).fill(senderId) } },
+    { mentions: { userIds: [], everyone: false } },
+    { mentions: { userIds: [], everyone: 'yes' } },
+    { metadata: null },
+    { metadata: [] },
+    { metadata: 'text' },
+    { metadata: { a: 'x'.repeat(4_090) } },
+    { metadata: { a: ['a\0b'] } },
+    { metadata: { 'a\0b': 1 } },
+    { metadata: { a: { b: '\ud800' } } },
+    { metadata: { '\udc00': 1 } },
+    { metadata: JSON.parse(`${'{"a":'.repeat(17)}1${'}'.repeat(17)}`) },
+    { metadata: JSON.parse(`{"a":${'['.repeat(5_000)}${']'.repeat(5_000)}}`) },
+  ]) {
+    expect(read({ version: 2, ...change })).toMatchObject({ kind: 'poison', key: { chatId, senderId } });
+  }
 });
 
 test('what nobody of ours has signed is poison that names nobody, whatever it says', () => {
@@ -45,6 +107,7 @@ test('while unsigned ones are believed, those of the first version are: no highe
   expect(unsigned({ content: '' })).toMatchObject({ kind: 'poison', key: { senderId, requestId: 'r-1' } });
   for (const version of [2, 1_000, Number.MAX_SAFE_INTEGER]) {
     expect(unsigned({ version })).toEqual({ kind: 'poison', reason: 'not signed' });
+    expect(unsigned({ version, content: '' })).not.toHaveProperty('key');
   }
 });
 

@@ -11,6 +11,7 @@ import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import {
   acceptedSchema,
+  extrasOf,
   historyFrom,
   historyQuery,
   messagePageSchema,
@@ -43,13 +44,15 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
         'is unknown; sending it again with the same `clientMessageId` is safe.',
       tag: 'messages',
       responses: { 202: { description: 'Accepted.', schema: acceptedSchema } },
-      problems: ['chat_not_found', 'broker_unavailable'],
+      problems: ['chat_not_found', 'not_allowed', 'broker_unavailable', 'not_ready'],
     },
     async handle({ identity, facts, params: { chatId }, body, requestId, late }) {
       const accepted = await verbs.sendMessage({
         chatId,
         senderId: identity.userId,
-        ...body,
+        content: body.content,
+        clientMessageId: body.clientMessageId,
+        extras: extrasOf(body),
         participant: facts[0],
         requestId,
         onPublish: () => late('broker_unavailable'),

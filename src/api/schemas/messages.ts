@@ -1,6 +1,13 @@
 import * as v from 'valibot';
 import { uuid } from '../../process/http/validate.ts';
-import type { MessagePage, SendAccepted } from '../../shared/contract.ts';
+import type { MessageExtras, MessageMetadata, MessagePage, SendAccepted } from '../../shared/contract.ts';
+import {
+  isObject,
+  maxMetadataBytes,
+  maxMetadataDepth,
+  metadataProblem,
+  mostMentioned,
+} from '../../shared/message-extras.ts';
 import { counter, id, messageSchema } from '../../shared/schemas.ts';
 import { limit, sequence } from './lists.ts';
 
@@ -15,10 +22,56 @@ const content = v.pipe(
   v.description(`Not blank, at most ${longestContent} UTF-16 units; kept to the letter.`),
 );
 
+const mentions = v.strictObject({
+  userIds: v.pipe(
+    v.array(uuid),
+    v.maxLength(mostMentioned, `must name at most ${mostMentioned} users`),
+    v.description(`At most ${mostMentioned}; who takes no part in the chat is left out.`),
+  ),
+  everyone: v.optional(v.boolean()),
+});
+
+/** Not `v.record`, which drops names like `__proto__`: it is kept as it is. */
+const metadata = v.pipe(
+  v.custom<MessageMetadata>(isObject, 'must be an object'),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = dataset.typed ? metadataProblem(dataset.value) : undefined;
+    if (message !== undefined) addIssue({ message });
+  }),
+  v.metadata({ type: 'object' }),
+  v.description(
+    `An object of the host's own, at most ${maxMetadataBytes} bytes as JSON and ${maxMetadataDepth} levels deep.`,
+  ),
+);
+
 export const sendBody = v.pipe(
-  v.strictObject({ content, clientMessageId: v.optional(uuid) }),
+  v.strictObject({
+    content,
+    clientMessageId: v.optional(uuid),
+    replyTo: v.optional(v.pipe(uuid, v.description('The id of a message of this chat.'))),
+    mentions: v.optional(mentions),
+    metadata: v.optional(metadata),
+  }),
   v.metadata({ ref: 'SendMessage' }),
 );
+
+/** Undefined for a message that is text and nothing more. */
+export function extrasOf({
+  replyTo,
+  mentions,
+  metadata,
+}: v.InferOutput<typeof sendBody>): MessageExtras | undefined {
+  if (replyTo === undefined && mentions === undefined && metadata === undefined) return undefined;
+  const userIds = [...new Set(mentions?.userIds)];
+  const everyone = mentions?.everyone === true;
+  const mentioned = userIds.length > 0 || everyone;
+  if (replyTo === undefined && !mentioned && metadata === undefined) return undefined;
+  return {
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(mentioned ? { mentions: { userIds, ...(everyone ? { everyone } : {}) } } : {}),
+    ...(metadata === undefined ? {} : { metadata }),
+  };
+}
 
 export const historyQuery = v.pipe(
   v.strictObject({ limit, before: v.optional(sequence), after: v.optional(sequence) }),

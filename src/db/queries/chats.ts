@@ -1,7 +1,7 @@
 import type { Chat } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
-import { messageColumns } from './message-columns.ts';
+import { messageAt, messageJson } from './message-columns.ts';
 import { joinUser, participantOrder, present, type StoredParticipant } from './participant-columns.ts';
 import { shownName } from './shown-name.ts';
 
@@ -13,9 +13,7 @@ const shownParticipants = 20;
 /** Of `chats c`, in one snapshot: participants, last message and `eventSequence` belong together. */
 const chatColumns = `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at')} AS "createdAt",
   members.total AS "participantCount", members.shown AS participants,
-  (SELECT row_to_json(l) FROM (
-    SELECT ${messageColumns('m')} FROM messages m WHERE m.chat_id = c.id AND m.sequence = c.last_sequence
-  ) l) AS "lastMessage",
+  (SELECT (${messageJson('m')})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",
   c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence"`;
 
 const joinMembers = `CROSS JOIN LATERAL (

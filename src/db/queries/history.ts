@@ -1,6 +1,6 @@
 import type { Message } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
-import { messageColumns, messageJson } from './message-columns.ts';
+import { messageAt, messageJson, messageWithId } from './message-columns.ts';
 
 /**
  * One statement, so one snapshot: is the user in, where does the chat stand, the page. The page comes off the primary key
@@ -48,11 +48,10 @@ export function readHistory(
   return database.queryText(sql, [chatId, userId, sequence, limit]);
 }
 
-const messageSql = `SELECT found.*
+const messageSql = `SELECT (
+  SELECT (${messageJson('m')})::json FROM (${messageWithId('$1::uuid', '$3::uuid')}) m
+) AS message
 FROM chat_participants me
-LEFT JOIN LATERAL (
-  SELECT ${messageColumns('m')} FROM messages m WHERE m.chat_id = $1::uuid AND m.id = $3::uuid
-) found ON true
 WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
 
 /** `'no chat'` where there is no such chat, or the user takes no part in it; undefined where it has no such message. */
@@ -62,7 +61,23 @@ export async function readMessage(
   userId: string,
   messageId: string,
 ): Promise<Message | 'no chat' | undefined> {
-  const [row] = await database.query<Message | { id: null }>(messageSql, [chatId, userId, messageId]);
-  if (!row) return 'no chat';
-  return row.id === null ? undefined : row;
+  const [row] = await database.query<{ message: Message | null }>(messageSql, [chatId, userId, messageId]);
+  return row ? (row.message ?? undefined) : 'no chat';
+}
+
+export interface StoredKey {
+  chatId: string;
+  sequence: number;
+}
+
+const storedSql = `SELECT (${messageJson('m')})::json AS message
+FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, sequence)
+CROSS JOIN LATERAL (${messageAt('w.chat_id', 'w.sequence')}) m`;
+
+/** As anybody is shown them. */
+export async function readStored(database: Database, wanted: readonly StoredKey[]): Promise<Message[]> {
+  const chatIds = wanted.map(({ chatId }) => chatId);
+  const sequences = wanted.map(({ sequence }) => sequence);
+  const rows = await database.query<{ message: Message }>(storedSql, [chatIds, sequences]);
+  return rows.map(({ message }) => message);
 }

@@ -1,17 +1,46 @@
 import { iso } from '../database.ts';
 
-/** Columns of `messages` under the names of the contract's `Message`: such a row is one. */
-export const messageColumns = (table: string): string =>
-  `${table}.id, ${table}.chat_id AS "chatId", ${table}.sender_id AS "senderId", ${table}.content,
-  'text' AS "messageType", 'sent' AS status, ${table}.sequence, ${iso(`${table}.sent_at`)} AS "sentAt",
-  ${table}.client_message_id AS "clientMessageId"`;
+/** Of a message that is answered: so many characters (code points) of it are shown. */
+const previewCharacters = 200;
 
 /**
- * The same as the text of a JSON object, byte for byte what `JSON.stringify` makes of such a row. One `concat()` a row:
- * `row_to_json` looks up the type of every column of every row (bench/history.ts: half as much again of PostgreSQL's time).
- * @param chatId an expression that is evaluated once a statement, as all rows are of one chat
+ * SQL of the message with this number. The range is of a single one: with the order it leaves the one index that holds the
+ * whole key. With `=` the other, which reads the chat, looks as good in a plan that was made on an empty table.
  */
-export const messageJson = (table: string, chatId: string): string =>
-  `concat('{"id":"', ${table}.id, (SELECT concat('","chatId":"', ${chatId}, '","senderId":"')), ${table}.sender_id,
-    '","content":', to_json(${table}.content), ',"messageType":"text","status":"sent","sequence":', ${table}.sequence,
-    ',"sentAt":"', ${iso(`${table}.sent_at`)}, '","clientMessageId":"', ${table}.client_message_id, '"}')`;
+export const messageAt = (chatId: string, sequence: string): string =>
+  `SELECT x.* FROM messages x WHERE x.chat_id = ${chatId} AND x.sequence BETWEEN ${sequence} AND ${sequence}
+  ORDER BY x.chat_id, x.sequence LIMIT 1`;
+
+/** The one with this id, by the index that has it, for the same reason. */
+export const messageWithId = (chatId: string, id: string): string =>
+  `SELECT x.* FROM messages x WHERE x.chat_id = ${chatId} AND x.id BETWEEN ${id} AND ${id}
+  ORDER BY x.chat_id, x.id LIMIT 1`;
+
+/**
+ * The contract's `Message` as the text of a JSON object, byte for byte what `JSON.stringify` makes of it. One `concat()` a row:
+ * `row_to_json` looks up the type of every column of every row (bench/history.ts: half as much again of PostgreSQL's time).
+ * What a message does not have is not there, and a plain text is asked once whether it has anything of it.
+ * @param table of rows of `messages`
+ * @param chatId an expression that is evaluated once a statement, where all rows are of one chat
+ */
+export const messageJson = (table: string, chatId?: string): string => {
+  const begin = (id: string) => `concat('","chatId":"', ${id}, '","senderId":"')`;
+  return `concat('{"id":"', ${table}.id, ${chatId ? `(SELECT ${begin(chatId)})` : begin(`${table}.chat_id`)}, ${table}.sender_id,
+    '","content":', to_json(${table}.content), ',"messageType":"', coalesce(${table}.message_type, 'text'),
+    '","status":"sent","sequence":', ${table}.sequence, ',"sentAt":"', ${iso(`${table}.sent_at`)},
+    '","clientMessageId":"', ${table}.client_message_id, '"',
+    CASE WHEN ${table}.version IS NOT NULL OR ${table}.reply_to IS NOT NULL OR ${table}.mentions IS NOT NULL
+      OR ${table}.metadata IS NOT NULL
+    THEN concat(
+      ',"editedAt":"' || ${iso(`${table}.edited_at`)} || '"', ',"deletedAt":"' || ${iso(`${table}.deleted_at`)} || '"',
+      ',"deletedBy":"' || ${table}.deleted_by || '"', ',"version":' || ${table}.version,
+      ',"replyTo":' || CASE WHEN ${table}.reply_to IS NOT NULL THEN ${quoteJson(table)} END,
+      ',"mentions":' || ${table}.mentions::text, ',"metadata":' || ${table}.metadata::text) END, '}')`;
+};
+
+/** Looked up whenever it is shown: what was deleted, or was never there, is no more than that. */
+const quoteJson = (table: string): string => `concat('{"messageId":"', ${table}.reply_to, '",', coalesce((
+  SELECT concat('"sequence":', q.sequence, ',"senderId":"', q.sender_id, '","preview":',
+    to_json(left(q.content, ${previewCharacters})))
+  FROM (${messageWithId(`${table}.chat_id`, `${table}.reply_to`)}) q WHERE q.deleted_at IS NULL
+), '"deleted":true'), '}')`;

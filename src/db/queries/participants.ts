@@ -14,6 +14,21 @@ export async function isParticipant(database: Database, chatId: string, userId: 
   return (await database.query(isParticipantSql, [chatId, userId])).length > 0;
 }
 
+/** In a small chat anybody; to call a big one together is for those who lead it. */
+const mayMentionEveryoneSql = `SELECT me.role <> 'member' OR (
+  SELECT count(*) FROM (SELECT FROM chat_participants p WHERE p.chat_id = $1::uuid AND ${present('p')} LIMIT 51) few
+) <= 50 AS may
+FROM chat_participants me WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
+
+export async function mayMentionEveryone(
+  database: Database,
+  chatId: string,
+  userId: string,
+): Promise<boolean> {
+  const [row] = await database.query<{ may: boolean }>(mayMentionEveryoneSql, [chatId, userId]);
+  return row?.may === true;
+}
+
 const listParticipantsSql = `SELECT page.*
 FROM chat_participants me
 LEFT JOIN LATERAL (

@@ -25,6 +25,8 @@ export interface HttpAppOptions {
   allowedOrigin?: AllowedOrigin;
   /** Whether a proxy of ours says the client's address and scheme. */
   trustProxy?: boolean;
+  /** Whether every live process can load such changes. */
+  everyoneLoads?: (event: string) => boolean;
   /** No request lasts longer; a slow client's body is no part of it. */
   deadlineMs?: number;
 }
@@ -82,6 +84,8 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         await route.needs?.unreadable?.(asked);
         throw error;
       }
+      const { makes = [] } = route;
+      if (!makes.every((event) => options.everyoneLoads?.(event))) throw new ChatError('not_ready');
       return route.handle(Object.assign(asked, entered));
     }
 

@@ -1,5 +1,5 @@
 import type * as v from 'valibot';
-import type { ErrorCode } from '../../shared/contract.ts';
+import type { ChangeEvents, ErrorCode } from '../../shared/contract.ts';
 import type { Answer } from './answer.ts';
 
 /** A valibot strict object. */
@@ -27,6 +27,8 @@ export interface Route<
   anyQuery?: boolean;
   /** Of a JSON body, which then has to be there. */
   body?: Schema<Body>;
+  /** The changes that it makes: before every live process can load them it answers 503 `not_ready`. */
+  makes?: readonly (keyof ChangeEvents)[];
   /** False: as in a GET, a transaction can't be begun, and nothing needs to be told that the request was given up. */
   transacts?: false;
   handle(asked: Entered & Asked<Params, Query, Body>): Answer | Promise<Answer>;

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ChatError } from '../../shared/errors.ts';
+import { textProblem } from '../../shared/message-extras.ts';
 
 /* The edge: everything from outside passes a valibot strict object here, once. */
 
@@ -71,7 +72,8 @@ const maxProblems = 20;
 function issueMessage(issue: v.BaseIssue<unknown>): string {
   if (issue.type === 'strict_object' && issue.expected === 'never') return 'is not a known field';
   if (issue.type === 'strict_object' && issue.expected?.startsWith('"')) return 'is required';
-  if (issue.kind === 'schema') return `must be ${expectedNames[issue.expected ?? ''] ?? 'of another type'}`;
+  if (issue.kind === 'schema' && issue.type !== 'custom')
+    return `must be ${expectedNames[issue.expected ?? ''] ?? 'of another type'}`;
   return issue.message;
 }
 
@@ -119,8 +121,8 @@ export function parseJson(headers: Headers, bytes: ArrayBuffer | undefined): obj
   return body;
 }
 
-/** Our deepest body has three levels. */
-const maxDepth = 16;
+/** Of our bodies those with metadata are the deepest: its 16 levels lie in the body, and hold values. One more is the schema's to name. */
+const maxDepth = 18;
 
 const tooDeep = (): ChatError =>
   new ChatError('validation_failed', undefined, { errors: [{ path: '', message: 'is nested too deeply' }] });
@@ -142,10 +144,4 @@ function findUnstorable(value: unknown, path: string, depth: number, problems: F
       findUnstorable(item, path === '' ? key : `${path}.${key}`, depth + 1, problems);
     }
   }
-}
-
-function textProblem(value: string): string | undefined {
-  if (value.includes('\0')) return 'must not hold NUL (U+0000)';
-  if (!value.isWellFormed()) return 'must not hold half of a surrogate pair';
-  return undefined;
 }

@@ -1,4 +1,4 @@
-import type { ChangeEvents, ServerToClientEvents } from '../contract.ts';
+import type { ChatChange, ServerToClientEvents } from '../contract.ts';
 
 /**
  * Hints from those who change something to the gateways. They may be lost, repeated, reordered or forged: a gateway
@@ -15,10 +15,10 @@ export interface ChangeHead {
   /** The chat's number of the change. */
   eventSequence: number;
   /** By which sockets are told; a newer version may have others. */
-  event: keyof ChangeEvents;
+  event: ChatChange['event'];
   /** Who made it, where their own devices are told by another name. */
   actorId?: string | undefined;
-  actorEvent?: keyof ChangeEvents | undefined;
+  actorEvent?: ChatChange['event'] | undefined;
   /** Of the message that it is about. */
   sequence?: number | undefined;
 }
@@ -26,8 +26,8 @@ export interface ChangeHead {
 export type NotificationHead =
   /** To a chat. Without a body it says no more than that there is something to read. */
   | ({ version: 1; kind: 'change' } & ChangeHead)
-  /** To a user: an event that is not numbered, and not told again. */
-  | { version: 1; kind: 'passing'; event: keyof ServerToClientEvents }
+  /** To a user, or to a chat but for one user in it: an event that is not numbered, and not told again. */
+  | { version: 1; kind: 'passing'; event: keyof ServerToClientEvents; actorId?: string | undefined }
   /** To a user: look at your membership of this chat again. */
   | { version: 1; kind: 'membership'; chatId: string; eventSequence: number; userId: string }
   /** Close the sockets of this session. */

@@ -8,18 +8,28 @@ export type Aspect = 'notifications' | 'redis' | 'broker' | 'partitions' | 'toke
 /** A digest an aspect; without those that this process has nothing to do with, or cannot tell now. */
 export type Fingerprints = Partial<Record<Aspect, string>>;
 
+/** What every version could load that does not say it. */
+export const kindsOfBefore = [
+  'chat.message.new',
+  'chat.message.saved',
+  'chat.participant.added',
+  'chat.participant.removed',
+];
+
 export interface LiveProcess {
   id: string;
   roles: readonly Role[];
   /** Null of a version from before it was told. */
   programVersion: string | null;
-  /** The highest version of an envelope that it can read. */
+  /** The highest version of an envelope that it can read, and of whose messages it shows everything. */
   envelopeVersion: number;
+  /** The events of durable changes that it can load and tell. */
+  kinds: readonly string[];
   fingerprints: Fingerprints;
 }
 
 export interface Beat {
-  /** All that live, the one that beat included. */
+  /** All that live, the one that beat included; of older ones that write no beat one a role. */
   live: readonly LiveProcess[];
   /** The database's clock, in ms since 1970. */
   databaseTime: number;

@@ -7,7 +7,10 @@ import type { Told } from './told.ts';
  */
 export type ChangeKind<Payload = unknown, Row = unknown> = (RowsOfItsOwn | RowsOfChatChanges) & {
   readonly payload: v.GenericSchema<Payload>;
-  /** Whether a signed notification is passed on as it is. What says who takes part never is: gateways read it. */
+  /**
+   * Whether a signed notification is passed on as it is. What says who takes part never is: gateways read it. One that is has a number of
+   * its own: what shares a number with another is announced as a hint, for a gateway takes a second of one number for a repeat.
+   */
   readonly believed: boolean;
   /** Whether rows of one number are told by one event. */
   readonly together?: boolean;

@@ -57,8 +57,15 @@ export function createSendMessage(deps: SendMessageDependencies): SendMessage {
     }
 
     if (extras && envelopeVersion() < versionWithExtras) throw new ChatError('not_ready');
-    if (extras?.mentions?.everyone && !(await mayMentionEveryone(database, chatId, senderId))) {
-      throw new ChatError('not_allowed', 'In a chat of more than 50 its owners and admins mention everyone.');
+    if (extras?.mentions?.everyone) {
+      const may = await mayMentionEveryone(database, chatId, senderId);
+      if (may === undefined) throw new ChatError('chat_not_found');
+      if (!may) {
+        throw new ChatError(
+          'not_allowed',
+          'In a chat of more than 50 its owners and admins mention everyone.',
+        );
+      }
     }
 
     const clientMessageId = input.clientMessageId ?? crypto.randomUUID();

@@ -161,10 +161,15 @@ export function createResume(deps: {
       /** More numbers than may be told, but perhaps not more rows. */
       const count = async (chats: readonly Named[]): Promise<void> => {
         const rows = await Promise.all(chats.map(rowsOf));
+        if (member.closed) return;
         const counted = chats
           .map((chat, at) => ({ chat, rows: rows[at] ?? 0 }))
-          .filter(({ chat }) => member.chats.has(chat.chatId));
-        if (member.closed) return;
+          .filter(({ chat: { chatId } }) => {
+            if (member.chats.has(chatId)) return true;
+            // Removed meanwhile, while it was in no room that would have told it.
+            member.send(resetFrame({ chatId }));
+            return false;
+          });
         await Promise.all(
           counted
             .sort((a, b) => a.rows - b.rows)

@@ -101,6 +101,7 @@ describe('bad inputs to the routes below /chats', () => {
       ['4,097 bytes', { a: 'x'.repeat(4_097 - 8) }, 'metadata'],
       ['4,097 bytes of two each', { a: `x${'é'.repeat(2_044)}` }, 'metadata'],
       ['more bytes once it is escaped', { a: '\u0001'.repeat(700) }, 'metadata'],
+      ['a number that JavaScript has not', '{"a":[1e999]}', 'metadata'],
       ['17 levels', levels(17), 'metadata'],
       ['17 levels of lists', `{"a":${'['.repeat(16)}${']'.repeat(16)}}`, 'metadata'],
       ['a thousand levels', levels(1_000), ''],

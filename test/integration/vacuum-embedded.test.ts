@@ -42,6 +42,19 @@ test('what changed is vacuumed once nobody asks anything, and not before', async
   expect(await bytes()).toBeGreaterThan(400_000);
 });
 
+test('a worker that beats hinders nothing', async () => {
+  await passThrough();
+  const { database: watched, stop } = vacuumWhenIdle(database, log, { everyMs: 200 });
+  // As often as its clock asks at most.
+  const beating = setInterval(() => void watched.query('SELECT 1', []), 1_500);
+  try {
+    await eventually('it is vacuumed', async () => (await bytes()) === 0);
+  } finally {
+    clearInterval(beating);
+    await stop();
+  }
+}, 20_000);
+
 test('as long as nobody has asked anything since, nothing is done', async () => {
   let vacuumed = 0;
   const counting = {

@@ -56,12 +56,12 @@ export function processOfBefore(database: Database, role: 'api' | 'worker' | 'ga
 }
 
 /** As workers stored before messages had extras, to the letter. */
-const storeSql = `SELECT outcome, sequence, event_sequence AS "eventSequence"
+export const storeSqlOfBefore = `SELECT outcome, sequence, event_sequence AS "eventSequence"
 FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[])`;
 
 /** @returns the outcomes */
 export async function storeOfBefore(database: Database, batch: readonly MessageToStore[]): Promise<string[]> {
-  const rows = await database.query<{ outcome: string }>(storeSql, [
+  const rows = await database.query<{ outcome: string }>(storeSqlOfBefore, [
     batch.map((message) => message.chatId),
     batch.map((message) => message.senderId),
     batch.map((message) => message.brokerMessageId),
@@ -76,8 +76,6 @@ export async function storeOfBefore(database: Database, batch: readonly MessageT
 export const unsigningApi = 'confab-api';
 
 /** As workers store and apis read a page of history since the first version, to the letter of what touches tables. */
-export const storeSqlOfBefore = `SELECT outcome, sequence, event_sequence AS "eventSequence"
-FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[])`;
 export const historySqlOfBefore = `SELECT page.*
 FROM chats c
 JOIN chat_participants me ON me.chat_id = c.id AND me.user_id = $2::uuid AND me.left_at IS NULL

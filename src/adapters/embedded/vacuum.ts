@@ -9,7 +9,7 @@ const tables = [
 
 export interface VacuumTimes {
   everyMs?: number;
-  /** For so long nobody has asked anything. */
+  /** For so long nobody has asked anything: less than the worker leaves between two of its beats. */
   idleMs?: number;
 }
 
@@ -21,7 +21,7 @@ export interface VacuumTimes {
 export function vacuumWhenIdle(
   database: Database,
   log: Pick<Logger, 'warn'>,
-  { everyMs = 3_600_000, idleMs = 10_000 }: VacuumTimes = {},
+  { everyMs = 3_600_000, idleMs = 1_000 }: VacuumTimes = {},
 ): { database: Database; stop(): Promise<void> } {
   let askedAt = performance.now();
   let isAsked = true;

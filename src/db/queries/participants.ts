@@ -20,13 +20,14 @@ const mayMentionEveryoneSql = `SELECT me.role <> 'member' OR (
 ) <= 50 AS may
 FROM chat_participants me WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
 
+/** Undefined for who is not in the chat. */
 export async function mayMentionEveryone(
   database: Database,
   chatId: string,
   userId: string,
-): Promise<boolean> {
+): Promise<boolean | undefined> {
   const [row] = await database.query<{ may: boolean }>(mayMentionEveryoneSql, [chatId, userId]);
-  return row?.may === true;
+  return row?.may;
 }
 
 const listParticipantsSql = `SELECT page.*

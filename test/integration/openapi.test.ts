@@ -51,6 +51,7 @@ const { api, call, signUp } = await createTestApi({
     rateLimits: unlimited,
     presence: createEmbeddedPresence(),
     sendMessage,
+    liveMax: 100,
     log,
   }),
 });

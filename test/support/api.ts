@@ -64,6 +64,7 @@ export async function createTestApi({
     config: { ...config.auth, trustProxy: config.trustProxy },
     database,
     rateLimits,
+    notifier,
     verify,
     admit,
     accounts,

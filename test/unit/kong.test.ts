@@ -29,6 +29,7 @@ const never = {
       presence: none,
       notifier: none,
       sendMessage: none,
+      liveMax: none,
       rateLimits: none,
       log,
     },

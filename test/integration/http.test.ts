@@ -25,7 +25,14 @@ const sendMessage = createSendMessage({
   partitionCount: 2,
 });
 const presence = createEmbeddedPresence();
-const chatRoutes = createChatRoutes({ ...base, presence, sendMessage, rateLimits: unlimited, liveMax: 100, log });
+const chatRoutes = createChatRoutes({
+  ...base,
+  presence,
+  sendMessage,
+  rateLimits: unlimited,
+  liveMax: 100,
+  log,
+});
 const open = (options: Partial<TestApiOptions> = {}) => createTestApi({ ...base, chatRoutes, ...options });
 
 const allOfIt = await open({

@@ -1,7 +1,7 @@
 import type { Chat, ChatFilter, Membership } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
-import { isUnsettled, joinUnread, membershipJson, unreadSql } from './membership-columns.ts';
+import { isUnsettled, joinUnread, membershipJson, ownRows, unreadSql } from './membership-columns.ts';
 import { messageAt, messageJson } from './message-columns.ts';
 import { joinUser, participantOrder, present, type StoredParticipant } from './participant-columns.ts';
 import { shownName } from './shown-name.ts';
@@ -102,10 +102,9 @@ const filters: Readonly<Record<ChatFilter | 'none', string>> = {
 /** In two steps: messages are looked at for those that come into question alone, and until the page is full. */
 const listChatsSql = (filter: ChatFilter | 'none') => `WITH mine AS (
   SELECT me.chat_id, me.user_id, me.last_read_sequence, c.last_activity_at, c.last_sequence
-  FROM chat_participants me
-  JOIN chats c ON c.id = me.chat_id
-  WHERE me.user_id = $1::uuid AND me.left_at IS NULL AND (c.last_activity_at, c.id) < ($2::text::timestamptz, $3::uuid)
-    AND ${filters[filter]}
+  FROM ${ownRows} me
+  CROSS JOIN LATERAL (SELECT x.* FROM chats x WHERE x.id = me.chat_id LIMIT 1) c
+  WHERE (c.last_activity_at, c.id) < ($2::text::timestamptz, $3::uuid) AND ${filters[filter]}
   ORDER BY c.last_activity_at DESC, c.id DESC
   OFFSET 0
 ), page AS (

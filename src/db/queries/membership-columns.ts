@@ -32,6 +32,10 @@ const mentionedSql = (me: string, c: string): string =>
     SELECT FROM messages m WHERE m.chat_id = ${me}.chat_id AND m.sequence = x.sequence AND ${isUnread('m', me)}
   )`;
 
+/** How many of the unread messages mention the user, at most as many as are counted. */
+export const mentionCountSql = (me: string, c: string): string =>
+  `(SELECT count(*)::int FROM (${mentionedSql(me, c)} LIMIT ${mostUnread}) y)`;
+
 /**
  * Joins `unread (count, first, mentions)` to a row `me` of `chat_participants` and its chat `c`: rows of one snapshot with
  * which the numbers of `c` belong together.
@@ -39,13 +43,16 @@ const mentionedSql = (me: string, c: string): string =>
 export const joinUnread = (me: string, c: string): string =>
   `CROSS JOIN LATERAL (
   SELECT count(*)::int AS count, min(x.sequence) AS first,
-    (SELECT count(*)::int FROM (${mentionedSql(me, c)} LIMIT ${mostUnread}) y) AS mentions
+    ${mentionCountSql(me, c)} AS mentions
   FROM (${unreadSql(me, c, mostUnread)}) x
 ) unread`;
 
-/** Whether one of the unread messages mentions the user: how many are, at most as many as are counted. */
-export const mentionCountSql = (me: string, c: string): string =>
-  `(SELECT count(*)::int FROM (${mentionedSql(me, c)} LIMIT ${mostUnread}) y)`;
+/** SQL of the rows of the user `$1` in the chats that they take part in. The range is of a single user: see `memberships.ts`. */
+export const ownRows = `(
+  SELECT x.* FROM chat_participants x
+  WHERE x.user_id BETWEEN $1::uuid AND $1::uuid AND x.left_at IS NULL
+  ORDER BY x.user_id, x.chat_id OFFSET 0
+)`;
 
 /**
  * Whether `write_memberships` has something to settle before this is shown: how far the user has read is not known, or there is

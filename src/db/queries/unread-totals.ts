@@ -1,6 +1,6 @@
 import type { UnreadTotals } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
-import { isUnsettled, mentionCountSql, unreadSql } from './membership-columns.ts';
+import { isUnsettled, mentionCountSql, ownRows, unreadSql } from './membership-columns.ts';
 
 /** How many chats are named, newest activity first. */
 const mostNamed = 1_000;
@@ -9,9 +9,9 @@ const mostNamed = 1_000;
 const totalsSql = `WITH mine AS MATERIALIZED (
   SELECT me.chat_id, me.user_id, me.last_read_sequence, c.last_sequence, c.last_activity_at,
     me.archived_at IS NOT NULL OR me.muted_until > now() IS TRUE AS quiet
-  FROM chat_participants me
-  JOIN chats c ON c.id = me.chat_id
-  WHERE me.user_id = $1::uuid AND me.left_at IS NULL AND me.last_read_sequence < c.last_sequence
+  FROM ${ownRows} me
+  CROSS JOIN LATERAL (SELECT x.* FROM chats x WHERE x.id = me.chat_id LIMIT 1) c
+  WHERE me.last_read_sequence < c.last_sequence
 ), looked AS MATERIALIZED (
   SELECT k.*, (${unreadSql('k', 'k', 1)}) AS first FROM mine k
 ), counted AS (

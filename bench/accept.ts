@@ -6,7 +6,7 @@ import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { bunChild, startChild } from './harness/child.ts';
 import { loadWindow, sendRequest, startHttpLoad, uniqueId } from './harness/http.ts';
-import { seedChats, seedUsers, settleDatabase, signTokens } from './harness/population.ts';
+import { populate, signTokens } from './harness/population.ts';
 import { startConfab } from './harness/process.ts';
 import { spreadText } from './harness/report.ts';
 import { type Environment, partitionCount, purgeQueues } from './harness/servers.ts';
@@ -23,13 +23,11 @@ export const accept: BenchPath = {
   async run(bench) {
     const { report, servers, defer, rounds, seconds } = bench;
     report.progress('servers and data');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
-    await seedUsers(database.sql, 1, users);
-    await seedChats(database.sql, { from: 1, count: users / chatSize, size: chatSize, firstUser: 1 });
-    await settleDatabase(database.sql);
-    const environment = await servers.environment(database);
-    const floorEnvironment = await servers.environment(database);
+    const { database, environment } = await populate(bench, {
+      users,
+      rooms: [{ firstChat: 1, chats: users / chatSize, size: chatSize }],
+    });
+    const floorEnvironment = servers.environment(database);
     await declare(floorEnvironment);
     const api = await startConfab(bench, 'api', environment);
     const floor = await startChild({

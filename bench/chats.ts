@@ -2,7 +2,7 @@ import { type Address, partitionChats, spread } from './harness/addresses.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { Bench, BenchPath } from './harness/bench.ts';
 import { storeFromFilledQueue } from './harness/filled-queue.ts';
-import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
+import { populate } from './harness/population.ts';
 import { spreadText } from './harness/report.ts';
 import { type BenchDatabase, type Environment, partitionCount } from './harness/servers.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
@@ -56,16 +56,7 @@ export const chats: BenchPath = {
 };
 
 async function place(bench: Bench, count: number): Promise<Place> {
-  const { report, servers, defer } = bench;
-  report.progress(`${count.toLocaleString('en')} chats`);
-  const database = await servers.createDatabase();
-  defer(() => database.drop());
-  await seedUsers(database.sql, 1, users);
-  await seedChats(database.sql, { from: 1, count, size, firstUser: 1, users });
-  await settleDatabase(database.sql);
-  return {
-    database,
-    environment: await servers.environment(database),
-    partitions: partitionChats(count, size, users),
-  };
+  bench.report.progress(`${count.toLocaleString('en')} chats`);
+  const place = await populate(bench, { users, rooms: [{ firstChat: 1, chats: count, size }] });
+  return { ...place, partitions: partitionChats(count, size, users) };
 }

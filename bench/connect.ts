@@ -1,9 +1,9 @@
 import { alternate, type Contender, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
-import { bunChild, type Child, startChild } from './harness/child.ts';
-import { confabHellos, nodePeer, peerHellos, protocols } from './harness/fan-out.ts';
-import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
+import { bunChild, type Child, nodePeer, startChild } from './harness/child.ts';
+import { populate } from './harness/population.ts';
 import { spreadText } from './harness/report.ts';
+import { confabHellos, peerHellos, protocols } from './harness/sockets.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
 
 const storm = 3_000;
@@ -17,16 +17,14 @@ export const connect: BenchPath = {
   name: 'connect',
   title: `${storm} connects, ${concurrency} at once, token check and joins, against bare upgrades`,
   async run(bench) {
-    const { report, servers, defer, rounds } = bench;
+    const { report, defer, rounds } = bench;
     report.progress('servers and data');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
     // Other users in every round: no fact of theirs is known yet.
     const users = storm * (rounds + warmRounds);
-    await seedUsers(database.sql, 1, users);
-    await seedChats(database.sql, { from: 1, count: users / chatSize, size: chatSize, firstUser: 1 });
-    await settleDatabase(database.sql);
-    const environment = await servers.environment(database);
+    const { environment } = await populate(bench, {
+      users,
+      rooms: [{ firstChat: 1, chats: users / chatSize, size: chatSize }],
+    });
     const hellos = await confabHellos(environment, users);
     const child = async (name: string, command: string[], env: Record<string, string> = {}) => {
       const started = await startChild({ name, command, env });

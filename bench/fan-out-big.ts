@@ -1,11 +1,11 @@
 import type { BenchPath } from './harness/bench.ts';
-import { measureFanOut, reportFanOut, type Scenario, startFanOutServers } from './harness/fan-out.ts';
-import { seedChats, seedUsers } from './harness/population.ts';
-import type { BenchDatabase } from './harness/servers.ts';
+import { measureFanOut, reportFanOut, type Scenario } from './harness/fan-out.ts';
+import { startFanOutServers } from './harness/fan-out-servers.ts';
 import { spreadOf } from './harness/statistics.ts';
 
 const users = 10_000;
-const small = 2_000;
+const big = { firstChat: 1, chats: 1, size: users };
+const small = { firstChat: 2, chats: 1, size: 2_000 };
 
 /** Rooms of 2,000 and of 10,000 sockets on one gateway. */
 export const fanOutBig: BenchPath = {
@@ -13,18 +13,12 @@ export const fanOutBig: BenchPath = {
   title: 'rooms of 2,000 and 10,000 sockets; 1, 4 and 32 frames a tick',
   async run(bench) {
     const { report } = bench;
-    const seed = async (sql: BenchDatabase['sql']) => {
-      await seedUsers(sql, 1, users);
-      await seedChats(sql, { from: 1, count: 1, size: users, firstUser: 1 });
-      await seedChats(sql, { from: 2, count: 1, size: small, firstUser: 1 });
-    };
-    const memberships = Array.from({ length: users }, (_, at) => (at < small ? [1, 2] : [1]));
-    const started = await startFanOutServers(bench, seed, memberships, true);
+    const started = await startFanOutServers(bench, { users, rooms: [big, small] }, true);
 
-    const scenarios: Scenario[] = [small, users].flatMap((size) =>
+    const scenarios: Scenario[] = [small, big].flatMap((rooms) =>
       [1, 4, 32].map((perTick) => ({
-        name: size.toLocaleString('en'),
-        rooms: { firstChat: size === users ? 1 : 2, chats: 1, size, firstUser: 1 },
+        name: rooms.size.toLocaleString('en'),
+        rooms,
         perTick,
         floorLeavesOut: false,
       })),

@@ -1,12 +1,11 @@
 import type { BenchPath } from './harness/bench.ts';
-import { measureFanOut, reportFanOut, type Scenario, startFanOutServers } from './harness/fan-out.ts';
-import { seedChats, seedUsers } from './harness/population.ts';
-import type { BenchDatabase } from './harness/servers.ts';
+import { measureFanOut, reportFanOut, type Scenario } from './harness/fan-out.ts';
+import { startFanOutServers } from './harness/fan-out-servers.ts';
 import { spreadOf } from './harness/statistics.ts';
 
 const users = 2_000;
-const group = { from: 1_001, count: users / 10, size: 10 };
-const direct = { from: 1, count: users / 2, size: 2 };
+const group = { firstChat: 1_001, chats: users / 10, size: 10 };
+const direct = { firstChat: 1, chats: users / 2, size: 2 };
 
 /** Rooms of 10 and of 2 on one gateway. */
 export const fanOutSmall: BenchPath = {
@@ -14,23 +13,14 @@ export const fanOutSmall: BenchPath = {
   title: `rooms of 10, and direct chats with the sender left out; ${users} sockets; 1 and 32 frames a tick`,
   async run(bench) {
     const { report } = bench;
-    const seed = async (sql: BenchDatabase['sql']) => {
-      await seedUsers(sql, 1, users);
-      await seedChats(sql, { ...direct, firstUser: 1 });
-      await seedChats(sql, { ...group, firstUser: 1 });
-    };
-    const memberships = Array.from({ length: users }, (_, at) => [
-      direct.from + Math.floor(at / direct.size),
-      group.from + Math.floor(at / group.size),
-    ]);
-    const started = await startFanOutServers(bench, seed, memberships, true);
+    const started = await startFanOutServers(bench, { users, rooms: [direct, group] }, true);
 
-    const scenarios: Scenario[] = [group, direct].flatMap(({ from, count, size }) =>
+    const scenarios: Scenario[] = [group, direct].flatMap((rooms) =>
       [1, 32].map((perTick) => ({
-        name: size === 2 ? 'direct' : String(size),
-        rooms: { firstChat: from, chats: count, size, firstUser: 1 },
+        name: rooms === direct ? 'direct' : String(rooms.size),
+        rooms,
         perTick,
-        floorLeavesOut: size === 2,
+        floorLeavesOut: rooms === direct,
       })),
     );
     const measured = await measureFanOut(bench, started, scenarios);

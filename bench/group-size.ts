@@ -1,7 +1,6 @@
 import type { BenchPath } from './harness/bench.ts';
-import { measureFanOut, reportFanOut, type Scenario, startFanOutServers } from './harness/fan-out.ts';
-import { seedChats, seedUsers } from './harness/population.ts';
-import type { BenchDatabase } from './harness/servers.ts';
+import { measureFanOut, reportFanOut, type Scenario } from './harness/fan-out.ts';
+import { startFanOutServers } from './harness/fan-out-servers.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
 
 const users = 10_000;
@@ -13,18 +12,16 @@ export const groupSize: BenchPath = {
   title: 'a delivery in groups of 100 and of 10,000; 4 frames a tick',
   async run(bench) {
     const { report } = bench;
-    const seed = async (sql: BenchDatabase['sql']) => {
-      await seedUsers(sql, 1, users);
-      await seedChats(sql, { from: 1, count: 1, size: users, firstUser: 1 });
-      await seedChats(sql, { from: 2, count: users / few, size: few, firstUser: 1 });
-    };
-    const memberships = Array.from({ length: users }, (_, at) => [1, 2 + Math.floor(at / few)]);
-    const started = await startFanOutServers(bench, seed, memberships, false);
+    const rooms = [
+      { firstChat: 1, chats: 1, size: users },
+      { firstChat: 2, chats: users / few, size: few },
+    ];
+    const started = await startFanOutServers(bench, { users, rooms }, false);
 
     const scenario = (size: number, firstChat: number): Scenario => ({
       name: size.toLocaleString('en'),
       // In both, the four of a tick are of one chat.
-      rooms: { firstChat, chats: 1, size, firstUser: 1 },
+      rooms: { firstChat, chats: 1, size },
       perTick: 4,
       floorLeavesOut: false,
     });

@@ -3,7 +3,7 @@ import { alternate, valuesOf } from './harness/alternate.ts';
 import type { Bench, BenchPath } from './harness/bench.ts';
 import { getRequest, loadWindow, startHttpLoad } from './harness/http.ts';
 import { pgbench, statementOf } from './harness/pgbench.ts';
-import { chatId, seedChats, seedUsers, settleDatabase, signTokens, userId } from './harness/population.ts';
+import { chatId, populate, settleDatabase, signTokens, userId } from './harness/population.ts';
 import { type ConfabProcess, startConfab } from './harness/process.ts';
 import { spreadText } from './harness/report.ts';
 import type { BenchDatabase } from './harness/servers.ts';
@@ -146,15 +146,13 @@ const numbered = (statement: string, chat: number): string =>
     .replaceAll('$4', String(limit))};`;
 
 async function place(bench: Bench, chats: number, messagesEach: number): Promise<Place> {
-  const { report, servers, defer } = bench;
-  report.progress(`${(chats * messagesEach).toLocaleString('en')} messages`);
-  const database = await servers.createDatabase();
-  defer(() => database.drop());
-  await seedUsers(database.sql, 1, chats * size);
-  await seedChats(database.sql, { from: 1, count: chats, size, firstUser: 1 });
+  bench.report.progress(`${(chats * messagesEach).toLocaleString('en')} messages`);
+  const { database, environment } = await populate(bench, {
+    users: chats * size,
+    rooms: [{ firstChat: 1, chats, size }],
+  });
   await seedMessages(database, chats, messagesEach);
   await settleDatabase(database.sql);
-  const environment = await servers.environment(database);
   const api = await startConfab(bench, 'api', environment);
   const tokens = await signTokens(environment, 1, readChats * size);
   return { database, api, tokens, messagesEach };

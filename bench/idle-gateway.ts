@@ -1,10 +1,10 @@
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { bunChild, startChild } from './harness/child.ts';
-import { confabHellos, connectSockets } from './harness/fan-out.ts';
-import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
+import { populate } from './harness/population.ts';
 import { startConfab } from './harness/process.ts';
 import { spreadText } from './harness/report.ts';
+import { confabHellos, connectSockets } from './harness/sockets.ts';
 import { spreadOf } from './harness/statistics.ts';
 
 const usersEach = 500;
@@ -17,15 +17,13 @@ export const idleGateway: BenchPath = {
   name: 'idle-gateway',
   title: `a gateway with ${usersEach} sockets, none of them in the chats in play`,
   async run(bench) {
-    const { report, servers, defer, rounds, seconds } = bench;
+    const { report, defer, rounds, seconds } = bench;
     report.progress('servers and data');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
     const chats = usersEach / chatSize;
-    await seedUsers(database.sql, 1, 2 * usersEach);
-    await seedChats(database.sql, { from: 1, count: 2 * chats, size: chatSize, firstUser: 1 });
-    await settleDatabase(database.sql);
-    const environment = await servers.environment(database);
+    const { environment } = await populate(bench, {
+      users: 2 * usersEach,
+      rooms: [{ firstChat: 1, chats: 2 * chats, size: chatSize }],
+    });
     const hellos = await confabHellos(environment, 2 * usersEach);
     const busy = await startConfab(bench, 'gateway', environment);
     const idle = await startConfab(bench, 'gateway', environment);
@@ -34,7 +32,7 @@ export const idleGateway: BenchPath = {
     const feeder = await startChild({ name: 'feeder', command: bunChild('feeder.ts'), env: environment });
     defer(() => feeder.end());
 
-    const rooms = { firstChat: 1, chats, size: chatSize, firstUser: 1 };
+    const rooms = { firstChat: 1, chats, size: chatSize };
     const aSecond = deliveriesASecond / (perTick * chatSize);
     const window = async () => {
       const count = Math.round(aSecond * seconds(3));

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import type { BenchPath } from './harness/bench.ts';
 import { machine } from './harness/machine.ts';
 import { createReport, createResults, short, textTable } from './harness/report.ts';
-import { createServers } from './harness/servers.ts';
+import { startBenchServers } from './harness/servers.ts';
 import { paths } from './paths.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -25,7 +25,6 @@ if (unknown.length > 0 || process.platform !== 'linux') {
 const chosen = positionals.length === 0 ? paths : paths.filter(({ name }) => positionals.includes(name));
 
 const results = createResults();
-const servers = createServers(console.log);
 const startedAt = performance.now();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
@@ -35,6 +34,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 console.log(`${await machine()}\n`);
+const servers = await startBenchServers(console.log);
 for (const path of chosen) await measure(path);
 await servers.close();
 

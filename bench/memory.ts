@@ -1,9 +1,9 @@
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { bunChild, startChild } from './harness/child.ts';
-import { bareHellos, confabHellos, connectSockets, peerHellos } from './harness/fan-out.ts';
-import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
+import { membershipsOf, populate } from './harness/population.ts';
 import { spreadText } from './harness/report.ts';
+import { bareHellos, confabHellos, connectSockets, peerHellos } from './harness/sockets.ts';
 import { spreadOf } from './harness/statistics.ts';
 
 const half = 5_000;
@@ -16,15 +16,11 @@ export const memory: BenchPath = {
   name: 'memory',
   title: `resident memory an idle connection in one chat of ${chatSize}, from ${half} sockets to ${users}`,
   async run(bench) {
-    const { report, servers, defer, rounds } = bench;
+    const { report, rounds } = bench;
     report.progress('servers and data');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
-    await seedUsers(database.sql, 1, users);
-    await seedChats(database.sql, { from: 1, count: users / chatSize, size: chatSize, firstUser: 1 });
-    await settleDatabase(database.sql);
-    const environment = await servers.environment(database);
-    const memberships = Array.from({ length: users }, (_, at) => [1 + Math.floor(at / chatSize)]);
+    const population = { users, rooms: [{ firstChat: 1, chats: users / chatSize, size: chatSize }] };
+    const { environment } = await populate(bench, population);
+    const memberships = membershipsOf(population);
     const tokens = await confabHellos(environment, users);
 
     /** In a process of its own each time: what an earlier round has left behind is in none. */

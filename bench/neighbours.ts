@@ -3,7 +3,7 @@ import type { Means, WorstOptions } from './children/worst.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { bunChild, startChild } from './harness/child.ts';
-import { chatId, seedChats, seedUsers, signTokens } from './harness/population.ts';
+import { chatId, populate, signTokens } from './harness/population.ts';
 import { startConfab } from './harness/process.ts';
 import { spreadText } from './harness/report.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
@@ -19,14 +19,11 @@ export const neighbours: BenchPath = {
   name: 'neighbours',
   title: `log-ins, connects and sends of ${visitors} people, beside somebody who does their worst ${aSecond} times a second`,
   async run(bench) {
-    const { report, servers, defer, rounds, seconds } = bench;
+    const { report, defer, rounds, seconds } = bench;
     report.progress('servers and people');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
-    await seedUsers(database.sql, 1, 2);
-    await seedChats(database.sql, { from: 1, count: 1, size: 2, firstUser: 1 });
+    const place = await populate(bench, { users: 2, rooms: [{ firstChat: 1, chats: 1, size: 2 }] });
     const { RATE_LIMIT_USER, RATE_LIMIT_ADDRESS, RATE_LIMIT_CONNECT, MAX_SOCKETS_PER_USER, ...others } =
-      await servers.environment(database);
+      place.environment;
     const environment = { ...others, TRUST_PROXY: 'true' } as typeof others;
     const api = await startConfab(bench, 'api', environment);
     await startConfab(bench, 'worker', environment);

@@ -15,18 +15,13 @@ export const pipeline: BenchPath = {
   async run(bench) {
     const { report, servers, rounds, seconds } = bench;
     const { processes, chatters } = await startDeployment(bench);
-    const [postgres, redis, rabbitmq] = [
-      (await servers.postgres()).pid(),
-      (await servers.redis()).pid(),
-      (await servers.rabbitmq()).pid(),
-    ];
     const cpu = (): Record<string, number> => ({
       api: processes.api.cpuMicroseconds(),
       worker: processes.worker.cpuMicroseconds(),
       gateway: processes.gateway.cpuMicroseconds(),
-      PostgreSQL: treeCpuMicroseconds(postgres),
-      RabbitMQ: treeCpuMicroseconds(rabbitmq),
-      Redis: treeCpuMicroseconds(redis),
+      PostgreSQL: treeCpuMicroseconds(servers.postgres.pid()),
+      RabbitMQ: treeCpuMicroseconds(servers.rabbitmq.pid()),
+      Redis: treeCpuMicroseconds(servers.redis.pid()),
       users: chatters.cpuMicroseconds(),
     });
     const window = async () => {

@@ -2,12 +2,15 @@ import { join } from 'node:path';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { Bench, BenchPath } from './harness/bench.ts';
 import { bunChild, bunCommand, startChild } from './harness/child.ts';
-import { confabHellos, connectSockets, type FanOutServer, window } from './harness/fan-out.ts';
-import { seedChats, seedUsers, settleDatabase } from './harness/population.ts';
+import { window } from './harness/fan-out.ts';
+import type { FanOutServer } from './harness/fan-out-servers.ts';
+import { populate } from './harness/population.ts';
 import { short, spreadText } from './harness/report.ts';
+import { confabHellos, connectSockets } from './harness/sockets.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
 
 const size = 100;
+const room = { firstChat: 1, chats: 1, size };
 /** Deliveries a second: the cheaper one of them is, the more of them a window needs to be measured. */
 const cases = [
   { perTick: 1, aSecond: 40_000 },
@@ -40,7 +43,7 @@ export const sequencer: BenchPath = {
     for (const { perTick, aSecond } of cases) {
       const scenario = {
         name: String(size),
-        rooms: { firstChat: 1, chats: 1, size, firstUser: 1 },
+        rooms: room,
         perTick,
         floorLeavesOut: false,
       };
@@ -80,14 +83,9 @@ export const sequencer: BenchPath = {
 
 /** With a database of its own, because it is told messages of its own. */
 async function startGateway(bench: Bench, name: string, command: string[]): Promise<FanOutServer> {
-  const { report, servers, defer } = bench;
+  const { report, defer } = bench;
   report.progress(`${name}: data and ${size} sockets`);
-  const database = await servers.createDatabase();
-  defer(() => database.drop());
-  await seedUsers(database.sql, 1, size);
-  await seedChats(database.sql, { from: 1, count: 1, size, firstUser: 1 });
-  await settleDatabase(database.sql);
-  const environment = await servers.environment(database);
+  const { environment } = await populate(bench, { users: size, rooms: [room] });
   const driver = await startChild({ name, command, env: environment });
   defer(() => driver.end());
   const hellos = await confabHellos(environment, size);

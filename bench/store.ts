@@ -4,7 +4,7 @@ import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { content, storeFromFilledQueue } from './harness/filled-queue.ts';
 import { pgbench, statementOf } from './harness/pgbench.ts';
-import { chatId, seedChats, seedUsers, settleDatabase, userId } from './harness/population.ts';
+import { chatId, populate, userId } from './harness/population.ts';
 import { spreadText } from './harness/report.ts';
 import { type BenchDatabase, partitionCount } from './harness/servers.ts';
 import { ratiosOf, spreadOf } from './harness/statistics.ts';
@@ -18,15 +18,13 @@ export const store: BenchPath = {
   name: 'store',
   title: `one worker from a filled queue; ${chats} chats, batches of ${batchSize}, ${partitionCount} connections`,
   async run(bench) {
-    const { report, servers, defer, quick, rounds } = bench;
+    const { report, servers, quick, rounds } = bench;
     const batches = quick ? 20 : 128;
     report.progress('servers and data');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
-    const environment = await servers.environment(database);
-    await seedUsers(database.sql, 1, chats * membersEach);
-    await seedChats(database.sql, { from: 1, count: chats, size: membersEach, firstUser: 1 });
-    await settleDatabase(database.sql);
+    const { database, environment } = await populate(bench, {
+      users: chats * membersEach,
+      rooms: [{ firstChat: 1, chats, size: membersEach }],
+    });
     const partitions = partitionChats(chats, membersEach);
     const script = await floorScript();
 

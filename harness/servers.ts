@@ -5,14 +5,18 @@ import type { Guard } from '../src/commands/servers/guard.ts';
 import { createLauncher, startTrio, type Trio } from '../src/commands/servers/launcher.ts';
 import { obtainBinaries } from '../src/commands/servers/obtain.ts';
 
-/** Private servers, as fast as they go. What is missing on this machine is installed, or the reader is told what to do. */
+/**
+ * Private servers. What is missing on this machine is installed, or the reader is told what to do.
+ * @param options.durable false: as fast as they go
+ */
 export async function startServers(options: {
   guard: Guard;
   folder: string;
   print: (line: string) => void;
+  durable: boolean;
 }): Promise<Trio> {
   const binaries = await obtainBinaries({ ...options, needed: ['postgres', 'redis', 'rabbitmq'] });
-  return startTrio(createLauncher(options.guard, binaries), options.folder, { durable: false });
+  return startTrio(createLauncher(options.guard, binaries), options.folder, options);
 }
 
 /** The environment that leads processes of Confab to such servers. Of theirs nobody else knows the ports. */

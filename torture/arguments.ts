@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { type FaultKind, faultKinds } from './schedule.ts';
+import { type FaultKind, faultKinds } from './fault.ts';
 
 export interface TortureArguments {
   seed: number;

@@ -7,7 +7,7 @@ import type { Guard } from '../src/commands/servers/guard.ts';
 import type { Trio } from '../src/commands/servers/launcher.ts';
 import { freePort } from '../src/commands/servers/ports.ts';
 import { type Balancer, createBalancer } from './balancer.ts';
-import type { LinkName, OwnKind, ServerKind } from './schedule.ts';
+import type { LinkName, OwnKind, ServerKind } from './fault.ts';
 import { createLink, createTcpProxy, type Link, type TcpProxy } from './tcp-proxy.ts';
 
 /** Two api, two worker and two gateway processes on three servers, with a proxy between every two that talk. */
@@ -125,7 +125,7 @@ export async function createDeployment(options: {
       const all = Object.values(own).flat();
       const started = await Promise.all(all.map((each) => each.start(60_000)));
       const dead = all.filter((_, at) => !started[at]);
-      if (dead.length === 0) return;
+      if (dead.length === 0) return servers.rabbitmq.flush();
       const logs = dead.flatMap((each) => each.unwantedExits().map(({ log }) => `${each.name}: ${log}`));
       const names = dead.map(({ name }) => name).join(', ');
       throw new Error(`These did not start: ${names}. Their logs are in ${folder}.\n${logs.join('\n')}`);

@@ -4,9 +4,9 @@ import type { OwnProcess } from '../harness/process.ts';
 import { answers } from '../src/commands/servers/ready.ts';
 import { now } from './clock.ts';
 import type { Deployment } from './deployment.ts';
+import { type Fault, nameOf, type Which } from './fault.ts';
 import type { Random } from './random.ts';
 import type { Recorder } from './recorder.ts';
-import { type Fault, nameOf, type Which } from './schedule.ts';
 import type { Link } from './tcp-proxy.ts';
 
 /** What faults do to those who use the deployment. */

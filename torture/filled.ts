@@ -1,4 +1,4 @@
-import { gapFilled } from '../src/gateway/sequencer.ts';
+import { gapFilled } from '../src/gateway/fill-gap.ts';
 
 export interface Filled {
   /** How often a gateway closed a gap by reading. */

@@ -10,12 +10,13 @@ import {
   tortureUsage,
 } from './arguments.ts';
 import { tortureEmbedded } from './embedded.ts';
+import { nameOf } from './fault.ts';
 import { judge } from './judge.ts';
 import { copyProgram } from './program.ts';
 import { recoveries } from './recovery.ts';
 import { makeReport, printReport } from './report.ts';
 import { runTorture } from './run.ts';
-import { makeSchedule, nameOf } from './schedule.ts';
+import { makeSchedule } from './schedule.ts';
 
 const repository = join(import.meta.dir, '..');
 const print = (line: string) => console.log(line);
@@ -50,7 +51,7 @@ async function tortureServers(
   place: { guard: Guard; folder: string; root: string },
 ): Promise<boolean> {
   const { guard, folder } = place;
-  const servers = await startServers({ guard, folder, print });
+  const servers = await startServers({ guard, folder, print, durable: false });
   try {
     const result = await runTorture({ ...place, servers, waves: makeSchedule(given), print, ...given });
     const began = performance.now();

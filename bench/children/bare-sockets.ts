@@ -1,6 +1,7 @@
 /** The floor of fan-out, of connects and of memory: `Bun.serve` with WebSockets and nothing else. */
 import { serveControl } from '../harness/control.ts';
-import { createMessages, flat, type Rooms } from '../harness/messages.ts';
+import { createMessages, flat } from '../harness/messages.ts';
+import type { Rooms } from '../harness/population.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
 
 interface Data {

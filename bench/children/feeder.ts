@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { type Announcement, announcementCodec, createAnnouncements } from '../harness/announcements.ts';
 import { serveControl } from '../harness/control.ts';
-import type { Rooms } from '../harness/messages.ts';
+import type { Rooms } from '../harness/population.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
 
 const { REDIS_HOST = '', REDIS_PORT, DATABASE_URL = '', CHAT_NOTIFICATION_CHANNEL } = process.env;

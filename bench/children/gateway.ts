@@ -13,7 +13,7 @@ import { createLog } from '../../src/shared/log.ts';
 import type { Notification, Subscriber } from '../../src/shared/ports/notifications.ts';
 import { type Announcement, announcementCodec, createAnnouncements } from '../harness/announcements.ts';
 import { serveControl } from '../harness/control.ts';
-import type { Rooms } from '../harness/messages.ts';
+import type { Rooms } from '../harness/population.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
 
 const config = parseConfig(process.env);

@@ -6,7 +6,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
 import { serveControl } from '../harness/control.ts';
-import { createMessages, flat, type Rooms } from '../harness/messages.ts';
+import { createMessages, flat } from '../harness/messages.ts';
+import type { Rooms } from '../harness/population.ts';
 import { runTicks, type Ticks } from '../harness/ticks.ts';
 
 /** In fan-out rarely within a window, as there in Confab. bun-engine takes no more. */

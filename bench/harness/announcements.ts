@@ -9,7 +9,8 @@ import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import type { MessageEvent } from '../../src/shared/contract.ts';
 import type { Topic } from '../../src/shared/ports/notifications.ts';
-import { createMessages, flat, type PreparedMessage, type Rooms } from './messages.ts';
+import { createMessages, flat, type PreparedMessage } from './messages.ts';
+import type { Rooms } from './population.ts';
 
 export interface Announcement {
   topic: Topic;

@@ -99,3 +99,18 @@ export function bunCommand(): string[] {
   const profile = folder ? ['--cpu-prof', '--cpu-prof-md', `--cpu-prof-dir=${folder}`] : [];
   return [process.execPath, '--no-env-file', ...profile];
 }
+
+/** Node runs no TypeScript: the peer is translated next to the packages it imports. */
+export async function nodePeer(): Promise<string[]> {
+  const node = Bun.which('node');
+  if (node === null) throw new Error('node is needed for a peer and is not on the PATH');
+  const outdir = join(root, 'node_modules/.cache/confab-bench');
+  await Bun.build({
+    entrypoints: [join(root, 'bench/children/peer.ts')],
+    outdir,
+    target: 'node',
+    packages: 'external',
+    naming: 'peer.mjs',
+  });
+  return [node, '--expose-gc', join(outdir, 'peer.mjs')];
+}

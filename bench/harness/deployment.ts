@@ -1,11 +1,11 @@
 import type { ChattersOptions } from '../children/chatters.ts';
 import type { Bench } from './bench.ts';
 import { bunChild, type Child, startChild } from './child.ts';
-import { confabHellos } from './fan-out.ts';
 import { sendRequest, uniqueId } from './http.ts';
-import { seedChats, seedUsers, settleDatabase, signTokens } from './population.ts';
+import { populate, signTokens } from './population.ts';
 import { type ConfabProcess, startConfab } from './process.ts';
 import type { BenchDatabase, Environment } from './servers.ts';
+import { confabHellos } from './sockets.ts';
 
 /** The three processes on the three servers, and users of chats of two who talk over them. */
 export interface Deployment {
@@ -19,14 +19,12 @@ export const users = 400;
 const connections = 64;
 
 export async function startDeployment(bench: Bench): Promise<Deployment> {
-  const { report, servers, defer } = bench;
+  const { report, defer } = bench;
   report.progress('servers and data');
-  const database = await servers.createDatabase();
-  defer(() => database.drop());
-  await seedUsers(database.sql, 1, users);
-  await seedChats(database.sql, { from: 1, count: users / 2, size: 2, firstUser: 1 });
-  await settleDatabase(database.sql);
-  const environment = await servers.environment(database);
+  const { database, environment } = await populate(bench, {
+    users,
+    rooms: [{ firstChat: 1, chats: users / 2, size: 2 }],
+  });
   const processes = {
     api: await startConfab(bench, 'api', environment),
     worker: await startConfab(bench, 'worker', environment),

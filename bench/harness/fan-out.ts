@@ -1,23 +1,10 @@
-import { join } from 'node:path';
 import { alternate, type Contender, valuesOf } from './alternate.ts';
 import type { Bench } from './bench.ts';
-import { bunChild, type Child, startChild } from './child.ts';
-import type { Rooms } from './messages.ts';
-import { settleDatabase, signTokens } from './population.ts';
-import { startConfab } from './process.ts';
+import type { FanOutServer, startFanOutServers } from './fan-out-servers.ts';
+import type { Rooms } from './population.ts';
 import { short, spreadText } from './report.ts';
-import type { BenchDatabase, Environment } from './servers.ts';
 import { ratiosOf, spreadOf } from './statistics.ts';
 import type { Ticks } from './ticks.ts';
-
-/** One server with its sockets connected, and who makes it send. */
-export interface FanOutServer {
-  /** Of the process that is measured. */
-  cpuMicroseconds(): number;
-  /** Makes messages and sends them; the server itself, or what publishes to it. */
-  driver: Child;
-  sockets: Child;
-}
 
 export interface Scenario {
   name: string;
@@ -25,117 +12,6 @@ export interface Scenario {
   perTick: number;
   /** The sender's own socket gets another frame: everywhere but in the floor of big rooms, which is a mere publish. */
   floorLeavesOut: boolean;
-}
-
-/** For each user, from 1 on, the chats they are in. */
-export type Memberships = readonly (readonly number[])[];
-
-const concurrency = 100;
-
-export async function connectSockets(
-  bench: Pick<Bench, 'defer'>,
-  port: number,
-  kind: 'bare' | 'peer' | 'confab',
-  hellos: string[],
-): Promise<Child> {
-  const sockets = await startChild({ name: `sockets of ${kind}`, command: bunChild('sockets.ts') });
-  bench.defer(() => sockets.end());
-  await sockets.call('connect', { port, hellos, concurrency, ...protocols[kind] });
-  return sockets;
-}
-
-export const protocols = {
-  upgrade: { path: '/', greeting: '', ready: '' },
-  bare: { path: '/', greeting: '', ready: 'ok' },
-  peer: { path: '/socket.io/?EIO=4&transport=websocket', greeting: '0', ready: '40/chat,' },
-  confab: { path: '/socket.io/?EIO=4&transport=websocket', greeting: '0', ready: '42/chat,["chat.ready"' },
-};
-
-export const bareHellos = (memberships: Memberships): string[] =>
-  memberships.map((chats, at) => JSON.stringify({ user: at + 1, chats }));
-export const peerHellos = (memberships: Memberships): string[] =>
-  bareHellos(memberships).map((auth) => `40/chat,${auth}`);
-export async function confabHellos(environment: Environment, count: number): Promise<string[]> {
-  const tokens = await signTokens(environment, 1, count);
-  return tokens.map((token) => `40/chat,${JSON.stringify({ token })}`);
-}
-
-export interface FanOutServers {
-  bare: FanOutServer;
-  confab: FanOutServer;
-  confabOverRedis: FanOutServer;
-  node: FanOutServer;
-  bunEngine: FanOutServer;
-}
-
-/**
- * All servers with all sockets: the floor, Confab with and without Redis, and, where wanted, the peers.
- * @param seed users and chats; the two gateways have a database each, because each is told messages of its own
- */
-export async function startFanOutServers(
-  bench: Bench,
-  seed: (sql: BenchDatabase['sql']) => Promise<void>,
-  memberships: Memberships,
-  peers: boolean,
-): Promise<Partial<FanOutServers> & Pick<FanOutServers, 'bare' | 'confab' | 'confabOverRedis'>> {
-  const { report, servers, defer } = bench;
-  const place = async (): Promise<Environment> => {
-    report.progress('servers and data');
-    const database = await servers.createDatabase();
-    defer(() => database.drop());
-    await seed(database.sql);
-    await settleDatabase(database.sql);
-    return servers.environment(database);
-  };
-  const [environment, environmentOverRedis] = [await place(), await place()];
-  const child = async (name: string, command: string[], env: Record<string, string> = {}) => {
-    const started = await startChild({ name, command, env });
-    defer(() => started.end());
-    return started;
-  };
-  const own = async (name: string, command: string[], kind: 'bare' | 'peer' | 'confab', hellos: string[]) => {
-    report.progress(`${name}: connecting ${hellos.length} sockets`);
-    const env = { ...(kind === 'confab' ? environment : {}), BENCH_UPKEEP: 'off' };
-    const driver = await child(name, command, env);
-    const sockets = await connectSockets(bench, await driver.call<number>('port'), kind, hellos);
-    return { cpuMicroseconds: driver.cpuMicroseconds, driver, sockets };
-  };
-
-  const hellos = await confabHellos(environment, memberships.length);
-  const bare = await own('bare Bun', bunChild('bare-sockets.ts'), 'bare', bareHellos(memberships));
-  const confab = await own('Confab', bunChild('gateway.ts'), 'confab', hellos);
-
-  report.progress(`Confab over Redis: connecting ${hellos.length} sockets`);
-  const gateway = await startConfab(bench, 'gateway', environmentOverRedis);
-  const confabOverRedis = {
-    cpuMicroseconds: gateway.cpuMicroseconds,
-    driver: await child('feeder', bunChild('feeder.ts'), environmentOverRedis),
-    sockets: await connectSockets(bench, gateway.port, 'confab', hellos),
-  };
-  if (!peers) return { bare, confab, confabOverRedis };
-  return {
-    bare,
-    confab,
-    confabOverRedis,
-    node: await own('Socket.IO on Node', await nodePeer(), 'peer', peerHellos(memberships)),
-    bunEngine: await own('Socket.IO on bun-engine', bunChild('peer.ts'), 'peer', peerHellos(memberships)),
-  };
-}
-
-/** Node runs no TypeScript: the peer is translated next to the packages it imports. */
-export async function nodePeer(): Promise<string[]> {
-  const node = Bun.which('node');
-  if (node === null) throw new Error('node is needed for a peer and is not on the PATH');
-  const root = join(import.meta.dir, '../..');
-  const outdir = join(root, 'node_modules/.cache/confab-bench');
-  await Bun.build({
-    entrypoints: [join(root, 'bench/children/peer.ts')],
-    outdir,
-    target: 'node',
-    packages: 'external',
-    naming: 'peer.mjs',
-  });
-  return [node, '--expose-gc', join(outdir, 'peer.mjs')];
 }
 
 /**

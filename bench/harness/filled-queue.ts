@@ -92,7 +92,7 @@ export async function storeFromFilledQueue(
   await fillQueues(environment, addresses);
   const rows = async () => Number((await database.sql`SELECT count(*) FROM messages`)[0]?.count);
   const before = await rows();
-  const postgresPid = (await servers.postgres()).pid();
+  const postgresPid = servers.postgres.pid();
   const connection = await amqplib.connect(environment.RABBITMQ_URI);
   const channel = await connection.createChannel();
   const waiting = async () => {

@@ -1,14 +1,5 @@
 import type { MessageEvent } from '../../src/shared/contract.ts';
-import { chatId, userId } from './population.ts';
-
-/** Chats `firstChat` to `firstChat + chats - 1`, each with `size` members, all of them connected. */
-export interface Rooms {
-  firstChat: number;
-  chats: number;
-  size: number;
-  /** The first member of the first chat; the members of a chat follow each other, and so do the chats. */
-  firstUser: number;
-}
+import { chatId, type Rooms, userId } from './population.ts';
 
 export interface PreparedMessage {
   chat: number;
@@ -26,14 +17,14 @@ const content = 'Shall we meet at the harbour at seven? I will bring the charts.
 export function createMessages(): (rooms: Rooms, count: number) => PreparedMessage[] {
   const sent = new Map<number, number>();
   let turn = 0;
-  return ({ firstChat, chats, size, firstUser }, count) =>
+  return ({ firstChat, chats, size }, count) =>
     Array.from({ length: count }, () => {
       turn += 1;
       const place = turn % chats;
       const chat = firstChat + place;
       const sequence = (sent.get(chat) ?? 0) + 1;
       sent.set(chat, sequence);
-      const sender = firstUser + place * size + (sequence % size);
+      const sender = 1 + place * size + (sequence % size);
       // The members' joining was numbered before.
       const eventSequence = size + sequence;
       const event: MessageEvent = {

@@ -26,7 +26,7 @@ export async function pgbench(
     variables?: Record<string, string | number>;
   },
 ): Promise<PgbenchResult> {
-  const file = `${await servers.folder()}/pgbench-${Bun.randomUUIDv7()}.sql`;
+  const file = `${servers.folder}/pgbench-${Bun.randomUUIDv7()}.sql`;
   await Bun.write(file, script);
   const length = 'seconds' in amount ? ['-T', String(amount.seconds)] : ['-t', String(amount.transactions)];
   const run = Bun.spawn(

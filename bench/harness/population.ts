@@ -1,6 +1,7 @@
 import type postgres from 'postgres';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
-import type { Environment } from './servers.ts';
+import type { Bench } from './bench.ts';
+import type { BenchDatabase, Environment } from './servers.ts';
 
 // Ids made from numbers, so that SQL, the load and the receivers agree on them without telling each other.
 const idPrefix = {
@@ -17,9 +18,34 @@ export const userId = (number: number): string => idOf('user', number);
 export const chatId = (number: number): string => idOf('chat', number);
 const sessionId = (number: number): string => idOf('session', number);
 
-/** Users `from` to `from + count - 1`, each with a session. */
-export async function seedUsers(sql: postgres.Sql, from: number, count: number): Promise<void> {
-  const numbers = `generate_series(${from}, ${from + count - 1}) AS n`;
+/** Chats `firstChat` to `firstChat + chats - 1`, of `size` members each: user after user, from 1 on, and from 1 again. */
+export interface Rooms {
+  firstChat: number;
+  chats: number;
+  size: number;
+}
+
+export interface Population {
+  /** Users 1 to this one, each with a session. */
+  users: number;
+  rooms: readonly Rooms[];
+}
+
+/** A database of the path's own, with these people in it, and the environment of processes on it. */
+export async function populate(
+  { servers, defer }: Pick<Bench, 'servers' | 'defer'>,
+  { users, rooms }: Population,
+): Promise<{ database: BenchDatabase; environment: Environment }> {
+  const database = await servers.createDatabase();
+  defer(() => database.drop());
+  await seedUsers(database.sql, users);
+  for (const each of rooms) await seedRooms(database.sql, users, each);
+  await settleDatabase(database.sql);
+  return { database, environment: servers.environment(database) };
+}
+
+async function seedUsers(sql: postgres.Sql, count: number): Promise<void> {
+  const numbers = `generate_series(1, ${count}) AS n`;
   await sql.unsafe(
     `INSERT INTO users (id, email, password_hash, display_name)
      SELECT ${sqlIdOf('user', 'n')}, 'user' || n || '@example.com', '-', 'User ' || n FROM ${numbers}`,
@@ -30,34 +56,30 @@ export async function seedUsers(sql: postgres.Sql, from: number, count: number):
   );
 }
 
-/**
- * Chats `from` to `from + count - 1`. The members of chat `from + i` are the users `firstUser + i * size` and the
- * `size - 1` after it, modulo `users` where that is given.
- */
-export async function seedChats(
-  sql: postgres.Sql,
-  {
-    from,
-    count,
-    size,
-    firstUser,
-    users,
-  }: { from: number; count: number; size: number; firstUser: number; users?: number },
-): Promise<void> {
+async function seedRooms(sql: postgres.Sql, users: number, { firstChat, chats, size }: Rooms): Promise<void> {
+  const numbers = `generate_series(${firstChat}, ${firstChat + chats - 1}) AS n`;
   // The rows fit each other: a million chats need not be looked up for it.
   await sql.unsafe('SET session_replication_role = replica');
   await sql.unsafe(
     `INSERT INTO chats (id, is_group, name, last_event_sequence)
-     SELECT ${sqlIdOf('chat', 'n')}, true, 'Chat ' || n, ${size} FROM generate_series(${from}, ${from + count - 1}) AS n`,
+     SELECT ${sqlIdOf('chat', 'n')}, true, 'Chat ' || n, ${size} FROM ${numbers}`,
   );
-  const member = `(n - ${from})::bigint * ${size} + m`;
+  const member = `1 + ((n - ${firstChat})::bigint * ${size} + m) % ${users}`;
   await sql.unsafe(
     `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
-     SELECT ${sqlIdOf('chat', 'n')}, ${sqlIdOf('user', `${firstUser} + (${member})${users ? ` % ${users}` : ''}`)},
+     SELECT ${sqlIdOf('chat', 'n')}, ${sqlIdOf('user', member)},
        CASE WHEN m = 0 THEN 'owner' ELSE 'member' END, m + 1, m + 1
-     FROM generate_series(${from}, ${from + count - 1}) AS n, generate_series(0, ${size - 1}) AS m`,
+     FROM ${numbers}, generate_series(0, ${size - 1}) AS m`,
   );
 }
+
+/** For each user, from 1 on, the chats they are in, where no room has more members than there are users. */
+export const membershipsOf = ({ users, rooms }: Population): number[][] =>
+  Array.from({ length: users }, (_, at) =>
+    rooms.flatMap(({ firstChat, chats, size }) =>
+      at < chats * size ? [firstChat + Math.floor(at / size)] : [],
+    ),
+  );
 
 /** What autovacuum would do soon after such a load, done before the measuring instead of during it. */
 export async function settleDatabase(sql: postgres.Sql): Promise<void> {

@@ -30,9 +30,9 @@ export async function spawnConfab(
   ownEnvironment: Record<string, string> = {},
 ) {
   const port = await freePort();
-  const folder = await servers.folder();
+  const { folder, guard } = servers;
   const own = createOwnProcess({
-    guard: servers.guard,
+    guard,
     name: `${role} ${port}`,
     port,
     command: [...bunCommand(), join(import.meta.dir, '../../src', `${role}.ts`)],

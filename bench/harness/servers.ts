@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import amqplib from 'amqplib';
 import postgres from 'postgres';
 import {
@@ -6,31 +5,25 @@ import {
   createBrokerNames,
   createDatabase,
   serverEnvironment,
+  startServers,
 } from '../../harness/servers.ts';
 import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
-import { createLauncher } from '../../src/commands/servers/launcher.ts';
-import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
-import type { RabbitServer } from '../../src/commands/servers/rabbitmq.ts';
-import type { Server } from '../../src/commands/servers/server.ts';
+import { stopTrio, type Trio } from '../../src/commands/servers/launcher.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { once } from '../../src/shared/once.ts';
 
 /**
- * Private servers, each started when first asked for and kept for all paths. They are as safe as in production: PostgreSQL
- * with `fsync` and `synchronous_commit` on, quorum queues. No demand is met by promising less.
+ * Private servers for all paths. They are as safe as in production: PostgreSQL with `fsync` and `synchronous_commit` on, quorum
+ * queues. No demand is met by promising less.
  */
-export interface BenchServers {
+export interface BenchServers extends Trio {
   readonly guard: Guard;
   /** For what a path writes: scripts, logs. */
-  folder(): Promise<string>;
-  postgres(): Promise<Server>;
-  redis(): Promise<Server>;
-  rabbitmq(): Promise<RabbitServer>;
+  readonly folder: string;
   /** An empty, migrated database of its own. */
   createDatabase(): Promise<BenchDatabase>;
   /** The environment of a Confab process on these servers, with names on broker and Redis that nobody else uses. */
-  environment(database: BenchDatabase): Promise<Environment>;
+  environment(database: BenchDatabase): Environment;
   /** The path of one of PostgreSQL's own programs. */
   postgresProgram(name: 'pgbench' | 'psql'): string;
   close(): Promise<void>;
@@ -49,37 +42,18 @@ export type Environment = Record<string, string> &
 /** Partitions of everything here. */
 export const partitionCount = 8;
 
-export function createServers(print: (line: string) => void): BenchServers {
+export async function startBenchServers(print: (line: string) => void): Promise<BenchServers> {
   const guard = createGuard();
-  const folder = once(() => guard.temporaryFolder('confab-bench-'));
-  const launcher = once(async () => {
-    const needed = ['postgres', 'redis', 'rabbitmq'] as const;
-    return createLauncher(
-      guard,
-      await obtainBinaries({ guard, folder: await folder(), needed: [...needed], print }),
-    );
-  });
-  const place = async (name: string) => ({ folder: join(await folder(), name), durable: true });
-  const started: Server[] = [];
-  const server = <Kind extends Server>(start: () => Promise<Kind>) =>
-    once(async () => {
-      const running = await start();
-      started.push(running);
-      return running;
-    });
-  const postgresServer = server(async () => (await launcher()).postgres(await place('postgres')));
-  const redis = server(async () => (await launcher()).redis(await place('redis')));
-  const rabbitmq = server(async () => (await launcher()).rabbitmq(await place('rabbitmq')));
+  const folder = await guard.temporaryFolder('confab-bench-');
+  const trio = await startServers({ guard, folder, print, durable: true });
 
   return {
+    ...trio,
     guard,
     folder,
-    postgres: postgresServer,
-    redis,
-    rabbitmq,
 
     async createDatabase() {
-      const { url, drop } = await createDatabase((await postgresServer()).url);
+      const { url, drop } = await createDatabase(trio.postgres.url);
       const database = openPostgres({ url, applicationName: 'confab bench', maxConnections: 1 });
       await migrate(database);
       await database.close();
@@ -94,12 +68,12 @@ export function createServers(print: (line: string) => void): BenchServers {
       };
     },
 
-    async environment(database) {
+    environment(database) {
       return {
         ...serverEnvironment({
           database: database.url,
-          redis: (await redis()).url,
-          rabbitmq: (await rabbitmq()).url,
+          redis: trio.redis.url,
+          rabbitmq: trio.rabbitmq.url,
         }),
         ...createBrokerNames(),
         RABBITMQ_CHAT_PARTITION_COUNT: String(partitionCount),
@@ -126,7 +100,7 @@ export function createServers(print: (line: string) => void): BenchServers {
     },
 
     async close() {
-      await Promise.all(started.map((each) => each.stop()));
+      await stopTrio(trio);
       await guard.close();
     },
   };

@@ -8,6 +8,7 @@ import { createEmbeddedNotifications } from './embedded/notifications.ts';
 import { createEmbeddedPresence } from './embedded/presence.ts';
 import { createEmbeddedQueue } from './embedded/queue.ts';
 import { createLocalRegistry } from './embedded/registry.ts';
+import { vacuumWhenIdle } from './embedded/vacuum.ts';
 import type { AdapterParts, Adapters } from './ground.ts';
 
 /** Whatever the environment says of RabbitMQ's: with one database connection more would be no faster. */
@@ -24,7 +25,9 @@ export function embeddedAdapters({
     const opened = await folder.openDatabase();
     lifecycle.defer('the database', () => opened.close());
     await assertPartitioning(opened, partitionCount);
-    return opened;
+    const vacuumed = vacuumWhenIdle(opened, log);
+    lifecycle.defer('vacuuming', () => vacuumed.stop());
+    return vacuumed.database;
   });
   const queue = once(async () => {
     const opened = createEmbeddedQueue({ database: await database(), log });

@@ -12,11 +12,12 @@ import { openRabbitMq } from './rabbitmq/rabbitmq.ts';
 import { openRedis, openSubscriberRedis } from './redis/client.ts';
 import { createRedisFacts } from './redis/facts.ts';
 import { createNotificationCodec } from './redis/notification-codec.ts';
-import { createRedisNotifier, createRedisSubscriber } from './redis/notifications.ts';
+import { createRedisNotifier } from './redis/notifier.ts';
 import { createRedisOutages } from './redis/outages.ts';
 import { createRedisPresence } from './redis/presence.ts';
 import { createRedisRateLimits } from './redis/rate-limits.ts';
 import { createAdmissionRedis } from './redis/redis-turn.ts';
+import { createRedisSubscriber } from './redis/subscriber.ts';
 import { watchRedis } from './redis/watch.ts';
 
 /** How long a further connection to a Redis that is there may take before the process goes on without it. */

@@ -11,7 +11,7 @@ import { createLogout, type Logout } from './logout.ts';
 import { createJwksFinder, createPublicKeyFinder, type FindKey } from './outside-keys.ts';
 import { createOutsideVerify } from './outside-tokens.ts';
 import { createOutsideUsers } from './outside-users.ts';
-import { createPasswords } from './passwords.ts';
+import { createPasswords, type Passwords } from './passwords.ts';
 import { createRefresh, type Refresh } from './refresh.ts';
 import { createRefreshTokens } from './refresh-token.ts';
 import { createRegister, type Register } from './register.ts';
@@ -84,6 +84,7 @@ export interface AccountsDependencies {
   notifier: Notifier;
   rateLimits: RateLimits;
   log: Logger;
+  passwords?: Passwords;
 }
 
 export function createAccounts({
@@ -96,8 +97,8 @@ export function createAccounts({
   notifier,
   rateLimits,
   log,
+  passwords = createPasswords(),
 }: AccountsDependencies): Accounts {
-  const passwords = createPasswords();
   const refreshTokens = createRefreshTokens(accountKey);
   const announceRevoked = createAnnounceRevoked({ facts, notifier, log });
   const lasting = { database, tokens, refreshTokens, rateLimits, refreshTtlSeconds, sessionMaxTtlSeconds };

@@ -1,7 +1,8 @@
 import type { Database } from '../db/database.ts';
 import type { SyncResetEvent } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
-import type { ChangeKind, ChangeKinds } from './kind.ts';
+import type { ChangeKinds } from './kind.ts';
+import { chatOfEach, distinctKinds, rangesOf, unknownKind } from './ranges.ts';
 import type { Told } from './told.ts';
 
 export interface ChangesPage {
@@ -34,17 +35,15 @@ export type ReadChanges = (
 
 /**
  * One statement, so that rows and head are of one snapshot. What changed in one commit may share a number, so pages end
- * between numbers, never within one. Each chat, and whether the reader takes part in it, is looked up by itself: a join could
- * become a scan of all chats, or of all chats of the reader, in a plan that was made while there were few.
+ * between numbers, never within one. Whether the reader takes part in a chat is looked up by itself: a join could become a scan of
+ * all chats of the reader, in a plan that was made while there were few.
  */
 const changesSql = (
   ranges: readonly string[],
   where: string,
 ) => `SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
 FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, after)
-CROSS JOIN LATERAL (
-  SELECT x.id, x.last_sequence, x.last_event_sequence FROM chats x WHERE x.id = w.chat_id LIMIT 1
-) c
+CROSS JOIN LATERAL (${chatOfEach}) c
 LEFT JOIN LATERAL (
   SELECT * FROM (
     ${ranges.map((range) => `(${range})`).join(' UNION ALL ')}
@@ -54,29 +53,6 @@ LEFT JOIN LATERAL (
 ) change ON true
 ${where}
 ORDER BY w.chat_id, w.after, change."eventSequence", change.kind`;
-
-/** Each with its number here: those that say themselves when they changed, then all of `chat_changes` in one range. */
-function rangesOf(kinds: readonly ChangeKind[]): string[] {
-  const numbered = [...kinds.entries()];
-  const own = numbered.flatMap(([at, kind]) =>
-    'rows' in kind ? [`SELECT ${at} AS kind, x."eventSequence", x.row FROM (${kind.rows}) x`] : [],
-  );
-  const changed = numbered.flatMap(([at, kind]) => ('changedKind' in kind ? [{ at, ...kind }] : []));
-  const caseOf = (value: (of: (typeof changed)[number]) => string | number, otherwise: string | number) =>
-    `CASE ${changed.map((of) => `WHEN changed.kind = '${of.changedKind}' THEN ${value(of)} `).join('')}WHEN true THEN ${otherwise} END`;
-  const chatChanges = `SELECT x.kind, x.key, x.event_sequence FROM chat_changes x
-    WHERE x.chat_id = c.id AND x.event_sequence > w.after
-    ORDER BY x.event_sequence FETCH FIRST ($3::int) ROWS WITH TIES`;
-  return [
-    ...own,
-    `SELECT ${caseOf(({ at }) => at, unknownKind)} AS kind, changed.event_sequence AS "eventSequence",
-      ${caseOf(({ row }) => `(${row})`, 'NULL::json')} AS row
-    FROM (${chatChanges}) changed`,
-  ];
-}
-
-/** Of a newer version. */
-const unknownKind = -1;
 
 const readerTakesPart = `WHERE (
   SELECT me.left_at IS NULL FROM chat_participants me WHERE me.chat_id = w.chat_id AND me.user_id = $4::uuid
@@ -96,7 +72,7 @@ export function createReadChanges(
   ofEvents: ChangeKinds,
   { database, presence }: { database: Database; presence: Presence },
 ): ReadChanges {
-  const kinds = [...new Set(Object.values(ofEvents))];
+  const kinds = distinctKinds(ofEvents);
   const ranges = rangesOf(kinds);
   const forAll = changesSql(ranges, '');
   const forReader = changesSql(ranges, readerTakesPart);

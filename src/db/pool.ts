@@ -1,33 +1,7 @@
-import { fullJitterMs } from '../shared/backoff.ts';
 import { ChatError } from '../shared/errors.ts';
-import {
-  ConnectionLost,
-  databaseUnavailable,
-  spoilsConnection,
-  takesNoMore,
-  unavailableBecauseOf,
-} from './errors.ts';
-
-/** What a pool needs of a connection. */
-export interface Pooled {
-  readonly closed: boolean;
-  /** By `performance.now()`: no longer kept once it is not in use. */
-  readonly retiresAt: number;
-  /** Called once, whoever ended it. */
-  onClose: () => void;
-  destroy(): void;
-  end(): Promise<void>;
-}
-
-/** Something to be done with a connection; told of its end once. */
-export interface Job<Item> {
-  /** A statement that may be sent behind others of its kind, and they behind it: one that never waits for a lock. */
-  readonly shares: boolean;
-  begin(item: Item): PromiseLike<unknown>;
-  resolve(result: never): void;
-  /** With ChatError `server_busy` where too many wait, `database_unavailable` where there was no connection; else with what `begin` threw. */
-  reject(error: unknown): void;
-}
+import { ConnectionLost, databaseUnavailable, spoilsConnection, unavailableBecauseOf } from './errors.ts';
+import { createOpener } from './opener.ts';
+import { isShared, type Job, leastShared, type Pooled, type Slot, type Underway } from './slot.ts';
 
 export interface PoolOptions<Item extends Pooled> {
   /** Gives up when the signal is aborted. */
@@ -47,37 +21,10 @@ export interface Pool<Item extends Pooled> {
   close(): Promise<void>;
 }
 
-interface Underway<Item> {
-  job: Job<Item>;
-  askedAt: number;
-  /** Its end has been told. */
-  over: boolean;
-}
-
-interface Slot<Item> {
-  readonly item: Item;
-  /** In the order in which they were sent. */
-  readonly underway: Underway<Item>[];
-  /** Since when the first of them is the first. */
-  since: number;
-  /** So many were sent since there was none under way. */
-  streak: number;
-}
-
 /** Whoever gets a connection after it still has time to use it. */
 const mostWaitMs = 4_000;
 const mostWaiting = 2_000;
-/**
- * Pages of history that are read over one connection at a time. A second one saves PostgreSQL and us system calls: of 64
- * readers on 10 connections each page costs the api 32 µs with 1, 23 with 2, 20 with 4, 18 with 100.
- */
-const mostShared = 4;
-/** So often a connection that is shared has nothing to do for a moment: the driver's list of what it has sent grows until then. */
-const longestStreak = 1_000;
-/** Nothing is sent behind what has taken longer already. */
-const quickMs = 20;
 const lookEveryMs = 100;
-const longestPauseMs = 500;
 const closeWithinMs = 2_000;
 
 /**
@@ -96,12 +43,16 @@ export function createPool<Item extends Pooled>({
   const idle: Slot<Item>[] = [];
   const waiting = new Set<Underway<Item>>();
   const closing = new AbortController();
-  let opening = 0;
-  let failures = 0;
-  let away = false;
-  let pause: ReturnType<typeof setTimeout> | undefined;
   let look: ReturnType<typeof setTimeout> | undefined;
   let onEmpty = () => {};
+  const opener = createOpener<Item>({
+    ...{ open, onAway, onBack, closing: closing.signal, count: () => slots.size },
+    isWanted: (opening) => waiting.size > opening && slots.size + opening < most,
+    onOpen: add,
+    // Whatever the reason is: it is none of what waits here. Taken for an answer to it, a torn certificate file made the
+    // worker give up messages.
+    onNone: (reason) => failWaiting(unavailableBecauseOf(reason)),
+  });
 
   function run(job: Job<Item>): void {
     const one: Underway<Item> = { job, askedAt: performance.now(), over: false };
@@ -116,10 +67,13 @@ export function createPool<Item extends Pooled>({
       fail(one, new ChatError('server_busy', undefined, { cause, retryAfterSeconds: 2 }));
     } else {
       const shared =
-        job.shares && waiting.size === 0 && slots.size + opening >= most && leastShared(one.askedAt);
+        job.shares &&
+        waiting.size === 0 &&
+        slots.size + opener.opening() >= most &&
+        leastShared(slots, one.askedAt);
       if (shared) begin(shared, one);
       else waiting.add(one);
-      openMore();
+      opener.openMore();
     }
   }
 
@@ -157,7 +111,7 @@ export function createPool<Item extends Pooled>({
     slot.since = performance.now();
     if (slot.item.closed) discard(slot);
     else if (slot.underway.length > 0) fill(slot);
-    else if (closing.signal.aborted || slot.item.retiresAt <= slot.since) retire(slot);
+    else if (closing.signal.aborted || slot.item.retiresAt <= slot.since) void retire(slot);
     else if (!fill(slot)) idle.push(slot);
   }
 
@@ -172,53 +126,20 @@ export function createPool<Item extends Pooled>({
     return slot.underway.length > 0;
   }
 
-  const isShared = ({ underway, since, streak }: Slot<Item>, now: number): boolean =>
-    underway.length < mostShared &&
-    underway[0]?.job.shares === true &&
-    streak < longestStreak &&
-    now - since < quickMs;
-
-  function leastShared(now: number): Slot<Item> | undefined {
-    let least: Slot<Item> | undefined;
-    for (const slot of slots) {
-      if (isShared(slot, now) && (!least || slot.underway.length < least.underway.length)) least = slot;
-    }
-    return least;
-  }
-
   function discard(slot: Slot<Item>): void {
     if (!slots.delete(slot)) return;
     const at = idle.indexOf(slot);
     if (at >= 0) idle.splice(at, 1);
-    openMore();
+    opener.openMore();
     if (slots.size === 0) onEmpty();
   }
 
-  function retire(slot: Slot<Item>): void {
+  function retire(slot: Slot<Item>): Promise<void> {
     discard(slot);
-    slot.item.end().catch(() => slot.item.destroy());
+    return slot.item.end().catch(() => slot.item.destroy());
   }
 
-  function openMore(): void {
-    while (!closing.signal.aborted && !pause && waiting.size > opening && slots.size + opening < most) {
-      opening += 1;
-      open(closing.signal).then(opened, notOpened);
-    }
-  }
-
-  function opened(item: Item): void {
-    if (item.closed) {
-      notOpened(new ConnectionLost('the server closed the connection'));
-      return;
-    }
-    opening -= 1;
-    if (closing.signal.aborted) {
-      item.destroy();
-      return;
-    }
-    failures = 0;
-    if (away) onBack();
-    away = false;
+  function add(item: Item): void {
     const slot: Slot<Item> = { item, underway: [], since: performance.now(), streak: 0 };
     slots.add(slot);
     item.onClose = () => {
@@ -227,28 +148,6 @@ export function createPool<Item extends Pooled>({
       discard(slot);
     };
     if (!fill(slot)) idle.push(slot);
-    openMore();
-  }
-
-  function notOpened(error: unknown): void {
-    opening -= 1;
-    if (closing.signal.aborted) return;
-    // Where the server only takes no more, whoever waits gets another that is in use or about to be opened.
-    const others = slots.size + (takesNoMore(error) ? opening : 0);
-    if (others === 0) {
-      if (!away) onAway(error);
-      away = true;
-      // Whatever the reason is: it is none of what waits here. Taken for an answer to it, a torn certificate file made the
-      // worker give up messages.
-      failWaiting(unavailableBecauseOf(error));
-    }
-    pause ??= setTimeout(
-      () => {
-        pause = undefined;
-        openMore();
-      },
-      fullJitterMs(failures++, 50, longestPauseMs),
-    );
   }
 
   function failWaiting(error: unknown): void {
@@ -296,12 +195,8 @@ export function createPool<Item extends Pooled>({
     if (closing.signal.aborted) return;
     const reason = new ConnectionLost('the pool was closed');
     closing.abort(reason);
-    clearTimeout(pause);
     failWaiting(reason);
-    const ends = idle.splice(0).map((slot) => {
-      slots.delete(slot);
-      return slot.item.end().catch(() => slot.item.destroy());
-    });
+    const ends = [...idle].map(retire);
     await new Promise<void>((resolve) => {
       const late = setTimeout(resolve, closeWithinMs);
       onEmpty = () => {

@@ -16,6 +16,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { kindsOfBefore } from '../shared/ports/registry.ts';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 /** Counters stay below 2^53. */
@@ -267,15 +268,7 @@ export const processes = pgTable('processes', {
   /** The highest version of an envelope that it can read. */
   envelopeVersion: integer('envelope_version').notNull().default(1),
   /** The events of durable changes that it can load. */
-  kinds: text()
-    .array()
-    .notNull()
-    .default([
-      'chat.message.new',
-      'chat.message.saved',
-      'chat.participant.added',
-      'chat.participant.removed',
-    ]),
+  kinds: text().array().notNull().default(kindsOfBefore),
   /** Of what it must have in common with the others; never a secret. */
   fingerprints: jsonb().$type<Record<string, string>>().notNull().default({}),
 });

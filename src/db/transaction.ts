@@ -6,6 +6,7 @@ import { databaseTimeoutMs, databaseUnavailable, toCaller } from './errors.ts';
 /**
  * Runs `work` in one transaction, READ COMMITTED: each statement sees what was committed before it began. Inside, use `tx`
  * alone; a query beside it would wait for ever on PGlite's one connection.
+ * @throws Error outside of `asRequest`: nothing would tell it that its request was given up
  * @throws ChatError `database_unavailable` within 5 s; then it is unknown whether it was committed
  */
 export async function inTransaction<Result>(
@@ -13,6 +14,8 @@ export async function inTransaction<Result>(
   work: (tx: Orm) => Promise<Result>,
 ): Promise<Result> {
   const request = currentRequest();
+  if (!request)
+    throw new Error('a transaction is begun outside of a request, or by a route that begins none');
   let late = false;
   const noAnswer = () => {
     late = true;
@@ -20,7 +23,7 @@ export async function inTransaction<Result>(
   };
   // Thrown in the transaction, so that it is rolled back.
   const assertWanted = () => {
-    if (late || request?.givenUp)
+    if (late || request.givenUp)
       throw databaseUnavailable(new Error('nobody waits for this transaction any more'));
   };
   const running = database.orm.transaction(async (tx) => {

@@ -26,3 +26,18 @@ export interface LocalChat {
   tailAfter: number;
   joining: number;
 }
+
+export const newLocalChat = (id: string, room: NativeRoom<Member>, subscribed: Promise<void>): LocalChat => ({
+  id,
+  room,
+  subscribed,
+  delivered: undefined,
+  holders: new Set(),
+  hinted: 0,
+  filling: false,
+  heldBack: undefined,
+  subscribedAt: undefined,
+  tail: [],
+  tailAfter: 0,
+  joining: 0,
+});

@@ -1,3 +1,4 @@
+import type { CountChanges } from '../changes/count-changes.ts';
 import { mostChangeBytes, mostChanges } from '../changes/limits.ts';
 import { participant as participantKind } from '../changes/participant.ts';
 import type { Database } from '../db/database.ts';
@@ -42,6 +43,19 @@ const mostPairs = 1_000;
 /** So many chats that are not there are said to be so one by one; of more the list says which are left. */
 const mostGone = 20;
 
+/**
+ * Of so many chats that have more numbers than may be told the rows are counted, of those that missed least: they are some
+ * thousands at most, and who has more such chats reads them by REST anyway.
+ */
+const mostCounted = 10;
+
+/** A chat that the client knows up to its cursor. */
+interface Named {
+  chatId: string;
+  head: number;
+  cursor: number;
+}
+
 /** What one connect asks, in one answer: a client may name a thousand chats that never were. */
 interface LeftWanted {
   socketId: string;
@@ -49,8 +63,13 @@ interface LeftWanted {
   chatIds: readonly string[];
 }
 
-export function createResume(deps: { database: Database; sequencer: Sequencer; chatOf: ChatOf }): Resume {
-  const { database, sequencer, chatOf } = deps;
+export function createResume(deps: {
+  database: Database;
+  countChanges: CountChanges;
+  sequencer: Sequencer;
+  chatOf: ChatOf;
+}): Resume {
+  const { database, countChanges, sequencer, chatOf } = deps;
   const participationsOf = createBatcher<LeftWanted, ReadonlyMap<string, Participation>>({
     load: async (wanted) => {
       const userIds = wanted.flatMap(({ userId, chatIds }) => chatIds.map(() => userId));
@@ -65,6 +84,16 @@ export function createResume(deps: { database: Database; sequencer: Sequencer; c
     mostKeys: mostPairs,
     weightOf: ({ chatIds }) => chatIds.length,
     mostWeight: mostPairs,
+  });
+
+  const rowsOf = createBatcher<Named, number>({
+    load: (wanted) =>
+      countChanges(
+        wanted.map(({ chatId, cursor }) => ({ chatId, after: cursor })),
+        mostChanges + 1,
+      ),
+    keyOf: ({ chatId, cursor }) => `${chatId} ${cursor}`,
+    mostKeys: mostCounted,
   });
 
   async function enter(member: Member, chatId: string, head: number): Promise<void> {
@@ -114,17 +143,36 @@ export function createResume(deps: { database: Database; sequencer: Sequencer; c
         joins.push(toShow ? show(chatId) : enter(member, chatId, head));
       }
 
+      const tell = ({ chatId, cursor }: Named, expected: number) =>
+        sequencer.join(member, chatId, cursor, { expected, mayTell: allowance.takeBytes });
+      const reset = ({ chatId, head }: Named) => {
+        member.send(resetFrame({ chatId, eventSequence: head }));
+        return enter(member, chatId, head);
+      };
+      const uncertain: Named[] = [];
       // The least missed first: so the most chats are told whole.
-      for (const { chatId, head, cursor, missed } of named.sort((a, b) => a.missed - b.missed)) {
-        if (missed > 0 && allowance.takeEvents(missed)) {
-          const options = { expected: missed, mayTell: allowance.takeBytes };
-          joins.push(sequencer.join(member, chatId, cursor, options));
-        } else {
-          // Too much, or beyond the head, which is a cursor of a database that was restored to an older state.
-          if (missed !== 0) member.send(resetFrame({ chatId, eventSequence: head }));
-          joins.push(enter(member, chatId, head));
-        }
+      for (const { missed, ...chat } of named.sort((a, b) => a.missed - b.missed)) {
+        if (missed === 0) joins.push(enter(member, chat.chatId, chat.head));
+        // A cursor of a database that was restored to an older state.
+        else if (missed < 0) joins.push(reset(chat));
+        else if (allowance.takeEvents(missed)) joins.push(tell(chat, missed));
+        else uncertain.push(chat);
       }
+      /** More numbers than may be told, but perhaps not more rows. */
+      const count = async (chats: readonly Named[]): Promise<void> => {
+        const rows = await Promise.all(chats.map(rowsOf));
+        const counted = chats
+          .map((chat, at) => ({ chat, rows: rows[at] ?? 0 }))
+          .filter(({ chat }) => member.chats.has(chat.chatId));
+        if (member.closed) return;
+        await Promise.all(
+          counted
+            .sort((a, b) => a.rows - b.rows)
+            .map(({ chat, rows }) => (allowance.takeEvents(rows) ? tell(chat, rows) : reset(chat))),
+        );
+      };
+      const most = allowance.isUsedUp() ? 0 : mostCounted;
+      joins.push(count(uncertain.slice(0, most)), ...uncertain.slice(most).map(reset));
       return Promise.all(joins);
     },
   };
@@ -133,6 +181,8 @@ export function createResume(deps: { database: Database; sequencer: Sequencer; c
 interface Allowance {
   /** All of them, or none. */
   takeEvents(count: number): boolean;
+  /** Whether no further event may be told. */
+  isUsedUp(): boolean;
   /** Once a frame has been too long, no further one fits. */
   takeBytes(frame: string): boolean;
 }
@@ -146,6 +196,7 @@ function createAllowance(): Allowance {
       events -= count;
       return true;
     },
+    isUsedUp: () => events === 0,
     takeBytes(frame) {
       bytes -= Buffer.byteLength(frame);
       return bytes >= 0;

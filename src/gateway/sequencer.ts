@@ -1,12 +1,11 @@
-import { isBelieved } from '../changes/kinds.ts';
-import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber, Topic } from '../shared/ports/notifications.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import type { FanOut } from './fan-out.ts';
+import { createFillGap } from './fill-gap.ts';
 import { createHeldBack } from './held-back.ts';
 import { createJoinByReading, type JoinOptions, keepInTail } from './join-by-reading.ts';
-import type { LocalChat } from './local-chat.ts';
+import { type LocalChat, newLocalChat } from './local-chat.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
 import { subscribeWithin } from './subscribe.ts';
@@ -45,16 +44,9 @@ export interface Sequencer {
 }
 
 /**
- * Logged once a fill, with `chatId`, `rows`, and how many `messages` are among them. Only where there are some was a
- * notification lost or late, which is worth an operator's eye: changes of participants always come by reading.
- */
-export const gapFilled = 'a gap was filled';
-
-/**
  * Gives every socket every change of its chats in order, once, with no gap: notifications are delivered only where they
- * continue what was delivered, those that come a little too early when their predecessors have come, and everything else is read
- * from PostgreSQL. Changes of participants are always read: who takes
- * part is never taken from a hint.
+ * continue what was delivered, those that come a little too early when their predecessors have come, and everything else is
+ * read from PostgreSQL. Changes of participants are always read: who takes part is never taken from a hint.
  */
 export function createSequencer(deps: {
   readPage: ReadPage;
@@ -72,20 +64,7 @@ export function createSequencer(deps: {
     const topics = chatIds.map((chatId): Topic => `chat:${chatId}`);
     const subscribed = subscribeWithin(subscriber, topics, log);
     for (const chatId of chatIds) {
-      chats.set(chatId, {
-        id: chatId,
-        delivered: undefined,
-        room: fanOut.room(chatId),
-        holders: new Set(),
-        hinted: 0,
-        filling: false,
-        heldBack: undefined,
-        subscribed,
-        subscribedAt: undefined,
-        tail: [],
-        tailAfter: 0,
-        joining: 0,
-      });
+      chats.set(chatId, newLocalChat(chatId, fanOut.room(chatId), subscribed));
     }
     const opened = chatIds.map((chatId) => chats.get(chatId));
     subscribed.then(() => {
@@ -187,35 +166,12 @@ export function createSequencer(deps: {
     });
   }
 
-  /** One read at a time; of what is hinted meanwhile only the highest number is kept, and read next. */
-  async function fillGap(chat: LocalChat): Promise<void> {
-    let failures = 0;
-    let rows = 0;
-    let messages = 0;
-    const here = () => chats.get(chat.id) === chat;
-    while (here() && chat.delivered !== undefined && chat.hinted > chat.delivered) {
-      const after = chat.delivered;
-      const wanted = chat.hinted;
-      chat.hinted = 0;
-      try {
-        const page = await readPage(chat.id, after, wanted - after);
-        failures = 0;
-        if (!here()) break;
-        // A hint for what PostgreSQL does not have is forged, or from a database that was restored: it is not obeyed.
-        const told = page ? take(chat, page, after) : [];
-        rows += told.length;
-        messages += told.filter(({ event }) => isBelieved(event)).length;
-      } catch (error) {
-        chat.hinted = Math.max(chat.hinted, wanted);
-        if (failures === 0) log.warn({ err: error, chatId: chat.id }, 'reading a gap failed; trying again');
-        await pause(fullJitterMs(failures));
-        failures += 1;
-      }
-    }
-    // In the same tick as the last look at `hinted`: a hint after this starts the next fill.
-    chat.filling = false;
-    if (rows > 0) log[messages > 0 ? 'info' : 'debug']({ chatId: chat.id, rows, messages }, gapFilled);
-  }
+  const fillGap = createFillGap({
+    readPage,
+    take,
+    isHere: (chat) => chats.get(chat.id) === chat,
+    log,
+  });
 
   function enter(member: Member, chatId: string, head: number): boolean {
     const chat = chats.get(chatId);

@@ -1,3 +1,4 @@
+import { createCountChanges } from '../changes/count-changes.ts';
 import { kinds } from '../changes/kinds.ts';
 import { createReadChanges } from '../changes/read-changes.ts';
 import type { Database } from '../db/database.ts';
@@ -127,7 +128,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     limits,
     sessions,
     sequencer,
-    resume: createResume({ database, sequencer, chatOf }),
+    resume: createResume({ database, countChanges: createCountChanges(kinds, database), sequencer, chatOf }),
     watchMembership,
     log,
   });

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Environment } from '../shared/config.ts';
+import type { Environment } from '../shared/config/environment.ts';
 
 const lookEveryMs = 500;
 

@@ -1,12 +1,6 @@
 import { readFileSync } from 'node:fs';
-import {
-  type Config,
-  ConfigError,
-  type ConfigOptions,
-  type Environment,
-  isVariable,
-  parseConfig,
-} from '../shared/config.ts';
+import type { Environment } from '../shared/config/environment.ts';
+import { type Config, ConfigError, type ConfigOptions, isVariable, parseConfig } from '../shared/config.ts';
 
 /**
  * The configuration of this process: its environment, and the files that this names.

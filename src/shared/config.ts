@@ -1,40 +1,11 @@
 import * as v from 'valibot';
-import { parseBrokerHosts, parseBrokerUri } from './config/broker-address.ts';
-import { brokerAddressOf, brokerProblems } from './config/broker-environment.ts';
-import { publicKeyProblem } from './config/key-strength.ts';
-import {
-  parseRedisHosts,
-  parseRedisUrl,
-  parseSentinels,
-  redisAddressOf,
-  redisProblems,
-} from './config/redis-address.ts';
-import { secretWeakness } from './config/secret-strength.ts';
+import { authOf, authProblems, authVariables, weakKeys } from './config/auth-environment.ts';
+import { brokerAddressOf, brokerVariables, wayToRabbitMq } from './config/broker-environment.ts';
+import { databaseAddressOf, databaseVariables, wayToPostgres } from './config/database-environment.ts';
+import { type Environment, given } from './config/environment.ts';
+import { redisAddressOf, redisVariables, wayToRedis } from './config/redis-environment.ts';
 import { defaultCredentials, plainText, type ServerName } from './config/server-access.ts';
-import {
-  connectionProblems,
-  databaseSecretsOf,
-  postgresAccesses,
-  rabbitMqAccesses,
-  redisAccesses,
-} from './config/server-environment.ts';
-import {
-  duration,
-  flag,
-  headerSecret,
-  integer,
-  name,
-  ownHost,
-  parsedBy,
-  pause,
-  pem,
-  perMinute,
-  port,
-  secret,
-  secretText,
-  text,
-  url,
-} from './config/variable-kinds.ts';
+import { flag, integer, name, ownHost, pause, perMinute, port, text } from './config/variable-kinds.ts';
 import { listedOrigin } from './origins.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
@@ -47,6 +18,10 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
+
+const allowance = v.object({
+  ALLOW_DEFAULT_CREDENTIALS: v.optional(flag, 'false'),
+});
 
 /** Every variable with its check and default; `.env.example` explains each. */
 const variables = v.object({
@@ -90,43 +65,11 @@ const variables = v.object({
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
   SHUTDOWN_DELAY: v.optional(pause),
-  ALLOW_DEFAULT_CREDENTIALS: v.optional(flag, 'false'),
-  DATABASE_URL: v.optional(text, 'postgres://postgres:postgres@localhost:5432/chat'),
-  DATABASE_PASSWORD: v.optional(secretText),
+  ...allowance.entries,
+  ...databaseVariables.entries,
   DATABASE_POOL_MAX: v.optional(integer(1, 1000), '10'),
-  DATABASE_TLS_CA: v.optional(pem),
-  DATABASE_TLS_CERT: v.optional(pem),
-  DATABASE_TLS_KEY: v.optional(pem),
-  REDIS_URL: v.optional(parsedBy(parseRedisUrl)),
-  REDIS_HOST: v.optional(parsedBy(parseRedisHosts), 'localhost'),
-  REDIS_PORT: v.optional(port, '6379'),
-  REDIS_USERNAME: v.optional(secretText),
-  REDIS_PASSWORD: v.optional(secretText),
-  REDIS_DB: v.optional(integer(0, 1_000_000), '0'),
-  REDIS_TLS: v.optional(flag),
-  REDIS_TLS_CA: v.optional(pem),
-  REDIS_TLS_CERT: v.optional(pem),
-  REDIS_TLS_KEY: v.optional(pem),
-  REDIS_SENTINELS: v.optional(parsedBy(parseSentinels)),
-  REDIS_SENTINEL_NAME: v.optional(text, 'mymaster'),
-  REDIS_SENTINEL_PASSWORD: v.optional(secretText),
-  REDIS_CLUSTER: v.optional(flag, 'false'),
-  RABBITMQ_URI: v.optional(parsedBy(parseBrokerUri)),
-  RABBITMQ_HOST: v.optional(parsedBy(parseBrokerHosts), 'localhost'),
-  RABBITMQ_PORT: v.optional(port),
-  RABBITMQ_USERNAME: v.optional(secretText, 'guest'),
-  RABBITMQ_PASSWORD: v.optional(secretText, 'guest'),
-  RABBITMQ_VHOST: v.optional(
-    v.pipe(
-      secretText,
-      v.check((value) => Buffer.byteLength(value) <= 255, 'may have 255 bytes at most'),
-    ),
-    '/',
-  ),
-  RABBITMQ_TLS: v.optional(flag),
-  RABBITMQ_TLS_CA: v.optional(pem),
-  RABBITMQ_TLS_CERT: v.optional(pem),
-  RABBITMQ_TLS_KEY: v.optional(pem),
+  ...redisVariables.entries,
+  ...brokerVariables.entries,
   RABBITMQ_CHAT_EXCHANGE: v.optional(name, 'chat.events'),
   RABBITMQ_CHAT_DLX_EXCHANGE: v.optional(name, 'chat.dlx'),
   RABBITMQ_CHAT_QUEUE_PREFIX: v.optional(name, 'chat.message.send'),
@@ -139,25 +82,7 @@ const variables = v.object({
   CHAT_LIVE_MAX: v.optional(integer(0, 10_000), '100'),
   CHAT_WORKER_ENABLED: v.optional(flag, 'false'),
   CHAT_WORKER_BATCH_SIZE: v.optional(integer(1, 1000), '128'),
-  JWT_SECRET: v.optional(secret),
-  JWT_SECRET_PREVIOUS: v.optional(secret),
-  JWT_ISSUER: v.optional(text, 'confab'),
-  JWT_AUDIENCE: v.optional(text, 'confab'),
-  JWT_ACCESS_TTL: v.optional(duration, '15m'),
-  JWT_REFRESH_TTL: v.optional(duration, '30d'),
-  SESSION_MAX_TTL: v.optional(duration, '90d'),
-  JWT_PUBLIC_KEY: v.optional(
-    v.pipe(
-      pem,
-      v.includes('-----BEGIN PUBLIC KEY-----', 'must be a public key in PEM (SPKI)'),
-      v.rawCheck(({ dataset, addIssue }) => {
-        const message = dataset.typed ? publicKeyProblem(dataset.value) : undefined;
-        if (message !== undefined) addIssue({ message });
-      }),
-    ),
-  ),
-  JWT_JWKS_URL: v.optional(url('http:', 'https:')),
-  SERVICE_TOKEN: v.optional(headerSecret),
+  ...authVariables.entries,
   RATE_LIMIT_ENABLED: v.optional(flag, 'true'),
   RATE_LIMIT_USER: v.optional(perMinute, '600'),
   RATE_LIMIT_READ: v.optional(perMinute, '1200'),
@@ -171,47 +96,8 @@ const variables = v.object({
 
 export const isVariable = (name: string): boolean => Object.hasOwn(variables.entries, name);
 
-/** The ways to the three servers. */
-const databaseVariables = v.pick(variables, [
-  'DATABASE_URL',
-  'DATABASE_PASSWORD',
-  'DATABASE_TLS_CA',
-  'DATABASE_TLS_CERT',
-  'DATABASE_TLS_KEY',
-]);
-const redisVariables = v.pick(variables, [
-  'REDIS_URL',
-  'REDIS_HOST',
-  'REDIS_PORT',
-  'REDIS_USERNAME',
-  'REDIS_PASSWORD',
-  'REDIS_DB',
-  'REDIS_TLS',
-  'REDIS_TLS_CA',
-  'REDIS_TLS_CERT',
-  'REDIS_TLS_KEY',
-  'REDIS_SENTINELS',
-  'REDIS_SENTINEL_NAME',
-  'REDIS_SENTINEL_PASSWORD',
-  'REDIS_CLUSTER',
-]);
-const brokerVariables = v.pick(variables, [
-  'RABBITMQ_URI',
-  'RABBITMQ_HOST',
-  'RABBITMQ_PORT',
-  'RABBITMQ_USERNAME',
-  'RABBITMQ_PASSWORD',
-  'RABBITMQ_VHOST',
-  'RABBITMQ_TLS',
-  'RABBITMQ_TLS_CA',
-  'RABBITMQ_TLS_CERT',
-  'RABBITMQ_TLS_KEY',
-]);
-const allowance = v.pick(variables, ['ALLOW_DEFAULT_CREDENTIALS']);
-
 const chooseAnother = 'choose one of your own, or set ALLOW_DEFAULT_CREDENTIALS=true';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = ReturnType<typeof parseConfig>;
 export type AuthConfig = Config['auth'];
 export type BrokerConfig = Config['broker'];
@@ -231,33 +117,25 @@ export function parseConfig(
   environment: Environment,
   { needsSecret = true, servers = [] }: ConfigOptions = {},
 ) {
-  const { set, links } = given(environment);
+  const { set, warnings } = given(environment);
   const parsed = v.safeParse(variables, set);
   const problems = (parsed.issues ?? []).map((issue) => problemOf(issue, set));
 
   const production = set.NODE_ENV?.trim().toLowerCase() === 'production';
-  const outside = set.JWT_PUBLIC_KEY !== undefined || set.JWT_JWKS_URL !== undefined;
-  if (needsSecret && production && !outside && set.JWT_SECRET === undefined) {
-    problems.push('JWT_SECRET is required in production: at least 32 random bytes');
-  }
-  if (set.JWT_PUBLIC_KEY !== undefined && set.JWT_JWKS_URL !== undefined) {
-    problems.push('JWT_PUBLIC_KEY and JWT_JWKS_URL exclude each other: set one');
-  }
+  problems.push(...authProblems(set, needsSecret && production));
   // By themselves: an error elsewhere hides none of these.
   const database = v.safeParse(databaseVariables, set);
   const redis = v.safeParse(redisVariables, set);
   const broker = v.safeParse(brokerVariables, set);
-  if (database.success) problems.push(...connectionProblems(database.output));
-  if (redis.success) problems.push(...redisProblems(redis.output));
-  if (broker.success) problems.push(...brokerProblems(broker.output));
-  const warnings = links.map(linkIgnored);
+  const ways = [
+    ...(database.success ? [wayToPostgres(database.output)] : []),
+    ...(redis.success ? [wayToRedis(redis.output)] : []),
+    ...(broker.success ? [wayToRabbitMq(broker.output)] : []),
+  ];
+  problems.push(...ways.flatMap((way) => way.problems));
   (production ? problems : warnings).push(...weakKeys(set));
   if (production) {
-    const accesses = [
-      ...(database.success ? postgresAccesses(database.output) : []),
-      ...(redis.success ? redisAccesses(redis.output) : []),
-      ...(broker.success ? rabbitMqAccesses(broker.output) : []),
-    ].filter(({ server }) => servers.includes(server));
+    const accesses = ways.flatMap((way) => way.accesses).filter(({ server }) => servers.includes(server));
     const open = accesses.map(defaultCredentials).filter((problem) => problem !== undefined);
     const allowed = v.safeParse(allowance, set);
     if (allowed.success && allowed.output.ALLOW_DEFAULT_CREDENTIALS) warnings.push(...open);
@@ -283,11 +161,7 @@ export function parseConfig(
     /** Undefined: any localhost origin in development, none in production. */
     corsOrigins: env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
-    database: {
-      url: env.DATABASE_URL,
-      ...databaseSecretsOf(env),
-      maxConnections: env.DATABASE_POOL_MAX,
-    },
+    database: { ...databaseAddressOf(env), maxConnections: env.DATABASE_POOL_MAX },
     redis: redisAddressOf(env),
     broker: {
       ...brokerAddressOf(env),
@@ -308,20 +182,7 @@ export function parseConfig(
     notificationChannel: env.CHAT_NOTIFICATION_CHANNEL,
     liveMax: env.CHAT_LIVE_MAX,
     maxSocketsPerUser: env.MAX_SOCKETS_PER_USER,
-    auth: {
-      /** Undefined in development: `tokenSecret()` makes one. */
-      secret: env.JWT_SECRET,
-      /** Verifies beside it. */
-      previousSecret: env.JWT_SECRET_PREVIOUS,
-      issuer: env.JWT_ISSUER,
-      audience: env.JWT_AUDIENCE,
-      accessTtlSeconds: env.JWT_ACCESS_TTL,
-      refreshTtlSeconds: env.JWT_REFRESH_TTL,
-      sessionMaxTtlSeconds: env.SESSION_MAX_TTL,
-      publicKey: env.JWT_PUBLIC_KEY,
-      jwksUrl: env.JWT_JWKS_URL,
-      serviceToken: env.SERVICE_TOKEN,
-    },
+    auth: authOf(env),
     rateLimits: {
       enabled: env.RATE_LIMIT_ENABLED,
       /** Points a minute. */
@@ -337,43 +198,6 @@ export function parseConfig(
     },
   };
 }
-
-/** What production refuses, and development warns of: with any of them somebody else could make tokens. */
-function weakKeys(set: Environment): string[] {
-  const weak: string[] = [];
-  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
-    const weakness = secretWeakness(set[name]?.trim() ?? '');
-    if (set[name] !== undefined && weakness !== undefined) {
-      weak.push(`${name} ${weakness}: take random bytes, as \`openssl rand -base64 32\` prints them`);
-    }
-  }
-  if (set.JWT_JWKS_URL?.trim().toLowerCase().startsWith('http:')) {
-    weak.push('JWT_JWKS_URL must begin with https://: who is in between could put in keys of their own');
-  }
-  return weak;
-}
-
-/** Of an environment what is set, and not for somebody else. Empty means unset. */
-function given(environment: Environment) {
-  const set: Record<string, string> = {};
-  const links: { name: string; value: string }[] = [];
-  for (const [name, value] of Object.entries(environment)) {
-    if (value === undefined || (isSecret(name) ? value : value.trim()) === '') continue;
-    if (isServiceLink(name, value)) links.push({ name, value });
-    else set[name] = value;
-  }
-  return { set, links };
-}
-
-const isSecret = (name: string): boolean => /PASSWORD|SECRET/.test(name);
-
-/** Kubernetes sets `REDIS_PORT=tcp://10.43.1.1:6379` in every pod beside a service that is called `redis`. */
-const isServiceLink = (name: string, value: string): boolean =>
-  /^(?:(?:GATEWAY|WORKER|REDIS|RABBITMQ)_)?PORT$/.test(name) && /^(?:tcp|udp|sctp):\/\//.test(value);
-
-const linkIgnored = ({ name, value }: { name: string; value: string }): string =>
-  `${name}=${value} is no port but Kubernetes' link to a service of that name, and ignored: ` +
-  'enableServiceLinks: false in the pod keeps it out';
 
 function problemOf(issue: v.InferIssue<typeof variables>, set: Record<string, string>): string {
   const name = v.getDotPath(issue)?.split('.')[0] ?? '';

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { silentProcesses } from '../db/queries/silent-processes.ts';
 import type { Logger } from '../shared/log.ts';
 import { deadAfterMs } from '../shared/ports/registry.ts';
 
@@ -19,7 +20,7 @@ const defaultQuietMs = 10 * 60_000;
 const defaultMostQuietMs = 24 * 60 * 60_000;
 
 const olderIsThere = `(
-  EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'confab-api')
+  EXISTS (SELECT FROM (${silentProcesses}) silent WHERE name = 'confab-api')
   OR EXISTS (
     SELECT FROM processes WHERE program_version IS NULL AND seen_at > now() - interval '${deadAfterMs} milliseconds'
   )

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier, type SubscriberTimes } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifier.ts';
+import type { SubscriberTimes } from '../../src/adapters/redis/subscriber.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, openTestSubscriber, redisConfigOf } from '../support/redis.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 import { message, notificationsConformance } from './notifications.ts';
 
@@ -120,10 +122,10 @@ describe('notifications over a Redis that comes and goes', () => {
       reconnects += 1;
     });
     await redis.pause();
-    const began = performance.now();
+    const began = runningMs();
     await expect(notifier.publish([message(crypto.randomUUID(), 1)])).rejects.toThrow();
-    await eventually('the deaf subscriber is found', () => !subscriber.ready(), 3_000);
-    expect(performance.now() - began).toBeLessThan(3_000);
+    await eventually('the deaf subscriber is found', () => !subscriber.ready());
+    expect(runningMs() - began).toBeLessThan(5_000);
     await redis.resume();
     await eventually('it hears again', () => reconnects === 1 && subscriber.ready());
     await close();

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis } from '../support/redis.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 import { presenceConformance } from './presence.ts';
 
@@ -58,7 +59,7 @@ describe('presence of several gateways in Redis', () => {
     await dying.presence.heartbeat(new Map([['ada', new Set(['s1'])]]));
     expect(await api.presence.online(['ada'])).toEqual(new Set(['ada']));
     await dying.close();
-    await eventually('it is forgotten', async () => (await api.presence.online(['ada'])).size === 0, 2_000);
+    await eventually('it is forgotten', async () => (await api.presence.online(['ada'])).size === 0);
     await api.close();
   });
 
@@ -92,11 +93,12 @@ describe('presence of several gateways in Redis', () => {
     const presence = createRedisPresence(client, 'test');
     await presence.update('ada', new Set(['s1']));
     await redis.pause();
-    const began = performance.now();
+    const began = runningMs();
     for (let at = 0; at < 100; at += 1) expect(await presence.online(['ada'])).toEqual(new Set());
-    expect(performance.now() - began).toBeLessThan(900);
+    // Each by itself would wait for 250 ms.
+    expect(runningMs() - began).toBeLessThan(5_000);
     await redis.resume();
-    await eventually('it is asked again', async () => (await presence.online(['ada'])).has('ada'), 3_000);
+    await eventually('it is asked again', async () => (await presence.online(['ada'])).has('ada'));
     client.disconnect();
   });
 });

@@ -1,21 +1,16 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import type { Database } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
+import { embeddedDatabase } from '../support/api-bases.ts';
 import { collect, publish, queueConformance } from './queue.ts';
 
 const log = pino({ level: 'silent' });
-let database: Database;
-beforeAll(async () => {
-  database = await openPglite();
-  await migrate(database);
-}, 30_000);
-afterAll(() => database.close());
+const database = await embeddedDatabase();
 
 queueConformance('embedded', {
   open: async () => createEmbeddedQueue({ database, log }),

@@ -16,6 +16,7 @@ import { eventually } from '../support/eventually.ts';
 import { createWire } from '../support/half-dead.ts';
 import { heardLog } from '../support/heard-log.ts';
 import { nestedArrays, publishRaw } from '../support/raw-publish.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 import { tlsCertificate, tlsKey } from '../support/tls.ts';
 import { createTlsFront } from '../support/tls-front.ts';
@@ -42,12 +43,12 @@ queueConformance('RabbitMQ', { open: async () => open(shared) });
 
 /** What a rejected promise gave, and after how long. */
 async function failure(work: Promise<unknown>): Promise<{ error: unknown; ms: number }> {
-  const began = performance.now();
+  const began = runningMs();
   const error = await work.then(
     () => undefined,
     (reason: unknown) => reason,
   );
-  return { error, ms: performance.now() - began };
+  return { error, ms: runningMs() - began };
 }
 
 describe('RabbitMQ: at start', () => {
@@ -80,7 +81,7 @@ describe('RabbitMQ: at start', () => {
     expect(error).toMatchObject({ name: 'TopologyError' });
     expect(String(error)).toContain(`rabbitmqctl delete_queue ${broker.queuePrefix}.p0`);
     expect(String(error)).toContain('RABBITMQ_CHAT_QUEUE_PREFIX');
-    expect(ms).toBeLessThan(5_000);
+    expect(ms).toBeLessThan(15_000);
   });
 
   test('a broker that is not there is waited for as long as it was said, then named', async () => {
@@ -130,7 +131,7 @@ describe('RabbitMQ: at start', () => {
     );
     expect(error).toBeInstanceOf(StartError);
     expect(String(error)).toMatch(reason);
-    expect(ms).toBeLessThan(5_000);
+    expect(ms).toBeLessThan(15_000);
   });
 
   test('certificates are taken as PEM and as files, with ours where it is asked for', async () => {
@@ -268,7 +269,7 @@ describe('RabbitMQ: publishing', () => {
     let filled = await large();
     for (let at = 0; at < 16 && !filled.error; at += 1) filled = await large();
     expect(filled).toMatchObject({ error: { cause: { message: expect.stringContaining('full') } } });
-    expect(filled.ms).toBeLessThan(1_000);
+    expect(filled.ms).toBeLessThan(2_500);
     // Nor does another bound, or none, keep a process from starting.
     for (const queueMaxBytes of [2_097_152, undefined]) {
       await open({ ...broker, queueMaxBytes }, { partitionCount: 1 }).sendQueue();
@@ -483,7 +484,8 @@ describe('RabbitMQ: failures', async () => {
     const second = await failure(send.publish({ id: '1', partition: 1, body: '{}' }));
     expect(second.error).toMatchObject({ code: 'broker_unavailable' });
     expect(second.error).toMatchObject({ cause: { message: expect.stringContaining('low on memory') } });
-    expect(second.ms).toBeLessThan(50);
+    // Whoever waits for a confirm does so for four seconds.
+    expect(second.ms).toBeLessThan(1_000);
     expect(send.ready()).toBe(false);
     expect(send.problems()).toEqual(['RabbitMQ takes no messages now: low on memory']);
     for (let at = 0; at < 100; at += 1) await failure(send.publish({ id: '1', partition: 1, body: '{}' }));

@@ -1,24 +1,17 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { createLocalRegistry } from '../../src/adapters/embedded/registry.ts';
 import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts';
 import { kinds } from '../../src/changes/kinds.ts';
-import type { Database } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrate.ts';
-import { openPglite } from '../../src/db/pglite.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { partitionsOf } from '../../src/worker/partitions-of.ts';
 import { sharePartitions } from '../../src/worker/share-partitions.ts';
+import { embeddedDatabase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import { workersOfBefore } from '../support/old-version.ts';
 import { testMembership } from '../support/queue-parts.ts';
 import { byId, process, registryConformance } from './registry.ts';
 
-let database: Database;
-beforeAll(async () => {
-  database = await openPglite();
-  await migrate(database);
-}, 30_000);
-afterAll(() => database.close());
+const database = await embeddedDatabase();
 
 registryConformance('in-process', async () => createLocalRegistry());
 registryConformance('database', async () => createDatabaseRegistry(database));

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect as connectTcp } from 'node:net';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -15,6 +14,7 @@ import {
   openWebSocketLink,
   separator,
 } from '../support/protocol-links.ts';
+import { runningMs } from '../support/running-time.ts';
 import { socketProtocolConformance } from './socket-protocol.ts';
 
 const base = await embeddedBase();
@@ -28,7 +28,7 @@ describe('socket protocol: what is said of each transport', () => {
   let running: RunningGateway;
   let ada: WorldUser;
   beforeAll(async () => {
-    running = await startTestGateway({ ...base, presence: createEmbeddedPresence() });
+    running = await startTestGateway(base);
     [ada] = (await (await world).newUsers(1)) as [WorldUser];
   });
   afterAll(() => running.stop());
@@ -50,6 +50,12 @@ describe('socket protocol: what is said of each transport', () => {
   };
   const post = (sid: string, ...packets: string[]) =>
     poll(sid, { method: 'POST', body: packets.join(separator) });
+  /** Something has come of it: it has 10 s until it has to be in the chat, where a silent one has two. */
+  async function openSpeaking(): Promise<string> {
+    const sid = await open();
+    await post(sid, '3');
+    return sid;
+  }
   const connect = () => `40/chat,${JSON.stringify({ token: ada.token })}`;
 
   async function webSocket(query: string) {
@@ -137,12 +143,12 @@ describe('socket protocol: what is said of each transport', () => {
   };
 
   test('two payloads at the same time close the session, and neither is waited for any longer', async () => {
-    const sid = await open();
+    const sid = await openSpeaking();
     const first = await half(sid);
     await eventually('the second one is refused', async () => (await post(sid, '3')).status === 400);
-    const began = performance.now();
+    const began = runningMs();
     await eventually('the first one is given up', () => first.answer.text.startsWith('HTTP/1.1 400 '));
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(runningMs() - began).toBeLessThan(5_000);
     expect((await poll(sid)).text).toContain('Session ID unknown');
     first.end();
   });
@@ -163,7 +169,7 @@ describe('socket protocol: what is said of each transport', () => {
   });
 
   test('a poll that the client gives up closes the session', async () => {
-    const sid = await open();
+    const sid = await openSpeaking();
     const aborting = new AbortController();
     const polled = poll(sid, { signal: aborting.signal }).catch(() => 'given up');
     await Bun.sleep(20);
@@ -173,21 +179,21 @@ describe('socket protocol: what is said of each transport', () => {
     await eventually(
       'the session is closed',
       async () => (await poll(sid, { method: 'PUT' })).text.includes('Session ID unknown'),
-      1_500,
+      5_000,
     );
   });
 
   test('a client that is gone before all that it sends has come ends its session', async () => {
-    const sid = await open();
+    const sid = await openSpeaking();
     const polled = poll(sid);
     const half = connectTcp(running.port, 'localhost');
     half.write(
       `POST /socket.io/?${polling}&sid=${sid} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n40`,
       () => setTimeout(() => half.destroy(), 20),
     );
-    const began = performance.now();
+    const began = runningMs();
     expect((await polled).text).toBe('6');
-    expect(performance.now() - began).toBeLessThan(1_500);
+    expect(runningMs() - began).toBeLessThan(5_000);
     expect((await poll(sid)).status).toBe(400);
   });
 
@@ -264,14 +270,14 @@ describe('socket protocol: what is said of each transport', () => {
     await (await world).endSession(bob!);
     await eventually('the session is closed', async () => (await poll(sid)).status === 400);
     expect(isClosed()).toBe(false);
-    const began = performance.now();
+    const began = runningMs();
     ws.send('5');
     await eventually('it is closed', isClosed);
-    expect(performance.now() - began).toBeLessThan(800);
+    expect(runningMs() - began).toBeLessThan(5_000);
   });
 
   test('what the server ends answers the poll that waits with nothing: every client comes back then', async () => {
-    const ending = await startTestGateway({ ...base, presence: createEmbeddedPresence() });
+    const ending = await startTestGateway(base);
     const url = `${ending.url}/socket.io/?${polling}`;
     const { sid } = JSON.parse((await (await fetch(url)).text()).slice(1));
     const waiting = fetch(`${url}&sid=${sid}`);

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
-import type { ObservedBase } from '../support/api-bases.ts';
+import type { EmbeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
   createWorld,
@@ -18,7 +17,7 @@ const pingTimes = { intervalMs: 150, timeoutMs: 1_000, sweepMs: 20 };
  * What Engine.IO 4 and Socket.IO 5 say of a server, as far as a server has it to which clients only listen, on a connection
  * that comes in this way.
  */
-export function socketProtocolConformance(name: string, base: ObservedBase, open: OpenLink): void {
+export function socketProtocolConformance(name: string, base: EmbeddedBase, open: OpenLink): void {
   describe(`socket protocol: ${name}`, () => {
     let world: World;
     let running: RunningGateway;
@@ -28,7 +27,7 @@ export function socketProtocolConformance(name: string, base: ObservedBase, open
 
     beforeAll(async () => {
       world = await createWorld(base);
-      running = await startTestGateway({ ...base, presence: createEmbeddedPresence(), pingTimes });
+      running = await startTestGateway({ ...base, pingTimes });
       [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
     });
     afterAll(async () => {

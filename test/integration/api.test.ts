@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import pino from 'pino';
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import type { Database } from '../../src/db/database.ts';
+import { inTransaction } from '../../src/db/transaction.ts';
 import { empty } from '../../src/process/http/answer.ts';
 import { createHealthApp } from '../../src/process/http/health.ts';
 import { type Asked, route } from '../../src/process/http/route.ts';
@@ -219,6 +220,61 @@ describe('errors', () => {
       }),
     });
     expect((await problemOf(await get('/waits'))).code).toBe('broker_unavailable');
+  });
+
+  describe('a transaction', async () => {
+    await base.database.query('CREATE TABLE written (number int)', []);
+    const written = async () => [...(await base.database.query('SELECT number FROM written', []))];
+    /** Of a route that writes, and waits for `end` before it commits. */
+    const writes = (end: Promise<void>, transacts?: false) => {
+      let transaction: Promise<unknown> | undefined;
+      const handle = async () => {
+        transaction = inTransaction(base.database, async (tx) => {
+          await tx.execute('INSERT INTO written VALUES (1)');
+          await end;
+        });
+        await transaction;
+        return empty(204);
+      };
+      const made = route({
+        method: 'POST',
+        path: '/writes',
+        ...(transacts === false ? { transacts } : {}),
+        handle,
+      });
+      return {
+        chatRoutes: () => [made],
+        ended: () =>
+          transaction?.then(
+            () => 'committed',
+            () => 'rolled back',
+          ),
+      };
+    };
+
+    test('is rolled back when its request was answered 503 meanwhile', async () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const { ended, ...routes } = writes(promise);
+      const { post } = await open({ deadlineMs: 30, ...routes });
+      expect((await post('/writes')).status).toBe(503);
+      resolve();
+      expect(await ended()).toBe('rolled back');
+      expect(await written()).toEqual([]);
+    });
+
+    test('cannot be begun by a route that says that it begins none: nothing would roll it back', async () => {
+      const { ended, ...routes } = writes(Promise.resolve(), false);
+      const { post } = await open(routes);
+      expect((await post('/writes')).status).toBe(500);
+      expect(await ended()).toBe('rolled back');
+      expect(await written()).toEqual([]);
+    });
+
+    test('is committed where its request waits for it', async () => {
+      const { post } = await open(writes(Promise.resolve()));
+      expect((await post('/writes')).status).toBe(204);
+      expect(await written()).toEqual([{ number: 1 }]);
+    });
   });
 
   test('a store of facts that knows nothing changes no answer', async () => {
@@ -448,7 +504,7 @@ describe('readiness', () => {
     const answers = await Promise.all(Array.from({ length: 100 }, ask));
     for (let at = 0; at < 10; at += 1) answers.push(await ask());
     expect({ answers: new Set(answers), looks }).toEqual({ answers: new Set([503]), looks: 1 });
-    await eventually('it is looked at again', async () => (await ask()) === 200, 3_000);
+    await eventually('it is looked at again', async () => (await ask()) === 200);
     expect(performance.now() - began).toBeGreaterThan(900);
     expect(looks).toBe(2);
   });

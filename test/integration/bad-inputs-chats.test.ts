@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
-import type { Database } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrate.ts';
-import { openPglite } from '../../src/db/pglite.ts';
 import type { Chat } from '../../src/shared/contract.ts';
+import { embeddedBase } from '../support/api-bases.ts';
 import { type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';
 
+const base = await embeddedBase();
 const nobody = '0198c0de-0000-7000-8000-000000000000';
 
 /** JSON of so many objects in one another. */
@@ -21,7 +19,6 @@ function withExtra(field: string, rows: readonly (readonly [string, unknown, str
 }
 
 describe('bad inputs to the routes below /chats', () => {
-  let database: Database;
   let api: ChatApi;
   let [ann, bob]: TestUser[] = [];
   let chat: Chat;
@@ -29,19 +26,14 @@ describe('bad inputs to the routes below /chats', () => {
   let otherMessageId: string;
 
   beforeAll(async () => {
-    database = await openPglite();
-    await migrate(database);
-    api = await openChatApi({ database, facts: createEmbeddedFacts() });
+    api = await openChatApi(base);
     [ann, bob] = (await api.newUsers(2)) as [TestUser, TestUser];
     chat = await api.newGroup(ann, bob);
     otherChat = await api.newGroup(ann);
     otherMessageId = (await api.send(ann, otherChat.id, 'elsewhere')).body.brokerMessageId;
     await api.stored(otherChat.id, 1);
   }, 60_000);
-  afterAll(async () => {
-    await api.close();
-    await database.close();
-  });
+  afterAll(() => api.close());
 
   /** `path` is that of the one error listed, where there is one. */
   type Row = readonly [what: string, body: unknown, status: number, code: string, path?: string | undefined];

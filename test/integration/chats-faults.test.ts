@@ -1,28 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import { participantFact } from '../../src/chat/participant-fact.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import type { Database } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrate.ts';
-import { openPglite } from '../../src/db/pglite.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import type { Chat, Message } from '../../src/shared/contract.ts';
 import { ChatError } from '../../src/shared/errors.ts';
+import { embeddedBase } from '../support/api-bases.ts';
 import { type Answer, type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';
 import { eventually } from '../support/eventually.ts';
 
+const { database, facts } = await embeddedBase();
+
 describe('chats while something is away', () => {
-  let database: Database;
   let unreachable: Database;
   let api: ChatApi;
   let databaseDown = false;
   let [ann, bob, eve]: TestUser[] = [];
   let chat: Chat;
-  const facts = createEmbeddedFacts();
 
   beforeAll(async () => {
-    database = await openPglite();
-    await migrate(database);
     unreachable = openPostgres({
       url: `postgres://postgres@127.0.0.1:${await freePort()}/none`,
       applicationName: 'test',
@@ -44,7 +40,6 @@ describe('chats while something is away', () => {
   afterAll(async () => {
     await api.close();
     await unreachable.close();
-    await database.close();
   });
 
   test('PostgreSQL down: facts known for less than 30 s still let sends through', async () => {

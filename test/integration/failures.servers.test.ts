@@ -5,6 +5,7 @@ import { startThreeProcesses } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { newPerson } from '../support/people.ts';
 import { testProcesses } from '../support/processes.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -58,9 +59,9 @@ test('a confirm that is lost on its way back: 503 within 5 s; the message is the
   const { ada, chat, ears, said } = await twoPeople();
   const body = { content: 'unconfirmed', clientMessageId: crypto.randomUUID() };
   toBroker.link.flow({ toClient: { kind: 'drop' } });
-  const began = performance.now();
+  const began = runningMs();
   const first = await ada.call('POST', `/chats/${chat.id}/messages`, body);
-  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(runningMs() - began).toBeLessThan(5_000);
   expect([first.status, first.body.code]).toEqual([503, 'broker_unavailable']);
   expect(first.headers.get('retry-after')).toMatch(/^\d+$/);
   await ears.heard('unconfirmed');

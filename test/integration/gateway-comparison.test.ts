@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import type { Database } from '../../src/db/database.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -41,7 +40,6 @@ beforeAll(async () => {
   gateway = await startTestGateway({
     ...base,
     database: watched,
-    presence: createEmbeddedPresence(),
     comparisonMs: 50,
   });
   users = await world.newUsers(userCount);

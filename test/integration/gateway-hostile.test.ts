@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { request as httpRequest } from 'node:http';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createAllowedOrigin } from '../../src/shared/origins.ts';
 import { embeddedBase } from '../support/api-bases.ts';
@@ -14,9 +13,10 @@ import {
   type TestClient,
   type World,
 } from '../support/gateway-world.ts';
+import { runningMs } from '../support/running-time.ts';
 
 const base = await embeddedBase();
-const presence = createEmbeddedPresence();
+const { presence } = base;
 
 /** A WebSocket that speaks Engine.IO by hand. */
 interface RawSocket {
@@ -46,7 +46,6 @@ describe('gateway: hostile and unlucky clients', () => {
     world = await createWorld(base);
     running = await startTestGateway({
       ...base,
-      presence,
       allowedOrigin: (origin) => origin === 'https://app.example.com',
     });
   });
@@ -193,7 +192,6 @@ describe('gateway: hostile and unlucky clients', () => {
     test('a page that came from where it asks is let in, and python-socketio, which says so of itself', async () => {
       const production = await startTestGateway({
         ...base,
-        presence,
         allowedOrigin: createAllowedOrigin({
           corsOrigins: undefined,
           environment: 'production',
@@ -298,7 +296,7 @@ describe('gateway: hostile and unlucky clients', () => {
     async (transports) => {
       const lines: string[] = [];
       const log = createLog({ logLevel: 'info' }, 'test', { write: (line: string) => void lines.push(line) });
-      const told = await startTestGateway({ ...base, presence, log });
+      const told = await startTestGateway({ ...base, log });
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);
       const client = openClient(told.url, bob!.token, { transports });
@@ -462,7 +460,7 @@ describe('gateway: hostile and unlucky clients', () => {
   test('a connection that says nothing is closed soon, one that never joins /chat later', async () => {
     const began = performance.now();
     const lived = async (socket: RawSocket) => {
-      await eventually('it is closed', () => socket.closed, 15_000);
+      await eventually('it is closed', () => socket.closed, 30_000);
       return performance.now() - began;
     };
     const silent = raw().then(lived);
@@ -471,10 +469,10 @@ describe('gateway: hostile and unlucky clients', () => {
       socket.ws.send('40/chat,{}');
       return lived(socket);
     });
-    expect(await silent).toBeWithin(1_500, 5_000);
-    expect(await probing).toBeWithin(1_500, 5_000);
-    expect(await refused).toBeWithin(8_000, 14_000);
-  }, 20_000);
+    expect(await silent).toBeWithin(1_500, 8_000);
+    expect(await probing).toBeWithin(1_500, 8_000);
+    expect(await refused).toBeWithin(8_000, 20_000);
+  }, 40_000);
 });
 
 describe('gateway: its limits', () => {
@@ -495,7 +493,7 @@ describe('gateway: its limits', () => {
 
   test('beyond so many handshakes the oldest that says nothing is closed for a new one', async () => {
     const limits = { most: 5, mostOfNetwork: 5, mostOfAddress: 5 };
-    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
+    const running = await startTestGateway({ ...base, handshakeLimits: limits });
     const silent: WebSocket[] = [];
     for (let at = 0; at < 8; at += 1) silent.push(await openSilent(running.port));
     await eventually('three are closed', () => silent.filter(isClosed).length === 3);
@@ -516,7 +514,7 @@ describe('gateway: its limits', () => {
     ['an sid without a value, over WebSocket', 'sid&EIO=4&transport=websocket'],
   ])('a handshake with %s is counted', async (_, query) => {
     const limits = { most: 3, mostOfNetwork: 3, mostOfAddress: 3 };
-    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
+    const running = await startTestGateway({ ...base, handshakeLimits: limits });
     const others = await Promise.all([1, 2, 3].map(() => openSilent(running.port)));
     for (let at = 0; at < 3; at += 1) {
       if (query.includes('polling')) {
@@ -537,7 +535,6 @@ describe('gateway: its limits', () => {
     const limits = { most: 2, mostOfNetwork: 2, mostOfAddress: 2 };
     const running = await startTestGateway({
       ...base,
-      presence,
       handshakeLimits: limits,
       allowedOrigin: () => false,
     });
@@ -563,7 +560,7 @@ describe('gateway: its limits', () => {
 
   test('one address cannot take all the room: it closes its own, others are let in beside it', async () => {
     const limits = { most: 10, mostOfNetwork: 6, mostOfAddress: 3 };
-    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits, trustProxy: true });
+    const running = await startTestGateway({ ...base, handshakeLimits: limits, trustProxy: true });
     const other = await openSilent(running.port, '192.0.2.2');
     // What stands before the proxy's own entry is the client's word.
     const flood: WebSocket[] = [];
@@ -579,7 +576,7 @@ describe('gateway: its limits', () => {
 
   test('whoever opens all that they can, honest users connect at their first attempt', async () => {
     const limits = { most: 200, mostOfNetwork: 100, mostOfAddress: 50 };
-    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits, trustProxy: true });
+    const running = await startTestGateway({ ...base, handshakeLimits: limits, trustProxy: true });
     const users = await (await createWorld(base)).newUsers(40);
     let flooding = true;
     let opened = 0;
@@ -608,7 +605,7 @@ describe('gateway: its limits', () => {
 
   test('who has joined takes no room, on either transport', async () => {
     const limits = { most: 10, mostOfNetwork: 10, mostOfAddress: 1 };
-    const running = await startTestGateway({ ...base, presence, handshakeLimits: limits });
+    const running = await startTestGateway({ ...base, handshakeLimits: limits });
     const users = await (await createWorld(base)).newUsers(4);
     const clients: TestClient[] = [];
     for (const [at, user] of users.entries()) {
@@ -630,7 +627,6 @@ describe('gateway: its limits', () => {
       const identity = { userId: ada!.id, sessionId: ada!.sessionId, expiresAt: Date.now() / 1000 + 60 };
       const running = await startTestGateway({
         ...base,
-        presence,
         verifyToken: async () => {
           if (failing) throw new Error('not expected');
           return identity;
@@ -664,7 +660,7 @@ describe('gateway: its limits', () => {
       const world = await createWorld(base);
       const [ada] = await world.newUsers(1);
       const database = { ...base.database, query };
-      const running = await startTestGateway({ ...base, presence, database });
+      const running = await startTestGateway({ ...base, database });
       const client = openClient(running.url, ada!.token, { transports });
       await eventually('it has been found alive', () => asked.memberships === 1 && asked.sessions === 1);
       await world.endSession(ada!);
@@ -691,7 +687,7 @@ describe('gateway: its limits', () => {
     const world = await createWorld(base);
     const users = await world.newUsers(20);
     await world.newGroup(...users);
-    const running = await startTestGateway({ ...base, presence, subscriber });
+    const running = await startTestGateway({ ...base, subscriber });
     const clients = users.map((user) => openClient(running.url, user.token));
     // Some leave while they are still connecting, some are refused.
     for (const client of clients.slice(0, 10)) setTimeout(client.close, Math.random() * 20);
@@ -708,14 +704,14 @@ describe('gateway: its limits', () => {
   test('draining refuses newcomers and closes transports, so that plain clients go elsewhere', async () => {
     const world = await createWorld(base);
     const users = await world.newUsers(60);
-    const leaving = await startTestGateway({ ...base, presence });
+    const leaving = await startTestGateway(base);
     const clients = await Promise.all(users.map((user) => connectClient(leaving.url, user)));
-    const began = performance.now();
+    const began = runningMs();
     const drained = leaving.gateway.drain(300);
     expect(leaving.gateway.ready()).toBe(false);
     expect((await fetch(`${leaving.url}/socket.io/?EIO=4&transport=polling`)).status).toBe(503);
     await drained;
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(runningMs() - began).toBeLessThan(2_000);
     await eventually('all are closed', () => clients.every((one) => one.disconnects.length > 0));
     for (const one of clients) {
       expect(one.disconnects).toEqual(['transport close']);

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'bun:test';
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -8,6 +7,7 @@ import {
   connectClient,
   createWorld,
   openClient,
+  type RunningGateway,
   startTestGateway,
   type TestClient,
   type Transport,
@@ -15,8 +15,15 @@ import {
 
 const base = await embeddedBase();
 const world = await createWorld(base);
-const limitsOf = (environment: Record<string, string>) =>
-  createEmbeddedRateLimits(parseConfig(environment).rateLimits);
+/** With these limits; whoever comes says their address. */
+function startLimited(environment: Record<string, string>) {
+  const rateLimits = createEmbeddedRateLimits(parseConfig(environment).rateLimits);
+  return startTestGateway({ ...base, rateLimits, trustProxy: true });
+}
+
+/** Begins long polling. */
+const openFrom = ({ url }: RunningGateway, address: string) =>
+  fetch(`${url}/socket.io/?EIO=4&transport=polling`, { headers: { 'x-forwarded-for': address } });
 
 const ways: [Transport[]][] = [[['websocket']], [['polling']], [['polling', 'websocket']]];
 
@@ -24,11 +31,7 @@ describe('gateway: what one user or address may have', () => {
   test.each(ways)(
     'a user’s newest socket too many is refused over %p, the others stay',
     async (transports) => {
-      const running = await startTestGateway({
-        ...base,
-        presence: createEmbeddedPresence(),
-        maxSocketsPerUser: 3,
-      });
+      const running = await startTestGateway({ ...base, maxSocketsPerUser: 3 });
       const [ada, bob] = await world.newUsers(2);
       const clients: TestClient[] = [];
       for (let at = 0; at < 3; at += 1) clients.push(await connectClient(running.url, ada!, { transports }));
@@ -55,8 +58,7 @@ describe('gateway: what one user or address may have', () => {
   );
 
   test('however many come at once, so many are let in', async () => {
-    const presence = createEmbeddedPresence();
-    const running = await startTestGateway({ ...base, presence, maxSocketsPerUser: 5 });
+    const running = await startTestGateway({ ...base, maxSocketsPerUser: 5 });
     const [ada] = await world.newUsers(1);
     const clients = Array.from({ length: 100 }, () => openClient(running.url, ada!.token));
     const answered = () => clients.filter(({ ready, errors }) => ready > 0 || errors.length > 0).length;
@@ -70,8 +72,7 @@ describe('gateway: what one user or address may have', () => {
   });
 
   test('connects are a user’s requests: beyond the limit the transport is closed, and the client comes back', async () => {
-    const rateLimits = limitsOf({ RATE_LIMIT_USER: '8' });
-    const running = await startTestGateway({ ...base, presence: createEmbeddedPresence(), rateLimits });
+    const running = await startLimited({ RATE_LIMIT_USER: '8' });
     const [ada, bob] = await world.newUsers(2);
     // They are counted by fives.
     for (let at = 0; at < 9; at += 1) (await connectClient(running.url, ada!)).close();
@@ -88,63 +89,48 @@ describe('gateway: what one user or address may have', () => {
     await running.stop();
   });
 
-  const polling = 'EIO=4&transport=polling';
-
   test('an address that begins too much is told to wait before it costs anything, and others are not', async () => {
-    const rateLimits = limitsOf({ RATE_LIMIT_CONNECT: '60' });
-    const presence = createEmbeddedPresence();
-    const running = await startTestGateway({ ...base, presence, rateLimits, trustProxy: true });
-    const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
-    const url = `${running.url}/socket.io/?${polling}`;
+    const running = await startLimited({ RATE_LIMIT_CONNECT: '60' });
     const statuses: number[] = [];
-    for (let at = 0; at < 130; at += 1) statuses.push((await fetch(url, from('192.0.2.1'))).status);
+    for (let at = 0; at < 130; at += 1) statuses.push((await openFrom(running, '192.0.2.1')).status);
     // They are counted by fifties, and what is counted says what becomes of the next one.
     expect(statuses.filter((status) => status === 429).length).toBeWithin(25, 31);
-    const refused = await fetch(url, from('192.0.2.1'));
+    const refused = await openFrom(running, '192.0.2.1');
     expect(refused.status).toBe(429);
     expect(Number(refused.headers.get('retry-after'))).toBeWithin(1, 61);
     expect(await refused.json()).toEqual({ code: 4, message: 'rate_limited' });
-    const over = new WebSocket(url.replace('http', 'ws').replace('polling', 'websocket'), from('192.0.2.1'));
+    const over = new WebSocket(`${running.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, {
+      headers: { 'x-forwarded-for': '192.0.2.1' },
+    });
     await new Promise((resolve) => over.addEventListener('close', resolve));
-    expect((await fetch(url, from('192.0.2.2'))).status).toBe(200);
+    expect((await openFrom(running, '192.0.2.2')).status).toBe(200);
     await running.stop();
   });
 
   test('nobody can find an address whose connects are counted with somebody else’s', async () => {
-    const rateLimits = limitsOf({ RATE_LIMIT_CONNECT: '60' });
-    const presence = createEmbeddedPresence();
-    const running = await startTestGateway({ ...base, presence, rateLimits, trustProxy: true });
-    const url = `${running.url}/socket.io/?${polling}`;
-    const open = async (address: string) =>
-      (await fetch(url, { headers: { 'x-forwarded-for': address } })).status;
+    const running = await startLimited({ RATE_LIMIT_CONNECT: '60' });
     // The last 16 bits of their CRC-32 are the same.
     const [own, others] = ['192.0.2.187', '198.51.100.0'];
     for (let round = 0; round < 3; round += 1) {
-      for (let at = 0; at < 49; at += 1) await open(own);
+      for (let at = 0; at < 49; at += 1) await openFrom(running, own);
       // Whose fiftieth it is takes the points of all.
-      expect([round, await open(others)]).toEqual([round, 200]);
+      expect([round, (await openFrom(running, others)).status]).toEqual([round, 200]);
     }
     await running.stop();
   });
 
   test('a whole /48 has as much as four addresses', async () => {
-    const rateLimits = limitsOf({ RATE_LIMIT_CONNECT: '60' });
-    const presence = createEmbeddedPresence();
-    const running = await startTestGateway({ ...base, presence, rateLimits, trustProxy: true });
-    const url = `${running.url}/socket.io/?${polling}`;
-    const open = async (address: string) =>
-      (await fetch(url, { headers: { 'x-forwarded-for': address } })).status;
+    const running = await startLimited({ RATE_LIMIT_CONNECT: '60' });
     const statuses: number[] = [];
     for (let at = 0; at < 450; at += 1)
-      statuses.push(await open(`2001:db8:1:${(at % 256).toString(16)}00::1`));
+      statuses.push((await openFrom(running, `2001:db8:1:${(at % 256).toString(16)}00::1`)).status);
     expect(statuses.filter((status) => status === 429).length).toBeWithin(40, 51);
-    expect(await open('2001:db8:2::1')).toBe(200);
+    expect((await openFrom(running, '2001:db8:2::1')).status).toBe(200);
     await running.stop();
   });
 
   test('connects without a good token are requests of the address; neighbours with one are let in', async () => {
-    const rateLimits = limitsOf({ RATE_LIMIT_ADDRESS: '10' });
-    const running = await startTestGateway({ ...base, presence: createEmbeddedPresence(), rateLimits });
+    const running = await startLimited({ RATE_LIMIT_ADDRESS: '10' });
     const [ada, bob] = await world.newUsers(2);
     const expired = await world.tokenFor(bob!, -120);
     const strangers: TestClient[] = [];

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -19,7 +18,7 @@ describe.each([[['websocket']], [['polling', 'websocket']]])(
     let running: RunningGateway;
     beforeAll(async () => {
       world = await createWorld(base);
-      running = await startTestGateway({ ...base, presence: createEmbeddedPresence(), comparisonMs: 100 });
+      running = await startTestGateway({ ...base, comparisonMs: 100 });
     });
     afterAll(() => running.stop());
 

@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -12,7 +11,7 @@ import {
 } from '../support/gateway-world.ts';
 
 const base = await embeddedBase();
-const presence = createEmbeddedPresence();
+const { presence } = base;
 const pingTimes = { intervalMs: 100, timeoutMs: 200, sweepMs: 20 };
 
 describe('gateway: who is still there', () => {
@@ -21,7 +20,7 @@ describe('gateway: who is still there', () => {
     for (const one of opened.splice(0).toReversed()) await ('stop' in one ? one.stop() : one.close());
   });
   async function start(): Promise<RunningGateway> {
-    const running = await startTestGateway({ ...base, presence, pingTimes });
+    const running = await startTestGateway({ ...base, pingTimes });
     opened.push(running);
     return running;
   }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { serveGateway } from '../../src/gateway/serve.ts';
 import { createGateway, type Gateway } from '../../src/gateway/server.ts';
 import { createHealthApp } from '../../src/process/http/health.ts';
@@ -22,7 +21,6 @@ describe('gateway: requests as they come', () => {
   beforeAll(async () => {
     const gateway: Gateway = createGateway({
       ...base,
-      presence: createEmbeddedPresence(),
       verifyToken: () => Promise.reject(new Error('not asked')),
       allowedOrigin: () => true,
       trustProxy: false,

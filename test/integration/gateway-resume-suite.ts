@@ -26,7 +26,14 @@ export function gatewayResumeSuite(
   describe(`gateway, resuming: ${name}`, () => {
     const gateways: RunningGateway[] = [];
     const clients: TestClient[] = [];
-    const { database, queries } = counted(base.database);
+    let rowsCounted = 0;
+    const { database, queries } = counted({
+      ...base.database,
+      query(text, parameters) {
+        if (text.startsWith('SELECT (\n  SELECT count(*)')) rowsCounted += 1;
+        return base.database.query(text, parameters);
+      },
+    });
     let world: World;
 
     beforeAll(async () => {
@@ -222,6 +229,85 @@ export function gatewayResumeSuite(
       );
       expect(part.contents().at(-1)).toBe('live');
     }, 60_000);
+
+    describe('of numbers that are no rows of their own any more', () => {
+      /** Who was changed again and again: so many numbers, and one row. */
+      const changeOften = (chat: { id: string }, user: WorldUser, times: number) =>
+        base.database.query(
+          `WITH numbered AS (
+            UPDATE chats SET last_event_sequence = last_event_sequence + $3::int WHERE id = $1::uuid
+            RETURNING last_event_sequence AS number
+          ) UPDATE chat_participants SET changed_event_sequence = numbered.number
+          FROM numbered WHERE chat_id = $1::uuid AND user_id = $2::uuid`,
+          [chat.id, user.id, times],
+        );
+      const write = (chat: { id: string }, user: WorldUser, count: number) =>
+        base.database.query(
+          `WITH numbered AS (
+            UPDATE chats SET last_event_sequence = last_event_sequence + $3::int, last_sequence = last_sequence + $3::int
+            WHERE id = $1::uuid RETURNING last_sequence - $3::int AS sequence, last_event_sequence - $3::int AS number
+          ) INSERT INTO messages (chat_id, sequence, id, sender_id, client_message_id, content, sent_at, event_sequence)
+          SELECT $1::uuid, sequence + at, gen_random_uuid(), $2::uuid, gen_random_uuid(), 'written', now(), number + at
+          FROM numbered, generate_series(1, $3::int) AS at`,
+          [chat.id, user.id, count],
+        );
+      const cursorsOf = (chats: readonly { id: string; eventSequence: number }[]) =>
+        Object.fromEntries(chats.map(({ id, eventSequence }) => [id, eventSequence]));
+
+      test('there may be any number: rows are counted', async () => {
+        const [ada, bob] = await world.newUsers(2);
+        const [one, other] = [await world.newGroup(ada!, bob!), await world.newGroup(ada!, bob!)];
+        await changeOften(one, ada!, 700);
+        await write(one, ada!, 10);
+        await write(other, ada!, 489);
+        const bobs = await resume(bob!, cursorsOf([one, other]));
+        expect(new Set(said(bobs))).toEqual(new Set(['chat.message.new', 'chat.participant.added']));
+        expect(bobs.seen).toHaveLength(500);
+        await world.send(ada!, one.id, 'one more');
+        const reset = await resume(bob!, cursorsOf([one, other]));
+        expect(said(reset).filter((event) => event !== 'chat.message.new')).toEqual(['chat.sync.reset']);
+        expect(reset.contents()).toHaveLength(489);
+        await world.send(ada!, one.id, 'live');
+        await eventually('both are live', () =>
+          [bobs, reset].every((each) => each.contents().at(-1) === 'live'),
+        );
+      }, 60_000);
+
+      test('in ten chats; more of them are reset without being read', async () => {
+        const [ada, bob] = await world.newUsers(2);
+        const chats = [];
+        for (let at = 0; at < 12; at += 1) chats.push(await world.newGroup(ada!, bob!));
+        for (const [at, chat] of chats.entries()) await changeOften(chat, ada!, 600 + at);
+        const bobs = await resume(bob!, cursorsOf(chats));
+        const told = (event: string) =>
+          bobs.seen.filter((one) => one.event === event).map(({ payload }) => payload.chatId);
+        expect(told('chat.participant.added').toSorted()).toEqual(
+          chats
+            .slice(0, 10)
+            .map(({ id }) => id)
+            .toSorted(),
+        );
+        expect(told('chat.sync.reset').toSorted()).toEqual(
+          chats
+            .slice(10)
+            .map(({ id }) => id)
+            .toSorted(),
+        );
+      });
+
+      test('nothing is counted for who may not be told any more', async () => {
+        const [ada, bob] = await world.newUsers(2);
+        const [full, more] = [await world.newGroup(ada!, bob!), await world.newGroup(ada!, bob!)];
+        await write(full, ada!, 500);
+        await changeOften(more, ada!, 600);
+        const before = rowsCounted;
+        const bobs = await resume(bob!, cursorsOf([full, more]));
+        expect(said(bobs).filter((event) => event === 'chat.sync.reset')).toHaveLength(1);
+        expect(rowsCounted).toBe(before);
+        await resume(bob!, cursorsOf([more]));
+        expect(rowsCounted).toBe(before + 1);
+      }, 60_000);
+    });
 
     test('of more than 256 KiB the rest is reset', async () => {
       const [ada, bob] = await world.newUsers(2);

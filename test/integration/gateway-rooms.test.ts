@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -15,7 +14,7 @@ import {
 const base = await embeddedBase();
 let running: RunningGateway;
 beforeAll(async () => {
-  running = await startTestGateway({ ...base, presence: createEmbeddedPresence() });
+  running = await startTestGateway(base);
 });
 afterAll(() => running.stop());
 

@@ -7,6 +7,7 @@ import {
   startTestGateway,
   type TestClient,
 } from '../support/gateway-world.ts';
+import { runningMs } from '../support/running-time.ts';
 import { twoEnds } from '../support/two-ends.ts';
 
 const base = await twoEnds();
@@ -51,10 +52,10 @@ test('1,000 sockets that come back at once are live within 10 s, with what they 
   for (const [at, chatId] of chatIds.entries()) await world.send(groups[at]![0]!, chatId, `missed ${at}`);
 
   const before = queries();
-  const began = performance.now();
+  const began = runningMs();
   for (const { socket } of clients) socket.connect();
   await eventually('all are back', () => isReady(2), 30_000);
-  const tookMs = performance.now() - began;
+  const tookMs = runningMs() - began;
   const asked = queries() - before;
   console.log(`  ${sockets} sockets back in ${Math.round(tookMs)} ms with ${asked} queries`);
   expect(tookMs).toBeLessThan(10_000);

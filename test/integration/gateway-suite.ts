@@ -12,6 +12,7 @@ import {
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
+import { runningMs } from '../support/running-time.ts';
 
 /**
  * What sockets see, whatever the adapters, over as many gateways as there are ends. `transports` are the clients'.
@@ -255,12 +256,13 @@ export function gatewaySuite(
       const [first, second] = [await connect(ada!), await connect(ada!)];
       const elsewhere = await world.newUsers(1);
       const other = await connect(elsewhere[0]!);
-      const began = performance.now();
+      const began = runningMs();
       await world.endSession(ada!);
       await eventually('both are refused when they come back', () =>
         [first, second].every((one) => one.errors.length > 0),
       );
-      expect(performance.now() - began).toBeLessThan(1_000);
+      // The comparison with PostgreSQL would find it within 30 s.
+      expect(runningMs() - began).toBeLessThan(5_000);
       for (const one of [first, second]) {
         expect(one.disconnects).toEqual(['transport close']);
         expect(one.errors[0].data).toEqual({ code: 'session_revoked', detail: expect.any(String) });

@@ -1,7 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import { listen } from '../../src/process/http-server.ts';
@@ -24,15 +23,7 @@ const sendMessage = createSendMessage({
   envelopeVersion: () => 1,
   partitionCount: 2,
 });
-const presence = createEmbeddedPresence();
-const chatRoutes = createChatRoutes({
-  ...base,
-  presence,
-  sendMessage,
-  rateLimits: unlimited,
-  liveMax: 100,
-  log,
-});
+const chatRoutes = createChatRoutes({ ...base, sendMessage, rateLimits: unlimited, liveMax: 100, log });
 const open = (options: Partial<TestApiOptions> = {}) => createTestApi({ ...base, chatRoutes, ...options });
 
 const allOfIt = await open({

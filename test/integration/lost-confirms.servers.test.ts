@@ -7,6 +7,7 @@ import { createLog } from '../../src/shared/log.ts';
 import { createLink as createProxyLink, createTcpProxy } from '../../torture/tcp-proxy.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -83,13 +84,14 @@ test('a connection on which a confirm is missing is dropped, and the next one is
 
 test('so is one that takes nothing more: bytes that are not written hide its end from nobody', async () => {
   const all = await world();
-  await all.publish();
+  // The second goes over the channel that takes 32 at once.
+  await Promise.all([all.publish(), all.publish()]);
   all.first.flow({ toServer: { kind: 'hold' }, toClient: { kind: 'hold' } });
-  const began = performance.now();
+  const began = runningMs();
   const sent = Array.from({ length: 32 }, () => all.publish('x'.repeat(1024 * 1024)).catch(() => {}));
   await eventually('the socket is full', () => all.unwritten() > 0);
   await Promise.all(sent);
   await untilConfirmed(all);
   // A second until a confirm is missing, one until no channel is opened.
-  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(runningMs() - began).toBeLessThan(5_000);
 });

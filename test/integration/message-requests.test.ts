@@ -24,7 +24,7 @@ beforeAll(async () => {
       return databaseDown ? Promise.reject(databaseDown) : database.queryText(text, parameters);
     },
   };
-  api = await openChatApi({ database, facts, apiDatabase, deadlineMs: 500 });
+  api = await openChatApi({ database, facts, apiDatabase, deadlineMs: 2_000 });
   [ann, bob] = (await api.newUsers(2)) as [TestUser, TestUser];
   [chat, empty, foreign] = [await api.newGroup(ann, bob), await api.newGroup(ann), await api.newGroup(bob)];
   for (const content of ['Grüße 🧭', '"\\\u0001\u2028', ...Array(58).fill('x'.repeat(100))]) {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import * as v from 'valibot';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
 import { changesPage } from '../../src/api/schemas/changes.ts';
 import { changeNotification } from '../../src/changes/announce.ts';
@@ -59,7 +58,7 @@ const poll = {
 
 const withPolls = { ...kinds, [closed]: poll, [closedByYou]: poll };
 
-const { database, subscriber, ...base } = await embeddedBase();
+const { database, subscriber, presence, ...base } = await embeddedBase();
 const world = await createWorld({ database, ...base });
 await database.query(
   `CREATE TABLE polls (chat_id uuid, question text, closed_by uuid, event_sequence bigint,
@@ -68,7 +67,7 @@ await database.query(
 );
 const log = createLog({ logLevel: 'silent' }, 'test');
 const codec = createNotificationCodec('the key of this test');
-const readChanges = createReadChanges(withPolls, { database, presence: createEmbeddedPresence() });
+const readChanges = createReadChanges(withPolls, { database, presence });
 const [ada, bob] = await world.newUsers(2);
 
 /** The verb. */
@@ -237,10 +236,7 @@ describe('what has a row in chat_changes', () => {
     row: `SELECT json_build_object('question', changed.key::text, 'closedBy', c.id)`,
     tell: poll.tell,
   } satisfies ChangeKind<PollEvent, Poll>;
-  const read = createReadChanges(
-    { ...kinds, [closed]: renamed },
-    { database, presence: createEmbeddedPresence() },
-  );
+  const read = createReadChanges({ ...kinds, [closed]: renamed }, { database, presence });
   const told = async (chatId: string, after: number, limit = 100) => {
     const [page] = await read([{ chatId, after }], limit);
     return {

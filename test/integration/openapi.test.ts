@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
@@ -49,7 +48,6 @@ const { api, call, signUp } = await createTestApi({
   chatRoutes: createChatRoutes({
     ...base,
     rateLimits: unlimited,
-    presence: createEmbeddedPresence(),
     sendMessage,
     liveMax: 100,
     log,

@@ -66,6 +66,7 @@ let chat: Chat;
 let bobHears: Ears;
 
 beforeAll(async () => {
+  await rabbitmq.flush();
   const bob = await newPerson(deployment, 'bob');
   ada = await newPerson(deployment, 'ada');
   chat = await ada.newChat(bob);

@@ -8,6 +8,7 @@ import { ChatError } from '../../src/shared/errors.ts';
 import { createTestApi, type TestApi, userOf } from '../support/api.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
+import { runningMs } from '../support/running-time.ts';
 
 const issuer = 'https://id.example.com/';
 const audience = 'chat';
@@ -460,9 +461,9 @@ export function jwksSuite(base: ObservedBase): void {
       const before = asked;
       broken = 'hang';
       await eventually('it is read in the background', async () => {
-        const began = performance.now();
+        const began = runningMs();
         expect(await outcomeOf(headerOne)).toBe('EdDSA');
-        expect(performance.now() - began).toBeLessThan(2_000);
+        expect(runningMs() - began).toBeLessThan(5_000);
         return asked > before;
       });
     });
@@ -493,7 +494,7 @@ export function jwksSuite(base: ObservedBase): void {
       const began = performance.now();
       expect(await outcomeOf(headerOne)).toBe('EdDSA');
       broken = () => new Response('no', { status: 500 });
-      await eventually('they are too old', async () => (await outcomeOf(headerOne)) === 'server_busy', 3_000);
+      await eventually('they are too old', async () => (await outcomeOf(headerOne)) === 'server_busy');
       expect(performance.now() - began).toBeGreaterThan(350);
       await eventually('it is said', async () => {
         await outcomeOf(headerOne);

@@ -8,7 +8,7 @@ import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { readChat } from '../../src/db/queries/chats.ts';
-import { readHistory, readMessage } from '../../src/db/queries/history.ts';
+import { readHistory, readMessage, readStored } from '../../src/db/queries/history.ts';
 import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { messageAt } from '../../src/db/queries/message-columns.ts';
 import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
@@ -27,6 +27,8 @@ const chats = 40;
 const each = 250;
 const most: Record<string, number> = {
   'a batch of 64': 64 * 3 + chats,
+  'a batch of 64 answers that mention two': 64 * 5 + chats,
+  'what was stored of answers': 64 * 2,
   'the chats of a user': 2 * chats + 4,
 };
 
@@ -45,8 +47,20 @@ for (const planned of [0, 1, 20]) {
         return { ...ids, brokerMessageId, content: 'hello', sentAt: new Date().toISOString() };
       });
 
+    const answersOf = (size: number): MessageToStore[] =>
+      batchOf(size).map((message) => ({
+        ...message,
+        ...{ replyTo: newId(), mentions: { userIds: [userId, newId()] }, metadata: { a: 1 } },
+      }));
+
     const statements: Record<string, () => Promise<unknown>> = {
       'a batch of 64': () => storeMessages(database, batchOf(64)),
+      'a batch of 64 answers that mention two': () => storeMessages(database, answersOf(64)),
+      'what was stored of answers': () =>
+        readStored(
+          database,
+          chatIds.concat(chatIds.slice(0, 24)).map((id) => ({ chatId: id, sequence: 1 })),
+        ),
       'the newest page': () => readHistory(database, chatId, userId, { before: Number.MAX_SAFE_INTEGER }, 20),
       'a page further back': () => readHistory(database, chatId, userId, { before: 200 }, 20),
       'a page forwards': () => readHistory(database, chatId, userId, { after: 30 }, 20),
@@ -61,7 +75,12 @@ for (const planned of [0, 1, 20]) {
 
     async function fill(messagesEach: number): Promise<void> {
       for (let left = messagesEach; left > 0; left -= 10) {
-        const outcomes = await storeMessages(database, batchOf(chats * Math.min(10, left)));
+        const size = chats * Math.min(10, left);
+        // The first of each chat is an answer.
+        const outcomes = await storeMessages(
+          database,
+          left === messagesEach ? answersOf(size) : batchOf(size),
+        );
         expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['stored']));
       }
     }

@@ -1,9 +1,11 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres, type PostgresOptions } from '../../src/db/postgres.ts';
-import { createLink, createTcpProxy, type Flow, type Link } from '../../torture/tcp-proxy.ts';
+import type { Flow } from '../../torture/tcp-pipe.ts';
+import { createLink, createTcpProxy, type Link } from '../../torture/tcp-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { withTls } from '../support/postgres-tls.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 /**
@@ -39,11 +41,23 @@ function behind(choose: () => Link, { sslmode = 'verify-full', ...options }: Opt
 }
 type Options = Partial<PostgresOptions> & { sslmode?: string };
 
+/** Connected to one server; once that has fallen silent, whoever connects reaches another. */
+function replaced(open: (choose: () => Link) => Database = behind) {
+  const [old, fresh] = [createLink(postgres.port), createLink(postgres.port)];
+  let now = old;
+  const database = open(() => now);
+  const fallSilent = (toServer = vanish) => {
+    now = fresh;
+    old.flow({ toServer, toClient: vanish });
+  };
+  return { old, database, fallSilent };
+}
+
 const answers = (database: Database): Promise<boolean> =>
   database.query('SELECT 1', []).then(Boolean, () => false);
 const together = <Result>(count: number, run: () => Promise<Result>) =>
   Promise.all(Array.from({ length: count }, run));
-const elapsed = (since: number) => performance.now() - since;
+const elapsed = (since: number) => runningMs() - since;
 
 /** All have been used, and at the same time. */
 async function allConnected(database: Database, link: Link, count: number): Promise<void> {
@@ -52,13 +66,10 @@ async function allConnected(database: Database, link: Link, count: number): Prom
 }
 
 test.concurrent('ten connections over TLS, asked one after the other: silence is found within 10 s', async () => {
-  const [old, fresh] = [createLink(postgres.port), createLink(postgres.port)];
-  let now = old;
-  const database = behind(() => now);
+  const { old, database, fallSilent } = replaced();
   await allConnected(database, old, 10);
-  now = fresh;
-  old.flow({ toServer: vanish, toClient: vanish });
-  const began = performance.now();
+  fallSilent();
+  const began = runningMs();
   // The first costs its caller 5 s; with it the others are found, which would cost as much each.
   expect(await answers(database)).toBe(false);
   expect(await answers(database)).toBe(true);
@@ -67,13 +78,10 @@ test.concurrent('ten connections over TLS, asked one after the other: silence is
 }, 20_000);
 
 test.concurrent('ten connections over TLS, all in use: the same', async () => {
-  const [old, fresh] = [createLink(postgres.port), createLink(postgres.port)];
-  let now = old;
-  const database = behind(() => now);
+  const { old, database, fallSilent } = replaced();
   await allConnected(database, old, 10);
-  now = fresh;
-  old.flow({ toServer: vanish, toClient: vanish });
-  const began = performance.now();
+  fallSilent();
+  const began = runningMs();
   expect(await together(10, () => answers(database))).not.toContain(true);
   expect(await together(10, () => answers(database))).not.toContain(false);
   expect(elapsed(began)).toBeLessThan(8_000);
@@ -86,7 +94,7 @@ test.concurrent('one silent connection of ten: the nine others answer, and it is
   await together(10, () => database.query('SELECT pg_sleep(0.2)', []));
   expect([silent.connections, well.connections]).toEqual([1, 9]);
   silent.flow({ toServer: vanish, toClient: vanish });
-  const began = performance.now();
+  const began = runningMs();
   const first = await together(10, () => answers(database));
   expect(first.filter((answered) => !answered)).toHaveLength(1);
   expect(await together(20, () => answers(database))).not.toContain(false);
@@ -103,11 +111,8 @@ for (const [how, sslmode] of [
 
   describe(`one connection, ${how}`, () => {
     test.concurrent('silent in the middle of an answer', async () => {
-      const [old, fresh] = [createLink(postgres.port), createLink(postgres.port)];
-      let now = old;
-      const database = openWith(() => now);
+      const { database, fallSilent } = replaced(openWith);
       expect(await answers(database)).toBe(true);
-      now = fresh;
       // A row each 300 ms, each too large to be kept back.
       const sql = `SELECT repeat('x', 20000), pg_sleep(0.3) FROM generate_series(1, 4) -- ${how}`;
       const failed = database.query(sql, []).catch((error) => error);
@@ -118,37 +123,31 @@ for (const [how, sslmode] of [
         );
         return row?.busy === true;
       });
-      old.flow({ toServer: vanish, toClient: vanish });
+      fallSilent();
       expect(await failed).toMatchObject({ code: 'database_unavailable' });
-      await eventually('it answers again', () => answers(database), 3_000);
+      await eventually('it answers again', () => answers(database));
     }, 20_000);
 
     test.concurrent('silent with a full send buffer', async () => {
-      const [old, fresh] = [createLink(postgres.port), createLink(postgres.port)];
-      let now = old;
-      const database = openWith(() => now);
+      const { database, fallSilent } = replaced(openWith);
       expect(await answers(database)).toBe(true);
-      now = fresh;
-      old.flow({ toServer: { kind: 'hold' }, toClient: vanish });
+      fallSilent({ kind: 'hold' });
       const large = database.query('SELECT length($1::text)', ['x'.repeat(16 * 2 ** 20)]);
       await expect(large).rejects.toMatchObject({ code: 'database_unavailable' });
-      await eventually('it answers again', () => answers(database), 3_000);
+      await eventually('it answers again', () => answers(database));
     }, 20_000);
 
     test.concurrent('silent in a transaction: it is not committed, and the next one has another connection', async () => {
-      const [old, fresh] = [createLink(postgres.port), createLink(postgres.port)];
-      let now = old;
-      const database = openWith(() => now);
+      const { database, fallSilent } = replaced(openWith);
       const table = `kept_${how.replace(' ', '_')}`;
       await database.query(`CREATE TABLE ${table} (number int)`, []);
-      now = fresh;
       const failed = database.orm.transaction(async (tx) => {
         await tx.execute(`INSERT INTO ${table} VALUES (1)`);
-        old.flow({ toServer: vanish, toClient: vanish });
+        fallSilent();
         await tx.execute(`INSERT INTO ${table} VALUES (2)`);
       });
       await expect(failed).rejects.toThrow();
-      await eventually('it answers again', () => answers(database), 3_000);
+      await eventually('it answers again', () => answers(database));
       expect(await database.query(`SELECT * FROM ${table}`, [])).toEqual([]);
     }, 20_000);
 
@@ -157,7 +156,7 @@ for (const [how, sslmode] of [
       silent.flow({ toClient: vanish });
       let connected = 0;
       const database = openWith(() => (connected++ === 0 ? silent : fresh));
-      const began = performance.now();
+      const began = runningMs();
       expect(await answers(database)).toBe(false);
       await eventually('it answers', () => answers(database));
       expect(elapsed(began)).toBeLessThan(7_000);

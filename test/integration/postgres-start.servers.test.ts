@@ -16,6 +16,7 @@ import { createLink, createTcpProxy } from '../../torture/tcp-proxy.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { withTls } from '../support/postgres-tls.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -40,7 +41,7 @@ const admin = (server: Server) => open({ url: `${server.url}?sslmode=disable`, m
 /** What is said by a start that does not come to be, and after how long. */
 async function refusal(options: Pick<PostgresOptions, 'url' | 'password' | 'tls'>, waitMs = 60_000) {
   const log = createLog({ logLevel: 'silent' }, 'test');
-  const began = performance.now();
+  const began = runningMs();
   const text = await openReadyPostgres({
     applicationName: 'confab-test',
     migrates: true,
@@ -51,7 +52,7 @@ async function refusal(options: Pick<PostgresOptions, 'url' | 'password' | 'tls'
     (database) => database.close().then(() => 'it starts'),
     (error: Error) => error.message,
   );
-  expect(performance.now() - began).toBeLessThan(waitMs < 60_000 ? waitMs + 4_000 : 4_000);
+  expect(runningMs() - began).toBeLessThan(waitMs < 60_000 ? waitMs + 10_000 : 10_000);
   return text;
 }
 const at = ({ port }: Server, text: string) => `postgres://${text.replace('HOST', `127.0.0.1:${port}`)}`;
@@ -170,9 +171,9 @@ test('a server that takes no more connections is waited for, and says so; who ha
     `PostgreSQL at 127.0.0.1:${primary.port} was not ready within 0.5 s: too many connections for role "limited" (SQLSTATE 53300)`,
   );
   const late = open({ url });
-  const began = performance.now();
+  const began = runningMs();
   await expect(late.query('SELECT 1', [])).rejects.toMatchObject({ code: 'database_unavailable' });
-  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(runningMs() - began).toBeLessThan(3_000);
   await control.query(`ALTER ROLE limited CONNECTION LIMIT 3`, []);
   await eventually('there is room', () => late.query('SELECT 1', []).then(Boolean, () => false));
   // It asks for a second one in vain: whoever waits gets the first.

@@ -11,6 +11,7 @@ import { brokerConfig } from '../support/broker.ts';
 import { erlangShell } from '../support/erlang-shell.ts';
 import { eventually } from '../support/eventually.ts';
 import { heardLog } from '../support/heard-log.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -53,15 +54,25 @@ function world({ partitionCount = 8, ...own }: { partitionCount?: number } & Par
     stop: (...partitions: number[]) => leaders(partitions, 'ra:stop_server(quorum_queues, {Name, node()})'),
     start: (...partitions: number[]) =>
       leaders(partitions, 'ra:restart_server(quorum_queues, {Name, node()})'),
+    /** It is there, answers what is asked, and leads nothing: as after a kill within a second of its first declaration. */
+    forget: (partition: number) => {
+      const queue = binary(`${broker.queuePrefix}.p${partition}`);
+      return erlang(
+        `{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, ${queue}))`,
+        `ra:force_delete_server(quorum_queues, {'%2F_${broker.queuePrefix}.p${partition}', node()})`,
+        'rabbit_quorum_queue:recover(<<"/">>, [Q])',
+      );
+    },
+    elect: (partition: number) => leaders([partition], 'ra:trigger_election({Name, node()})'),
   };
 }
 
 interface Load {
   accepted: number[];
   refused: number[];
-  /** Of the last refusal, by `performance.now()`. */
+  /** Of the last refusal, by `runningMs()`. */
   lastRefusalAt: number;
-  /** Refused within 50 ms, since the last reset. */
+  /** Refused within half a second, where a confirm is waited for four, since the last reset. */
   refusedAtOnce: number;
   reset(): void;
   stop(): void;
@@ -88,13 +99,13 @@ function startLoad(send: SendQueue, partitionCount: number, perSecond: number, b
     const due = ((performance.now() - began) / 1000) * perSecond;
     for (; sent < due; sent += 1) {
       const partition = sent % partitionCount;
-      const at = performance.now();
+      const at = runningMs();
       send.publish({ id: crypto.randomUUID(), partition, body }).then(
         () => (load.accepted[partition]! += 1),
         () => {
           load.refused[partition]! += 1;
-          load.lastRefusalAt = performance.now();
-          if (load.lastRefusalAt - at < 50) load.refusedAtOnce += 1;
+          load.lastRefusalAt = runningMs();
+          if (load.lastRefusalAt - at < 500) load.refusedAtOnce += 1;
         },
       );
     }
@@ -134,13 +145,16 @@ describe('one queue of eight', () => {
     await Bun.sleep(2_000);
     const [silent, others] = [load.accepted[3], sum(load.accepted.toSpliced(3, 1))];
     expect(silent).toBe(0);
-    // 100 messages in two seconds would be all of its share.
-    expect(load.refusedAtOnce).toBeGreaterThan(80);
+    // One of them may try it, and is waited for.
+    const refused = load.refused[3]!;
+    expect(refused).toBeGreaterThan(40);
+    expect(load.refusedAtOnce).toBeGreaterThan(refused * 0.8);
     expect(sum(load.refused.toSpliced(3, 1))).toBeLessThan(others * 0.1);
-    expect(others).toBeGreaterThan(500);
+    // Seven times its share, less what is on its way.
+    expect(others).toBeGreaterThan(refused * 5);
     await resume(3);
     load.reset();
-    await eventually('it is taken again', () => load.accepted[3]! > 10, 2_000);
+    await eventually('it is taken again', () => load.accepted[3]! > 10);
     load.stop();
     expect(send.problems()).toEqual([]);
     const said = lines.filter(({ msg }) => msg.startsWith('partition 3'));
@@ -169,6 +183,30 @@ describe('one queue of eight', () => {
     );
   }, 40_000);
 
+  test.concurrent('that never had a leader leaves the others alone, and is used once it has one', async () => {
+    const { open, forget, elect } = world();
+    await open().sendQueue();
+    await forget(5);
+    const send = await open().sendQueue();
+    const load = startLoad(send, 8, 200);
+    await eventually('it is given up', () => send.problems().length > 0);
+    await eventually('it is refused at once', () => load.refusedAtOnce > 20);
+    load.stop();
+    expect(load.accepted[5]).toBe(0);
+    expect(sum(load.refused.toSpliced(5, 1))).toBe(0);
+    expect(sum(load.accepted)).toBeGreaterThan(100);
+    await elect(5);
+    await eventually(
+      'it is taken again',
+      () =>
+        publishAll(send, 5, ['x']).then(
+          () => true,
+          () => false,
+        ),
+      20_000,
+    );
+  }, 40_000);
+
   test.concurrent('whose leader is silent is left at once, and the others of the worker go on', async () => {
     const { open, suspend, resume, lines } = world();
     const queue = open();
@@ -184,17 +222,17 @@ describe('one queue of eight', () => {
     await Bun.sleep(1_000);
     await publishAll(send, 0, ['while it is silent']);
     await eventually('the other is worked off', () => well.seen.length === 1);
-    const began = performance.now();
+    const began = runningMs();
     await silent.close();
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(runningMs() - began).toBeLessThan(2_500);
     const again = await consume(queue, 1);
     await resume(1);
     await publishAll(send, 1, numbered(20));
     await eventually('it is worked off when it is back', () => again.seen.length === 20, 15_000);
     expect(again.seen).toEqual(numbered(20));
-    const closing = performance.now();
+    const closing = runningMs();
     await queue.close();
-    expect(performance.now() - closing).toBeLessThan(5_000);
+    expect(runningMs() - closing).toBeLessThan(5_000);
     expect(lines.filter(({ msg }) => msg.includes('(confab consumer)'))).toEqual([]);
   }, 60_000);
 
@@ -232,10 +270,10 @@ describe('one queue of eight', () => {
     const { open, suspend, resume } = world({ partitionCount: all.length });
     await open().sendQueue();
     await suspend(...all);
-    const began = performance.now();
+    const began = runningMs();
     const queue = open();
     await Promise.all([queue.sendQueue(), queue.partitionSource()]);
-    expect(performance.now() - began).toBeLessThan(15_000);
+    expect(runningMs() - began).toBeLessThan(15_000);
     await resume(...all);
     const send = await queue.sendQueue();
     await eventually('they are published to', () =>
@@ -438,9 +476,9 @@ describe('the commands that are shown', () => {
         () => true,
       ),
     );
-    const began = performance.now();
+    const began = runningMs();
     expect(await refusalOf(fill())).toContain('full');
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(runningMs() - began).toBeLessThan(2_500);
     expect(broker.queueMaxBytes).toBeUndefined();
   }, 30_000);
 
@@ -467,7 +505,7 @@ test('after a stall of 4.6 s under load the last refusal comes within a second o
   await rabbit.pause();
   await Bun.sleep(4_600);
   await rabbit.resume();
-  const resumedAt = performance.now();
+  const resumedAt = runningMs();
   await Bun.sleep(1_500);
   load.stop();
   expect(sum(load.refused)).toBeGreaterThan(0);

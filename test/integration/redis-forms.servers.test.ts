@@ -7,7 +7,7 @@ import { createBreaker } from '../../src/adapters/redis/breaker.ts';
 import { openRedis } from '../../src/adapters/redis/client.ts';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifier.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
 import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
@@ -23,6 +23,7 @@ import { eventually } from '../support/eventually.ts';
 import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
 import { openTestSubscriber, unheardOutages } from '../support/redis.ts';
 import { addressOf, administer, speakTls, startCluster, startSentinels } from '../support/redis-forms.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -124,12 +125,12 @@ async function underLoad(opened: Opened) {
   return {
     /** Resolves once hints come again, and Redis does all that it should. @returns how long that took, in ms */
     async recovered(): Promise<number> {
-      const began = performance.now();
+      const began = runningMs();
       await eventually('the loss is seen', () => !opened.watch.isUp());
       await eventually('it is up', () => opened.watch.isUp() && subscriber.ready(), 20_000);
       const next = sent.length + 1;
       await eventually('what is sent now arrives', () => bobs.contents().includes(String(next)), 10_000);
-      return performance.now() - began;
+      return runningMs() - began;
     },
     async allArrives(): Promise<void> {
       goesOn = false;

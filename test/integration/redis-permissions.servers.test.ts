@@ -3,7 +3,7 @@ import { redisMark } from '../../src/adapters/fingerprints.ts';
 import { openRedis } from '../../src/adapters/redis/client.ts';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifier.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
 import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';

@@ -10,6 +10,7 @@ import { eventually } from '../support/eventually.ts';
 import { newPerson } from '../support/people.ts';
 import { testProcesses, untilSays } from '../support/processes.ts';
 import { openTestRedis } from '../support/redis.ts';
+import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
@@ -144,10 +145,10 @@ describe('a server that is down at the start', () => {
     test(`${name} is waited for, which is said, and a signal ends the waiting`, async () => {
       const api = processes.run(['src/api.ts'], await environment(own));
       await untilSays(api, `waiting for ${name} at 127.0.0.1:1, 60 s at most`);
-      const started = performance.now();
+      const started = runningMs();
       api.signal('SIGTERM');
       expect(await api.exited).toBe(0);
-      expect(performance.now() - started).toBeLessThan(5_000);
+      expect(runningMs() - started).toBeLessThan(5_000);
     }, 60_000);
   }
 
@@ -210,11 +211,11 @@ describe('Redis, which only hints', () => {
       expect(await readiness(member)).toMatchObject(hinted);
       expect(said(member)).toEqual(['Redis is away; going on', 'Redis is back']);
     }
-    const began = performance.now();
+    const began = runningMs();
     await ada.send(chat.id, 'at once');
     await bobHears.heard('at once');
     // A comparison would have found it within 30 s.
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(runningMs() - began).toBeLessThan(10_000);
 
     // Of what is wrong from now on nobody ends, and each says it in Redis's own words.
     const admin = await openTestRedis(redis.url);
@@ -276,7 +277,6 @@ describe('Redis, which only hints', () => {
       await eventually(
         `all are up with ${JSON.stringify(password)}`,
         async () => (await adapters.hintsReady?.()) === true,
-        3_000,
       );
       await lifecycle.stop();
     }

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
-import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import { startServers } from '../../harness/servers.ts';
 import { createGuard } from '../../src/commands/servers/guard.ts';
-import { createLauncher, startTrio, stopTrio } from '../../src/commands/servers/launcher.ts';
+import { stopTrio } from '../../src/commands/servers/launcher.ts';
 import { judge } from '../../torture/judge.ts';
 import { copyProgram } from '../../torture/program.ts';
 import { runTorture } from '../../torture/run.ts';
@@ -35,7 +35,7 @@ async function tortured(
       if (text.split(from).length !== 2) throw new Error(`${file} does not hold this once: ${from}`);
       await Bun.write(path, text.replace(from, to));
     }
-    const servers = await startTrio(createLauncher(guard, findBinaries()), folder, { durable: false });
+    const servers = await startServers({ guard, folder, print: console.log, durable: false });
     try {
       const { history } = await runTorture({
         ...{ guard, folder, root, servers, waves },

@@ -2,8 +2,8 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { faultKinds } from '../../torture/fault.ts';
 import type { Report } from '../../torture/report.ts';
-import { faultKinds } from '../../torture/schedule.ts';
 
 const root = join(import.meta.dir, '../..');
 const timeoutMs = 400_000;

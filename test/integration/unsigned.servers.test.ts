@@ -4,21 +4,16 @@ import { kinds } from '../../src/changes/kinds.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { createMembership } from '../../src/process/membership.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { kindsOfBefore } from '../../src/shared/ports/registry.ts';
 import { createUnsignedRule } from '../../src/worker/unsigned.ts';
 import { process } from '../conformance/registry.ts';
 import { eventually } from '../support/eventually.ts';
-import { processOfBefore, unsigningApi, workersOfBefore } from '../support/old-version.ts';
+import { processOfBefore, silentGateway, unsigningApi, workersOfBefore } from '../support/old-version.ts';
 import { realServers } from '../support/servers.ts';
 import { migrateUpTo } from '../support/upgrade.ts';
 
-/** What every version could load that does not say it. */
-const ofBefore = [
-  'chat.message.new',
-  'chat.message.saved',
-  'chat.participant.added',
-  'chat.participant.removed',
-];
 const servers = await realServers();
 let url: string;
 let database: Database;
@@ -116,17 +111,51 @@ test('processes that beat while the table gets what they can load go on, and all
   const loads = new Map(live.map((one) => [one.id, one.kinds]));
   expect(loads).toEqual(
     new Map([
-      [api!.id, ofBefore],
-      [gateway!.id, ofBefore],
+      [api!.id, kindsOfBefore],
+      [gateway!.id, kindsOfBefore],
       [self.id, self.kinds],
     ]),
   );
   expect(await api!.beat()).toContain(self.id);
   // Again: it is a change of its row, and takes nothing away from what it is taken for.
-  expect((await registry.beat(self)).live.find(({ id }) => id === api!.id)?.kinds).toEqual(ofBefore);
+  expect((await registry.beat(self)).live.find(({ id }) => id === api!.id)?.kinds).toEqual(kindsOfBefore);
   await api!.leave();
   expect((await registry.beat(self)).live).toHaveLength(2);
 }, 30_000);
+
+test('apis and gateways of before that write no beat are live as long as they are connected', async () => {
+  const at = await servers.createDatabase();
+  const own = open('confab-test', at);
+  await migrate(own);
+  const registry = createDatabaseRegistry(own);
+  const membership = createMembership({
+    ...{ registry, fingerprints: async () => ({}), kinds: ['chat.poll.closed'], beatMs: 10 },
+    log: createLog({ logLevel: 'silent' }, 'test'),
+  });
+  const seats = [await membership.join('api'), await membership.join('worker')];
+  const isReady = () => membership.everyoneLoads('chat.poll.closed') && membership.envelopeVersion() === 2;
+  expect(isReady()).toBe(true);
+  for (const [name, role] of [
+    [unsigningApi, 'api'],
+    [silentGateway, 'gateway'],
+  ] as const) {
+    const old = open(name, at);
+    await old.query('SELECT 1', []);
+    await eventually(`the ${role} is seen`, () => !isReady());
+    const self = process({ kinds: ['chat.poll.closed'], envelopeVersion: 2 });
+    const { live } = await registry.beat(self);
+    expect(live.filter(({ programVersion }) => programVersion === null)).toEqual([
+      {
+        ...{ id: expect.any(String), roles: [role], programVersion: null, envelopeVersion: 1 },
+        ...{ kinds: kindsOfBefore, fingerprints: {} },
+      },
+    ]);
+    await registry.leave(self.id);
+    await old.close();
+    await eventually(`the ${role} is gone`, () => isReady());
+  }
+  for (const { leave } of seats) await leave();
+});
 
 test('a database that nobody has used before wants signatures from the start', async () => {
   const fresh = open('confab-test', await servers.createDatabase());

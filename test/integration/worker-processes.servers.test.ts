@@ -6,11 +6,12 @@ import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
-import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
+import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
+import { insertChat, type OneChat } from '../support/one-chat.ts';
 import { testEnvelopes } from '../support/queue-parts.ts';
 import { realServers } from '../support/servers.ts';
 import type { WorkerProcessSettings } from '../support/worker-process.ts';
@@ -69,23 +70,11 @@ async function startWorkerProcess(): Promise<Subprocess> {
   return worker;
 }
 
-interface TestChat {
-  chatId: string;
-  senderId: string;
+interface TestChat extends OneChat {
   accepted: string[];
 }
 
-async function createChat(): Promise<TestChat> {
-  const [chatId, senderId] = [newId(), newId()];
-  await database.query(`INSERT INTO users (id, display_name) VALUES ($1, 'Sender')`, [senderId]);
-  await database.query('INSERT INTO chats (id, is_group) VALUES ($1, true)', [chatId]);
-  await database.query(
-    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
-    VALUES ($1, $2, 'owner', 0, 0)`,
-    [chatId, senderId],
-  );
-  return { chatId, senderId, accepted: [] };
-}
+const createChat = async (): Promise<TestChat> => ({ ...(await insertChat(database)), accepted: [] });
 
 /** One after another, as one client does; what is confirmed is accepted. */
 async function send(chat: TestChat, count: number): Promise<void> {

@@ -1,11 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
+import { afterEach, expect, test } from 'bun:test';
 import pino from 'pino';
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts';
 import type { Database } from '../../src/db/database.ts';
 import { databaseUnavailable } from '../../src/db/errors.ts';
-import { migrate } from '../../src/db/migrate.ts';
-import { openPglite } from '../../src/db/pglite.ts';
 import { assertPartitioning } from '../../src/db/settings.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
@@ -13,19 +11,16 @@ import { partitionOf } from '../../src/shared/partition.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
 import { startWorker, type Worker } from '../../src/worker/worker.ts';
+import { embeddedDatabase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
+import { insertChat, type OneChat } from '../support/one-chat.ts';
 import { testEnvelopes, testMembership } from '../support/queue-parts.ts';
 
 const log = pino({ level: 'silent' });
 const partitionCount = 4;
 const config = { enabled: true, batchSize: 16, bufferedBatches: 1, maxRetries: 2, partitionCount };
 
-let database: Database;
-beforeAll(async () => {
-  database = await openPglite();
-  await migrate(database);
-}, 30_000);
-afterAll(() => database.close());
+const database = await embeddedDatabase();
 
 const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -68,20 +63,10 @@ async function start(
   return { queue, worker, published };
 }
 
-async function createChat(): Promise<{ chatId: string; senderId: string }> {
-  const [chatId, senderId] = [newId(), newId()];
-  await database.query(`INSERT INTO users (id, display_name) VALUES ($1, 'Sender')`, [senderId]);
-  await database.query('INSERT INTO chats (id, is_group) VALUES ($1, true)', [chatId]);
-  await database.query(
-    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
-    VALUES ($1, $2, 'owner', 0, 0)`,
-    [chatId, senderId],
-  );
-  return { chatId, senderId };
-}
+const createChat = () => insertChat(database);
 
 function envelopeOf(
-  chat: { chatId: string; senderId: string },
+  chat: OneChat,
   content: string,
   clientMessageId: string = crypto.randomUUID(),
 ): SendEnvelope {

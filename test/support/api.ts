@@ -2,10 +2,12 @@ import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.
 import { createApi } from '../../src/api/app.ts';
 import type { Needs } from '../../src/api/needs.ts';
 import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
+import { createPasswords } from '../../src/auth/passwords.ts';
 import type { Database } from '../../src/db/database.ts';
 import type { Route } from '../../src/process/http/route.ts';
 import type { Readiness } from '../../src/process/readiness.ts';
-import { type Environment, parseConfig } from '../../src/shared/config.ts';
+import type { Environment } from '../../src/shared/config/environment.ts';
+import { parseConfig } from '../../src/shared/config.ts';
 import type { TokenPair, User } from '../../src/shared/contract.ts';
 import { createLog, type Logger } from '../../src/shared/log.ts';
 import { createAllowedOrigin } from '../../src/shared/origins.ts';
@@ -26,6 +28,7 @@ export interface TestApiOptions extends ApiBase {
   chatRoutes?(needs: Needs): Route[];
   readiness?: Readiness;
   log?: Logger;
+  /** Of a request, and of a password that waits for its turn: the api's own unless given. */
   deadlineMs?: number;
 }
 
@@ -44,7 +47,7 @@ export async function createTestApi({
   ...options
 }: TestApiOptions) {
   const config = parseConfig({ JWT_SECRET: testSecret, ...environment });
-  const { database, facts, notifier } = options;
+  const { database, facts, notifier, deadlineMs } = options;
   const rateLimits = options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false });
   const { verify, admit, ownTokens } = await createAuthentication({
     config: config.auth,
@@ -59,6 +62,7 @@ export async function createTestApi({
       accountKey: testAccountKey,
       config: config.auth,
       limits: config.rateLimits,
+      ...(deadlineMs === undefined ? {} : { passwords: createPasswords({ maxWaitMs: deadlineMs }) }),
     });
   const app = createApi({
     config: { ...config.auth, trustProxy: config.trustProxy },
@@ -73,7 +77,7 @@ export async function createTestApi({
     allowedOrigin: createAllowedOrigin(config),
     readiness,
     log,
-    ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
   });
   const api = asked(app);
   return { ...createClient(api), api, config };

@@ -11,6 +11,7 @@ import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
 import type { Chat, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
+import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Facts } from '../../src/shared/ports/admission.ts';
@@ -109,7 +110,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
         name: 'A group',
         isGroup: true,
       };
-      return (await createChat(input)).chat;
+      return (await asRequest(() => createChat(input))).chat;
     },
 
     async insertGroups(groups) {
@@ -134,16 +135,18 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     },
 
     async add(actor, chatId, ...added) {
-      await addParticipants({ chatId, actorId: actor.id, userIds: added.map(({ id }) => id) });
+      const userIds = added.map(({ id }) => id);
+      await asRequest(() => addParticipants({ chatId, actorId: actor.id, userIds }));
     },
 
     async addSilently(actor, chatId, ...added) {
-      await silently.add({ chatId, actorId: actor.id, userIds: added.map(({ id }) => id) });
+      const userIds = added.map(({ id }) => id);
+      await asRequest(() => silently.add({ chatId, actorId: actor.id, userIds }));
     },
 
     async remove(actor, chatId, user, { silent = false } = {}) {
       const remove = silent ? silently.remove : removeParticipant;
-      await remove({ chatId, actorId: actor.id, userId: user.id });
+      await asRequest(() => remove({ chatId, actorId: actor.id, userId: user.id }));
     },
 
     async send(sender, chatId, content, { silent = false } = {}) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { createLink, createTcpProxy, type Flow, type Link } from '../../torture/tcp-proxy.ts';
+import type { Flow } from '../../torture/tcp-pipe.ts';
+import { createLink, createTcpProxy, type Link } from '../../torture/tcp-proxy.ts';
 import { eventually } from './eventually.ts';
 
 /** A client of a server, as the product opens it. */

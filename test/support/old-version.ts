@@ -92,3 +92,5 @@ CROSS JOIN LATERAL (
   ) near
 ) page
 WHERE c.id = $1::uuid`;
+/** Of their gateways, which write no beat either. */
+export const silentGateway = 'confab-gateway';

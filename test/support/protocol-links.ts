@@ -95,12 +95,16 @@ class PollingLink extends BaseLink {
 
   async #poll(): Promise<void> {
     while (!this.closed && !this.paused) {
-      const response = await fetch(this.at, { signal: this.#aborting.signal }).catch(() => undefined);
-      if (response?.status !== 200) {
+      // The end may come between the head of an answer and its body.
+      const answer = fetch(this.at, { signal: this.#aborting.signal }).then(
+        async (response) => response.status === 200 && (await response.text()),
+      );
+      const payload = await answer.catch(() => false as const);
+      if (payload === false) {
         this.closed = true;
         return;
       }
-      for (const packet of (await response.text()).split(separator)) this.take(packet);
+      for (const packet of payload.split(separator)) this.take(packet);
     }
   }
 

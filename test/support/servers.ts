@@ -116,7 +116,7 @@ async function findSharedServers(): Promise<SharedServers> {
     };
   const { guard } = ownLauncher();
   const folder = await guard.temporaryFolder('confab-test-');
-  const trio = await startServers({ guard, folder, print: console.log });
+  const trio = await startServers({ guard, folder, print: console.log, durable: false });
   return {
     adminDatabaseUrl: trio.postgres.url,
     redisUrl: trio.redis.url,

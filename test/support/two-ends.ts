@@ -1,7 +1,7 @@
 import { afterAll } from 'bun:test';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
-import { createRedisNotifier } from '../../src/adapters/redis/notifications.ts';
+import { createRedisNotifier } from '../../src/adapters/redis/notifier.ts';
 import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';

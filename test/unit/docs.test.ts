@@ -182,7 +182,12 @@ describe('the contract', () => {
 
 test('.env.example holds every variable of the program with its default, none more', async () => {
   const example = parseEnvironment(await readText('.env.example'));
-  const source = await readText('src/shared/config.ts');
+  const folder = 'src/shared/config';
+  const parts = await Array.fromAsync(
+    new Bun.Glob('*-environment.ts').scan({ cwd: join(repository, folder) }),
+  );
+  const files = ['src/shared/config.ts', ...parts.map((part) => join(folder, part))];
+  const source = (await Promise.all(files.map(readText))).join('\n');
   expect(Object.keys(example).sort()).toEqual(all(source, /^ {2}([A-Z][A-Z_]+): v\./gm).sort());
   // As it stands it changes nothing.
   expect(parseConfig(example)).toEqual(parseConfig({}));

@@ -8,19 +8,19 @@ import { eventually } from '../support/eventually.ts';
 /** A broker that returns and confirms what the test says, in the order of the publishes. */
 async function world() {
   const confirms: ((error: unknown) => void)[] = [];
-  const channel = Object.assign(new EventEmitter(), {
-    publish: (...given: unknown[]) => confirms.push(given[4] as (error: unknown) => void),
-  });
-  // Asked before the first message.
-  const leader = Object.assign(new EventEmitter(), {
-    prefetch: async () => {},
-    checkQueue: async () => ({ messageCount: 0, consumerCount: 1 }),
-    close: async () => {},
-  });
+  const channels: EventEmitter[] = [];
+  const createConfirmChannel = async () => {
+    const channel = Object.assign(new EventEmitter(), {
+      publish: (...given: unknown[]) => confirms.push(given[4] as (error: unknown) => void),
+      checkQueue: async () => {},
+      close: async () => {},
+    });
+    channels.push(channel);
+    return channel;
+  };
   const connection = Object.assign(new EventEmitter(), {
     connection: { stream: { write: () => true } },
-    createChannel: async () => leader,
-    createConfirmChannel: async () => channel,
+    createConfirmChannel,
   });
   const publisher = createPublisher({
     log: createLog({ logLevel: 'silent' }, 'test'),
@@ -34,11 +34,21 @@ async function world() {
     queue: 'queue',
     label: 'the queue',
   });
+  const publish = (messageId: string) => outlet.publish(Buffer.alloc(0), { messageId });
+  const written = (count: number) => eventually(`${count} are written`, () => confirms.length === count);
+  // The first goes alone; from the second on several go at once.
+  const first = [publish('first'), publish('second')];
+  for (const at of first.keys()) {
+    await written(at + 1);
+    confirms[at]!(null);
+  }
+  await Promise.all(first);
+  confirms.length = 0;
   return {
-    publish: (messageId: string) => outlet.publish(Buffer.alloc(0), { messageId }),
-    written: (count: number) => eventually(`${count} are written`, () => confirms.length === count),
+    publish,
+    written,
     giveBack: (messageId: string) =>
-      channel.emit('return', {
+      channels.at(-1)!.emit('return', {
         fields: { exchange: 'exchange', routingKey: 'key' },
         properties: { messageId },
       }),

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import type { Change, Page } from '../../src/gateway/change.ts';
 import { createFanOut } from '../../src/gateway/fan-out.ts';
+import { gapFilled } from '../../src/gateway/fill-gap.ts';
 import { heldMs, mostHeld } from '../../src/gateway/held-back.ts';
 import type { Member } from '../../src/gateway/member.ts';
-import { createSequencer, gapFilled, type Sequencer } from '../../src/gateway/sequencer.ts';
+import { createSequencer, type Sequencer } from '../../src/gateway/sequencer.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Subscriber } from '../../src/shared/ports/notifications.ts';
 import { eventually } from '../support/eventually.ts';

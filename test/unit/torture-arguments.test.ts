@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { parseTortureArguments, type TortureArguments } from '../../torture/arguments.ts';
-import { faultKinds } from '../../torture/schedule.ts';
+import { faultKinds } from '../../torture/fault.ts';
 
 const parse = (line: string): TortureArguments => {
   const given = parseTortureArguments(line.split(' ').filter((part) => part !== ''));

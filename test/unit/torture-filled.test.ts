@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gapFilled } from '../../src/gateway/sequencer.ts';
+import { gapFilled } from '../../src/gateway/fill-gap.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { readFilled } from '../../torture/filled.ts';
 

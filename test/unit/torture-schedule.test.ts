@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { faultKinds, links, makeSchedule, nameOf, processKinds } from '../../torture/schedule.ts';
+import { faultKinds, links, nameOf, processKinds } from '../../torture/fault.ts';
+import { makeSchedule } from '../../torture/schedule.ts';
 
 const countsOf = (waves: ReturnType<typeof makeSchedule>): Map<string, number> => {
   const counts = new Map<string, number>();

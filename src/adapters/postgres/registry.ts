@@ -1,5 +1,11 @@
 import type { Database } from '../../db/database.ts';
-import { deadAfterMs, type LiveProcess, type ProcessRegistry } from '../../shared/ports/registry.ts';
+import { silentProcesses } from '../../db/queries/silent-processes.ts';
+import {
+  deadAfterMs,
+  kindsOfBefore,
+  type LiveProcess,
+  type ProcessRegistry,
+} from '../../shared/ports/registry.ts';
 
 /** Told by the database's clock alone: the processes' own may differ. */
 const beatSql = `WITH self (id, roles, program_version, envelope_version, kinds, fingerprints) AS (
@@ -17,6 +23,9 @@ FROM (
   SELECT id, roles, program_version, envelope_version, kinds, fingerprints FROM processes
   WHERE seen_at > now() - interval '${deadAfterMs} milliseconds' AND id <> $1::uuid
   UNION ALL SELECT * FROM self
+  -- The last digit tells them apart.
+  UNION ALL SELECT ('00000000-0000-0000-0000-00000000000' || CASE name WHEN 'confab-api' THEN 1 ELSE 2 END)::uuid,
+    ARRAY[substr(name, 8)], NULL, 1, '{${kindsOfBefore}}', '{}' FROM (${silentProcesses}) silent
 ) live`;
 const leaveSql = `DELETE FROM processes WHERE id = $1::uuid`;
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { answersHttp, nginxConfig } from './nginx.ts';
 import { answersPgbouncer, type PgbouncerSettings, pgbouncerConfig, pgbouncerUrl } from './pgbouncer.ts';
 import { hasDatabase, postgresLogin } from './postgres.ts';
-import { answersAmqp, type RabbitServer } from './rabbitmq.ts';
+import { answersAmqp, flushBy, type RabbitServer } from './rabbitmq.ts';
 import { answers, untilReady } from './ready.ts';
 import { type RedisKind, redisArguments } from './redis.ts';
 import type { Server, ServerOptions } from './server.ts';
@@ -76,10 +76,9 @@ export async function startRabbitmqContainer(options: ServerOptions): Promise<Ra
     // The data lies under the node's name, which holds the host's.
     service: { image: 'rabbitmq:4-alpine', hostname: 'confab' },
   });
-  return {
-    ...server,
-    ctl: (...args) => server.compose('exec', '-T', 'server', 'rabbitmqctl', '-q', ...args),
-  };
+  const ctl: RabbitServer['ctl'] = (...args) =>
+    server.compose('exec', '-T', 'server', 'rabbitmqctl', '-q', ...args);
+  return { ...server, ctl, flush: () => flushBy(ctl) };
 }
 
 /**

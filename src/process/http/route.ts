@@ -29,7 +29,7 @@ export interface Route<
   body?: Schema<Body>;
   /** The changes that it makes: before every live process can load them it answers 503 `not_ready`. */
   makes?: readonly (keyof ChangeEvents)[];
-  /** False: it begins no transaction, as a GET begins none, and need not be told that its request was given up. */
+  /** False: as in a GET, a transaction can't be begun, and nothing needs to be told that the request was given up. */
   transacts?: false;
   handle(asked: Entered & Asked<Params, Query, Body>): Answer | Promise<Answer>;
 }

@@ -1,20 +1,29 @@
+import * as v from 'valibot';
 import { type TlsFiles, tlsProblems } from '../tls.ts';
-import { type BrokerAddress, usualPort } from './broker-address.ts';
-import type { GivenHost } from './server-address.ts';
+import { type BrokerAddress, parseBrokerHosts, parseBrokerUri, usualPort } from './broker-address.ts';
+import type { WayToServer } from './server-access.ts';
+import { flag, parsedBy, pem, port, secretText } from './variable-kinds.ts';
 
-/** What the environment says of the way to RabbitMQ, each variable by itself. */
-export interface BrokerVariables {
-  RABBITMQ_URI?: BrokerAddress | undefined;
-  RABBITMQ_HOST: readonly GivenHost[];
-  RABBITMQ_PORT?: number | undefined;
-  RABBITMQ_USERNAME: string;
-  RABBITMQ_PASSWORD: string;
-  RABBITMQ_VHOST: string;
-  RABBITMQ_TLS?: boolean | undefined;
-  RABBITMQ_TLS_CA?: string | undefined;
-  RABBITMQ_TLS_CERT?: string | undefined;
-  RABBITMQ_TLS_KEY?: string | undefined;
-}
+/** The way to RabbitMQ. */
+export const brokerVariables = v.object({
+  RABBITMQ_URI: v.optional(parsedBy(parseBrokerUri)),
+  RABBITMQ_HOST: v.optional(parsedBy(parseBrokerHosts), 'localhost'),
+  RABBITMQ_PORT: v.optional(port),
+  RABBITMQ_USERNAME: v.optional(secretText, 'guest'),
+  RABBITMQ_PASSWORD: v.optional(secretText, 'guest'),
+  RABBITMQ_VHOST: v.optional(
+    v.pipe(
+      secretText,
+      v.check((value) => Buffer.byteLength(value) <= 255, 'may have 255 bytes at most'),
+    ),
+    '/',
+  ),
+  RABBITMQ_TLS: v.optional(flag),
+  RABBITMQ_TLS_CA: v.optional(pem),
+  RABBITMQ_TLS_CERT: v.optional(pem),
+  RABBITMQ_TLS_KEY: v.optional(pem),
+});
+type BrokerVariables = v.InferOutput<typeof brokerVariables>;
 
 export function brokerAddressOf(env: BrokerVariables): BrokerAddress {
   const given: TlsFiles = { ca: env.RABBITMQ_TLS_CA, cert: env.RABBITMQ_TLS_CERT, key: env.RABBITMQ_TLS_KEY };
@@ -34,19 +43,29 @@ export function brokerAddressOf(env: BrokerVariables): BrokerAddress {
   };
 }
 
-/** What does not go together. */
-export function brokerProblems(env: BrokerVariables): string[] {
+export function wayToRabbitMq(env: BrokerVariables): WayToServer {
   const address = brokerAddressOf(env);
+  const { hosts, username, password, mechanism, encrypted, tls } = address;
   const problems = tlsProblems(
     'RABBITMQ_TLS',
     address,
     env.RABBITMQ_URI && 'RABBITMQ_URI must begin with amqps://',
   );
-  const { mechanism, tls } = address;
   if (mechanism === 'EXTERNAL' && tls.cert === undefined) {
     problems.push(
       'RABBITMQ_URI asks for auth_mechanism=EXTERNAL: set RABBITMQ_TLS_CERT and RABBITMQ_TLS_KEY too',
     );
   }
-  return problems;
+  const access = {
+    server: 'rabbitmq',
+    label: 'RabbitMQ',
+    hosts: hosts.map(({ host }) => host),
+    user: username,
+    // The certificate is the password.
+    password: mechanism === 'EXTERNAL' ? undefined : password,
+    openWithoutPassword: false,
+    variable: env.RABBITMQ_URI ? 'RABBITMQ_URI' : 'RABBITMQ_PASSWORD',
+    encrypted,
+  } as const;
+  return { problems, accesses: [access] };
 }

@@ -1,4 +1,4 @@
-import { type TlsFiles, tlsProblems } from '../tls.ts';
+import type { TlsFiles } from '../tls.ts';
 import {
   AddressProblem,
   addressText,
@@ -25,28 +25,12 @@ export interface RedisAddress {
 }
 
 /** What one URL says. */
-type RedisUrl = Pick<RedisAddress, 'encrypted' | 'username' | 'password' | 'db'> & { hosts: GivenHost[] };
+export type RedisUrl = Pick<RedisAddress, 'encrypted' | 'username' | 'password' | 'db'> & {
+  hosts: readonly GivenHost[];
+};
 
-/** What the environment says of the way to Redis, each variable by itself. */
-export interface RedisVariables {
-  REDIS_URL?: RedisUrl | undefined;
-  REDIS_HOST: readonly GivenHost[];
-  REDIS_PORT: number;
-  REDIS_USERNAME?: string | undefined;
-  REDIS_PASSWORD?: string | undefined;
-  REDIS_DB: number;
-  REDIS_TLS?: boolean | undefined;
-  REDIS_TLS_CA?: string | undefined;
-  REDIS_TLS_CERT?: string | undefined;
-  REDIS_TLS_KEY?: string | undefined;
-  REDIS_SENTINELS?: readonly GivenHost[] | undefined;
-  REDIS_SENTINEL_NAME: string;
-  REDIS_SENTINEL_PASSWORD?: string | undefined;
-  REDIS_CLUSTER: boolean;
-}
-
-const usualPort = 6379;
-const usualSentinelPort = 26_379;
+export const usualPort = 6379;
+export const usualSentinelPort = 26_379;
 
 /** @throws AddressProblem */
 export const parseRedisHosts = (value: string): GivenHost[] =>
@@ -95,54 +79,6 @@ function urlHosts(authority: string): GivenHost[] {
   } catch {
     throw notOne();
   }
-}
-
-export function redisAddressOf(env: RedisVariables): RedisAddress {
-  const tls: TlsFiles = { ca: env.REDIS_TLS_CA, cert: env.REDIS_TLS_CERT, key: env.REDIS_TLS_KEY };
-  const given: RedisUrl = env.REDIS_URL ?? {
-    hosts: [...env.REDIS_HOST],
-    encrypted: env.REDIS_TLS ?? Object.values(tls).some((value) => value !== undefined),
-    username: env.REDIS_USERNAME,
-    password: env.REDIS_PASSWORD,
-    db: env.REDIS_DB,
-  };
-  const { hosts, ...rest } = given;
-  const kind = env.REDIS_SENTINELS ? 'sentinel' : env.REDIS_CLUSTER ? 'cluster' : 'server';
-  const port = env.REDIS_SENTINELS ? usualSentinelPort : env.REDIS_URL ? usualPort : env.REDIS_PORT;
-  return {
-    ...rest,
-    kind,
-    nodes: (env.REDIS_SENTINELS ?? hosts).map(({ host, port: own }) => ({ host, port: own ?? port })),
-    sentinelName: env.REDIS_SENTINEL_NAME,
-    sentinelPassword: env.REDIS_SENTINEL_PASSWORD,
-    tls,
-  };
-}
-
-/** What does not go together. */
-export function redisProblems(env: RedisVariables): string[] {
-  const address = redisAddressOf(env);
-  const problems = tlsProblems('REDIS_TLS', address, env.REDIS_URL && 'REDIS_URL must begin with rediss://');
-  if (env.REDIS_SENTINELS && env.REDIS_CLUSTER) {
-    problems.push('REDIS_SENTINELS and REDIS_CLUSTER exclude each other: set one');
-  }
-  if (env.REDIS_SENTINELS && env.REDIS_URL) {
-    problems.push(
-      'REDIS_URL names a server, and REDIS_SENTINELS are asked for it: unset one; REDIS_USERNAME, REDIS_PASSWORD, ' +
-        'REDIS_DB and REDIS_TLS stand beside the Sentinels',
-    );
-  }
-  const [hostVariable, dbVariable] = env.REDIS_URL ? ['REDIS_URL', 'REDIS_URL'] : ['REDIS_HOST', 'REDIS_DB'];
-  if (address.kind === 'server' && address.nodes.length > 1) {
-    problems.push(
-      `${hostVariable} names several hosts: set REDIS_CLUSTER=true if they are nodes of a cluster, or name Sentinels in ` +
-        'REDIS_SENTINELS',
-    );
-  }
-  if (address.kind === 'cluster' && address.db !== 0) {
-    problems.push(`${dbVariable} asks for database ${address.db}: a cluster has 0 alone`);
-  }
-  return problems;
 }
 
 /** As it is shown in lines of the log. */

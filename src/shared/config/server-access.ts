@@ -1,7 +1,4 @@
 import { isCommonPassword } from '../common-passwords.ts';
-import type { BrokerAddress } from './broker-address.ts';
-import { type DatabaseSecrets, parseConnectionString } from './connection-string.ts';
-import type { RedisAddress } from './redis-address.ts';
 
 /**
  * What the environment says of the way to a server: enough to tell whether it could be anybody's. The drivers read the
@@ -19,6 +16,14 @@ export interface ServerAccess {
   /** The variable that holds the password. */
   variable: string;
   encrypted: boolean;
+}
+
+/** What the environment says of the way to one of the servers. */
+export interface WayToServer {
+  /** What does not go together. */
+  problems: string[];
+  /** None where it cannot be told. */
+  accesses: ServerAccess[];
 }
 
 export type ServerName = 'postgres' | 'redis' | 'rabbitmq';
@@ -78,55 +83,3 @@ function isPrivate(host: string): boolean {
   }
   return !name.includes('.') || /\.(?:localhost|local|internal|svc|lan|home\.arpa|test)$/.test(name);
 }
-
-/** @throws ConnectionStringError */
-export function postgresAccess(url: string, secrets: DatabaseSecrets = {}): ServerAccess {
-  const { hosts, user, password, tls } = parseConnectionString(url, secrets);
-  return {
-    server: 'postgres',
-    label: 'PostgreSQL',
-    hosts: hosts.map(({ name, address }) => address ?? name),
-    user,
-    password: password || undefined,
-    openWithoutPassword: false,
-    variable: 'DATABASE_URL',
-    encrypted: /^(?:require|verify-ca|verify-full)$/.test(tls.mode),
-  };
-}
-
-export const redisAccess = (address: RedisAddress, variable: string): ServerAccess => ({
-  server: 'redis',
-  label: 'Redis',
-  // Where it is the Sentinels say.
-  hosts: address.kind === 'sentinel' ? [] : address.nodes.map(({ host }) => host),
-  user: address.username,
-  password: address.password,
-  // Where a certificate is given, the server asks for it.
-  openWithoutPassword: address.tls.cert === undefined,
-  variable,
-  encrypted: address.encrypted,
-});
-
-export const sentinelAccess = (address: RedisAddress): ServerAccess => ({
-  server: 'redis',
-  label: 'Redis Sentinel',
-  hosts: address.nodes.map(({ host }) => host),
-  user: undefined,
-  password: address.sentinelPassword,
-  // As usual: they keep nothing, and stand in a network of Redis's own.
-  openWithoutPassword: false,
-  variable: 'REDIS_SENTINEL_PASSWORD',
-  encrypted: address.encrypted,
-});
-
-export const rabbitMqAccess = (address: BrokerAddress, variable: string): ServerAccess => ({
-  server: 'rabbitmq',
-  label: 'RabbitMQ',
-  hosts: address.hosts.map(({ host }) => host),
-  user: address.username,
-  // The certificate is the password.
-  password: address.mechanism === 'EXTERNAL' ? undefined : address.password,
-  openWithoutPassword: false,
-  variable,
-  encrypted: address.encrypted,
-});

@@ -8,6 +8,14 @@ export type Aspect = 'notifications' | 'redis' | 'broker' | 'partitions' | 'toke
 /** A digest an aspect; without those that this process has nothing to do with, or cannot tell now. */
 export type Fingerprints = Partial<Record<Aspect, string>>;
 
+/** What every version could load that does not say it. */
+export const kindsOfBefore = [
+  'chat.message.new',
+  'chat.message.saved',
+  'chat.participant.added',
+  'chat.participant.removed',
+];
+
 export interface LiveProcess {
   id: string;
   roles: readonly Role[];
@@ -21,7 +29,7 @@ export interface LiveProcess {
 }
 
 export interface Beat {
-  /** All that live, the one that beat included. */
+  /** All that live, the one that beat included; of older ones that write no beat one a role. */
   live: readonly LiveProcess[];
   /** The database's clock, in ms since 1970. */
   databaseTime: number;

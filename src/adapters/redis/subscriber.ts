@@ -1,44 +1,9 @@
 import type { Redis } from 'ioredis';
 import { withDeadline } from '../../shared/deadline.ts';
-import type { Notification, Notifier, Subscriber, Topic } from '../../shared/ports/notifications.ts';
+import type { Notification, Subscriber, Topic } from '../../shared/ports/notifications.ts';
 import type { RedisClient } from './client.ts';
 import type { NotificationCodec } from './notification-codec.ts';
 import type { RedisOutages } from './outages.ts';
-
-/**
- * Channels and payloads in turn. A batch is one command: as a PUBLISH each, ioredis took 8 µs a message, a quarter of all
- * that the worker does for it.
- */
-const publishAll = `for at = 1, #ARGV, 2 do redis.call('PUBLISH', ARGV[at], ARGV[at + 1]) end`;
-
-/** More would keep Redis from its other clients for more than a millisecond. */
-const mostPublished = 500;
-
-interface PublishingRedis {
-  publishAll(channelsAndPayloads: string[]): Promise<unknown>;
-}
-
-/**
- * One channel a topic, `<prefix>:chat:<id>` and `<prefix>:user:<id>`: Redis sends a gateway only what its own users need.
- * @param client of role `commands`
- */
-export function createRedisNotifier(client: RedisClient, prefix: string, codec: NotificationCodec): Notifier {
-  client.defineCommand('publishAll', { numberOfKeys: 0, lua: publishAll });
-  const scripted = client as unknown as PublishingRedis;
-
-  return {
-    async publish(notifications) {
-      const sent: Promise<unknown>[] = [];
-      for (let at = 0; at < notifications.length; at += mostPublished) {
-        const pairs = notifications
-          .slice(at, at + mostPublished)
-          .flatMap((one) => [`${prefix}:${one.topic}`, codec.encode(one)]);
-        sent.push(scripted.publishAll(pairs));
-      }
-      await Promise.all(sent);
-    },
-  };
-}
 
 /** How often the subscriber says something to itself, and how long it may stay unheard. */
 export interface SubscriberTimes {

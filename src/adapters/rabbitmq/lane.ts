@@ -1,0 +1,280 @@
+import type { ChannelModel } from 'amqplib';
+import { fullJitterMs } from '../../shared/backoff.ts';
+import type { Logger } from '../../shared/log.ts';
+import type { Attached, Lane, Line } from './attached.ts';
+import { type Caller, type Callers, mostCallers, unavailable } from './callers.ts';
+import { ChannelTimeout } from './channel.ts';
+import { socketOf } from './connect.ts';
+import { codeOf, notFound, reasonOf } from './errors.ts';
+
+/** A queue that is published to. */
+export interface Target {
+  exchange: string;
+  routingKey: string;
+  /** The queue that is bound to it. */
+  queue: string;
+  /** As people are told of it: `partition 3`. */
+  label: string;
+}
+
+const mostWaiting = 5_000;
+/**
+ * Of one queue. From the 33rd unconfirmed command of a channel to a quorum queue on (`quorum_commands_soft_limit`) the channel gets no
+ * more credit until the queue has caught up, and soon the connection is not read any more. Measured on 3.10.8 with one of eight
+ * queues suspended: with 32 the seven others go on as before, with 33 nothing of them gets through. One queue takes 22,000 messages a
+ * second with 32 under way.
+ */
+const mostUnconfirmed = 32;
+/** A broker that has not confirmed for 4 s and does not open a channel either is not there. */
+const reopenDeadlineMs = 1_000;
+
+/**
+ * The first message of a channel to a queue without a leader holds up the channel for seconds, and no question tells such a queue from
+ * a well one. So messages go out on a channel of the queue's own, one at a time, until one is answered while others wait: these
+ * follow on the channel that all share.
+ * @param repair declares what is missing
+ * @param onUnroutable a message came back
+ */
+export function createLane(
+  to: Target,
+  on: Attached,
+  dependencies: {
+    callers: Callers;
+    log: Logger;
+    repair: (connection: ChannelModel) => Promise<void>;
+    onUnroutable: (on: Attached) => void;
+  },
+): Lane {
+  const { callers, log, repair, onUnroutable } = dependencies;
+  const { exchange, routingKey, queue, label } = to;
+  /** The shared one, one that was shared before, or one of its own. */
+  let line: Line | undefined;
+  /** One of its own that it has left. */
+  let left: Line | undefined;
+  /** On `line`, whether or not a caller still waits. */
+  let unconfirmed = new Set<Caller>();
+  const waiting: Caller[] = [];
+  let moving = false;
+  /** Since when it has not confirmed. */
+  let silentSince: number | undefined;
+  /** Why its last channel was closed, and until when no other is tried. */
+  let refusal: { reason: string; code: unknown; until: number } | undefined;
+  let failures = 0;
+
+  function refusalReason(): string | undefined {
+    if (on.blocked !== undefined) return `RabbitMQ takes no messages now: ${on.blocked}`;
+    if (callers.full()) return `${mostCallers} messages wait for a confirm`;
+    if (silentSince !== undefined && (!line || unconfirmed.size > 0)) return `${label} does not confirm`;
+    if (!line && refusal && refusal.until > performance.now()) return `RabbitMQ refuses: ${refusal.reason}`;
+    if (waiting.length >= mostWaiting) return `${mostWaiting} messages wait for their turn to ${label}`;
+    return undefined;
+  }
+
+  /** Writes what may be written now. */
+  function advance(): void {
+    if (waiting.length === 0) return;
+    if (!line) return void move();
+    // Order: what is under way on another channel is confirmed first.
+    if (moving) return;
+    const room = line === on.shared ? mostUnconfirmed : 1;
+    while (waiting.length > 0 && unconfirmed.size < room) {
+      const one = waiting.shift();
+      if (one) write(line, one);
+    }
+  }
+
+  function write(to: Line, one: Caller): void {
+    unconfirmed.add(one);
+    try {
+      to.channel.publish(exchange, routingKey, one.content, one.options, (error: unknown) =>
+        answered(to, one, error),
+      );
+    } catch (error) {
+      unconfirmed.delete(one);
+      if (callers.settle(one)) one.reject(unavailable('the channel is closing', error));
+    }
+  }
+
+  function answered(by: Line, one: Caller, error: unknown): void {
+    unconfirmed.delete(one);
+    if (!error && (silentSince !== undefined || refusal !== undefined)) hear();
+    if (callers.settle(one)) {
+      if (error) {
+        one.reject(unavailable(`RabbitMQ does not take it for ${label}: full, or without a leader`, error));
+      } else if (one.returned) {
+        one.reject(unavailable(`no queue is bound to ${exchange} by ${routingKey}`));
+        onUnroutable(on);
+      } else {
+        one.resolve();
+      }
+    }
+    if (line !== by) return;
+    if (by === on.shared) {
+      if (waiting.length > 0) advance();
+    } else if (unconfirmed.size === 0 && silentSince === undefined) {
+      if (waiting.length > 0) {
+        void move();
+      } else if (by.shared) {
+        line = undefined;
+        on.release(by);
+      }
+    }
+  }
+
+  function rejectAll(reason: string): void {
+    for (const one of [...unconfirmed, ...waiting.splice(0)]) {
+      if (callers.settle(one)) one.reject(unavailable(reason));
+    }
+  }
+
+  /** To a channel of its own where it has none, from there to the shared one. */
+  async function move(): Promise<void> {
+    if (moving || on.ended) return;
+    moving = true;
+    const from = line;
+    try {
+      const next = from ? await on.share() : await openOwn();
+      if (on.ended) return;
+      if (next.closed) throw new Error('the channel was closed');
+      // It has fallen silent, or was closed, meanwhile.
+      if (line !== from) return;
+      line = next;
+      if (from) on.release(from);
+    } catch (error) {
+      failed(error);
+    } finally {
+      moving = false;
+      if (!line && silentSince !== undefined) void move();
+      else advance();
+    }
+  }
+
+  /**
+   * A new one each time: one that was opened while a quorum queue was starting may never hear of what it sends there. What was left is
+   * closed first: behind a queue that is silent that takes until it is back, and nothing is tried before.
+   */
+  async function openOwn(): Promise<Line> {
+    const deadlineMs = silentSince === undefined ? undefined : reopenDeadlineMs;
+    if (refusal?.code === notFound) await repair(on.connection);
+    const own = await on.openLine(deadlineMs);
+    await left?.channel.close().catch(() => {});
+    left = undefined;
+    try {
+      await own.channel.checkQueue(queue);
+      return own;
+    } catch (error) {
+      if (codeOf(error) !== notFound) throw error;
+      await repair(on.connection);
+      return on.openLine(deadlineMs);
+    }
+  }
+
+  function fallSilent(why: string): void {
+    if (silentSince === undefined) {
+      log.warn(`${label} does not confirm: what goes there is refused until it does`);
+    }
+    silentSince = performance.now();
+    rejectAll(`${label} ${why}`);
+    const was = line;
+    line = undefined;
+    unconfirmed = new Set();
+    if (was?.shared) on.abandon(was);
+    else left = was ?? left;
+    void move();
+  }
+
+  /** No channel was to be had. */
+  function failed(error: unknown): void {
+    if (on.ended) return;
+    if (error instanceof ChannelTimeout && on.blocked === undefined) {
+      on.ended = true;
+      // With an error: of a mere end amqplib hears nothing while bytes are unwritten.
+      socketOf(on.connection).destroy(new Error('RabbitMQ neither confirms nor answers'));
+      return;
+    }
+    refuse(error);
+    rejectAll(`RabbitMQ refuses: ${reasonOf(error)}`);
+  }
+
+  /** A permission revoked, an exchange deleted, no channel left: tried again with the first message after a pause. */
+  function refuse(error: unknown): void {
+    const reason = reasonOf(error);
+    if (on.refusal !== reason) log.error({ reason }, 'RabbitMQ refuses what is published');
+    on.refusal = reason;
+    // At once the first time: what was deleted is declared again then.
+    const until = performance.now() + (failures === 0 ? 0 : fullJitterMs(failures, 50));
+    refusal = { reason, code: codeOf(error), until };
+    failures += 1;
+    // That is an answer.
+    silentSince = undefined;
+  }
+
+  /** It has confirmed: it is well again. */
+  function hear(): void {
+    if (silentSince !== undefined) {
+      silentSince = undefined;
+      log.info(`${label} confirms again`);
+    }
+    if (refusal === undefined) return;
+    refusal = undefined;
+    failures = 0;
+    if (on.refusal !== undefined) log.info('RabbitMQ takes what is published again');
+    on.refusal = undefined;
+  }
+
+  return {
+    on,
+    label,
+
+    publish(content, options) {
+      const reason = refusalReason();
+      if (reason !== undefined) return Promise.reject(unavailable(reason));
+      const one = callers.add(content, options);
+      // As nearly always: nothing is before it, and all is well.
+      if (line && line === on.shared && waiting.length === 0 && unconfirmed.size < mostUnconfirmed) {
+        write(line, one);
+      } else {
+        waiting.push(one);
+        advance();
+      }
+      return one.promise;
+    },
+
+    // In the order of the calls: the first that waits is the oldest.
+    expiresAt: () => (oldestOf(unconfirmed) ?? oldestOf(waiting))?.expiresAt,
+    fallSilent,
+    rejectAll,
+    uses: (other) => line === other,
+
+    abandon(other) {
+      if (line === other && unconfirmed.size === 0) line = undefined;
+    },
+
+    onReturned({ fields, properties }) {
+      if (fields.exchange !== exchange || fields.routingKey !== routingKey) return;
+      // Of one id several may be under way, and which one came back is not told: none of them is taken for routed.
+      for (const one of unconfirmed) one.returned ||= one.options.messageId === properties.messageId;
+    },
+
+    onClosed(closed, error) {
+      if (line !== closed) return;
+      line = undefined;
+      if (error !== undefined) refuse(error);
+      const lost = `the connection to RabbitMQ was lost${on.lost ? `: ${on.lost}` : ''}`;
+      rejectAll(error === undefined ? lost : `RabbitMQ refuses: ${reasonOf(error)}`);
+      unconfirmed = new Set();
+    },
+
+    problem(since) {
+      if (silentSince !== undefined && silentSince > since) return 'no confirms';
+      return refusal && refusal.until > since ? 'refused by RabbitMQ' : undefined;
+    },
+  };
+}
+
+function oldestOf(all: Iterable<Caller>): Caller | undefined {
+  for (const one of all) {
+    if (!one.settled) return one;
+  }
+  return undefined;
+}

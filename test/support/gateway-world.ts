@@ -10,7 +10,7 @@ import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
-import type { Chat, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
+import type { Chat, Membership, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -266,8 +266,12 @@ export interface Seen {
 
 export interface TestClient {
   socket: Socket;
-  /** All events but `chat.ready`, oldest first. */
+  /** All events but `chat.ready` and `chat.membership`, oldest first. */
   seen: Seen[];
+  /** What it was told that its user has read and set, oldest first. */
+  memberships: Membership[];
+  /** Of the last `chat.ready`. */
+  readonly membershipVersion: number | undefined;
   /** Contents of the messages of this event, in order of arrival. */
   contents(event?: 'chat.message.new' | 'chat.message.saved'): string[];
   /** How often it has become ready. */
@@ -298,9 +302,14 @@ export function openClient(
   const seen: Seen[] = [];
   const disconnects: string[] = [];
   const errors: unknown[] = [];
+  const memberships: Membership[] = [];
   let ready = 0;
+  let membershipVersion: number | undefined;
   socket.onAny((event, payload) => {
-    if (event === 'chat.ready') ready += 1;
+    if (event === 'chat.ready') {
+      ready += 1;
+      membershipVersion = payload.membershipVersion;
+    } else if (event === 'chat.membership') memberships.push(payload.membership);
     else seen.push({ event, payload });
   });
   socket.on('disconnect', (reason) => disconnects.push(reason));
@@ -308,6 +317,10 @@ export function openClient(
   return {
     socket,
     seen,
+    memberships,
+    get membershipVersion() {
+      return membershipVersion;
+    },
     contents: (event) =>
       seen
         .filter((one) => (event ? one.event === event : one.event.startsWith('chat.message.')))

@@ -1,8 +1,10 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
+import { createUpdateMe, type UpdateMe } from '../../src/auth/update-me.ts';
 import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
 import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
+import { type ChangeMembership, createChangeMembership } from '../../src/chat/change-membership.ts';
 import { createCreateChat } from '../../src/chat/create-chat.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
@@ -54,6 +56,11 @@ export interface World {
   remove(actor: WorldUser, chatId: string, user: WorldUser, options?: { silent?: boolean }): Promise<void>;
   /** Stored and announced; `silent` stores and announces nothing, as when Redis loses it. */
   send(sender: WorldUser, chatId: string, content: string, options?: { silent?: boolean }): Promise<Sent>;
+  /** What one does to one's own memberships. */
+  readonly own: ChangeMembership;
+  /** The same with every announcement lost. */
+  readonly ownSilently: ChangeMembership;
+  readonly updateMe: UpdateMe;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
 }
 
@@ -87,6 +94,9 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
   return {
     notifier,
     tokenFor,
+    own: createChangeMembership({ database, announce, liveMax: 100 }),
+    ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
+    updateMe: createUpdateMe({ database, announce }),
 
     async newUsers(count) {
       const made = await Promise.all(

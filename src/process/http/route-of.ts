@@ -14,7 +14,7 @@ export interface Found {
 /** Finds the route of a request; where there is none, one that says so. */
 export function createRouteOf(routes: readonly Route[]): (method: string, path: string) => Found {
   const router = new RegExpRouter<Route>();
-  /** Those without parameters, by path: the router takes none where another has a parameter. */
+  /** Those without parameters, by path: the router takes none where another has a parameter, which does not stand for it. */
   const fixed = new Map<string, Map<string, Found>>();
   for (const one of routes) {
     if (one.path.includes(':')) router.add(one.method, one.path, one);
@@ -23,8 +23,8 @@ export function createRouteOf(routes: readonly Route[]): (method: string, path: 
 
   function routeOf(method: string, path: string): Found | undefined {
     const asked = method === 'HEAD' ? 'GET' : method;
-    const known = fixed.get(path)?.get(asked);
-    if (known) return known;
+    const here = fixed.get(path);
+    if (here) return here.get(asked);
     const [[found], texts] = router.match(asked, path);
     if (!found) return undefined;
     const [one, places] = found;

@@ -441,6 +441,47 @@ export function readStateSuite(name: string, open: () => Promise<ChatApi>): void
       }
     });
 
+    test('a chat of more than CHAT_LIVE_MAX is not told who has read', async () => {
+      const [reader, ...others] = (await api.newUsers(101)) as [TestUser, ...TestUser[]];
+      const { id } = await api.newGroup(reader, ...others.slice(0, 99));
+      await say(id, others[0]!, 2);
+      const told = async (sequence: number) => {
+        api.announced.length = 0;
+        await read(reader, id, sequence);
+        return api.announced.map(({ topic }) => topic);
+      };
+      expect(await told(1)).toEqual([`user:${reader.id}`, `chat:${id}`]);
+      await api.call(reader, 'POST', `/chats/${id}/participants`, { userIds: [others[99]!.id] });
+      expect(await told(2)).toEqual([`user:${reader.id}`]);
+    });
+
+    test('whatever was said, deleted, read and marked: the count is what scrolling through the history finds', async () => {
+      const random = (below: number) => Math.floor(Math.random() * below);
+      const { id } = await api.newGroup(ann!, bob!);
+      let last = 0;
+      for (let step = 0; step < 60; step += 1) {
+        const what = random(6);
+        const at = 1 + random(Math.max(1, last));
+        if (what < 3)
+          last = await say(
+            id,
+            random(3) === 0 ? bob! : ann!,
+            1 + random(9),
+            random(5) === 0 ? 'system' : null,
+          );
+        else if (what === 3 && last > 0) await erase(id, at, 1 + random(last), 1 + random(last));
+        else if (what === 4) await read(bob!, id, at);
+        else await unread(bob!, id, at);
+        const { lastReadSequence, unreadCount, lastSequence } = await membershipOf(bob!, id);
+        const [found] = await api.database.query<{ unread: number }>(
+          `SELECT count(*)::int AS unread FROM messages WHERE chat_id = $1::uuid AND sequence > $2::bigint
+             AND sender_id <> $3::uuid AND deleted_at IS NULL AND message_type IS DISTINCT FROM 'system'`,
+          [id, lastReadSequence, bob!.id],
+        );
+        expect([unreadCount, lastSequence]).toEqual([Math.min(100, found!.unread), last]);
+      }
+    });
+
     test('404: for who does not take part, a chat is not there', async () => {
       const { id } = await api.newGroup(ann!, cy!);
       await api.call(ann!, 'DELETE', `/chats/${id}/participants/${cy!.id}`);

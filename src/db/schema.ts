@@ -175,7 +175,7 @@ export const chatParticipants = pgTable(
 /**
  * Inserted by `store_messages` alone, which checks chat and sender under the chat's lock: foreign keys would check the
  * same again, a row at a time. Two keys and nothing more on the hot path, both beginning with the chat, by whose hash the
- * migration divides the table into 16 partitions: what grows without end is vacuumed in parts. What a plain text does not
+ * migration divides the table into 4 partitions: what grows without end is vacuumed in parts. What a plain text does not
  * have is null, which costs it nothing. Without constraints of the table's own, which cost a batch as much again for each
  * partition: numbers are checked where they are made, in `chats`, and the length of a content by its type.
  */

@@ -8,7 +8,7 @@ import { historySqlOfBefore, storeSqlOfBefore } from '../support/old-version.ts'
 import { realServers } from '../support/servers.ts';
 import { migrateUpTo } from '../support/upgrade.ts';
 
-// `messages` becomes 16 partitions while processes of before store and read, the migration is killed, and rows are changed by hand.
+// `messages` becomes 4 partitions while processes of before store and read, the migration is killed, and rows are changed by hand.
 
 const servers = await realServers();
 const databases: Database[] = [];
@@ -19,6 +19,8 @@ const open = (applicationName: string, maxConnections?: number): Database => {
   databases.push(opened);
   return opened;
 };
+/** Somebody else's, who may read. */
+const reader = `reader_${newId().slice(-12)}`;
 afterAll(() => Promise.all(databases.map((each) => each.close())));
 
 const userId = newId();
@@ -32,6 +34,8 @@ beforeAll(async () => {
   url = await servers.createDatabase();
   database = open('confab-test');
   await migrateUpTo(database, '0009_messages_by_chat');
+  await database.query(`CREATE ROLE ${reader}`, []);
+  await database.query(`GRANT SELECT ON messages TO ${reader}`, []);
   await database.query(`INSERT INTO users (id, display_name) VALUES ($1::uuid, 'Ann')`, [userId]);
   await database.query(
     `INSERT INTO chats (id, is_group, last_sequence, last_event_sequence)
@@ -109,6 +113,11 @@ function processOfBefore(name: string) {
 const pick = <T>(of: readonly T[]): T => of[Math.floor(Math.random() * of.length)]!;
 
 describe('messages are partitioned', () => {
+  // Before the databases are dropped: a role is of the server.
+  afterAll(async () => {
+    await database.query(`DROP OWNED BY ${reader}`, []);
+    await database.query(`DROP ROLE ${reader}`, []);
+  });
   let stored: Stored[];
   const [deleted, changed] = [
     { chatId: chatIds.toSorted()[0]!, sequence: 7 },
@@ -176,12 +185,20 @@ describe('messages are partitioned', () => {
     }
   });
 
-  test('they are in 16 partitions, and nothing is left of the copying', async () => {
+  test('who might read may do so, and no more', async () => {
+    const [may] = await database.query(
+      `SELECT has_table_privilege($1, 'messages', 'SELECT') AS read, has_table_privilege($1, 'messages', 'INSERT') AS write`,
+      [reader],
+    );
+    expect(may).toEqual({ read: true, write: false });
+  });
+
+  test('they are in 4 partitions, and nothing is left of the copying', async () => {
     const partitions = await database.query<{ rows: number }>(
       'SELECT count(*)::int AS rows FROM messages GROUP BY tableoid',
       [],
     );
-    expect(partitions).toHaveLength(16);
+    expect(partitions).toHaveLength(4);
     expect(await copied()).toBeUndefined();
     const left = await database.query(
       `SELECT proname AS name FROM pg_proc WHERE proname ~ '^copy_.*messages'

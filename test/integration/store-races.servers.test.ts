@@ -171,9 +171,10 @@ test('a batch whose chat stays locked hears of it in time, and meanwhile storing
 for (const locked of [
   'messages IN ACCESS EXCLUSIVE MODE',
   // As an index that is made, or a VACUUM FULL, of one partition.
-  'messages_p7 IN SHARE MODE',
-  'messages_p7 IN ACCESS EXCLUSIVE MODE',
+  'messages_p3 IN SHARE MODE',
+  'messages_p3 IN ACCESS EXCLUSIVE MODE',
   'chats IN ACCESS EXCLUSIVE MODE',
+  'mentions IN ACCESS EXCLUSIVE MODE',
   'chat_participants IN ACCESS EXCLUSIVE MODE',
 ]) {
   test(`while somebody has locked ${locked}, storing is known not to work`, async () => {

@@ -61,6 +61,7 @@ export function extrasOf({
   mentions,
   metadata,
 }: v.InferOutput<typeof sendBody>): MessageExtras | undefined {
+  if (replyTo === undefined && mentions === undefined && metadata === undefined) return undefined;
   const userIds = [...new Set(mentions?.userIds)];
   const everyone = mentions?.everyone === true;
   const mentioned = userIds.length > 0 || everyone;

@@ -61,6 +61,7 @@ function bodyHash({ content, replyTo, mentions, metadata }: MessageToStore): str
  */
 const probeSql = `WITH taken AS (UPDATE messages SET sequence = sequence WHERE now() IS NULL),
   advanced AS (UPDATE chats SET name = name WHERE false),
+  mentioning AS (INSERT INTO mentions SELECT * FROM mentions WHERE false),
   asked AS (SELECT FROM chat_participants WHERE false)
 INSERT INTO settings (key, value) VALUES ('store_probed_at', now()::text)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value`;

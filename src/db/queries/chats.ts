@@ -109,7 +109,7 @@ const listChatsSql = (filter: ChatFilter | 'none') => `WITH mine AS (
   OFFSET 0
 ), page AS (
   SELECT k.chat_id FROM mine k
-  ${filter === 'unread' ? `WHERE EXISTS (${unreadSql('k', 'k', 1)})` : ''}
+  ${filter === 'unread' ? `WHERE (${unreadSql('k', 'k', 1)}) IS NOT NULL` : ''}
   ORDER BY k.last_activity_at DESC, k.chat_id DESC
   LIMIT $4::int
 )

@@ -1,4 +1,5 @@
 import { iso } from '../database.ts';
+import { messageAt } from './message-columns.ts';
 
 /** Unread messages are counted up to so many, which stands for more. */
 export const mostUnread = 100;
@@ -16,21 +17,22 @@ const window = (table: string, me: string, c: string): string =>
   `${me}.last_read_sequence < ${c}.last_sequence AND ${table}.chat_id = ${me}.chat_id
   AND ${table}.sequence > ${me}.last_read_sequence AND ${table}.sequence <= ${me}.last_read_sequence + ${mostLookedAt}`;
 
-/** SQL of `sequence` of the unread messages, the first `limit` ones. The order leaves one index alone, without sorting. */
+/**
+ * SQL of `sequence` of the unread messages, the first `limit` ones. The order leaves one index alone, without sorting. Not for
+ * EXISTS, which becomes a join, for which the order does not count.
+ */
 export const unreadSql = (me: string, c: string, limit: number): string =>
   `SELECT m.sequence FROM messages m WHERE ${window('m', me, c)} AND ${isUnread('m', me)}
   ORDER BY m.chat_id, m.sequence LIMIT ${limit}`;
 
 /** The same of those that mention the user. */
 const mentionedSql = (me: string, c: string): string =>
-  `SELECT DISTINCT x.sequence FROM (
+  `SELECT DISTINCT named.sequence FROM (
     SELECT n.sequence FROM mentions n WHERE ${window('n', me, c)} AND n.user_id = ${me}.user_id
     UNION ALL
     SELECT n.sequence FROM mentions n WHERE ${window('n', me, c)} AND n.user_id IS NULL
-  ) x
-  WHERE EXISTS (
-    SELECT FROM messages m WHERE m.chat_id = ${me}.chat_id AND m.sequence = x.sequence AND ${isUnread('m', me)}
-  )`;
+  ) named
+  WHERE (SELECT ${isUnread('m', me)} FROM (${messageAt(`${me}.chat_id`, 'named.sequence')}) m)`;
 
 /** How many of the unread messages mention the user, at most as many as are counted. */
 export const mentionCountSql = (me: string, c: string): string =>

@@ -11,6 +11,7 @@ import { idleGateway } from './idle-gateway.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
 import { pipeline } from './pipeline.ts';
+import { reads } from './reads.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
 
@@ -29,5 +30,6 @@ export const paths: readonly BenchPath[] = [
   memory,
   neighbours,
   history,
+  reads,
   chats,
 ];

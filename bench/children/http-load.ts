@@ -9,7 +9,7 @@ export interface HttpLoad {
   seconds: number;
   /** Whole requests, sent in turn. */
   requests: string[];
-  /** Stands in each request, and is replaced by another of the same form every time. */
+  /** An id, or a number of 12 digits: stands in each request, and is replaced by another of the same form every time. */
   uniqueId?: string;
   status: number;
 }
@@ -21,7 +21,10 @@ export interface HttpLoadResult {
   p99Ms: number;
 }
 
-let unique = Math.floor(Math.random() * 2 ** 40);
+let unique = Math.floor(Math.random() * 2 ** 39);
+
+/** The last ones of what is replaced. */
+const digits = 12;
 
 serveControl({ run });
 
@@ -29,8 +32,12 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
   const { port, connections, seconds, uniqueId, status } = options;
   const requests = options.requests.map((request) => {
     const bytes = Buffer.from(request);
-    return { bytes, idAt: uniqueId === undefined ? -1 : bytes.indexOf(uniqueId) };
+    return { bytes, idAt: uniqueId === undefined ? -1 : bytes.indexOf(uniqueId) + uniqueId.length - digits };
   });
+  const nextDigits = () =>
+    uniqueId?.length === digits
+      ? String(10 ** (digits - 1) + unique++)
+      : (unique++).toString(16).padStart(digits, '0');
   const opened = await Promise.all(Array.from({ length: connections }, () => openHttp(port)));
   const took: number[] = [];
   let next = 0;
@@ -42,10 +49,7 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
       for (let sentAt = performance.now(); sentAt < endAt; ) {
         const request = requests[next++ % requests.length];
         if (!request) throw new Error('no requests were given');
-        // The last twelve digits of the id.
-        if (request.idAt >= 0) {
-          request.bytes.write((unique++).toString(16).padStart(12, '0'), request.idAt + 24, 'latin1');
-        }
+        if (request.idAt >= 0) request.bytes.write(nextDigits(), request.idAt, 'latin1');
         const answer = await connection.send(request.bytes);
         const now = performance.now();
         if (answer.status !== status) throw new Error(`unexpected answer: ${answer.text().slice(0, 600)}`);

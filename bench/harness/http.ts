@@ -41,6 +41,22 @@ export function sendRequest(port: number, chat: number, token: string): string {
   ].join('\r\n');
 }
 
+/** The number that stands in a read, replaced by a higher one every time. */
+export const uniqueSequence = '100000000000';
+
+export function readRequest(port: number, chat: number, token: string): string {
+  const body = `{"sequence":${uniqueSequence}}`;
+  return [
+    `PUT /chats/${chatId(chat)}/read HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    'Accept: application/json, text/plain, */*',
+    'Content-Type: application/json',
+    `Authorization: Bearer ${token}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `\r\n${body}`,
+  ].join('\r\n');
+}
+
 export function getRequest(port: number, path: string, token: string): string {
   return [
     `GET ${path} HTTP/1.1`,

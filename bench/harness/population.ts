@@ -61,14 +61,15 @@ async function seedRooms(sql: postgres.Sql, users: number, { firstChat, chats, s
   // The rows fit each other: a million chats need not be looked up for it.
   await sql.unsafe('SET session_replication_role = replica');
   await sql.unsafe(
-    `INSERT INTO chats (id, is_group, name, last_event_sequence)
-     SELECT ${sqlIdOf('chat', 'n')}, true, 'Chat ' || n, ${size} FROM ${numbers}`,
+    `INSERT INTO chats (id, is_group, name, last_event_sequence, participant_count)
+     SELECT ${sqlIdOf('chat', 'n')}, true, 'Chat ' || n, ${size}, ${size} FROM ${numbers}`,
   );
   const member = `1 + ((n - ${firstChat})::bigint * ${size} + m) % ${users}`;
   await sql.unsafe(
-    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+    `INSERT INTO chat_participants
+       (chat_id, user_id, role, created_event_sequence, changed_event_sequence, last_read_sequence)
      SELECT ${sqlIdOf('chat', 'n')}, ${sqlIdOf('user', member)},
-       CASE WHEN m = 0 THEN 'owner' ELSE 'member' END, m + 1, m + 1
+       CASE WHEN m = 0 THEN 'owner' ELSE 'member' END, m + 1, m + 1, 0
      FROM ${numbers}, generate_series(0, ${size - 1}) AS m`,
   );
 }

@@ -3,6 +3,8 @@ import type { Admit, VerifyToken } from '../auth/authenticate.ts';
 import { createFindUsers } from '../auth/find-users.ts';
 import { createGetUser } from '../auth/get-user.ts';
 import { createPutOutsideUser } from '../auth/put-outside-user.ts';
+import { createUpdateMe } from '../auth/update-me.ts';
+import { createAnnounce } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
 import { healthRoutes } from '../process/http/health.ts';
 import { createHttpApp, type HttpApp } from '../process/http/http-app.ts';
@@ -12,6 +14,7 @@ import type { AuthConfig } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
 import type { RateLimits } from '../shared/ports/admission.ts';
+import type { Notifier } from '../shared/ports/notifications.ts';
 import { createDocument } from './document.ts';
 import { createNeeds, type Needs } from './needs.ts';
 import { authRoutes } from './routes/auth.ts';
@@ -23,6 +26,7 @@ export interface ApiDependencies {
   config: Pick<AuthConfig, 'issuer' | 'serviceToken'> & { trustProxy: boolean };
   database: Database;
   rateLimits: RateLimits;
+  notifier: Notifier;
   verify: VerifyToken;
   admit: Admit;
   /** Undefined with an outside identity provider: then the password routes are not there. */
@@ -39,10 +43,14 @@ export interface ApiDependencies {
 
 /** The routes of the api. */
 export function createApi(deps: ApiDependencies): HttpApp {
-  const { config, database, rateLimits, accounts, chatRoutes, readiness, ...rest } = deps;
+  const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, ...rest } = deps;
   const { issuer, serviceToken, trustProxy } = config;
   const needs = createNeeds(deps);
-  const userVerbs = { getUser: createGetUser(database), findUsers: createFindUsers(database) };
+  const userVerbs = {
+    getUser: createGetUser(database),
+    findUsers: createFindUsers(database),
+    updateMe: createUpdateMe({ database, announce: createAnnounce(notifier, deps.log) }),
+  };
 
   const routes: Route[] = [
     ...healthRoutes(readiness),

@@ -47,6 +47,7 @@ export async function assembleApi(
     config: { issuer, serviceToken, trustProxy: config.trustProxy },
     database,
     rateLimits,
+    notifier,
     verify,
     admit,
     accounts:
@@ -57,7 +58,10 @@ export async function assembleApi(
         config: config.auth,
         limits: config.rateLimits,
       }),
-    chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
+    chatRoutes: createChatRoutes({
+      ...{ database, facts, rateLimits, presence, notifier, sendMessage, log },
+      liveMax: config.liveMax,
+    }),
     allowedOrigin: createAllowedOrigin(config),
     everyoneLoads,
     readiness: readinessOf({

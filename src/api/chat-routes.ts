@@ -2,11 +2,13 @@ import { createAnnounce } from '../changes/announce.ts';
 import { kinds } from '../changes/kinds.ts';
 import { createReadChanges } from '../changes/read-changes.ts';
 import { createAddParticipants } from '../chat/add-participants.ts';
+import { createChangeMembership } from '../chat/change-membership.ts';
 import { createCreateChat } from '../chat/create-chat.ts';
 import { createGetChanges } from '../chat/get-changes.ts';
 import { createGetChat } from '../chat/get-chat.ts';
 import { createGetHistory } from '../chat/get-history.ts';
 import { createGetMessage } from '../chat/get-message.ts';
+import { createGetUnread } from '../chat/get-unread.ts';
 import { createListChats } from '../chat/list-chats.ts';
 import { createListParticipants } from '../chat/list-participants.ts';
 import { createRemoveParticipant } from '../chat/remove-participant.ts';
@@ -20,6 +22,7 @@ import type { Presence } from '../shared/ports/presence.ts';
 import type { Needs } from './needs.ts';
 import { changeRoutes } from './routes/changes.ts';
 import { chatRoutes } from './routes/chats.ts';
+import { membershipRoutes } from './routes/memberships.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { participantRoutes } from './routes/participants.ts';
 
@@ -30,12 +33,14 @@ export interface ChatRoutesDependencies {
   presence: Presence;
   notifier: Notifier;
   sendMessage: SendMessage;
+  /** Chats of more participants are not told who has read. */
+  liveMax: number;
   log: Logger;
 }
 
 /** Everything below `/chats`, with its verbs. */
 export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) => Route[] {
-  const { database, facts, rateLimits, presence, notifier, sendMessage, log } = deps;
+  const { database, facts, rateLimits, presence, notifier, sendMessage, liveMax, log } = deps;
   const announce = createAnnounce(notifier, log);
   const getChat = createGetChat({ database, presence });
   const chatVerbs = {
@@ -54,9 +59,15 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
     getMessage: createGetMessage({ database }),
   };
 
+  const membershipVerbs = {
+    ...createChangeMembership({ database, announce, liveMax }),
+    getUnread: createGetUnread(database),
+  };
+
   const getChanges = createGetChanges(createReadChanges(kinds, { database, presence }));
 
   return (needs) => [
+    ...membershipRoutes(needs, membershipVerbs),
     ...chatRoutes(needs, rateLimits, chatVerbs),
     ...participantRoutes(needs, rateLimits, participantVerbs),
     ...messageRoutes(needs, messageVerbs, log),

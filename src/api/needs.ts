@@ -14,15 +14,16 @@ interface NeedsDependencies {
 /** What the api's routes want of their callers. */
 export interface Needs {
   /**
-   * A live session, within the user's limit. Requests without a valid token count for the address: what those do who share it
+   * A live session, within the user's limit, or a limit of its own. Requests without a valid token count for the address: what those do who share it
    * with others is counted for themselves alone.
-   * @param want facts to ask for in the same round trip
+   * @param want.facts to ask for in the same round trip
    * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `session_revoked`, `rate_limited`,
    * `database_unavailable`
    */
-  token(
-    want?: (identity: Identity, params: Readonly<Record<string, string>>) => readonly Fact[],
-  ): Need<{ identity: Identity; facts: FactAnswer[] }>;
+  token(want?: {
+    facts?: (identity: Identity, params: Readonly<Record<string, string>>) => readonly Fact[];
+    limit?: 'read';
+  }): Need<{ identity: Identity; facts: FactAnswer[] }>;
   /** `Authorization: Bearer <SERVICE_TOKEN>`, of the operator's own backend. Without it a request counts for its address. */
   serviceToken(serviceToken: string): Need;
   /** Nothing; each request counts for its address. */
@@ -33,7 +34,7 @@ export interface Needs {
 
 export function createNeeds({ verify, admit, rateLimits }: NeedsDependencies): Needs {
   return {
-    token: (want) => ({
+    token: ({ facts: want, limit = 'user' as const } = {}) => ({
       security: 'accessToken',
       async enter({ request, address }, params) {
         let identity: Identity;
@@ -46,7 +47,7 @@ export function createNeeds({ verify, admit, rateLimits }: NeedsDependencies): N
         // Both begin in one turn of the event loop: one round trip.
         const [facts] = await Promise.all([
           admit(identity, want?.(identity, params) ?? []),
-          rateLimits.consume([{ limit: 'user', key: identity.userId }]),
+          rateLimits.consume([{ limit, key: identity.userId }]),
         ]);
         return { identity, facts };
       },

@@ -8,17 +8,19 @@ export interface UserRow {
   displayName: string;
   createdAt: string;
   email: string | null;
+  readReceipts: boolean;
 }
 
 /** Columns of `users` under the names of a `UserRow`. */
 export const userColumns = `users.id, users.external_id AS "externalId", ${shownName('users')} AS "displayName",
-  ${iso('users.created_at')} AS "createdAt", users.email`;
+  ${iso('users.created_at')} AS "createdAt", users.email, users.read_receipts AS "readReceipts"`;
 
 /**
- * @param viewerId email and external id are shown to oneself alone; the operator's own backend, which knows both, is shown what
+ * @param viewerId email, external id and settings are shown to oneself alone; the operator's own backend, which knows both, is shown what
  * the user is
  */
-export function toUser({ id, externalId, displayName, createdAt, email }: UserRow, viewerId: string): User {
+export function toUser(row: UserRow, viewerId: string): User {
+  const { id, externalId, displayName, createdAt, email, readReceipts } = row;
   const own = id === viewerId;
   return {
     id,
@@ -26,5 +28,6 @@ export function toUser({ id, externalId, displayName, createdAt, email }: UserRo
     displayName,
     createdAt,
     ...(email !== null && own ? { email } : {}),
+    ...(own && !readReceipts ? { readReceipts } : {}),
   };
 }

@@ -2,7 +2,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm';
 import { type Announce, changeNotification, membershipHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
-import { chatParticipants, users } from '../db/schema.ts';
+import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Participant } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
@@ -12,6 +12,7 @@ import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
 import { participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
+import { takeOwnChanges } from './take-own-changes.ts';
 import { assertUsersExist } from './users-exist.ts';
 
 export interface AddParticipantsInput {
@@ -58,8 +59,8 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
       const numberOf = (at: number) => chat.eventSequence + 1 + Math.floor(at / mostTogether);
       const numbers = new Map(absent.map((userId, at) => [userId, numberOf(at)]));
       if (numbers.size > 0) {
-        await lockUsers(tx, absent);
-        await insertParticipants(tx, { chatId, actorId, numbers });
+        const versions = await takeOwnChanges(tx, absent);
+        await insertParticipants(tx, { chatId, actorId, numbers, versions, lastSequence: chat.lastSequence });
         await advanceEventSequence(tx, chatId, numberOf(absent.length - 1));
       }
       return { stored: await readParticipants(tx, chatId, userIds), numbers };
@@ -82,28 +83,22 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
 }
 
 /**
- * What follows fires the trigger of `chat_participants` twice, for who is new and for who comes back, and each time it locks
- * its users in the order of their ids: two that add the same users to two chats could wait for each other.
- */
-async function lockUsers(tx: Orm, userIds: readonly string[]): Promise<void> {
-  if (userIds.length < 2) return;
-  await tx
-    .select({ id: users.id })
-    .from(users)
-    .where(inArray(users.id, [...userIds]))
-    .orderBy(users.id)
-    .for('no key update');
-}
-
-/**
  * Who was here before gets the old row back, as a member who has just joined. Its `created_event_sequence` stays the
  * number of the first joining: a client whose cursor lies beyond that has heard of this participant and must be told
  * what became of them, however often they have come and gone since.
  */
 async function insertParticipants(
   tx: Orm,
-  { chatId, actorId, numbers }: { chatId: string; actorId: string; numbers: ReadonlyMap<string, number> },
+  joining: {
+    chatId: string;
+    actorId: string;
+    numbers: ReadonlyMap<string, number>;
+    /** Of the memberships. */
+    versions: ReadonlyMap<string, number>;
+    lastSequence: number;
+  },
 ): Promise<void> {
+  const { chatId, actorId, numbers, versions, lastSequence } = joining;
   await tx
     .insert(chatParticipants)
     .values(
@@ -116,6 +111,8 @@ async function insertParticipants(
         createdEventSequence: number,
         changedEventSequence: number,
         addedBy: actorId,
+        lastReadSequence: lastSequence,
+        membershipVersion: versions.get(userId) ?? 0,
       })),
     )
     .onConflictDoUpdate({
@@ -127,6 +124,12 @@ async function insertParticipants(
         addedBy: sql`excluded.added_by`,
         removedBy: null,
         changedEventSequence: sql`excluded.changed_event_sequence`,
+        lastReadSequence: sql`excluded.last_read_sequence`,
+        membershipVersion: sql`excluded.membership_version`,
+        notify: sql`excluded.notify`,
+        mutedUntil: null,
+        pinnedAt: null,
+        archivedAt: null,
       },
     });
 }

@@ -7,6 +7,7 @@ import type { Chat } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
 import type { GetChat } from './get-chat.ts';
+import { takeOwnChanges } from './take-own-changes.ts';
 import { assertUsersExist } from './users-exist.ts';
 
 /** A chat begins with no more than these, its creator included. */
@@ -92,6 +93,7 @@ async function insertChat(
     if (!first) throw new Error('a direct chat conflicts with one that is not there');
     return { chatId: first.id, created: false };
   }
+  const versions = await takeOwnChanges(tx, userIds);
   await tx.insert(chatParticipants).values(
     userIds.map((userId, at) => ({
       chatId,
@@ -101,6 +103,8 @@ async function insertChat(
       createdEventSequence: at + 1,
       changedEventSequence: at + 1,
       addedBy: creatorId,
+      lastReadSequence: 0,
+      membershipVersion: versions.get(userId) ?? 0,
     })),
   );
   return { chatId, created: true };

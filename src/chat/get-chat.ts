@@ -3,7 +3,7 @@ import { readChat } from '../db/queries/chats.ts';
 import type { Chat } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Presence } from '../shared/ports/presence.ts';
-import { chatsWithOnline } from './online.ts';
+import { ownChats } from './own-chats.ts';
 
 export type GetChat = (input: { chatId: string; userId: string }) => Promise<Chat>;
 
@@ -14,7 +14,7 @@ export type GetChat = (input: { chatId: string; userId: string }) => Promise<Cha
 export function createGetChat(deps: { database: Database; presence: Presence }): GetChat {
   return async ({ chatId, userId }) => {
     const stored = await readChat(deps.database, chatId, userId);
-    const [chat] = stored ? await chatsWithOnline(deps.presence, [stored]) : [];
+    const [chat] = stored ? await ownChats(deps, userId, [stored]) : [];
     if (!chat) throw new ChatError('chat_not_found');
     return chat;
   };

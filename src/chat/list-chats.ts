@@ -1,13 +1,15 @@
 import * as v from 'valibot';
 import type { Database } from '../db/database.ts';
 import { chatListStart, listChats } from '../db/queries/chats.ts';
-import type { Chat, Page } from '../shared/contract.ts';
+import type { Chat, ChatFilter, Page } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import { decodeCursor, encodeCursor, idPart, instantPart } from './cursor.ts';
-import { chatsWithOnline } from './online.ts';
+import { ownChats } from './own-chats.ts';
 
 export type ListChats = (input: {
   userId: string;
+  /** Archived chats are in the list of the archived alone. */
+  filter?: ChatFilter | undefined;
   limit: number;
   cursor?: string | undefined;
 }) => Promise<Page<Chat>>;
@@ -23,13 +25,13 @@ const position = v.pipe(
  * @throws ChatError `validation_failed` for a cursor of nobody's making
  */
 export function createListChats(deps: { database: Database; presence: Presence }): ListChats {
-  return async ({ userId, limit, cursor }) => {
+  return async ({ userId, filter, limit, cursor }) => {
     const after = cursor === undefined ? chatListStart : decodeCursor(position, cursor);
-    const found = await listChats(deps.database, userId, after, limit + 1);
+    const found = await listChats(deps.database, userId, filter, after, limit + 1);
     const page = found.slice(0, limit);
     const last = page.at(-1);
     return {
-      data: await chatsWithOnline(deps.presence, page),
+      data: await ownChats(deps, userId, page),
       nextCursor:
         last && found.length > limit ? encodeCursor([Date.parse(last.lastActivityAt), last.id]) : null,
     };

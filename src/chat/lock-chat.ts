@@ -7,6 +7,7 @@ import { ChatError } from '../shared/errors.ts';
 export interface LockedChat {
   /** The number of the chat's last change; the next one is one more. */
   eventSequence: number;
+  lastSequence: number;
   /** The actor's. */
   role: ParticipantRole;
 }
@@ -23,7 +24,11 @@ export async function lockGroup(tx: Orm, chatId: string, actorId: string): Promi
     isNull(chatParticipants.leftAt),
   );
   const [chat] = await tx
-    .select({ isGroup: chats.isGroup, eventSequence: chats.lastEventSequence })
+    .select({
+      isGroup: chats.isGroup,
+      eventSequence: chats.lastEventSequence,
+      lastSequence: chats.lastSequence,
+    })
     .from(chats)
     .where(and(eq(chats.id, chatId), sql`EXISTS (SELECT FROM ${chatParticipants} WHERE ${actor})`))
     .for('update');
@@ -36,7 +41,7 @@ export async function lockGroup(tx: Orm, chatId: string, actorId: string): Promi
     .where(actor);
   if (!role) throw new ChatError('chat_not_found');
   if (!chat.isGroup) throw new ChatError('chat_is_direct');
-  return { eventSequence: chat.eventSequence, role };
+  return { eventSequence: chat.eventSequence, lastSequence: chat.lastSequence, role };
 }
 
 /** Under the lock, with the number of the last change made. */

@@ -40,6 +40,10 @@ export const users = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     /** Another one whenever the user enters or leaves a chat, whoever writes that: a trigger on `chat_participants`. */
     membershipVersion: counter('membership_version').notNull().default(0),
+    /** Counts what the user has changed of their own memberships: what they have read, and set. */
+    ownChanges: counter('own_changes').notNull().default(0),
+    /** Whether others are told what the user has read, and the user what others have. */
+    readReceipts: boolean('read_receipts').notNull().default(true),
   },
   (table) => [
     uniqueIndex('users_email').on(table.email),
@@ -104,6 +108,8 @@ export const chats = pgTable(
     lastActivityAt: instant('last_activity_at').notNull().defaultNow(),
     lastSequence: counter('last_sequence').notNull().default(0),
     lastEventSequence: counter('last_event_sequence').notNull().default(0),
+    /** Kept by the trigger on `chat_participants`; null where they have not been counted yet. */
+    participantCount: integer('participant_count').default(0),
   },
   (table) => [
     check('chats_direct_or_group', sql`${table.isGroup} = (${table.directKey} is null)`),
@@ -143,7 +149,7 @@ export const chatParticipants = pgTable(
     mutedUntil: instant('muted_until'),
     pinnedAt: instant('pinned_at'),
     archivedAt: instant('archived_at'),
-    /** The user's `membership_version` of the last change of this row. */
+    /** The user's `own_changes` of the last change to what the user reads and sets here. */
     membershipVersion: counter('membership_version').notNull().default(0),
   },
   (table) => [

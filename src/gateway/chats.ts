@@ -1,4 +1,5 @@
 import { chatsWithOnline } from '../chat/online.ts';
+import { settleMemberships } from '../chat/settle-memberships.ts';
 import type { Database } from '../db/database.ts';
 import { readChats } from '../db/queries/chats.ts';
 import type { Chat } from '../shared/contract.ts';
@@ -15,12 +16,12 @@ const mostPairs = 500;
 export function createChatOf({ database, presence }: { database: Database; presence: Presence }): ChatOf {
   return createBatcher<{ chatId: string; userId: string }, Chat | undefined>({
     async load(wanted) {
-      const stored = await readChats(database, wanted);
-      const shown = await chatsWithOnline(presence, stored);
+      const shown = await chatsWithOnline(presence, await readChats(database, wanted));
+      const owns = shown.flatMap(({ memberships, ...chat }) => memberships.map((own) => ({ ...own, chat })));
+      const memberships = await settleMemberships(database, owns);
       const byPair = new Map<string, Chat>();
-      stored.forEach(({ presentUserIds }, at) => {
-        const chat = shown[at];
-        if (chat) for (const userId of presentUserIds) byPair.set(`${chat.id} ${userId}`, chat);
+      owns.forEach(({ userId, chat, membership }, at) => {
+        byPair.set(`${chat.id} ${userId}`, { ...chat, membership: memberships[at] ?? membership });
       });
       return wanted.map(({ chatId, userId }) => byPair.get(`${chatId} ${userId}`));
     },

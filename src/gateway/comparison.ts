@@ -4,10 +4,11 @@ import {
   readAliveSessions,
   readHeads,
   readMemberships,
-  readMembershipVersions,
+  readUserVersions,
 } from '../db/queries/memberships.ts';
 import { pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
+import type { OwnMemberships } from './own-memberships.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
 import { untilDone } from './until-done.ts';
@@ -38,12 +39,22 @@ export function createComparison(deps: {
   users: Users;
   sequencer: Sequencer;
   sessions: Sessions;
+  ownMemberships: OwnMemberships;
   watchMembership: (userId: string, chatId: string) => void;
   log: Logger;
   /** The longest time between two comparisons, in milliseconds. */
   everyMs?: number | undefined;
 }): Comparison {
-  const { database, users, sequencer, sessions, watchMembership, log, everyMs = comparisonMs } = deps;
+  const {
+    database,
+    users,
+    sequencer,
+    sessions,
+    ownMemberships,
+    watchMembership,
+    log,
+    everyMs = comparisonMs,
+  } = deps;
   const stopping = new AbortController();
 
   async function compareHeads(): Promise<void> {
@@ -59,9 +70,14 @@ export function createComparison(deps: {
   /** The memberships are read of those users alone whose version is another one than that their sockets agree with. */
   async function compareMemberships(userIds: Iterable<string>): Promise<void> {
     for (const some of chunks([...new Set(userIds)], mostKeys)) {
-      const versions = await readMembershipVersions(database, some);
+      const versions = await readUserVersions(database, some);
+      for (const { userId, ownVersion, readReceipts } of versions.values()) {
+        ownMemberships.compare(userId, ownVersion);
+        const user = users.local(userId);
+        if (user) user.readReceipts = readReceipts;
+      }
       const changed = some.filter((userId) => {
-        const version = versions.get(userId);
+        const version = versions.get(userId)?.version;
         return version === undefined || version !== users.membershipVersion(userId);
       });
       for (const few of chunks(changed, mostUsers)) {

@@ -1,15 +1,17 @@
 import type { Database } from '../db/database.ts';
 import type { Membership, UserMemberships } from '../db/queries/memberships.ts';
 import { readMemberships } from '../db/queries/memberships.ts';
+import type { OwnMemberships as Own } from '../db/queries/own-memberships.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
 import type { ConnectLimits } from './connect-limits.ts';
 import type { Connection } from './connection.ts';
-import { type Cursors, takeCursors } from './cursors.ts';
+import { type Cursors, takeCursors, takeMembershipsSince } from './cursors.ts';
 import { frameOf } from './fan-out.ts';
 import type { GatewayIdentity, Member } from './member.ts';
 import { createMember } from './member.ts';
+import type { OwnMemberships } from './own-memberships.ts';
 import type { Left, Resume } from './resume.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
@@ -36,6 +38,8 @@ export interface Admitted {
   memberships: readonly Membership[];
   /** Of the memberships. */
   version: number | undefined;
+  /** What the user has read and set. */
+  own: Own;
   /** Where the client gave cursors. */
   resume: { cursors: Cursors; left: Left } | undefined;
 }
@@ -51,7 +55,6 @@ export interface Connecting {
   goLive(admitted: Admitted): void;
 }
 
-const readyFrame = frameOf('chat.ready', '{}');
 /** Users whose memberships are read in one statement. */
 const mostUsers = 200;
 /** Memberships that never hold still: somebody adds and removes the user all the time. */
@@ -65,10 +68,11 @@ export function createConnecting(deps: {
   sessions: Sessions;
   sequencer: Sequencer;
   resume: Resume;
+  ownMemberships: OwnMemberships;
   watchMembership: (userId: string, chatId: string) => void;
   log: Logger;
 }): Connecting {
-  const { verifyToken, users, limits, sessions, sequencer, resume, log } = deps;
+  const { verifyToken, users, limits, sessions, sequencer, resume, ownMemberships, log } = deps;
   const membershipsOf = createBatcher<string, UserMemberships>({
     load: async (userIds) => {
       const byUser = await readMemberships(deps.database, userIds);
@@ -94,13 +98,20 @@ export function createConnecting(deps: {
   }
 
   /** Memberships as PostgreSQL has them after all topics were acknowledged, and after the last hint of a change. */
-  async function settle(member: Member, cursors: Cursors | undefined): Promise<Admitted> {
+  async function settle(member: Member, handshake: Handshake): Promise<Admitted> {
+    const cursors = takeCursors(handshake);
+    // Once: of a change after this the user's topic tells, and that a socket has to be told of it.
+    const reading = ownMemberships.read(member.userId, takeMembershipsSince(handshake));
     // Once: the user's topic is acknowledged, so of an end after this a notification tells, and refuses the member.
     const alive = member.sessionId === undefined || sessions.isAlive(member.sessionId);
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [{ memberships, version }, isAlive] = await Promise.all([membershipsOf(member.userId), alive]);
+      const [{ memberships, version }, isAlive, own] = await Promise.all([
+        membershipsOf(member.userId),
+        alive,
+        reading,
+      ]);
       if (!isAlive) throw new ChatError('session_revoked');
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
@@ -110,7 +121,7 @@ export function createConnecting(deps: {
       // Somebody added the user again since the memberships were read.
       const cameBack = left?.participations.values().some(({ present }) => present);
       if (member.closed || (known && !member.stale && !cameBack)) {
-        return { member, memberships, version, resume: cursors && left && { cursors, left } };
+        return { member, memberships, version, own, resume: cursors && left && { cursors, left } };
       }
     }
     throw new ChatError('server_busy');
@@ -140,26 +151,27 @@ export function createConnecting(deps: {
         const everywhere = limits.assertRoomEverywhere(member.userId);
         if (taken || everywhere) await Promise.all([subscribed, taken, everywhere]);
         else await subscribed;
-        return await settle(member, takeCursors(handshake));
+        return await settle(member, handshake);
       } catch (error) {
         depart(member);
         throw error;
       }
     },
 
-    goLive({ member, memberships, version, resume: resumption }) {
+    goLive({ member, memberships, version, own, resume: resumption }) {
       if (member.closed) return;
       if (member.refused) return member.close();
       users.goesLive(member, version);
       member.live = true;
       const ready = () => {
-        if (!member.closed) member.send(readyFrame);
+        if (!member.closed) member.send(frameOf('chat.ready', `{"membershipVersion":${own.version}}`));
       };
       const failed = (error: unknown) => {
         log.warn({ err: error }, 'a socket could not join all of its chats; it is closed and comes back');
         member.close();
       };
       try {
+        ownMemberships.goesLive(member, own);
         const entered = resumption
           ? resume.start({ member, memberships, ...resumption })
           : enterAll(member, memberships);

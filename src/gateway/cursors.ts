@@ -40,4 +40,14 @@ export function takeCursors({ auth }: Handshake): Cursors | undefined {
   return { byChat, more: keys.length > mostCursors };
 }
 
+/** @throws ChatError `validation_failed` */
+export function takeMembershipsSince({ auth }: Handshake): number | undefined {
+  const given: unknown = auth?.membershipsSince;
+  if (given === undefined) return undefined;
+  if (typeof given !== 'number' || !Number.isSafeInteger(given) || given < 0) {
+    throw refused('auth.membershipsSince must be a whole number, not below 0');
+  }
+  return given;
+}
+
 const refused = (detail: string): ChatError => new ChatError('validation_failed', detail);

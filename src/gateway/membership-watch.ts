@@ -7,6 +7,7 @@ import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
 import { type ChatOf, createdFrame } from './chats.ts';
 import type { Member } from './member.ts';
+import type { OwnMemberships } from './own-memberships.ts';
 import { resetFrame } from './reset.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Users } from './users.ts';
@@ -21,10 +22,11 @@ export function createMembershipWatch(deps: {
   database: Database;
   chatOf: ChatOf;
   users: Users;
+  ownMemberships: OwnMemberships;
   sequencer: () => Sequencer;
   log: Logger;
 }): (userId: string, chatId: string) => void {
-  const { database, chatOf, users, sequencer, log } = deps;
+  const { database, chatOf, users, ownMemberships, sequencer, log } = deps;
   const stateOf = createBatcher<{ userId: string; chatId: string }, MembershipState | undefined>({
     load: async (pairs) => {
       const states = await readMembershipStates(database, pairs);
@@ -88,6 +90,7 @@ export function createMembershipWatch(deps: {
           return sequencer().join(member, chatId, from, { expected, introduction });
         }),
       );
+      ownMemberships.told(userId, chat.membership.version);
     } catch (error) {
       for (const member of members) sequencer().leave(member, chatId);
       throw error;

@@ -1,21 +1,27 @@
 import { isBelieved } from '../changes/kinds.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Notification } from '../shared/ports/notifications.ts';
+import type { Notification, NotificationHead } from '../shared/ports/notifications.ts';
 import { frameOf } from './fan-out.ts';
+import type { OwnMemberships } from './own-memberships.ts';
+import type { Receipts } from './receipts.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
 import type { Users } from './users.ts';
+
+type Passing = Extract<NotificationHead, { kind: 'passing' }>;
 
 /** What to do about each kind of notification. What does not belong to the topic it came by is ignored. */
 export function createNotificationRoutes(deps: {
   sequencer: Sequencer;
   users: Users;
   sessions: Sessions;
+  ownMemberships: OwnMemberships;
+  receipts: Receipts;
   watchMembership: (userId: string, chatId: string) => void;
   compareUser: (userId: string) => void;
   log: Logger;
 }): (batch: readonly Notification[]) => void {
-  const { sequencer, users, sessions, watchMembership, compareUser, log } = deps;
+  const { sequencer, users, sessions, ownMemberships, receipts, watchMembership, compareUser, log } = deps;
 
   function route({ topic, head, body }: Notification): void {
     switch (head.kind) {
@@ -25,11 +31,10 @@ export function createNotificationRoutes(deps: {
         else sequencer.hint(head.chatId, head.eventSequence);
         return;
       case 'passing': {
-        const frame = frameOf(head.event, body);
         // Both prefixes are as long.
         const id = topic.slice('user:'.length);
-        if (topic.startsWith('chat:')) sequencer.pass(id, frame, head.actorId);
-        else for (const member of users.of(id)) if (member.live) member.send(frame);
+        if (topic.startsWith('chat:')) passToChat(id, head, body);
+        else passToUser(id, head.event, body);
         return;
       }
       case 'membership':
@@ -45,6 +50,22 @@ export function createNotificationRoutes(deps: {
         else compareUser(id);
       }
     }
+  }
+
+  function passToChat(chatId: string, { event, actorId }: Passing, body: string): void {
+    if (event === 'chat.read') receipts.hear(chatId, body);
+    else sequencer.pass(chatId, frameOf(event, body), ({ userId }) => userId !== actorId);
+  }
+
+  function passToUser(userId: string, event: Passing['event'], body: string): void {
+    if (event === 'chat.membership') {
+      ownMemberships.offer(userId, body);
+      return;
+    }
+    const user = users.local(userId);
+    if (user && event === 'user.updated') user.readReceipts = JSON.parse(body).user.readReceipts !== false;
+    const frame = frameOf(event, body);
+    for (const member of users.of(userId)) if (member.live) member.send(frame);
   }
 
   return (batch) => {

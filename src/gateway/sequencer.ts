@@ -33,8 +33,8 @@ export interface Sequencer {
   leave(member: Member, chatId: string): void;
   /** A change as announced: delivered if it is the next one, held for a moment if it is beyond that. */
   offer(chatId: string, change: Change): void;
-  /** To all in the room but this user, now or never. */
-  pass(chatId: string, frame: string, actorId: string | undefined): void;
+  /** To those in the room, now or never. */
+  pass(chatId: string, frame: string, toWhom: (member: Member) => boolean): void;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
   /** PostgreSQL, asked after *G* had been `delivered`, says that the chat's last number is a lower one: it was restored. */
@@ -247,8 +247,8 @@ export function createSequencer(deps: {
       releaseHeld(chat);
     },
 
-    pass(chatId, frame, actorId) {
-      for (const member of chats.get(chatId)?.room ?? []) if (member.userId !== actorId) member.pass(frame);
+    pass(chatId, frame, toWhom) {
+      for (const member of chats.get(chatId)?.room ?? []) if (toWhom(member)) member.pass(frame);
     },
 
     hint(chatId, eventSequence) {

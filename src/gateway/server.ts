@@ -36,10 +36,12 @@ import { idleSeconds, mostHandshakes, mostHandshakesOfAddress, mostHandshakesOfN
 import { createMembershipWatch } from './membership-watch.ts';
 import type { Publish } from './native-room.ts';
 import { createNotificationRoutes } from './notification-routes.ts';
+import { createOwnMemberships } from './own-memberships.ts';
 import { createPolling } from './polling.ts';
 import { createPresenceHeartbeat } from './presence-heartbeat.ts';
 import { Probe } from './probe.ts';
 import { createProtocol } from './protocol.ts';
+import { createReceipts } from './receipts.ts';
 import { createResume } from './resume.ts';
 import { createSequencer, type Sequencer } from './sequencer.ts';
 import { createSessions } from './sessions.ts';
@@ -106,11 +108,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     maxSocketsPerUser: options.maxSocketsPerUser,
   });
   const sessions = createSessions({ database, users, log });
+  const ownMemberships = createOwnMemberships({ database, users, log });
   const chatOf = createChatOf({ database, presence: options.presence });
   const watchMembership = createMembershipWatch({
     database,
     chatOf,
     users,
+    ownMemberships,
     sequencer: () => sequencer,
     log,
   });
@@ -129,14 +133,17 @@ export function createGateway(options: GatewayOptions): Gateway {
     sessions,
     sequencer,
     resume: createResume({ database, countChanges: createCountChanges(kinds, database), sequencer, chatOf }),
+    ownMemberships,
     watchMembership,
     log,
   });
+  const receipts = createReceipts({ sequencer, users });
   const compare = createComparison({
     database,
     users,
     sequencer,
     sessions,
+    ownMemberships,
     watchMembership,
     log,
     everyMs: options.comparisonMs,
@@ -146,6 +153,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       sequencer,
       users,
       sessions,
+      ownMemberships,
+      receipts,
       watchMembership,
       compareUser: compare.user,
       log,
@@ -235,6 +244,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     async drain(overMs = drainMs) {
       draining = true;
       compare.stop();
+      receipts.stop();
       await closeInSlices(connections.all(), overMs);
       connections.stop();
       await presence.leave();

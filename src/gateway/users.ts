@@ -5,10 +5,20 @@ import type { PresenceHeartbeat } from './presence-heartbeat.ts';
 import { type Few, SmallSet } from './small-set.ts';
 import { subscribeWithin } from './subscribe.ts';
 
-/** The user's sockets. */
-class LocalUser extends SmallSet<Member> {
+/** The user's sockets, and what they know. */
+export class LocalUser extends SmallSet<Member> {
   subscribed: Promise<void>;
   membershipVersion: number | undefined = undefined;
+  /** The version of the user's own memberships up to which all live sockets have been told; undefined until one is. */
+  told: number | undefined = undefined;
+  /** The highest one that was heard of. */
+  heard = 0;
+  /** Those that came before their predecessors. */
+  readonly early = new SmallSet<number>();
+  looking: ReturnType<typeof setTimeout> | undefined = undefined;
+  catchingUp = false;
+  /** Whether they are told what others have read. */
+  readReceipts = true;
   constructor(subscribed: Promise<void>) {
     super();
     this.subscribed = subscribed;
@@ -22,6 +32,8 @@ export interface Users {
   remove(member: Member): void;
   /** All of the user's local sockets, those that are still connecting too. */
   of(userId: string): Few<Member>;
+  /** Undefined where there is none. */
+  local(userId: string): LocalUser | undefined;
   all(): Iterable<Member>;
   /** The version of the user's memberships that all live sockets agree with; undefined where they may not. */
   membershipVersion(userId: string): number | undefined;
@@ -82,6 +94,8 @@ export function createUsers(deps: {
     },
 
     of: (userId) => users.get(userId) ?? none,
+
+    local: (userId) => users.get(userId),
 
     membershipVersion: (userId) => users.get(userId)?.membershipVersion,
 

@@ -79,11 +79,13 @@ const variables = v.object({
   RABBITMQ_CHAT_MAX_RETRIES: v.optional(integer(0, 100), '5'),
   RABBITMQ_CHAT_CONSUMER_PREFETCH: v.optional(integer(1, 100), '1'),
   CHAT_NOTIFICATION_CHANNEL: v.optional(name, 'chat.notifications'),
+  CHAT_LIVE_MAX: v.optional(integer(0, 10_000), '100'),
   CHAT_WORKER_ENABLED: v.optional(flag, 'false'),
   CHAT_WORKER_BATCH_SIZE: v.optional(integer(1, 1000), '128'),
   ...authVariables.entries,
   RATE_LIMIT_ENABLED: v.optional(flag, 'true'),
   RATE_LIMIT_USER: v.optional(perMinute, '600'),
+  RATE_LIMIT_READ: v.optional(perMinute, '1200'),
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
@@ -178,12 +180,14 @@ export function parseConfig(
       maxRetries: env.RABBITMQ_CHAT_MAX_RETRIES,
     },
     notificationChannel: env.CHAT_NOTIFICATION_CHANNEL,
+    liveMax: env.CHAT_LIVE_MAX,
     maxSocketsPerUser: env.MAX_SOCKETS_PER_USER,
     auth: authOf(env),
     rateLimits: {
       enabled: env.RATE_LIMIT_ENABLED,
       /** Points a minute. */
       user: env.RATE_LIMIT_USER,
+      read: env.RATE_LIMIT_READ,
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
       /** In 15 minutes: more than the log-ins that fail from one address can be. */

@@ -59,8 +59,10 @@ export interface User {
   externalId?: string;
   displayName: string;
   createdAt: string;
-  /** Shown to oneself alone. */
+  /** Shown to oneself alone, as what follows. */
   email?: string;
+  /** False: nobody is told what they have read, and they are not told what others have. */
+  readReceipts?: boolean;
 }
 
 export interface TokenPair {
@@ -80,6 +82,8 @@ export interface Participant {
   role: ParticipantRole;
   joinedAt: string;
   online: boolean;
+  /** How far they have ever read, in the list of participants, where both they and the reader show it. */
+  lastReadSequence?: number;
 }
 
 export interface Message {
@@ -139,11 +143,53 @@ export interface MessageExtras {
   metadata?: MessageMetadata;
 }
 
+/** What a user has read of a chat, and set for it. Of two states of it the one of the higher `version` is the newer. */
+export interface Membership {
+  chatId: string;
+  /** The marker: of what comes after it something may be unread. */
+  lastReadSequence: number;
+  /** Of the 1,000 messages after the marker those that others sent, are not deleted and are not `system`. 100 stands for more than 99. */
+  unreadCount: number;
+  /** Those of them that mention the user. */
+  unreadMentionCount: number;
+  notify: Notify;
+  mutedUntil: string | null;
+  pinnedAt: string | null;
+  archivedAt: string | null;
+  /** The number of its last change among those of all of the user's memberships. */
+  version: number;
+  /** The chat's numbers, of the moment in which was counted. */
+  lastSequence: number;
+  eventSequence: number;
+}
+
+export type Notify = 'all' | 'mentions' | 'none';
+
+/** What of a membership `PATCH /chats/:chatId/membership` sets. */
+export interface MembershipSettings {
+  notify?: Notify | undefined;
+  mutedUntil?: string | null | undefined;
+  pinned?: boolean | undefined;
+  archived?: boolean | undefined;
+}
+
+export type ChatFilter = 'unread' | 'archived' | 'pinned';
+
+/** Archived and muted chats count by their mentions alone. */
+export interface UnreadTotals {
+  unreadChats: number;
+  unreadMentions: number;
+  /** Of those chats, newest activity first, 1,000 at most. */
+  chatIds: string[];
+}
+
 export interface Chat {
   id: string;
   isGroup: boolean;
   name: string | null;
   createdAt: string;
+  /** When its last message was stored, by the clock of the database. */
+  lastActivityAt: string;
   participantCount: number;
   /** The first 20, longest members first. */
   participants: Participant[];
@@ -151,6 +197,8 @@ export interface Chat {
   lastSequence: number;
   /** Counts every durable change of the chat; the cursor to resume from. */
   eventSequence: number;
+  /** One's own. */
+  membership: Membership;
 }
 
 export interface Page<Item> {
@@ -190,6 +238,22 @@ export interface ParticipantEvent {
   eventSequence: number;
 }
 
+/** To one's own sockets: not numbered by the chat, and told again to who comes back with `membershipsSince`. */
+export interface MembershipEvent {
+  membership: Membership;
+}
+
+/** A hint, in chats of no more than `CHAT_LIVE_MAX` participants: who has read up to where, at most once a second. */
+export interface ReadEvent {
+  chatId: string;
+  reads: { userId: string; lastReadSequence: number; readAt: string }[];
+}
+
+/** To one's own sockets: what one has changed of oneself. */
+export interface UserEvent {
+  user: User;
+}
+
 /**
  * Too much was missed to be sent: read this chat by REST, or, without a `chatId`, the list of chats. With an
  * `eventSequence`, everything numbered above it is sent; without one, the chat may not be there any more.
@@ -223,6 +287,8 @@ export interface SocketAuth {
   token: string;
   /** The highest `eventSequence` seen of each chat; of more than 1,000 the last ones are taken. */
   cursors?: Record<string, number>;
+  /** The highest `version` of a membership that is known: what one has read and set since then elsewhere is told. */
+  membershipsSince?: number;
 }
 
 type Listeners<Events> = { [Name in keyof Events]: (event: Events[Name]) => void };
@@ -231,9 +297,12 @@ type Listeners<Events> = { [Name in keyof Events]: (event: Events[Name]) => void
 export interface ServerToClientEvents extends Listeners<ChangeEvents> {
   'chat.message.failed': (event: MessageFailedEvent) => void;
   'chat.created': (event: { chat: Chat }) => void;
+  'chat.membership': (event: MembershipEvent) => void;
+  'chat.read': (event: ReadEvent) => void;
+  'user.updated': (event: UserEvent) => void;
   'chat.sync.reset': (event: SyncResetEvent) => void;
   /** After each connect, once everything missed has been sent: from here on all is live. */
-  'chat.ready': (event: Record<string, never>) => void;
+  'chat.ready': (event: { membershipVersion: number }) => void;
 }
 
 /** Clients only listen: everything they do goes by REST. */

@@ -4,6 +4,7 @@ import type { LimitName, RateLimits } from './ports/admission.ts';
 /** Each limit, with the window in which its points count. */
 export const windowSeconds: Readonly<Record<LimitName, number>> = {
   user: 60,
+  read: 60,
   address: 60,
   login: 60,
   guesses: 900,

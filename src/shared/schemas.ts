@@ -47,6 +47,7 @@ export const participantSchema: v.GenericSchema<Participant> = v.pipe(
     role: v.picklist(['owner', 'admin', 'member']),
     joinedAt: isoInstant,
     online: v.boolean(),
+    lastReadSequence: v.exactOptional(counter),
   }),
   v.metadata({ ref: 'Participant' }),
 );

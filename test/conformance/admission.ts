@@ -8,6 +8,7 @@ import { runningMs } from '../support/running-time.ts';
 export const generous: Config['rateLimits'] = {
   enabled: true,
   user: 1_000,
+  read: 1_000,
   address: 1_000,
   login: 1_000,
   guesses: 1_000,

@@ -44,6 +44,7 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
           isGroup: true,
           name: 'Lunch',
           createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+          lastActivityAt: body.createdAt,
           participantCount: 3,
           participants: [
             participantOf(ann!, 'owner'),
@@ -53,6 +54,11 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
           lastMessage: null,
           lastSequence: 0,
           eventSequence: 3,
+          membership: {
+            ...{ chatId: body.id, lastReadSequence: 0, unreadCount: 0, unreadMentionCount: 0, version: 1 },
+            ...{ notify: 'all', mutedUntil: null, pinnedAt: null, archivedAt: null },
+            ...{ lastSequence: 0, eventSequence: 3 },
+          },
         });
         expect(await getChat(bob!, body.id)).toEqual(body);
       });

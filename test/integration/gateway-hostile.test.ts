@@ -391,7 +391,7 @@ describe('gateway: hostile and unlucky clients', () => {
         data: { code: 'token_invalid', detail: expect.any(String) },
       });
       socket.ws.send(`40/chat,${JSON.stringify({ token: ada!.token })}`);
-      await eventually('it is ready', () => last() === '42/chat,["chat.ready",{}]');
+      await eventually('it is ready', () => last() === '42/chat,["chat.ready",{"membershipVersion":0}]');
       expect(socket.frames.at(-2)).toMatch(/^40\/chat,{"sid":"[\w-]{20,}"}$/);
     });
 
@@ -662,7 +662,7 @@ describe('gateway: its limits', () => {
       const database = { ...base.database, query };
       const running = await startTestGateway({ ...base, database });
       const client = openClient(running.url, ada!.token, { transports });
-      await eventually('it has been found alive', () => asked.memberships === 1 && asked.sessions === 1);
+      await eventually('it has been found alive', () => asked.memberships > 0 && asked.sessions === 1);
       await world.endSession(ada!);
       await eventually('the end has been looked at', () => asked.sessions === 2);
       gate.resolve();

@@ -119,7 +119,10 @@ function gateway() {
     onAdded() {},
   });
   const never = () => expect.unreachable();
-  const unused = { users: {} as never, sessions: {} as never, watchMembership: never, compareUser: never };
+  const unused = {
+    ...{ users: {} as never, sessions: {} as never, ownMemberships: {} as never, receipts: {} as never },
+    ...{ watchMembership: never, compareUser: never },
+  };
   const route = createNotificationRoutes({ sequencer, ...unused, log });
   return {
     async join(userId: string, chatId: string, from: number) {

@@ -49,6 +49,7 @@ const { api, call, signUp } = await createTestApi({
     ...base,
     rateLimits: unlimited,
     sendMessage,
+    liveMax: 100,
     log,
   }),
 });
@@ -170,6 +171,12 @@ test('the running app answers as documented, with every success that is document
   const page = (await ask('GET', `/chats/${group}/messages`)) as unknown as { data: [{ id: string }] };
   await ask('GET', `/chats/${group}/messages/${page.data[0].id}`);
   await ask('GET', `/chats/${group}/changes?after=0`);
+  await ask('PUT', `/chats/${group}/read`, { sequence: 1 });
+  await ask('PUT', `/chats/${group}/unread`, { sequence: 1 });
+  await ask('PATCH', `/chats/${group}/membership`, { mutedUntil: '2999-01-01T00:00:00Z', pinned: true });
+  await ask('GET', '/chats/unread');
+  await ask('GET', '/chats?filter=pinned');
+  await ask('PATCH', '/users/me', { readReceipts: false });
   await ask('GET', '/chats?limit=1');
   await ask('GET', `/chats/${group}`);
   await ask('GET', `/chats/${group}/participants`);

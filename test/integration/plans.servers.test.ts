@@ -7,12 +7,15 @@ import { createReadChanges } from '../../src/changes/read-changes.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { readChat } from '../../src/db/queries/chats.ts';
+import { chatListStart, listChats, readChat } from '../../src/db/queries/chats.ts';
 import { readHistory, readMessage, readStored } from '../../src/db/queries/history.ts';
 import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { messageAt } from '../../src/db/queries/message-columns.ts';
+import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
 import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
+import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
+import { writeMemberships } from '../../src/db/queries/write-memberships.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -30,6 +33,13 @@ const most: Record<string, number> = {
   'a batch of 64 answers that mention two': 64 * 5 + chats,
   'what was stored of answers': 64 * 2,
   'the chats of a user': 2 * chats + 4,
+  // Of each what was said after the marker, some forty messages.
+  'a chat': 80,
+  'a read': 150,
+  'the list of chats': 11 * 60,
+  'what was read since': 10 * 60,
+  'the list of unread chats': chats * 50,
+  'what is unread': chats * 50,
 };
 
 for (const planned of [0, 1, 20]) {
@@ -53,6 +63,8 @@ for (const planned of [0, 1, 20]) {
         ...{ replyTo: newId(), mentions: { userIds: [userId, newId()] }, metadata: { a: 1 } },
       }));
 
+    /** Each read is further. */
+    let readTo = 1;
     const statements: Record<string, () => Promise<unknown>> = {
       'a batch of 64': () => storeMessages(database, batchOf(64)),
       'a batch of 64 answers that mention two': () => storeMessages(database, answersOf(64)),
@@ -70,6 +82,11 @@ for (const planned of [0, 1, 20]) {
       'a chat': () => readChat(database, quietId, userId),
       'a page of participants': () => listParticipants(database, chatId, userId, participantsStart, 7),
       'the chats of a user': () => readMemberships(database, [userId]),
+      'the list of chats': () => listChats(database, userId, undefined, chatListStart, 10),
+      'the list of unread chats': () => listChats(database, userId, 'unread', chatListStart, 10),
+      'what is unread': () => readUnreadTotals(database, userId),
+      'what was read since': () => readOwnMemberships(database, [{ userId, since: 0 }], 10),
+      'a read': () => writeMemberships(database, [{ userId, chatId, readTo: readTo++ }]),
       'whether somebody takes part': () => isParticipant(database, chatId, userId),
     };
 
@@ -86,15 +103,18 @@ for (const planned of [0, 1, 20]) {
     }
 
     async function createChats(): Promise<void> {
-      await database.query(`INSERT INTO users (id, display_name) VALUES ($1::uuid, 'Ann')`, [userId]);
+      await database.query(`INSERT INTO users (id, display_name, own_changes) VALUES ($1::uuid, 'Ann', 1)`, [
+        userId,
+      ]);
       await database.query(
         `INSERT INTO chats (id, is_group, last_event_sequence) SELECT id, true, 1 FROM unnest($1::text[]::uuid[]) AS id`,
         [chatIds],
       );
       await database.query(
-        `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
-         SELECT id, $2::uuid, 'owner', 1, 1 FROM unnest($1::text[]::uuid[]) AS id`,
-        [chatIds, userId],
+        `INSERT INTO chat_participants
+           (chat_id, user_id, role, created_event_sequence, changed_event_sequence, last_read_sequence, membership_version)
+         SELECT id, $2::uuid, 'owner', 1, 1, $3::bigint, 1 FROM unnest($1::text[]::uuid[]) AS id`,
+        [chatIds, userId, planned + each],
       );
     }
 

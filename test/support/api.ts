@@ -68,6 +68,7 @@ export async function createTestApi({
     config: { ...config.auth, trustProxy: config.trustProxy },
     database,
     rateLimits,
+    notifier,
     verify,
     admit,
     accounts,

@@ -17,7 +17,7 @@ import type { Presence } from '../../src/shared/ports/presence.ts';
 import type { SendQueue } from '../../src/shared/ports/queue.ts';
 import { unlimited } from '../../src/shared/rate-limits.ts';
 import { startWorker } from '../../src/worker/worker.ts';
-import { type AskedApp, asked } from './asked.ts';
+import { type AskedApp, asked as askedApp } from './asked.ts';
 import { eventually } from './eventually.ts';
 import { testEnvelopes, testMembership } from './queue-parts.ts';
 
@@ -49,6 +49,8 @@ export interface ChatApi {
   known: { version: EnvelopeVersion };
   /** What the api has put into the queue, oldest first. */
   sent: SendEnvelope[];
+  /** The statements that it has asked the database by `query`, oldest first. */
+  asked: string[];
   newUser(displayName?: string): Promise<TestUser>;
   newUsers(count: number): Promise<TestUser[]>;
   call(user: TestUser | undefined, method: string, path: string, body?: unknown): Promise<Answer>;
@@ -70,8 +72,18 @@ export async function openChatApi(parts: {
   deadlineMs?: number;
   /** For what is asked of the chats' own routes. */
   rateLimits?: RateLimits;
+  /** For what every request is counted by. */
+  requestLimits?: RateLimits;
 }): Promise<ChatApi> {
-  const { database, facts, apiDatabase = database } = parts;
+  const { database, facts } = parts;
+  const asked: string[] = [];
+  const given = parts.apiDatabase ?? database;
+  const query: Database['query'] = (text, parameters) => {
+    asked.push(text);
+    return given.query(text, parameters);
+  };
+  // What else it is may change while a test goes on.
+  const apiDatabase: Database = Object.create(given, { query: { value: query } });
   const log = createLog({ logLevel: 'silent' }, 'test');
   const presence = createEmbeddedPresence();
   const queue = createEmbeddedQueue({ database, log });
@@ -121,7 +133,8 @@ export async function openChatApi(parts: {
   const api = createApi({
     config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
     database: apiDatabase,
-    rateLimits: unlimited,
+    rateLimits: parts.requestLimits ?? unlimited,
+    notifier,
     verify: tokens.verify,
     admit: createAdmit({ database: apiDatabase, facts }),
     accounts: undefined,
@@ -132,6 +145,7 @@ export async function openChatApi(parts: {
       presence,
       notifier,
       sendMessage,
+      liveMax: 100,
       log,
     }),
     everyoneLoads: () => true,
@@ -140,7 +154,7 @@ export async function openChatApi(parts: {
     log,
     ...(parts.deadlineMs === undefined ? {} : { deadlineMs: parts.deadlineMs }),
   });
-  const app = asked(api);
+  const app = askedApp(api);
 
   async function newUsers(count: number, displayName?: string): Promise<TestUser[]> {
     const made = await Promise.all(
@@ -193,6 +207,7 @@ export async function openChatApi(parts: {
     faults,
     known,
     sent,
+    asked,
     newUsers: (count) => newUsers(count),
     async newUser(displayName) {
       const [user] = await newUsers(1, displayName);

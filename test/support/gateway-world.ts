@@ -1,8 +1,10 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
+import { createUpdateMe, type UpdateMe } from '../../src/auth/update-me.ts';
 import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
 import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
+import { type ChangeMembership, createChangeMembership } from '../../src/chat/change-membership.ts';
 import { createCreateChat } from '../../src/chat/create-chat.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
@@ -10,7 +12,7 @@ import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
-import type { Chat, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
+import type { Chat, Membership, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -54,6 +56,11 @@ export interface World {
   remove(actor: WorldUser, chatId: string, user: WorldUser, options?: { silent?: boolean }): Promise<void>;
   /** Stored and announced; `silent` stores and announces nothing, as when Redis loses it. */
   send(sender: WorldUser, chatId: string, content: string, options?: { silent?: boolean }): Promise<Sent>;
+  /** What one does to one's own memberships. */
+  readonly own: ChangeMembership;
+  /** The same with every announcement lost. */
+  readonly ownSilently: ChangeMembership;
+  readonly updateMe: UpdateMe;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
 }
 
@@ -87,6 +94,9 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
   return {
     notifier,
     tokenFor,
+    own: createChangeMembership({ database, announce, liveMax: 100 }),
+    ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
+    updateMe: createUpdateMe({ database, announce }),
 
     async newUsers(count) {
       const made = await Promise.all(
@@ -266,8 +276,12 @@ export interface Seen {
 
 export interface TestClient {
   socket: Socket;
-  /** All events but `chat.ready`, oldest first. */
+  /** All events but `chat.ready` and `chat.membership`, oldest first. */
   seen: Seen[];
+  /** What it was told that its user has read and set, oldest first. */
+  memberships: Membership[];
+  /** Of the last `chat.ready`. */
+  readonly membershipVersion: number | undefined;
   /** Contents of the messages of this event, in order of arrival. */
   contents(event?: 'chat.message.new' | 'chat.message.saved'): string[];
   /** How often it has become ready. */
@@ -298,9 +312,14 @@ export function openClient(
   const seen: Seen[] = [];
   const disconnects: string[] = [];
   const errors: unknown[] = [];
+  const memberships: Membership[] = [];
   let ready = 0;
+  let membershipVersion: number | undefined;
   socket.onAny((event, payload) => {
-    if (event === 'chat.ready') ready += 1;
+    if (event === 'chat.ready') {
+      ready += 1;
+      membershipVersion = payload.membershipVersion;
+    } else if (event === 'chat.membership') memberships.push(payload.membership);
     else seen.push({ event, payload });
   });
   socket.on('disconnect', (reason) => disconnects.push(reason));
@@ -308,6 +327,10 @@ export function openClient(
   return {
     socket,
     seen,
+    memberships,
+    get membershipVersion() {
+      return membershipVersion;
+    },
     contents: (event) =>
       seen
         .filter((one) => (event ? one.event === event : one.event.startsWith('chat.message.')))

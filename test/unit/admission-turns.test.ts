@@ -82,6 +82,7 @@ function fakeRedis(kept: Record<string, string> = {}) {
 const limits = {
   enabled: true,
   user: 3,
+  read: 3,
   address: 100,
   login: 100,
   guesses: 100,

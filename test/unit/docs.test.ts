@@ -164,6 +164,7 @@ describe('the contract', () => {
         presence: never,
         notifier: never,
         sendMessage: never,
+        liveMax: never,
         log: createLog({ logLevel: 'silent' }, 'test'),
       }),
     });

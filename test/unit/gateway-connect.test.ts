@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import pino from 'pino';
 import { createConnecting } from '../../src/gateway/connect.ts';
 import type { Member } from '../../src/gateway/member.ts';
+import type { OwnMemberships } from '../../src/gateway/own-memberships.ts';
 import type { Users } from '../../src/gateway/users.ts';
 
 const log = pino({ level: 'silent' });
@@ -23,13 +24,15 @@ test('a socket that cannot be written to when it is ready is closed, and the pro
     close: closed.resolve,
   } as unknown as Member;
   const users = { goesLive: () => {} } as unknown as Users;
-  createConnecting({ ...unasked, users, log }).goLive({
+  const ownMemberships = { goesLive: () => {} } as unknown as OwnMemberships;
+  createConnecting({ ...unasked, users, ownMemberships, log }).goLive({
     member,
     memberships: [],
     version: undefined,
+    own: { version: 7, readReceipts: true, memberships: [] },
     resume: undefined,
   });
   expect(member.live).toBe(true);
   await closed.promise;
-  expect(frames).toEqual(['42/chat,["chat.ready",{}]']);
+  expect(frames).toEqual(['42/chat,["chat.ready",{"membershipVersion":7}]']);
 });

@@ -29,6 +29,7 @@ const never = {
       presence: none,
       notifier: none,
       sendMessage: none,
+      liveMax: none,
       rateLimits: none,
       log,
     },
@@ -60,6 +61,7 @@ for (const [file, kong] of [
       ['/chats/11111111-1111-1111-1111-111111111111/messages', 'chat-be-service', 'chat-rest-route'],
       ['/users', 'chat-be-service', 'user-rest-route'],
       ['/users/11111111-1111-1111-1111-111111111111', 'chat-be-service', 'user-rest-route'],
+      ['/users/me', 'chat-be-service', 'user-rest-route'],
       ['/socket.io/', 'chat-gateway-service', 'chat-socket-route'],
     ])('%s goes to %s by %s', (path, service, route) => {
       const found = routeOf(kong, path);

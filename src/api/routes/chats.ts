@@ -5,8 +5,7 @@ import { json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
-import { chatPageSchema, chatParams, chatSchema, createChatBody } from '../schemas/chats.ts';
-import { listQuery } from '../schemas/lists.ts';
+import { chatListQuery, chatPageSchema, chatParams, chatSchema, createChatBody } from '../schemas/chats.ts';
 
 export interface ChatVerbs {
   createChat: CreateChat;
@@ -45,10 +44,11 @@ export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: Chat
     method: 'GET',
     path: '/chats',
     needs: token(),
-    query: listQuery,
+    query: chatListQuery,
     operation: {
       operationId: 'listChats',
       summary: 'The chats you take part in, newest activity first',
+      description: 'But for those that you have archived.',
       tag: 'chats',
       responses: { 200: { description: 'A page of chats.', schema: chatPageSchema } },
     },

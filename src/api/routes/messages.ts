@@ -29,9 +29,11 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
   route({
     method: 'POST',
     path: '/chats/:chatId/messages',
-    needs: token(({ userId }, params) => {
-      const chatId = params.chatId?.toLowerCase() ?? '';
-      return uuidPattern.test(chatId) ? [participantFact(chatId, userId)] : [];
+    needs: token({
+      facts({ userId }, params) {
+        const chatId = params.chatId?.toLowerCase() ?? '';
+        return uuidPattern.test(chatId) ? [participantFact(chatId, userId)] : [];
+      },
     }),
     params: chatParams,
     body: sendBody,

@@ -1,22 +1,24 @@
 import * as v from 'valibot';
 import type { FindUsers } from '../../auth/find-users.ts';
 import type { GetUser } from '../../auth/get-user.ts';
+import type { UpdateMe } from '../../auth/update-me.ts';
 import { json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { uuid } from '../../process/http/validate.ts';
 import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
-import { emailInQuery, userSchema, usersSchema } from '../schemas/users.ts';
+import { emailInQuery, updateMeBody, userSchema, usersSchema } from '../schemas/users.ts';
 
 export interface UserVerbs {
   getUser: GetUser;
   findUsers: FindUsers;
+  updateMe: UpdateMe;
 }
 
 export const usersRoutes = (
   { token }: Needs,
   rateLimits: RateLimits,
-  { getUser, findUsers }: UserVerbs,
+  { getUser, findUsers, updateMe }: UserVerbs,
 ): Route[] => [
   route({
     method: 'GET',
@@ -30,6 +32,22 @@ export const usersRoutes = (
       problems: ['user_not_found'],
     },
     handle: async ({ identity: { userId } }) => json(await getUser({ userId, viewerId: userId })),
+  }),
+  route({
+    method: 'PATCH',
+    path: '/users/me',
+    needs: token(),
+    body: updateMeBody,
+    transacts: false,
+    operation: {
+      operationId: 'updateMe',
+      summary: 'Change what you say of yourself',
+      description: 'What is not named stays as it is.',
+      tag: 'users',
+      responses: { 200: { description: 'Oneself', schema: userSchema } },
+      problems: ['user_not_found'],
+    },
+    handle: async ({ identity: { userId }, body }) => json(await updateMe({ userId, ...body })),
   }),
   route({
     method: 'GET',

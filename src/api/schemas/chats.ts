@@ -3,7 +3,8 @@ import { uuid } from '../../process/http/validate.ts';
 import type { Chat, Page } from '../../shared/contract.ts';
 import { nameProblem } from '../../shared/names.ts';
 import { counter, id, isoInstant, messageSchema, participantSchema } from '../../shared/schemas.ts';
-import { pageOf } from './lists.ts';
+import { listQuery, pageOf } from './lists.ts';
+import { membershipSchema } from './memberships.ts';
 import { userIds } from './participants.ts';
 
 const name = v.pipe(
@@ -24,6 +25,16 @@ export const createChatBody = v.pipe(
   v.metadata({ ref: 'CreateChat' }),
 );
 
+export const chatListQuery = v.strictObject({
+  ...listQuery.entries,
+  filter: v.optional(
+    v.pipe(
+      v.picklist(['unread', 'archived', 'pinned'], 'must be unread, archived or pinned'),
+      v.description('Archived chats are in the list where they are asked for.'),
+    ),
+  ),
+});
+
 export const chatParams = v.strictObject({ chatId: uuid });
 
 export const chatSchema: v.GenericSchema<Chat> = v.pipe(
@@ -32,11 +43,13 @@ export const chatSchema: v.GenericSchema<Chat> = v.pipe(
     isGroup: v.boolean(),
     name: v.nullable(v.string()),
     createdAt: isoInstant,
+    lastActivityAt: isoInstant,
     participantCount: counter,
     participants: v.array(participantSchema),
     lastMessage: v.nullable(messageSchema),
     lastSequence: counter,
     eventSequence: counter,
+    membership: membershipSchema,
   }),
   v.metadata({ ref: 'Chat' }),
 );

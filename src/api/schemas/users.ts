@@ -26,8 +26,21 @@ export const userSchema = v.pipe(
     displayName: v.string(),
     createdAt: isoInstant,
     email: v.optional(v.pipe(v.string(), v.description('Shown to oneself alone.'))),
+    readReceipts: v.optional(v.pipe(v.boolean(), v.description('False; shown to oneself alone.'))),
   } satisfies Record<keyof User, v.GenericSchema>),
   v.metadata({ ref: 'User', examples: [exampleUser] }),
+);
+
+export const updateMeBody = v.pipe(
+  v.strictObject({
+    readReceipts: v.optional(
+      v.pipe(
+        v.boolean(),
+        v.description('False: nobody is told what you have read, and you are not told what others have.'),
+      ),
+    ),
+  }),
+  v.metadata({ ref: 'UpdateMe' }),
 );
 
 export const usersSchema = v.strictObject({ data: v.array(userSchema) });

@@ -79,15 +79,26 @@ function lastOf(memberships: readonly Membership[]): string {
   return last;
 }
 
-const versionsSql = `SELECT id AS "userId", membership_version AS version FROM users WHERE id = ANY ($1::uuid[])`;
+export interface UserVersions {
+  userId: string;
+  /** Of the chats that the user takes part in. */
+  version: number;
+  /** Of what the user has read and set. */
+  ownVersion: number;
+  readReceipts: boolean;
+}
+
+const versionsSql = `SELECT id AS "userId", membership_version AS version, own_changes AS "ownVersion",
+  read_receipts AS "readReceipts"
+FROM users WHERE id = ANY ($1::uuid[])`;
 
 /** Of those of the users who are there. */
-export async function readMembershipVersions(
+export async function readUserVersions(
   database: Database,
   userIds: readonly string[],
-): Promise<Map<string, number>> {
-  const rows = await database.query<{ userId: string; version: number }>(versionsSql, [userIds]);
-  return new Map(rows.map(({ userId, version }) => [userId, version]));
+): Promise<Map<string, UserVersions>> {
+  const rows = await database.query<UserVersions>(versionsSql, [userIds]);
+  return new Map(rows.map((row) => [row.userId, row]));
 }
 
 export interface MembershipState {

@@ -30,10 +30,13 @@ export async function mayMentionEveryone(
   return row?.may;
 }
 
+/** How far somebody has read is shown where both they and the reader show it. */
 const listParticipantsSql = `SELECT page.*
 FROM chat_participants me
+CROSS JOIN LATERAL (SELECT x.read_receipts FROM users x WHERE x.id = me.user_id LIMIT 1) mine
 LEFT JOIN LATERAL (
-  SELECT ${participantColumns('p', 'u')}, p.created_event_sequence AS "createdEventSequence"
+  SELECT ${participantColumns('p', 'u')}, p.created_event_sequence AS "createdEventSequence",
+    CASE WHEN mine.read_receipts AND u.read_receipts THEN p.read_through_sequence END AS "lastReadSequence"
   FROM chat_participants p
   ${joinUser('p', 'u')}
   WHERE p.chat_id = me.chat_id AND ${present('p')}
@@ -57,7 +60,8 @@ export const participantsStart: ParticipantPosition = {
   userId: '00000000-0000-0000-0000-000000000000',
 };
 
-export type ListedParticipant = StoredParticipant & ParticipantPosition;
+export type ListedParticipant = Omit<StoredParticipant, 'lastReadSequence'> &
+  ParticipantPosition & { lastReadSequence: number | null };
 
 /** In `participantOrder`; undefined where there is no such chat, or the user takes no part in it. */
 export async function listParticipants(

@@ -14,10 +14,18 @@ export interface Found {
 /** Finds the route of a request; where there is none, one that says so. */
 export function createRouteOf(routes: readonly Route[]): (method: string, path: string) => Found {
   const router = new RegExpRouter<Route>();
-  for (const one of routes) router.add(one.method, one.path, one);
+  /** Those without parameters, by path: the router takes none where another has a parameter, which does not stand for it. */
+  const fixed = new Map<string, Map<string, Found>>();
+  for (const one of routes) {
+    if (one.path.includes(':')) router.add(one.method, one.path, one);
+    else fixed.getOrInsertComputed(one.path, () => new Map()).set(one.method, { route: one, given: {} });
+  }
 
   function routeOf(method: string, path: string): Found | undefined {
-    const [[found], texts] = router.match(method === 'HEAD' ? 'GET' : method, path);
+    const asked = method === 'HEAD' ? 'GET' : method;
+    const here = fixed.get(path);
+    if (here) return here.get(asked);
+    const [[found], texts] = router.match(asked, path);
     if (!found) return undefined;
     const [one, places] = found;
     const given: Record<string, string> = {};

@@ -26,7 +26,7 @@ export interface Facts {
   restore(facts: readonly Fact[]): Promise<void>;
 }
 
-export type LimitName = 'user' | 'address' | 'login' | 'guesses' | 'lookup' | 'invite' | 'connect';
+export type LimitName = 'user' | 'read' | 'address' | 'login' | 'guesses' | 'lookup' | 'invite' | 'connect';
 
 export interface Take {
   limit: LimitName;

@@ -1,0 +1,104 @@
+import type { Database } from '../db/database.ts';
+import { databaseErrorCode, isTimeout, toCaller } from '../db/errors.ts';
+import { type WrittenMembership, writeMemberships } from '../db/queries/write-memberships.ts';
+import { ChatError } from '../shared/errors.ts';
+
+export interface Read {
+  userId: string;
+  chatId: string;
+  sequence: number;
+  /** Nothing is read if the membership is of a later one. */
+  version?: number | undefined;
+}
+
+/** @throws ChatError `chat_not_found`, `database_unavailable` */
+export type GatherReads = (read: Read) => Promise<WrittenMembership>;
+
+interface Waiting {
+  read: Read;
+  /** Epoch milliseconds. */
+  until: number;
+  written: PromiseWithResolvers<WrittenMembership>;
+}
+
+/** How long the first waits for others. */
+const gatherMs = 50;
+/** Of one statement, which takes some 20 ms with so many. */
+const mostReads = 500;
+/** Less than a request has. */
+const patienceMs = 4_000;
+/** Of those that are written one by one: the pool is there for others, too. */
+const mostAtOnce = 4;
+
+/**
+ * Writes what is read within 50 ms with one statement for all users and chats of the process. Where somebody holds one of
+ * the rows, all of them are written one by one, so that nobody waits for what is another's.
+ */
+export function createGatherReads(
+  database: Database,
+  onWritten: (written: readonly WrittenMembership[]) => void,
+): GatherReads {
+  let gathered = new Map<string, Waiting>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const batch = [...gathered.values()];
+    gathered = new Map();
+    if (batch.length > 0) void write(batch);
+  }
+
+  async function write(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const written = await writeMemberships(
+        database,
+        batch.map(({ read: { userId, chatId, sequence, version } }) => ({
+          ...{ userId, chatId, readTo: sequence, ifVersion: version },
+        })),
+      );
+      const byPlace = new Map(written.map((one) => [one.at, one]));
+      batch.forEach((one, at) => {
+        const mine = byPlace.get(at);
+        if (mine) one.written.resolve(mine);
+        else one.written.reject(new ChatError('chat_not_found'));
+      });
+      onWritten(written);
+    } catch (error) {
+      const mayPass = isTimeout(error) || databaseErrorCode(error) === deadlock;
+      const now = Date.now();
+      const waiting = mayPass ? batch.filter(({ until }) => until > now) : [];
+      for (const one of batch) if (!waiting.includes(one)) one.written.reject(toCaller(error));
+      await writeEach(waiting);
+    }
+  }
+
+  async function writeEach(waiting: Waiting[]): Promise<void> {
+    const one = async () => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) await write([next]);
+    };
+    await Promise.all(Array.from({ length: Math.min(mostAtOnce, waiting.length) }, one));
+  }
+
+  return (read) => {
+    const pair = `${read.userId} ${read.chatId}`;
+    const other = gathered.get(pair);
+    // Two that are read on other conditions can't be told together.
+    if (other && other.read.version !== read.version) flush();
+    else if (other) {
+      other.read.sequence = Math.max(other.read.sequence, read.sequence);
+      return other.written.promise;
+    }
+    const one = {
+      read: { ...read },
+      until: Date.now() + patienceMs,
+      written: Promise.withResolvers<WrittenMembership>(),
+    };
+    gathered.set(pair, one);
+    if (gathered.size >= mostReads) flush();
+    else timer ??= setTimeout(flush, gatherMs);
+    return one.written.promise;
+  };
+}
+
+const deadlock = '40P01';

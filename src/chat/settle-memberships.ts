@@ -1,0 +1,30 @@
+import type { Database } from '../db/database.ts';
+import { isTimeout } from '../db/errors.ts';
+import type { StoredMembership } from '../db/queries/chats.ts';
+import { writeMemberships } from '../db/queries/write-memberships.ts';
+import type { Membership } from '../shared/contract.ts';
+
+/**
+ * The memberships as they are shown. How far somebody has read who has never said it becomes known when it is first shown, so that
+ * whoever counts on from there counts as the server does; and a marker goes over a long run of what is never unread, so that
+ * nobody reads through it again. Nobody is told: what is unread is the same.
+ */
+export async function settleMemberships(
+  database: Database,
+  shown: readonly (StoredMembership & { userId: string })[],
+): Promise<Membership[]> {
+  const unsettled = shown.filter((one) => one.unsettled);
+  if (unsettled.length === 0) return shown.map(({ membership }) => membership);
+  const writes = unsettled.map(({ userId, membership: { chatId } }) => ({ userId, chatId }));
+  try {
+    const written = await writeMemberships(database, writes);
+    const byPair = new Map(
+      written.map(({ userId, membership }) => [`${userId} ${membership.chatId}`, membership]),
+    );
+    return shown.map(({ userId, membership }) => byPair.get(`${userId} ${membership.chatId}`) ?? membership);
+  } catch (error) {
+    // Somebody holds one of the rows: the next who looks settles them.
+    if (isTimeout(error)) return shown.map(({ membership }) => membership);
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+import { afterAll, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
+import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
+import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
+import { createChangeMembership } from '../../src/chat/change-membership.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { openPostgres } from '../../src/db/postgres.ts';
+import type { Membership } from '../../src/shared/contract.ts';
+import { openChatApi } from '../support/chat-api.ts';
+import { openTestRedis, patientBreaker } from '../support/redis.ts';
+import { realServers } from '../support/servers.ts';
+import { readStateSuite } from './read-state.ts';
+
+const servers = await realServers();
+const undo: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const step of undo.reverse()) await step();
+});
+
+const url = await servers.createDatabase();
+
+readStateSuite('PostgreSQL and Redis', async () => {
+  const database = openPostgres({ url, applicationName: 'read-state-test' });
+  undo.push(() => database.close());
+  await migrate(database);
+  const client = await openTestRedis(servers.redisUrl);
+  undo.push(() => client.disconnect());
+  return openChatApi({
+    database,
+    facts: createRedisFacts(createAdmissionRedis(client, patientBreaker()), `test-${crypto.randomUUID()}`),
+  });
+});
+
+test('who holds the row of one reader keeps nobody else waiting, and that one reads when it is free', async () => {
+  const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'read-state-test' });
+  undo.push(() => database.close());
+  await migrate(database);
+  const [chatId, held, ...others] = Array.from({ length: 12 }, () => crypto.randomUUID());
+  await database.query(`INSERT INTO users (id, display_name) SELECT unnest($1::uuid[]), 'Somebody'`, [
+    [held, ...others],
+  ]);
+  await database.query(
+    'INSERT INTO chats (id, is_group, last_sequence, last_event_sequence) VALUES ($1::uuid, true, 5, 16)',
+    [chatId],
+  );
+  await database.query(
+    `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence, last_read_sequence)
+     SELECT $1::uuid, unnest($2::uuid[]), 'member', 1, 1, 0`,
+    [chatId, [held, ...others]],
+  );
+  const { markRead } = createChangeMembership({ database, announce: async () => {}, liveMax: 100 });
+  const read = (userId: string) => markRead({ userId, chatId: chatId!, sequence: 3 });
+  let reading: Promise<Membership> | undefined;
+  await database.orm.transaction(async (tx) => {
+    await tx.execute(
+      sql`SELECT FROM chat_participants WHERE chat_id = ${chatId} AND user_id = ${held} FOR UPDATE`,
+    );
+    reading = read(held!);
+    const answers = await Promise.all(others.map(read));
+    expect(answers.map(({ lastReadSequence }) => lastReadSequence)).toEqual(others.map(() => 3));
+  });
+  expect((await reading)?.lastReadSequence).toBe(3);
+}, 30_000);

@@ -1,0 +1,107 @@
+import type { Membership, Message } from '../../src/shared/contract.ts';
+
+/** What a client keeps of one chat to know what is unread in it. */
+export interface Unread {
+  /** The base: the newest membership that it was given. */
+  membership: Membership;
+  /** What it was told of messages in events numbered above the base, as they were last, by their sequences. */
+  told: ReadonlyMap<number, ToldMessage>;
+  /** Events up to here have been in a base, and are not kept: one that is older does not do. */
+  forgotten: number;
+}
+
+interface ToldMessage {
+  message: Message;
+  /** The highest of the events that told of it. */
+  eventSequence: number;
+  /** Whether one of them was an edit: then nobody knows whom it mentioned before. */
+  edited: boolean;
+}
+
+/** `chat.message.new`, `saved`, `updated`, `deleted`: each has the message as it is now. */
+export interface MessageTold {
+  message: Message;
+  eventSequence: number;
+}
+
+/** As the server counts; other numbers are for tests. */
+export const limits = { mostUnread: 100, mostLookedAt: 1_000 };
+
+export const unreadOf = (membership: Membership): Unread => ({
+  membership,
+  told: new Map(),
+  forgotten: membership.eventSequence,
+});
+
+/**
+ * From REST or an event, in whatever order they come. After `chat.sync.reset` the chat is read, and begins anew with
+ * {@link unreadOf}.
+ */
+export function takeMembership(unread: Unread, given: Membership): Unread {
+  const { membership, told, forgotten } = unread;
+  const older =
+    given.version < membership.version ||
+    (given.version === membership.version && given.eventSequence < membership.eventSequence);
+  if (older) return unread;
+  return {
+    membership: given,
+    told: new Map([...told].filter(([, { eventSequence }]) => eventSequence > given.eventSequence)),
+    forgotten: Math.max(forgotten, given.eventSequence),
+  };
+}
+
+/** An event about a message, in whatever order they come, and however often. */
+export function takeMessage(unread: Unread, { message, eventSequence }: MessageTold): Unread {
+  if (eventSequence <= unread.membership.eventSequence) return unread;
+  const known = unread.told.get(message.sequence);
+  const newer = !known || eventSequence > known.eventSequence;
+  const edited = known?.edited === true || (message.version !== undefined && message.deletedAt === undefined);
+  const told = new Map(unread.told);
+  told.set(message.sequence, newer ? { message, eventSequence, edited } : { ...known, edited });
+  return { ...unread, told };
+}
+
+export interface Counted {
+  unreadCount: number;
+  unreadMentionCount: number;
+  /** The client can't know: it reads the chat, and shows this until it has. */
+  stale: boolean;
+}
+
+/**
+ * Base and events together. +1 for a message that is not in the base; −1 for one that is, and was deleted since. At the
+ * limit nobody knows how many there are: from there a deletion is a reason to read the chat.
+ */
+export function countUnread(
+  { membership, told, forgotten }: Unread,
+  me: string,
+  { mostUnread, mostLookedAt } = limits,
+): Counted {
+  const { lastReadSequence: marker, lastSequence } = membership;
+  let { unreadCount, unreadMentionCount } = membership;
+  const [many, manyMentions] = [unreadCount >= mostUnread, unreadMentionCount >= mostUnread];
+  let stale = membership.eventSequence < forgotten;
+  for (const { message, edited } of told.values()) {
+    const { sequence, senderId, messageType, deletedAt } = message;
+    if (senderId === me || messageType === 'system' || sequence <= marker) continue;
+    if (sequence > marker + mostLookedAt) {
+      // The server looks no further either, but moves the marker over what is never unread.
+      stale ||= !many && deletedAt === undefined;
+    } else if (sequence > lastSequence) {
+      if (deletedAt !== undefined) continue;
+      unreadCount += 1;
+      if (mentions(message, me)) unreadMentionCount += 1;
+    } else if (deletedAt !== undefined) {
+      stale ||= many || membership.unreadMentionCount > 0;
+      unreadCount -= 1;
+    } else if (edited) stale ||= mentions(message, me) || membership.unreadMentionCount > 0;
+  }
+  return {
+    unreadCount: many ? mostUnread : Math.min(unreadCount, mostUnread),
+    unreadMentionCount: manyMentions ? mostUnread : Math.min(unreadMentionCount, mostUnread),
+    stale,
+  };
+}
+
+const mentions = ({ mentions: of }: Message, me: string): boolean =>
+  of?.everyone === true || of?.userIds.includes(me) === true;

@@ -79,10 +79,10 @@ export function createReadChanges(
   const kindOf = (row: Row) => kinds[row.kind ?? -1];
 
   function tell(rows: readonly Row[], online: ReadonlySet<string>): Told[] {
-    const lastUnknown = rows.findLast(({ kind }) => kind === unknownKind);
+    const lastUntold = rows.findLast(isUntold);
     const togetherOrNot = (row: Row) => (kindOf(row)?.together ? `${row.kind} ${row.eventSequence}` : row);
     return [...Map.groupBy(rows, togetherOrNot).values()].flatMap(([first, ...others]) => {
-      if (first && first === lastUnknown) return reset(first);
+      if (first && isUntold(first)) return first === lastUntold ? reset(first) : [];
       const kind = first && kindOf(first);
       return kind ? kind.tell(first, [first.row, ...others.map(({ row }) => row)], online) : [];
     });
@@ -107,6 +107,9 @@ export function createReadChanges(
     });
   };
 }
+
+/** Of a kind that only a newer version knows, or of something that somebody took away by hand. */
+const isUntold = ({ kind, row }: Row): boolean => kind === unknownKind || (kind !== null && row === null);
 
 /** What cannot be told is not left out either: whoever hears this reads the chat. Once a page, for all that there is of it. */
 const reset = ({ chatId, eventSequence }: Row): Told<SyncResetEvent> => ({

@@ -90,7 +90,7 @@ test.concurrent('ten connections over TLS, all in use: the same', async () => {
 test.concurrent('one silent connection of ten: the nine others answer, and it is replaced', async () => {
   const [silent, well] = [createLink(postgres.port), createLink(postgres.port)];
   let connected = 0;
-  const database = behind(() => (connected++ === 0 ? silent : well), { mostSilentMs: 1_500 });
+  const database = behind(() => (connected++ === 0 ? silent : well), { mostSilentMs: 3_000 });
   await together(10, () => database.query('SELECT pg_sleep(0.2)', []));
   expect([silent.connections, well.connections]).toEqual([1, 9]);
   silent.flow({ toServer: vanish, toClient: vanish });
@@ -98,7 +98,7 @@ test.concurrent('one silent connection of ten: the nine others answer, and it is
   const first = await together(10, () => answers(database));
   expect(first.filter((answered) => !answered)).toHaveLength(1);
   expect(await together(20, () => answers(database))).not.toContain(false);
-  expect(elapsed(began)).toBeLessThan(3_000);
+  expect(elapsed(began)).toBeLessThan(5_000);
   expect(silent.connections).toBe(0);
 }, 20_000);
 
@@ -107,7 +107,7 @@ for (const [how, sslmode] of [
   ['plain text', 'disable'],
 ] as const) {
   const openWith = (choose: () => Link) =>
-    behind(choose, { sslmode, maxConnections: 1, mostSilentMs: 1_500 });
+    behind(choose, { sslmode, maxConnections: 1, mostSilentMs: 3_000 });
 
   describe(`one connection, ${how}`, () => {
     test.concurrent('silent in the middle of an answer', async () => {
@@ -159,7 +159,7 @@ for (const [how, sslmode] of [
       const began = runningMs();
       expect(await answers(database)).toBe(false);
       await eventually('it answers', () => answers(database));
-      expect(elapsed(began)).toBeLessThan(7_000);
+      expect(elapsed(began)).toBeLessThan(9_000);
       expect(silent.connections).toBe(0);
     }, 20_000);
 

@@ -21,7 +21,7 @@ const refusals: readonly (readonly [pattern: RegExp, mend: string])[] = [
   [new RegExp(`${sentinelCalled} ERR unknown command`), 'no Sentinel listens there: set REDIS_SENTINELS'],
   [new RegExp(`${sentinelCalled} ERR No such master`), 'set REDIS_SENTINEL_NAME'],
   [/DB index|^ERR SELECT /, 'set REDIS_DB'],
-  [/^TLS is spoken |^Unknown RESP type 21 /, 'rediss:// in REDIS_URL, or REDIS_TLS=true'],
+  [/^TLS is spoken |^Protocol error, got .\\u0015/, 'rediss:// in REDIS_URL, or REDIS_TLS=true'],
   [/^TLS is not spoken /, 'redis:// in REDIS_URL, or REDIS_TLS=false and no certificates'],
   [/WRONG_VERSION_NUMBER/i, 'what answers there does not speak TLS'],
   // So ioredis ends what it says of bytes that are not Redis's protocol.

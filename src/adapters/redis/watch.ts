@@ -58,7 +58,7 @@ export function watchRedis({
   async function doWhatIsNeeded(): Promise<void> {
     // They travel together, and the first that fails says why: HELLO before Redis 6, MGET at a node of a cluster.
     await Promise.all([
-      client.hello(3),
+      client.hello(2),
       client.set(key, '1', 'PX', keyMs),
       client instanceof Cluster ? assertWhole(client) : client.mget(key, keyOfOtherSlot),
       client.eval(publish, 0, key),

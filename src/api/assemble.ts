@@ -57,7 +57,10 @@ export async function assembleApi(
         config: config.auth,
         limits: config.rateLimits,
       }),
-    chatRoutes: createChatRoutes({ database, facts, rateLimits, presence, notifier, sendMessage, log }),
+    chatRoutes: createChatRoutes({
+      ...{ database, facts, rateLimits, presence, notifier, sendMessage, log },
+      editWindowSeconds: config.messageEditWindowSeconds,
+    }),
     allowedOrigin: createAllowedOrigin(config),
     everyoneLoads,
     readiness: readinessOf({

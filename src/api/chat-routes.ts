@@ -3,6 +3,8 @@ import { kinds } from '../changes/kinds.ts';
 import { createReadChanges } from '../changes/read-changes.ts';
 import { createAddParticipants } from '../chat/add-participants.ts';
 import { createCreateChat } from '../chat/create-chat.ts';
+import { createDeleteMessage } from '../chat/delete-message.ts';
+import { createEditMessage } from '../chat/edit-message.ts';
 import { createGetChanges } from '../chat/get-changes.ts';
 import { createGetChat } from '../chat/get-chat.ts';
 import { createGetHistory } from '../chat/get-history.ts';
@@ -30,6 +32,8 @@ export interface ChatRoutesDependencies {
   presence: Presence;
   notifier: Notifier;
   sendMessage: SendMessage;
+  /** Undefined: always. */
+  editWindowSeconds?: number | undefined;
   log: Logger;
 }
 
@@ -50,6 +54,8 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
   };
   const messageVerbs = {
     sendMessage,
+    editMessage: createEditMessage({ database, announce, windowSeconds: deps.editWindowSeconds }),
+    deleteMessage: createDeleteMessage({ database, announce }),
     getHistory: createGetHistory({ database }),
     getMessage: createGetMessage({ database }),
   };

@@ -9,6 +9,7 @@ import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
 import type { EnvelopeVersion } from '../../src/shared/envelope-codec.ts';
+import { ChatError } from '../../src/shared/errors.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Facts, RateLimits } from '../../src/shared/ports/admission.ts';
@@ -44,7 +45,12 @@ export interface ChatApi {
   announced: Notification[];
   /** Set to make the notifier, or the queue, fail. */
   /** `silent`: what is sent is never confirmed. */
-  faults: { notifier?: Error | undefined; sendQueue?: Error | 'silent' | undefined };
+  faults: {
+    notifier?: Error | undefined;
+    sendQueue?: Error | 'silent' | undefined;
+    /** For which statements of the api PostgreSQL is away. */
+    database?: (text: string) => boolean;
+  };
   /** Of envelopes, that all processes know. */
   known: { version: EnvelopeVersion };
   /** What the api has put into the queue, oldest first. */
@@ -70,15 +76,23 @@ export async function openChatApi(parts: {
   deadlineMs?: number;
   /** For what is asked of the chats' own routes. */
   rateLimits?: RateLimits;
+  editWindowSeconds?: number;
 }): Promise<ChatApi> {
-  const { database, facts, apiDatabase = database } = parts;
+  const { database, facts } = parts;
+  const faults: ChatApi['faults'] = {};
+  const apiDatabase: Database = {
+    ...(parts.apiDatabase ?? database),
+    query: async (text, parameters) => {
+      if (faults.database?.(text)) throw new ChatError('database_unavailable');
+      return (parts.apiDatabase ?? database).query(text, parameters);
+    },
+  };
   const log = createLog({ logLevel: 'silent' }, 'test');
   const presence = createEmbeddedPresence();
   const queue = createEmbeddedQueue({ database, log });
   const embeddedSends = await queue.sendQueue();
   const announced: Notification[] = [];
   const sent: SendEnvelope[] = [];
-  const faults: ChatApi['faults'] = {};
   const known: ChatApi['known'] = { version: 2 };
 
   const notifier: Notifier = {
@@ -132,6 +146,7 @@ export async function openChatApi(parts: {
       presence,
       notifier,
       sendMessage,
+      editWindowSeconds: parts.editWindowSeconds,
       log,
     }),
     everyoneLoads: () => true,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { Chat, Message } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
+import { kindsOfBefore } from '../../src/shared/ports/registry.ts';
 import { changesOf, tableTexts } from '../support/changes-of.ts';
 import type { ChatApi, TestUser } from '../support/chat-api.ts';
 
@@ -365,6 +366,19 @@ export function messageChangesSuite(name: string, open: () => Promise<ChatApi>):
         [expect.objectContaining({ kind: 'change', eventSequence: eventSequence + 1 }), ''],
       ]);
       expect((await read(bob!, message)).content).toBe('committed');
+    });
+
+    test('503 while a gateway of before runs, which cannot load what it would make', async () => {
+      chat = await api.newGroup(ann!, bob!);
+      const message = await say(ann!, chat.id, 'as it was');
+      const { loads } = api.known;
+      api.known.loads = (event) => kindsOfBefore.some((one) => one === event);
+      for (const answer of [await edit(ann!, message, { content: 'x' }), await remove(ann!, message)]) {
+        expect(answer).toMatchObject({ status: 503, body: { code: 'not_ready' } });
+      }
+      api.known.loads = loads;
+      expect(await read(bob!, message)).toEqual(message);
+      expect((await remove(ann!, message)).status).toBe(204);
     });
 
     describe('who may', () => {

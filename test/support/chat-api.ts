@@ -51,8 +51,8 @@ export interface ChatApi {
     /** For which statements of the api PostgreSQL is away. */
     database?: (text: string) => boolean;
   };
-  /** Of envelopes, that all processes know. */
-  known: { version: EnvelopeVersion };
+  /** What all processes know: versions of envelopes, kinds of changes. */
+  known: { version: EnvelopeVersion; loads: (event: string) => boolean };
   /** What the api has put into the queue, oldest first. */
   sent: SendEnvelope[];
   newUser(displayName?: string): Promise<TestUser>;
@@ -93,7 +93,7 @@ export async function openChatApi(parts: {
   const embeddedSends = await queue.sendQueue();
   const announced: Notification[] = [];
   const sent: SendEnvelope[] = [];
-  const known: ChatApi['known'] = { version: 2 };
+  const known: ChatApi['known'] = { version: 2, loads: () => true };
 
   const notifier: Notifier = {
     async publish(notifications) {
@@ -149,7 +149,7 @@ export async function openChatApi(parts: {
       editWindowSeconds: parts.editWindowSeconds,
       log,
     }),
-    everyoneLoads: () => true,
+    everyoneLoads: (event) => known.loads(event),
     allowedOrigin: () => true,
     readiness: { dependencies: [], leaving: () => false },
     log,

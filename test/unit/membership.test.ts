@@ -58,7 +58,7 @@ function world() {
 test('a process is one row with all of its roles, until the last of them is left', async () => {
   const { state, membership, join } = world();
   const api = await join('api');
-  expect(state.beats.at(-1)).toMatchObject({ id: membership.id, roles: ['api'], envelopeVersion: 1 });
+  expect(state.beats.at(-1)).toMatchObject({ id: membership.id, roles: ['api'], envelopeVersion: newest });
   const worker = await join('worker');
   expect(state.beats.at(-1)?.roles).toEqual(['api', 'worker']);
   expect(new Set(state.beats.map(({ id }) => id)).size).toBe(1);

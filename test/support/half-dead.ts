@@ -157,7 +157,7 @@ export function halfDeadSuite(
 }
 
 /** While a fault lasts its client is used all the time, as it would be. */
-const useEveryMs = 50;
+const useEveryMs = 200;
 
 async function timeToWorkAgain(
   fault: Fault,

@@ -60,6 +60,8 @@ export function createClient(options: ClientOptions): TortureClient {
   /** Up to here every message of the chat was seen. */
   const contiguous = new Map<string, number>();
   const unread = new Set<string>();
+  /** Of these what was read before may have changed since. */
+  const stale = new Set<string>();
   let current: string | undefined;
   let ready = false;
   let closed = false;
@@ -90,7 +92,7 @@ export function createClient(options: ClientOptions): TortureClient {
           await Bun.sleep(retryMs);
           continue;
         }
-        for (const { id } of body.data) void readHistory(recorder.intern(id), true);
+        for (const { id } of body.data) readAgain(recorder.intern(id), true);
         if (body.nextCursor === null) return;
         cursor = body.nextCursor;
       }
@@ -99,13 +101,20 @@ export function createClient(options: ClientOptions): TortureClient {
     }
   }
 
-  /** From what it has to the end, page by page, until it is answered; a 404 says that it takes part no longer. */
+  function readAgain(chatId: string, withChat: boolean): void {
+    stale.add(chatId);
+    void readHistory(chatId, withChat);
+  }
+
+  /** From what it has that cannot have changed to the end, page by page, until it is answered; a 404 says that it takes part no longer. */
   async function readHistory(chatId: string, withChat: boolean): Promise<void> {
     if (unread.has(chatId)) return;
     unread.add(chatId);
     try {
       let chatRead = !withChat;
+      let after = contiguous.get(chatId) ?? 0;
       while (!closed) {
+        if (stale.delete(chatId)) after = 0;
         const token = await options.restToken();
         if (!chatRead) {
           const { status, body } = await rest.chat(token, chatId);
@@ -113,12 +122,12 @@ export function createClient(options: ClientOptions): TortureClient {
           if (body) takeChat('chat', body);
           chatRead = body !== undefined;
         } else {
-          const after = contiguous.get(chatId) ?? 0;
           const { status, body } = await rest.history(token, chatId, `limit=${pageLimit}&after=${after}`);
           if (status === 404) return;
           if (body) {
             takePage(chatId, body);
-            if (!body.page.hasAfter) return;
+            after = body.data.at(-1)?.sequence ?? after;
+            if (!body.page.hasAfter && !stale.has(chatId)) return;
             continue;
           }
         }
@@ -186,6 +195,13 @@ export function createClient(options: ClientOptions): TortureClient {
     see(chatId, event.eventSequence);
     seenSequence(chatId, message.sequence);
   };
+  const onChanged = (changed: 'updated' | 'deleted') => (event: MessageEvent) => {
+    const chatId = recorder.intern(event.chatId);
+    const message = recorder.seen(event.message);
+    const number = event.eventSequence;
+    record({ kind: 'message', at: now(), changed, saved: false, chatId, number, message });
+    see(chatId, number);
+  };
   const onParticipant = (added: boolean) => (event: ParticipantEvent) => {
     const chatId = recorder.intern(event.chatId);
     const concerned = recorder.intern(event.participant.userId);
@@ -195,6 +211,8 @@ export function createClient(options: ClientOptions): TortureClient {
   };
   socket.on('chat.message.new', onMessage(false));
   socket.on('chat.message.saved', onMessage(true));
+  socket.on('chat.message.updated', onChanged('updated'));
+  socket.on('chat.message.deleted', onChanged('deleted'));
   socket.on('chat.participant.added', onParticipant(true));
   socket.on('chat.participant.removed', onParticipant(false));
   socket.on('chat.message.failed', ({ chatId, clientMessageId, code }: MessageFailedEvent) =>
@@ -202,7 +220,7 @@ export function createClient(options: ClientOptions): TortureClient {
   );
   socket.on('chat.created', ({ chat }: { chat: Chat }) => {
     takeChat('created', chat);
-    if (chat.lastSequence > (contiguous.get(chat.id) ?? 0)) void readHistory(chat.id, false);
+    if (chat.lastSequence > 0) readAgain(recorder.intern(chat.id), false);
   });
   socket.on('chat.sync.reset', ({ chatId, eventSequence }: { chatId?: string; eventSequence?: number }) => {
     record({
@@ -212,12 +230,12 @@ export function createClient(options: ClientOptions): TortureClient {
       ...(eventSequence === undefined ? {} : { number: eventSequence }),
     });
     if (chatId !== undefined) {
-      void readHistory(chatId, true);
+      readAgain(recorder.intern(chatId), true);
       return;
     }
     // Also those that it has not heard of.
     void readList();
-    for (const each of cursors.keys()) void readHistory(each, true);
+    for (const each of cursors.keys()) readAgain(each, true);
   });
   socket.on('chat.ready', () => {
     ready = true;

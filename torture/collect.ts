@@ -5,7 +5,14 @@ import type { RabbitServer } from '../src/commands/servers/rabbitmq.ts';
 import { iso } from '../src/db/database.ts';
 import { parseConfig } from '../src/shared/config.ts';
 import { createLog } from '../src/shared/log.ts';
-import type { ChatRow, DatabaseRows, DeadLetterRow, MessageRow, ParticipantRow } from './history.ts';
+import type {
+  ChangeRow,
+  ChatRow,
+  DatabaseRows,
+  DeadLetterRow,
+  MessageRow,
+  ParticipantRow,
+} from './history.ts';
 
 /** All that is judged, by whatever runs a statement. */
 export async function readRows(
@@ -15,8 +22,11 @@ export async function readRows(
     chats: await query<ChatRow>(`SELECT id, last_sequence AS "lastSequence",
       last_event_sequence AS "lastNumber" FROM chats`),
     messages: await query<MessageRow>(`SELECT chat_id AS "chatId", sequence, id, sender_id AS "senderId",
-      client_message_id AS "clientMessageId", content, event_sequence AS number, ${iso('sent_at')} AS "sentAt"
+      client_message_id AS "clientMessageId", content, event_sequence AS number, ${iso('sent_at')} AS "sentAt",
+      version, deleted_at IS NOT NULL AS deleted
       FROM messages ORDER BY chat_id, sequence`),
+    changes: await query<ChangeRow>(`SELECT chat_id AS "chatId", key AS sequence, event_sequence AS number
+      FROM chat_changes WHERE kind = 'message'`),
     participants: await query<ParticipantRow>(`SELECT chat_id AS "chatId", user_id AS "userId",
       left_at IS NULL AS active, created_event_sequence AS "createdNumber",
       changed_event_sequence AS "changedNumber" FROM chat_participants`),

@@ -67,7 +67,9 @@ export function printEmbeddedReport(report: EmbeddedReport, print: (line: string
     `offered ${f.offered} (${(f.offered / f.loadSeconds).toFixed(0)}/s, ${f.heldBack} held back), ` +
       `accepted ${f.accepted}, attempts ${f.attempts}, 503s ${f.answered503}, unanswered ${f.unanswered}`,
   );
-  print(`stored ${f.stored}, dead letters ${f.deadLetters}, delivered ${f.delivered}`);
+  print(
+    `stored ${f.stored}, changed ${f.messagesChanged}, dead letters ${f.deadLetters}, delivered ${f.delivered}`,
+  );
   print(`connects ${f.connects}, resumes ${f.resumes}, replayed ${f.replayed}, resets ${f.resets}`);
   const settled = report.settledAfterSeconds;
   print(

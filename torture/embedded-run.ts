@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guard } from '../src/commands/servers/guard.ts';
 import { freePort } from '../src/commands/servers/ports.ts';
+import { createChanging } from './changing.ts';
 import type { TortureClient } from './client.ts';
 import { now } from './clock.ts';
 import { isKept } from './embedded-accounts.ts';
@@ -121,10 +122,18 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
     });
     undo.push(sending.stop);
 
+    const changing = createChanging({
+      random: random.fork('changing'),
+      changesASecond: options.messagesASecond / 10,
+      ...{ population, rest, recorder },
+    });
+    undo.push(changing.stop);
+
     for (const client of clients) client.connect();
     await untilReady(clients);
     const loadBeganAt = now();
     sending.start();
+    changing.start();
     for (let done = killsSoFar().length; done < options.kills; done += 1) {
       await killOnce(killable, moments, clients);
       if ((done + 1) % 10 === 0) print(`${done + 1} of ${options.kills} kills`);
@@ -133,6 +142,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
 
     sending.stop();
     const loadEndedAt = now();
+    await changing.stop();
     await sending.settled(sentDeadlineMs);
     const allShown = () =>
       recorder.posts.every(({ brokerMessageId: id }) => id === undefined || shown.has(id));
@@ -149,7 +159,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
 
     return {
       history: {
-        ...{ posts: recorder.posts, clients: clientsSaw, database, deadLetters },
+        ...{ posts: recorder.posts, changes: recorder.changes, clients: clientsSaw, database, deadLetters },
         ...{ memberships: [], poison: [], replayed: [], processes: [], brokerSilent: [] },
         queues: [{ name: 'queued_messages', messages: queued }],
         faults: killsSoFar().map(toFault),

@@ -1,4 +1,5 @@
 import {
+  type ChangeAttempt,
   type ClientHistory,
   type DeadLetterRow,
   type History,
@@ -15,11 +16,25 @@ export interface Evidence {
   postsByKey: ReadonlyMap<string, KeyPosts>;
   /** Every dead letter that holds a send, by `keyOf`. */
   deadLettersByKey: ReadonlyMap<string, readonly DeadLetterRow[]>;
+  /** Attempts to edit or delete, by the message's id. */
+  changesById: ReadonlyMap<string, readonly ChangeAttempt[]>;
   rowsByChat: ReadonlyMap<string, readonly MessageRow[]>;
   /** By chat and user, with a blank between. */
   participants: ReadonlyMap<string, ParticipantRow>;
   /** Everything that is known about one key, for a violation's report. */
   about(key: string): unknown[];
+}
+
+/** Whether the message, as a client or the database shows it, is one that somebody had asked for. */
+export function wasAsked(
+  { postsByKey, changesById }: Pick<Evidence, 'postsByKey' | 'changesById'>,
+  key: string,
+  { id, content, version }: { id: string; content: string; version?: number | null },
+): boolean {
+  if (version === undefined || version === null)
+    return postsByKey.get(key)?.contents.includes(content) === true;
+  const asked = content === '' ? undefined : content;
+  return changesById.get(id)?.some((attempt) => attempt.content === asked) === true;
 }
 
 /** What all attempts under one key come to. */
@@ -44,10 +59,14 @@ export function createEvidence(history: History): Evidence {
     postsByKey,
     deadLettersByKey,
     rowsByChat,
+    changesById: Map.groupBy(history.changes, ({ messageId }) => messageId),
     participants: new Map(history.database.participants.map((row) => [`${row.chatId} ${row.userId}`, row])),
     about: (key) => [
       ...history.posts.filter((post) => keyOf(post) === key).map((post) => ({ post })),
-      ...(rowsByKey.get(key) ?? []).map((row) => ({ row })),
+      ...(rowsByKey.get(key) ?? []).flatMap((row) => [
+        { row },
+        ...history.changes.filter(({ messageId }) => messageId === row.id),
+      ]),
       ...(deadLettersByKey.get(key) ?? []).map((deadLetter) => ({ deadLetter })),
       ...history.clients.flatMap((client) =>
         client.records

@@ -31,6 +31,20 @@ export interface SeenMessage {
   content: string;
   sequence: number;
   sentAt: string;
+  /** The number of its last edit or of its deletion; absent for one that was never changed. */
+  version?: number;
+}
+
+/** One attempt to edit a message, or to delete it. */
+export interface ChangeAttempt {
+  chatId: string;
+  messageId: string;
+  /** Of an edit. */
+  content?: string;
+  begunAt: number;
+  endedAt: number;
+  /** Undefined: no answer, so that it is unknown whether it was done. */
+  status: number | undefined;
 }
 
 /** What one client went through, in the order it happened to it. */
@@ -42,7 +56,16 @@ export type ClientRecord =
   | { kind: 'refused'; at: number; code: string }
   | { kind: 'disconnected'; at: number; reason: string }
   /** `saved`: it came as `chat.message.saved`. `number` is the `eventSequence`. */
-  | { kind: 'message'; at: number; saved: boolean; chatId: string; number: number; message: SeenMessage }
+  | {
+      kind: 'message';
+      at: number;
+      /** It came as `chat.message.updated` or `chat.message.deleted`. */
+      changed?: 'updated' | 'deleted';
+      saved: boolean;
+      chatId: string;
+      number: number;
+      message: SeenMessage;
+    }
   | { kind: 'participant'; at: number; added: boolean; chatId: string; number: number; userId: string }
   /** `chat.created`, or a chat object read by REST: who takes part at that number. */
   | { kind: 'created' | 'chat'; at: number; chatId: string; number: number; userIds: readonly string[] }
@@ -79,6 +102,15 @@ export interface MessageRow {
   content: string;
   sentAt: string;
   number: number;
+  version?: number | null;
+  deleted?: boolean;
+}
+
+/** A message's last change. */
+export interface ChangeRow {
+  chatId: string;
+  sequence: number;
+  number: number;
 }
 
 export interface ParticipantRow {
@@ -99,6 +131,7 @@ export interface DatabaseRows {
   chats: readonly ChatRow[];
   /** Ordered by chat and sequence. */
   messages: readonly MessageRow[];
+  changes: readonly ChangeRow[];
   participants: readonly ParticipantRow[];
 }
 
@@ -141,6 +174,7 @@ export interface Interval {
 export interface History {
   posts: readonly Post[];
   clients: readonly ClientHistory[];
+  changes: readonly ChangeAttempt[];
   memberships: readonly MembershipChange[];
   /** What the harness itself put into the queue to be dead-lettered. */
   poison: readonly { id: string; body: string; at: number }[];

@@ -1,10 +1,21 @@
 import type { Message } from '../src/shared/contract.ts';
-import type { ClientRecord, FaultRecord, Interval, MembershipChange, Post, SeenMessage } from './history.ts';
+import type {
+  ChangeAttempt,
+  ClientRecord,
+  FaultRecord,
+  Interval,
+  MembershipChange,
+  Post,
+  SeenMessage,
+} from './history.ts';
 
 /** Gathers a history while the run goes on. */
 export interface Recorder {
   readonly posts: Post[];
   readonly clients: { name: string; userId: string; records: ClientRecord[] }[];
+  readonly changes: ChangeAttempt[];
+  /** The last messages that somebody saw for the first time. */
+  readonly recent: readonly Message[];
   readonly memberships: MembershipChange[];
   readonly poison: { id: string; body: string; at: number }[];
   readonly brokerSilent: Interval[];
@@ -15,11 +26,14 @@ export interface Recorder {
   intern(text: string): string;
 }
 
+const mostRecent = 300;
+
 /** @param onFirstSight of a message, by its id */
 export function createRecorder(onFirstSight: (messageId: string) => void = () => {}): Recorder {
   const strings = new Map<string, string>();
   /** Of each message the first sight; equal ones are that object again. */
   const messages = new Map<string, SeenMessage>();
+  const recent: Message[] = [];
   const intern = (text: string): string => {
     const known = strings.get(text);
     if (known !== undefined) return known;
@@ -29,17 +43,21 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
   return {
     posts: [],
     clients: [],
+    changes: [],
+    recent,
     memberships: [],
     poison: [],
     brokerSilent: [],
     faults: [],
     intern,
-    seen({ id, senderId, clientMessageId, content, sequence, sentAt }) {
+    seen(message) {
+      const { id, senderId, clientMessageId, content, sequence, sentAt, version } = message;
       const known = messages.get(id);
       const same =
         known?.senderId === senderId &&
         known.clientMessageId === clientMessageId &&
         known.content === content &&
+        known.version === version &&
         known.sequence === sequence &&
         known.sentAt === sentAt;
       if (known && same) return known;
@@ -50,9 +68,12 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         content,
         sequence,
         sentAt,
+        ...(version === undefined ? {} : { version }),
       };
+      messages.set(id, seen);
       if (!known) {
-        messages.set(id, seen);
+        recent.push(message);
+        if (recent.length > mostRecent) recent.shift();
         onFirstSight(id);
       }
       return seen;

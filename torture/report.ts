@@ -44,6 +44,8 @@ export interface Figures {
   replayed: number;
   resets: number;
   membershipChanges: number;
+  /** Edits and deletions that were done, as far as that was answered. */
+  messagesChanged: number;
 }
 
 export function makeReport(options: {
@@ -134,6 +136,7 @@ export function loadFigures(
     replayed,
     resets: count(({ kind }) => kind === 'reset'),
     membershipChanges: history.memberships.length,
+    messagesChanged: history.changes.filter(({ status }) => status === 200 || status === 204).length,
   };
 }
 
@@ -175,7 +178,7 @@ export function printReport(report: Report, print: (line: string) => void): void
   print(`stored ${f.stored}, dead letters ${f.deadLetters}, delivered ${f.delivered}`);
   print(
     `connects ${f.connects}, resumes ${f.resumes}, rows filled ${f.rowsFilled}, replayed ${f.replayed}, resets ${f.resets}, ` +
-      `memberships changed ${f.membershipChanges}`,
+      `memberships changed ${f.membershipChanges}, messages changed ${f.messagesChanged}`,
   );
   print(
     `recovery p50 ${seconds(recovery.p50Ms)}, max ${seconds(recovery.maxMs)}, ` +

@@ -1,6 +1,7 @@
 import { finish, type UnwantedExit } from '../harness/process.ts';
 import type { Guard } from '../src/commands/servers/guard.ts';
 import type { Trio } from '../src/commands/servers/launcher.ts';
+import { createChanging } from './changing.ts';
 import { connectAll, floodSlowClients, makeClients, mostAre } from './clients.ts';
 import { now } from './clock.ts';
 import { readDatabase, readDeadLetters, readQueues } from './collect.ts';
@@ -101,6 +102,13 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     });
     undo.push(() => comings.close());
 
+    const changing = createChanging({
+      random: random.fork('changing'),
+      changesASecond: options.messagesASecond / 10,
+      ...{ population, rest, recorder },
+    });
+    undo.push(changing.stop);
+
     print(`warming up: ${clients.length} sockets, ${population.chats.length} chats`);
     await connectAll(clients);
     sending.start();
@@ -115,6 +123,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     sending.start();
     if (restless) restlessness.start();
     comings.start();
+    changing.start();
     const helpers: FaultHelpers = {
       random: random.fork('faults'),
       recorder,
@@ -134,7 +143,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     if (restOfLoad > 0) await Bun.sleep(restOfLoad);
 
     print('the load ends; settling');
-    await comings.stop();
+    await Promise.all([comings.stop(), changing.stop()]);
     restlessness.stop();
     sending.stop();
     const loadEndedAt = now();
@@ -159,6 +168,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
       history: {
         posts: recorder.posts,
         clients: clientsSaw,
+        changes: recorder.changes,
         memberships: recorder.memberships,
         poison: recorder.poison,
         replayed: [],

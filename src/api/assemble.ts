@@ -61,6 +61,7 @@ export async function assembleApi(
     chatRoutes: createChatRoutes({
       ...{ database, facts, rateLimits, presence, notifier, sendMessage, log },
       liveMax: config.liveMax,
+      editWindowSeconds: config.messageEditWindowSeconds,
     }),
     allowedOrigin: createAllowedOrigin(config),
     everyoneLoads,

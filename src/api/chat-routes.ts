@@ -4,6 +4,8 @@ import { createReadChanges } from '../changes/read-changes.ts';
 import { createAddParticipants } from '../chat/add-participants.ts';
 import { createChangeMembership } from '../chat/change-membership.ts';
 import { createCreateChat } from '../chat/create-chat.ts';
+import { createDeleteMessage } from '../chat/delete-message.ts';
+import { createEditMessage } from '../chat/edit-message.ts';
 import { createGetChanges } from '../chat/get-changes.ts';
 import { createGetChat } from '../chat/get-chat.ts';
 import { createGetHistory } from '../chat/get-history.ts';
@@ -35,6 +37,8 @@ export interface ChatRoutesDependencies {
   sendMessage: SendMessage;
   /** Chats of more participants are not told who has read. */
   liveMax: number;
+  /** Undefined: always. */
+  editWindowSeconds?: number | undefined;
   log: Logger;
 }
 
@@ -55,6 +59,8 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
   };
   const messageVerbs = {
     sendMessage,
+    editMessage: createEditMessage({ database, announce, windowSeconds: deps.editWindowSeconds }),
+    deleteMessage: createDeleteMessage({ database, announce }),
     getHistory: createGetHistory({ database }),
     getMessage: createGetMessage({ database }),
   };

@@ -1,4 +1,5 @@
 import type { ChangeEvents } from '../shared/contract.ts';
+import { changedMessage } from './changed-message.ts';
 import type { ChangeKind, ChangeKinds } from './kind.ts';
 import { newMessage } from './new-message.ts';
 import { participant } from './participant.ts';
@@ -7,6 +8,8 @@ import { participant } from './participant.ts';
 export const kinds: { readonly [Event in keyof ChangeEvents]: ChangeKind<ChangeEvents[Event]> } = {
   'chat.message.new': newMessage,
   'chat.message.saved': newMessage,
+  'chat.message.updated': changedMessage,
+  'chat.message.deleted': changedMessage,
   'chat.participant.added': participant,
   'chat.participant.removed': participant,
 };

@@ -22,12 +22,14 @@ WHERE m.chat_id = c.id AND m.sequence > ${lastKnown} AND m.event_sequence > w.af
 ORDER BY m.sequence
 LIMIT $3::int`;
 
+export const messageEvent: v.GenericSchema<MessageEvent> = v.pipe(
+  v.object({ chatId: id, message: messageSchema, eventSequence: counter }),
+  v.metadata({ ref: 'MessageEvent' }),
+);
+
 /** Senders see their own messages as saved. */
 export const newMessage = {
-  payload: v.pipe(
-    v.object({ chatId: id, message: messageSchema, eventSequence: counter }),
-    v.metadata({ ref: 'MessageEvent' }),
-  ),
+  payload: messageEvent,
   believed: true,
   rows,
   tell: ({ chatId, eventSequence }, [message]) => ({

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { isParticipant, mayMentionEveryone } from '../db/queries/participants.ts';
+import { isParticipant } from '../db/queries/participants.ts';
 import type { MessageExtras, SendAccepted, SendEnvelope } from '../shared/contract.ts';
 import type { EnvelopeCodec, EnvelopeVersion } from '../shared/envelope-codec.ts';
 import { ChatError } from '../shared/errors.ts';
@@ -7,6 +7,7 @@ import { deriveBrokerMessageId } from '../shared/ids.ts';
 import { partitionOf } from '../shared/partition.ts';
 import type { FactAnswer, Facts } from '../shared/ports/admission.ts';
 import type { SendQueue } from '../shared/ports/queue.ts';
+import { assertMayMentionEveryone } from './may-mention-everyone.ts';
 import { participantFact } from './participant-fact.ts';
 
 /** Others are of version 1, as they were before there was another: what is no more than a text waits for nobody. */
@@ -57,16 +58,7 @@ export function createSendMessage(deps: SendMessageDependencies): SendMessage {
     }
 
     if (extras && envelopeVersion() < versionWithExtras) throw new ChatError('not_ready');
-    if (extras?.mentions?.everyone) {
-      const may = await mayMentionEveryone(database, chatId, senderId);
-      if (may === undefined) throw new ChatError('chat_not_found');
-      if (!may) {
-        throw new ChatError(
-          'not_allowed',
-          'In a chat of more than 50 its owners and admins mention everyone.',
-        );
-      }
-    }
+    if (extras?.mentions?.everyone) await assertMayMentionEveryone(database, chatId, senderId);
 
     const clientMessageId = input.clientMessageId ?? crypto.randomUUID();
     const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);

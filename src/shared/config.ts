@@ -5,7 +5,17 @@ import { databaseAddressOf, databaseVariables, wayToPostgres } from './config/da
 import { type Environment, given } from './config/environment.ts';
 import { redisAddressOf, redisVariables, wayToRedis } from './config/redis-environment.ts';
 import { defaultCredentials, plainText, type ServerName } from './config/server-access.ts';
-import { flag, integer, name, ownHost, pause, perMinute, port, text } from './config/variable-kinds.ts';
+import {
+  duration,
+  flag,
+  integer,
+  name,
+  ownHost,
+  pause,
+  perMinute,
+  port,
+  text,
+} from './config/variable-kinds.ts';
 import { listedOrigin } from './origins.ts';
 
 /** All errors of a bad environment at once, each naming its variable. */
@@ -80,6 +90,7 @@ const variables = v.object({
   RABBITMQ_CHAT_CONSUMER_PREFETCH: v.optional(integer(1, 100), '1'),
   CHAT_NOTIFICATION_CHANNEL: v.optional(name, 'chat.notifications'),
   CHAT_LIVE_MAX: v.optional(integer(0, 10_000), '100'),
+  MESSAGE_EDIT_WINDOW: v.optional(duration),
   CHAT_WORKER_ENABLED: v.optional(flag, 'false'),
   CHAT_WORKER_BATCH_SIZE: v.optional(integer(1, 1000), '128'),
   ...authVariables.entries,
@@ -179,6 +190,8 @@ export function parseConfig(
       bufferedBatches: env.RABBITMQ_CHAT_CONSUMER_PREFETCH,
       maxRetries: env.RABBITMQ_CHAT_MAX_RETRIES,
     },
+    /** After a message was sent; undefined: always. */
+    messageEditWindowSeconds: env.MESSAGE_EDIT_WINDOW,
     notificationChannel: env.CHAT_NOTIFICATION_CHANNEL,
     liveMax: env.CHAT_LIVE_MAX,
     maxSocketsPerUser: env.MAX_SOCKETS_PER_USER,

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'refresh_invalid'
   | 'not_owner'
   | 'not_allowed'
+  | 'edit_window_closed'
   | 'origin_not_allowed'
   | 'chat_not_found'
   | 'message_not_found'
@@ -23,6 +24,7 @@ export type ErrorCode =
   | 'email_taken'
   | 'chat_is_direct'
   | 'recently_left'
+  | 'message_deleted'
   | 'too_many_sockets'
   | 'idempotency_conflict'
   | 'body_too_large'
@@ -133,6 +135,13 @@ export interface MessageMetadata {
 export interface Mentions {
   userIds: string[];
   everyone?: true;
+}
+
+/** The body of an edit: what is not there stays as it is. */
+export interface MessageEdit {
+  content?: string;
+  mentions?: Mentions;
+  metadata?: MessageMetadata;
 }
 
 /** What a send may have beside its text. */
@@ -267,6 +276,10 @@ export interface SyncResetEvent {
 export interface ChangeEvents {
   'chat.message.new': MessageEvent;
   'chat.message.saved': MessageEvent;
+  /** As it is after the edit, to everybody, whoever made it too. */
+  'chat.message.updated': MessageEvent;
+  /** With what is left of it, to everybody. */
+  'chat.message.deleted': MessageEvent;
   'chat.participant.added': ParticipantEvent;
   'chat.participant.removed': ParticipantEvent;
 }

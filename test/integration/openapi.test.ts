@@ -170,6 +170,8 @@ test('the running app answers as documented, with every success that is document
   });
   const page = (await ask('GET', `/chats/${group}/messages`)) as unknown as { data: [{ id: string }] };
   await ask('GET', `/chats/${group}/messages/${page.data[0].id}`);
+  await ask('PATCH', `/chats/${group}/messages/${page.data[0].id}`, { content: 'Hello again' });
+  await ask('DELETE', `/chats/${group}/messages/${page.data[0].id}`);
   await ask('GET', `/chats/${group}/changes?after=0`);
   await ask('PUT', `/chats/${group}/read`, { sequence: 1 });
   await ask('PUT', `/chats/${group}/unread`, { sequence: 1 });

@@ -10,9 +10,12 @@ import type { Processes } from '../support/processes.ts';
 export function pipelineSuite({
   processes,
   deployment,
+  placesOf,
 }: {
   processes: Processes;
   deployment: Deployment;
+  /** Where on the servers this word is found, once the queues are drained. */
+  placesOf?: (word: string) => Promise<string[]>;
 }): void {
   const open: Ears[] = [];
   afterAll(() => {
@@ -117,6 +120,41 @@ export function pipelineSuite({
       code: 'idempotency_conflict',
     });
     expect((await bob.history(chat.id)).map(({ content }) => content)).toEqual(['the first']);
+  });
+
+  test('a message is edited and deleted for everybody, and what it said is nowhere any more', async () => {
+    const [ada, bob] = await twoPeople();
+    const chat = await ada.newChat(bob);
+    const [adaHears, bobHears] = await Promise.all([connect(ada), connect(bob)]);
+    const word = `word-${randomUUID()}`;
+    const clientMessageId = randomUUID();
+    const { brokerMessageId } = await ada.send(chat.id, `${word} first`, clientMessageId);
+    await bobHears.heard(`${word} first`);
+    const path = `/chats/${chat.id}/messages/${brokerMessageId}`;
+    // An api knows what all others can load with its next beat.
+    let edited = await ada.call('PATCH', path, { content: `${word} second` });
+    await eventually('all are ready', async () => {
+      if (edited.status === 503) edited = await ada.call('PATCH', path, { content: `${word} second` });
+      return edited.status !== 503;
+    });
+    expect(edited).toMatchObject({ status: 200, body: { content: `${word} second` } });
+    expect((await ada.call('DELETE', path)).status).toBe(204);
+    await ada.send(chat.id, `${word} first`, clientMessageId);
+    const drained = `drained-${randomUUID()}`;
+    await bob.send(chat.id, drained);
+    await Promise.all([adaHears.heard(drained), eventually('it is saved', () => bobHears.saved.length > 0)]);
+    for (const [ears, own] of [[adaHears, true] as const, [bobHears, false] as const]) {
+      expect(ears.events.filter(([, { message }]) => message?.id === brokerMessageId)).toEqual([
+        [own ? 'chat.message.saved' : 'chat.message.new', expect.anything()],
+        [
+          'chat.message.updated',
+          { chatId: chat.id, message: edited.body, eventSequence: edited.body.version },
+        ],
+        ['chat.message.deleted', expect.anything()],
+      ]);
+    }
+    expect((await bob.history(chat.id)).map(({ content }) => content)).toEqual(['', drained]);
+    if (placesOf) expect([await placesOf(drained), await placesOf(word)]).toEqual([['messages'], []]);
   });
 
   test('a client with default options begins with polling, upgrades and receives', async () => {

@@ -42,6 +42,7 @@ test('six kills -9, two of them in the first boot, break no promise', async () =
   expect(report.figures.unanswered).toBeGreaterThan(0);
   expect(report.figures.resumes).toBeGreaterThan(9);
   expect(report.figures.accepted).toBeGreaterThan(100);
+  expect(report.figures.messagesChanged).toBeGreaterThan(20);
 }, 120_000);
 
 test('with a 202 before the message is stored, it says which messages were lost', async () => {

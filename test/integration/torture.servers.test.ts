@@ -52,6 +52,7 @@ test(
     expect(figures.chats).toBeGreaterThanOrEqual(50);
     expect(figures.offered / figures.loadSeconds).toBeGreaterThanOrEqual(190);
     expect(figures.resumes).toBeGreaterThan(300);
+    expect(figures.messagesChanged).toBeGreaterThan(300);
     expect(figures.rowsFilled).toBeGreaterThan(0);
     expect(report.unwantedExits).toEqual([]);
   },

@@ -9,6 +9,7 @@ import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
 import type { EnvelopeVersion } from '../../src/shared/envelope-codec.ts';
+import { ChatError } from '../../src/shared/errors.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Facts, RateLimits } from '../../src/shared/ports/admission.ts';
@@ -44,9 +45,14 @@ export interface ChatApi {
   announced: Notification[];
   /** Set to make the notifier, or the queue, fail. */
   /** `silent`: what is sent is never confirmed. */
-  faults: { notifier?: Error | undefined; sendQueue?: Error | 'silent' | undefined };
-  /** Of envelopes, that all processes know. */
-  known: { version: EnvelopeVersion };
+  faults: {
+    notifier?: Error | undefined;
+    sendQueue?: Error | 'silent' | undefined;
+    /** For which statements of the api PostgreSQL is away. */
+    database?: (text: string) => boolean;
+  };
+  /** What all processes know: versions of envelopes, kinds of changes. */
+  known: { version: EnvelopeVersion; loads: (event: string) => boolean };
   /** What the api has put into the queue, oldest first. */
   sent: SendEnvelope[];
   /** The statements that it has asked the database by `query`, oldest first. */
@@ -74,12 +80,15 @@ export async function openChatApi(parts: {
   rateLimits?: RateLimits;
   /** For what every request is counted by. */
   requestLimits?: RateLimits;
+  editWindowSeconds?: number;
 }): Promise<ChatApi> {
   const { database, facts } = parts;
+  const faults: ChatApi['faults'] = {};
   const asked: string[] = [];
   const given = parts.apiDatabase ?? database;
-  const query: Database['query'] = (text, parameters) => {
+  const query: Database['query'] = async (text, parameters) => {
     asked.push(text);
+    if (faults.database?.(text)) throw new ChatError('database_unavailable');
     return given.query(text, parameters);
   };
   // What else it is may change while a test goes on.
@@ -90,8 +99,7 @@ export async function openChatApi(parts: {
   const embeddedSends = await queue.sendQueue();
   const announced: Notification[] = [];
   const sent: SendEnvelope[] = [];
-  const faults: ChatApi['faults'] = {};
-  const known: ChatApi['known'] = { version: 2 };
+  const known: ChatApi['known'] = { version: 2, loads: () => true };
 
   const notifier: Notifier = {
     async publish(notifications) {
@@ -146,9 +154,10 @@ export async function openChatApi(parts: {
       notifier,
       sendMessage,
       liveMax: 100,
+      editWindowSeconds: parts.editWindowSeconds,
       log,
     }),
-    everyoneLoads: () => true,
+    everyoneLoads: (event) => known.loads(event),
     allowedOrigin: () => true,
     readiness: { dependencies: [], leaving: () => false },
     log,

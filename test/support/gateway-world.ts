@@ -6,6 +6,8 @@ import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import { type ChangeMembership, createChangeMembership } from '../../src/chat/change-membership.ts';
 import { createCreateChat } from '../../src/chat/create-chat.ts';
+import { createDeleteMessage } from '../../src/chat/delete-message.ts';
+import { createEditMessage } from '../../src/chat/edit-message.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
 import type { Database } from '../../src/db/database.ts';
@@ -61,12 +63,20 @@ export interface World {
   /** The same with every announcement lost. */
   readonly ownSilently: ChangeMembership;
   readonly updateMe: UpdateMe;
+  edit(
+    sender: WorldUser,
+    message: Message,
+    content: string,
+    options?: { silent?: boolean },
+  ): Promise<Message>;
+  delete(actor: WorldUser, message: Message, options?: { silent?: boolean }): Promise<void>;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
 }
 
 export interface Sent {
   notification: Notification;
   eventSequence: number;
+  message: Message;
 }
 
 export async function createWorld({ database, facts, notifier }: WorldParts): Promise<World> {
@@ -87,7 +97,11 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
   const silently = {
     add: createAddParticipants(unannounced),
     remove: createRemoveParticipant(unannounced),
+    edit: createEditMessage({ ...unannounced, windowSeconds: undefined }),
+    delete: createDeleteMessage(unannounced),
   };
+  const editMessage = createEditMessage({ database, announce, windowSeconds: undefined });
+  const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
     (await createOwnTokens({ ...tokenOptions, accessTtlSeconds })).sign({ userId: id, sessionId });
 
@@ -182,7 +196,17 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
       const told = newMessage.tell({ chatId, eventSequence }, [message]);
       const notification = changeNotification(told);
       if (!silent) await notifier.publish([notification]);
-      return { notification, eventSequence };
+      return { notification, eventSequence, message };
+    },
+
+    edit(sender, { chatId, id }, content, { silent = false } = {}) {
+      const input = { chatId, messageId: id, actorId: sender.id, edit: { content } };
+      return silent ? silently.edit(input) : editMessage(input);
+    },
+
+    delete(actor, { chatId, id }, { silent = false } = {}) {
+      const input = { chatId, messageId: id, actorId: actor.id };
+      return silent ? silently.delete(input) : deleteMessage(input);
     },
 
     async endSession({ id, sessionId }, { silent = false } = {}) {

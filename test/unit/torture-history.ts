@@ -1,5 +1,7 @@
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import type {
+  ChangeAttempt,
+  ChangeRow,
   ClientRecord,
   DeadLetterRow,
   History,
@@ -26,12 +28,14 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 export interface MutableHistory {
   posts: Post[];
   clients: { name: string; userId: string; records: Mutable<ClientRecord>[] }[];
+  changes: ChangeAttempt[];
   memberships: MembershipChange[];
   poison: { id: string; body: string; at: number }[];
   replayed: string[];
   database: {
     chats: { id: string; lastSequence: number; lastNumber: number }[];
     messages: MessageRow[];
+    changes: ChangeRow[];
     participants: ParticipantRow[];
   };
   deadLetters: DeadLetterRow[];
@@ -76,6 +80,18 @@ export const letterOf = (name: string, senderId: string, reason: string): DeadLe
   body: JSON.stringify({ version: 1, ...key(name, senderId), content: name }),
 });
 
+/** As a client is shown it. */
+export const shown = ({
+  version,
+  deleted: _,
+  chatId: __,
+  number: ___,
+  ...seen
+}: MessageRow): SeenMessage => ({
+  ...seen,
+  ...(version ? { version } : {}),
+});
+
 /**
  * Ann, Ben and Cem in one chat (numbers 1 to 3). Ann says five things and Ben one; Ben's socket drops and resumes; Cem is
  * removed at number 7 and added again at 9. Poison was put in, a refusal is stated, and one post needed three attempts.
@@ -99,9 +115,8 @@ export function cleanHistory(): MutableHistory {
   const event = (number: number, userId: string): ClientRecord => {
     const row = rows.find((each) => each.number === number);
     if (!row) throw new Error(`no row ${number}`);
-    const { chatId: _, number: __, ...seen } = row;
     const at = Date.parse(row.sentAt) + 20;
-    return { kind: 'message', at, saved: row.senderId === userId, chatId, number, message: { ...seen } };
+    return { kind: 'message', at, saved: row.senderId === userId, chatId, number, message: shown(row) };
   };
   const cemWas = (added: boolean): ClientRecord => ({
     kind: 'participant',
@@ -127,7 +142,7 @@ export function cleanHistory(): MutableHistory {
     at,
     chatId,
     number,
-    messages: rows.slice(0, upTo).map(({ chatId: _, number: __, ...seen }) => ({ ...seen })),
+    messages: rows.slice(0, upTo).map(shown),
   });
   const ready = (at: number): ClientRecord => ({ kind: 'ready', at });
   const all =
@@ -198,6 +213,7 @@ export function cleanHistory(): MutableHistory {
         ],
       },
     ],
+    changes: [],
     memberships: [
       { chatId, userId: cem, change: 'removed', number: 7, begunAt: 1_490, endedAt: 1_500 },
       { chatId, userId: cem, change: 'added', number: 9, begunAt: 8_000, endedAt: 8_010 },
@@ -207,6 +223,7 @@ export function cleanHistory(): MutableHistory {
     database: {
       chats: [{ id: chatId, lastSequence: 6, lastNumber: 11 }],
       messages: rows,
+      changes: [],
       participants: [ann, ben, cem].map((userId, at) => ({
         chatId,
         userId,
@@ -230,6 +247,43 @@ export function cleanHistory(): MutableHistory {
     brokerSilent: [{ from: 5_000, to: 6_000 }],
     faults: [],
   };
+}
+
+/** The same, and then "two" is edited at number 12, and "three" deleted by Ann at 13; all are told, and Ben again later. */
+export function changedHistory(): MutableHistory {
+  const history = cleanHistory();
+  const attempt = (sequence: number, at: number) => ({
+    ...{ chatId, messageId: history.database.messages[sequence - 1]?.id ?? '' },
+    ...{ begunAt: at, endedAt: at + 10 },
+  });
+  history.changes.push({ ...attempt(2, 9_500), content: 'two, edited', status: 200 });
+  history.changes.push({ ...attempt(3, 9_600), status: 503 }, { ...attempt(3, 9_620), status: 204 });
+  const { messages, changes, chats } = history.database;
+  Object.assign(messages[1] ?? {}, { content: 'two, edited', version: 12, deleted: false });
+  Object.assign(messages[2] ?? {}, { content: '', version: 13, deleted: true });
+  changes.push({ chatId, sequence: 2, number: 12 }, { chatId, sequence: 3, number: 13 });
+  Object.assign(chats[0] ?? {}, { lastNumber: 13 });
+  const told = (at: number): ClientRecord[] =>
+    messages.slice(1, 3).map((row) => ({
+      ...{ kind: 'message', at, changed: row.deleted ? 'deleted' : 'updated', saved: false, chatId },
+      ...{ number: row.version ?? 0, message: shown(row) },
+    }));
+  for (const { records } of history.clients) records.push(...told(9_640));
+  history.clients[1]?.records.push(
+    { kind: 'disconnected', at: 9_700, reason: 'transport close' },
+    { kind: 'connecting', at: 9_800, cursors: { [chatId]: 5 } },
+    { kind: 'connected', at: 9_805 },
+    ...messages.slice(2, 3).map(
+      (row): ClientRecord => ({
+        ...{ kind: 'message', at: 9_810, saved: true, chatId, number: 6, message: shown(row) },
+      }),
+    ),
+    { kind: 'reset', at: 9_820, chatId, number: 11 },
+    ...told(9_830),
+    { kind: 'ready', at: 9_840 },
+    { kind: 'page', at: 9_850, chatId, number: 13, messages: messages.map(shown) },
+  );
+  return history;
 }
 
 /** Which invariants a history breaks, with the kinds of violation: `I5 loss`. */

@@ -6,6 +6,7 @@ import {
   ben,
   broken,
   cem,
+  changedHistory,
   chatId,
   checkedOf,
   cleanHistory,
@@ -340,6 +341,92 @@ describe('judge', () => {
     const missed = judge(history).find(({ invariant }) => invariant === 'I6');
     expect(missed?.first?.what).toContain('came without 10');
     expect(JSON.stringify(missed?.first?.history)).toContain('"number":11');
+  });
+});
+
+describe('of edits and deletions', () => {
+  type MessageRecord = ClientRecord & { kind: 'message' };
+  const lastOf = (history: MutableHistory, name: string, number: number): MessageRecord => {
+    const found = records(history, name).findLast(
+      (each) => each.kind === 'message' && each.number === number,
+    );
+    return found as MessageRecord;
+  };
+  const pageOf = (history: MutableHistory) =>
+    records(history, 'ben/0').at(-1) as ClientRecord & { kind: 'page' };
+
+  test('what was asked for and told breaks nothing', () => {
+    expect(broken(changedHistory())).toEqual([]);
+  });
+
+  const changeDamages: typeof damages = [
+    [
+      'an edit that somebody was not told',
+      (h) => drop(records(h, 'ann/0'), 12),
+      ['I5 other message', 'I6 miss'],
+    ],
+    [
+      'a deletion at the very end that somebody was not told',
+      (h) => drop(records(h, 'cem/0'), 13),
+      ['I5 other message', 'I6 miss'],
+    ],
+    [
+      'words of a deleted message at a resume after it',
+      (h) => {
+        const record = lastOf(h, 'ben/0', 6);
+        record.message = message('three', ben, 3, 1_200);
+      },
+      ['I6 deleted words'],
+    ],
+    [
+      'an edit that nobody asked for',
+      (h) => {
+        h.changes.shift();
+      },
+      ['I2 other content'],
+    ],
+    [
+      'a deletion that nobody asked for',
+      (h) => {
+        h.changes.splice(1);
+      },
+      ['I2 other content'],
+    ],
+    [
+      'an edit with words that nobody sent',
+      (h) => {
+        const record = lastOf(h, 'cem/0', 12);
+        record.message = { ...record.message, content: 'forged' };
+      },
+      ['I5 other message', 'I6 altered'],
+    ],
+    [
+      'an edit under a number that is none',
+      (h) => {
+        const record = lastOf(h, 'ann/0', 13);
+        Object.assign(record, { number: 14, message: { ...record.message, version: 14 } });
+      },
+      ['I5 other message', 'I6 miss', 'I6 phantom'],
+    ],
+    [
+      'an edit that whoever is away does not find',
+      (h) => {
+        h.database.changes.shift();
+      },
+      ['I4 other version'],
+    ],
+    [
+      'a page with a message as it was before',
+      (h) => {
+        pageOf(h).messages = pageOf(h).messages.with(1, message('two', ann, 2, 1_100));
+      },
+      ['I6 stale page'],
+    ],
+  ];
+  test.each(changeDamages)('finds %s', (_, damage, found) => {
+    const history = changedHistory();
+    damage(history);
+    expect(broken(history).sort()).toEqual(found.sort());
   });
 });
 

@@ -7,10 +7,11 @@ const good: TortureResult = {
   history: {
     posts: [],
     clients: [],
+    changes: [],
     memberships: [],
     poison: [],
     replayed: [],
-    database: { chats: [], messages: [], participants: [] },
+    database: { chats: [], messages: [], changes: [], participants: [] },
     deadLetters: [],
     queues: [],
     processes: [],

@@ -1,10 +1,11 @@
 import { around, type Evidence } from '../evidence.ts';
 import type { ClientHistory, ClientRecord, Cursors, MessageRow, ParticipantRow } from '../history.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
-import { sameMessage } from './settled-views.ts';
+import { createShownMessages, type ShownMessages } from './shown-messages.ts';
 
 /** A chat's rows by the number of their last change; a number without one was superseded. */
-type Numbered = readonly ({ message: MessageRow } | { participant: ParticipantRow } | undefined)[];
+type Numbered = readonly (Row | undefined)[];
+type Row = { message: MessageRow } | { changed: MessageRow } | { participant: ParticipantRow };
 
 /** What one connection has been shown of a chat. */
 interface Place {
@@ -23,6 +24,7 @@ interface Connection {
   places: Map<string, Place>;
   /** It was told to read everything again. */
   resetAll: boolean;
+  begunAt: number;
 }
 
 type Numbers = Extract<ClientRecord, { kind: 'message' | 'participant' }>;
@@ -35,7 +37,8 @@ export function connectedOrder(evidence: Evidence): Verdict {
   );
   const rows = numberRows(evidence);
   const heads = new Map(evidence.history.database.chats.map((chat) => [chat.id, chat.lastNumber]));
-  for (const client of evidence.history.clients) judgeClient(tally, evidence, rows, heads, client);
+  const shown = createShownMessages(evidence);
+  for (const client of evidence.history.clients) judgeClient(tally, evidence, { rows, heads, shown }, client);
   return tally.verdict();
 }
 
@@ -44,7 +47,10 @@ function numberRows({ history, rowsByChat }: Evidence): Map<string, Numbered> {
   return new Map(
     history.database.chats.map(({ id }) => {
       const numbered: Numbered[number][] = [];
-      for (const message of rowsByChat.get(id) ?? []) numbered[message.number] = { message };
+      for (const message of rowsByChat.get(id) ?? []) {
+        numbered[message.number] = { message };
+        if (message.version) numbered[message.version] = { changed: message };
+      }
       for (const participant of participants.get(id) ?? []) {
         numbered[participant.changedNumber] = { participant };
       }
@@ -56,12 +62,16 @@ function numberRows({ history, rowsByChat }: Evidence): Map<string, Numbered> {
 function judgeClient(
   tally: Tally,
   evidence: Evidence,
-  rows: ReadonlyMap<string, Numbered>,
-  heads: ReadonlyMap<string, number>,
+  known: {
+    rows: ReadonlyMap<string, Numbered>;
+    heads: ReadonlyMap<string, number>;
+    shown: ShownMessages;
+  },
   client: ClientHistory,
 ): void {
+  const { rows, heads, shown } = known;
   const { records, userId } = client;
-  const connection = newConnection({});
+  const connection = newConnection({}, 0);
 
   const violate = (at: number, kind: string, what: string, chatId?: string) =>
     tally.violate(
@@ -91,11 +101,8 @@ function judgeClient(
     const { chatId, number } = record;
     const row = rows.get(chatId)?.[number];
     if (record.kind === 'message') {
-      if (!row || !('message' in row)) {
-        violate(at, 'phantom', `message number ${number} of chat ${chatId} is no row`, chatId);
-      } else if (!sameMessage(record.message, row.message)) {
-        violate(at, 'altered', `message number ${number} of chat ${chatId} differs from its row`, chatId);
-      }
+      for (const [kind, what] of shown.ofEvent(record, connection.begunAt)) violate(at, kind, what, chatId);
+      if (record.changed) return;
       if (record.saved !== (record.message.senderId === userId)) {
         const name = record.saved ? 'chat.message.saved' : 'chat.message.new';
         violate(at, 'wrong event', `${name} with a message of ${record.message.senderId}`, chatId);
@@ -143,7 +150,7 @@ function judgeClient(
   records.forEach((record, at) => {
     switch (record.kind) {
       case 'connecting':
-        Object.assign(connection, newConnection(record.cursors));
+        Object.assign(connection, newConnection(record.cursors, record.at));
         break;
       case 'connected':
         connection.state = 'connected';
@@ -163,6 +170,9 @@ function judgeClient(
         }
         judgeRow(at, record);
         judgeNumber(at, record);
+        break;
+      case 'page':
+        for (const [kind, what] of shown.ofPage(record)) violate(at, kind, what, record.chatId);
         break;
       case 'created': {
         tally.check();
@@ -216,12 +226,12 @@ function judgeClient(
 /** Between the cursor and the first number shown, or later. */
 const missKind = (place: Place): string => (place.last <= place.start ? 'miss at resume' : 'miss');
 
-function newConnection(cursors: Cursors): Connection {
+function newConnection(cursors: Cursors, begunAt: number): Connection {
   const places = Object.entries(cursors).map(([chatId, cursor]): [string, Place] => [
     chatId,
     { start: cursor, last: cursor, covered: cursor, open: false },
   ]);
-  return { state: 'connecting', places: new Map(places), resetAll: false };
+  return { state: 'connecting', places: new Map(places), resetAll: false, begunAt };
 }
 
 /** In this connection. */

@@ -1,16 +1,22 @@
 import type { Evidence, KeyPosts } from '../evidence.ts';
-import { keyOf, type MessageRow } from '../history.ts';
+import { type ChangeRow, keyOf, type MessageRow } from '../history.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 
 /** I4 */
 export function numbering(evidence: Evidence): Verdict {
   const tally = createTally('I4', 'sequence is 1..n, and a send begun after another’s 202 comes after it');
   const participants = Map.groupBy(evidence.history.database.participants, (row) => row.chatId);
+  const changes = Map.groupBy(evidence.history.database.changes, (row) => row.chatId);
   for (const chat of evidence.history.database.chats) {
     const rows = (evidence.rowsByChat.get(chat.id) ?? []).toSorted((a, b) => a.sequence - b.sequence);
     tally.check(rows.length);
     withoutGaps(tally, chat.id, chat.lastSequence, rows);
-    const others = (participants.get(chat.id) ?? []).map((row) => row.changedNumber);
+    const changed = changes.get(chat.id) ?? [];
+    lastChanges(tally, chat.id, rows, changed);
+    const others = [
+      ...(participants.get(chat.id) ?? []).map((row) => row.changedNumber),
+      ...changed.map(({ number }) => number),
+    ];
     numberedOnce(tally, chat.id, chat.lastNumber, rows, others);
     inOrderOfSending(tally, evidence, rows);
   }
@@ -50,7 +56,7 @@ function numberedOnce(
       () => `chat ${chatId}: ${what}`,
       () => rows.slice(Math.max(0, at - 3), at + 3),
     );
-  if (taken.size < others.length) violate('event number twice', 'two participants share a number', 0);
+  if (taken.size < others.length) violate('event number twice', 'two changes share a number', 0);
   rows.forEach((row, at) => {
     if (taken.has(row.number)) violate('event number twice', `event number ${row.number} is there twice`, at);
     taken.add(row.number);
@@ -61,6 +67,26 @@ function numberedOnce(
   const highest = Math.max(0, rows.at(-1)?.number ?? 0, ...others);
   if (highest !== lastNumber) {
     violate('counter', `it counts ${lastNumber} changes, the last row's number is ${highest}`, rows.length);
+  }
+}
+
+/** A message that was changed says the number under which it is found by whoever was away. */
+function lastChanges(
+  tally: Tally,
+  chatId: string,
+  rows: readonly MessageRow[],
+  changes: readonly ChangeRow[],
+): void {
+  const numbers = new Map(changes.map(({ sequence, number }) => [sequence, number]));
+  for (const row of rows) {
+    const number = numbers.get(row.sequence);
+    if (number === (row.version ?? undefined)) continue;
+    tally.violate(
+      'other version',
+      () =>
+        `chat ${chatId}: message ${row.sequence} was changed at ${row.version}, and is found at ${number}`,
+      () => [row],
+    );
   }
 }
 

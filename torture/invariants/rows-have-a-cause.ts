@@ -1,4 +1,4 @@
-import type { Evidence } from '../evidence.ts';
+import { type Evidence, wasAsked } from '../evidence.ts';
 import { keyOf } from '../history.ts';
 import { createTally, type Verdict } from '../verdict.ts';
 
@@ -6,8 +6,9 @@ import { createTally, type Verdict } from '../verdict.ts';
 const clockToleranceMs = 5;
 
 /** I2 */
-export function rowsHaveACause({ history, postsByKey, about }: Evidence): Verdict {
-  const tally = createTally('I2', 'no row without an authenticated POST that could have caused it');
+export function rowsHaveACause(evidence: Evidence): Verdict {
+  const { history, postsByKey, about } = evidence;
+  const tally = createTally('I2', 'no row without an authenticated request that could have caused it');
   for (const row of history.database.messages) {
     tally.check();
     const key = keyOf(row);
@@ -15,8 +16,7 @@ export function rowsHaveACause({ history, postsByKey, about }: Evidence): Verdic
     const what = ((): [kind: string, what: string] | undefined => {
       if (!posts) return ['no post', `row ${row.sequence} of chat ${row.chatId} was never posted`];
       if (!posts.authenticated) return ['not authenticated', `${key} was only posted with a bad token`];
-      if (!posts.contents.includes(row.content))
-        return ['other content', `${key} was never posted like this`];
+      if (!wasAsked(evidence, key, row)) return ['other content', `${key} was never asked for like this`];
       if (Date.parse(row.sentAt) + clockToleranceMs < posts.firstBegunAt) {
         return ['before its post', `${key} says it was accepted before it was posted`];
       }

@@ -48,6 +48,12 @@ export function settledViews(evidence: Evidence): Verdict {
   return tally.verdict();
 }
 
+/** Of two states of a message the one with the higher version is the newer. */
+function setMessage({ messages }: ChatView, message: SeenMessage): void {
+  if ((messages[message.sequence]?.version ?? 0) <= (message.version ?? 0))
+    messages[message.sequence] = message;
+}
+
 /** What a client shows that takes over whatever it is told, the higher number winning. */
 export function viewOf(client: ClientHistory): Map<string, ChatView> {
   const view = new Map<string, ChatView>();
@@ -66,10 +72,10 @@ export function viewOf(client: ClientHistory): Map<string, ChatView> {
   };
   for (const record of client.records) {
     if (record.kind === 'message') {
-      chatOf(record.chatId).messages[record.message.sequence] = record.message;
+      setMessage(chatOf(record.chatId), record.message);
     } else if (record.kind === 'page') {
-      const { messages } = chatOf(record.chatId);
-      for (const message of record.messages) messages[message.sequence] = message;
+      const chat = chatOf(record.chatId);
+      for (const message of record.messages) setMessage(chat, message);
     } else if (record.kind === 'participant') {
       const chat = chatOf(record.chatId);
       setParticipant(chat, record.userId, record.added, record.number);
@@ -118,12 +124,15 @@ function compareMessages(
   });
 }
 
-export const sameMessage = (seen: SeenMessage, row: MessageRow): boolean =>
+const sameMessage = (seen: SeenMessage, row: MessageRow): boolean =>
+  sameKey(seen, row) && seen.content === row.content && (seen.version ?? null) === (row.version ?? null);
+
+/** What no change of a message changes. */
+export const sameKey = (seen: SeenMessage, row: MessageRow): boolean =>
   seen.id === row.id &&
   seen.sequence === row.sequence &&
   seen.senderId === row.senderId &&
   seen.clientMessageId === row.clientMessageId &&
-  seen.content === row.content &&
   seen.sentAt === row.sentAt;
 
 function compareParticipants(

@@ -1,8 +1,10 @@
+import type { DeleteMessage } from '../../chat/delete-message.ts';
+import type { EditMessage } from '../../chat/edit-message.ts';
 import type { GetHistory } from '../../chat/get-history.ts';
 import type { GetMessage } from '../../chat/get-message.ts';
 import { participantFact } from '../../chat/participant-fact.ts';
 import type { SendMessage } from '../../chat/send-message.ts';
-import { json, jsonText } from '../../process/http/answer.ts';
+import { empty, json, jsonText } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { uuidPattern } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/log.ts';
@@ -11,6 +13,8 @@ import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import {
   acceptedSchema,
+  editBody,
+  editOf,
   extrasOf,
   historyFrom,
   historyQuery,
@@ -21,6 +25,8 @@ import {
 
 export interface MessageVerbs {
   sendMessage: SendMessage;
+  editMessage: EditMessage;
+  deleteMessage: DeleteMessage;
   getHistory: GetHistory;
   getMessage: GetMessage;
 }
@@ -98,5 +104,50 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
       problems: ['chat_not_found', 'message_not_found'],
     },
     handle: async ({ identity: { userId }, params }) => json(await verbs.getMessage({ userId, ...params })),
+  }),
+  route({
+    method: 'PATCH',
+    path: '/chats/:chatId/messages/:messageId',
+    needs: token(),
+    params: messageParams,
+    body: editBody,
+    makes: ['chat.message.updated'],
+    transacts: false,
+    operation: {
+      operationId: 'editMessage',
+      summary: 'Edit a message',
+      description:
+        'By its sender alone. What the body does not name stays as it is. Not found until it is stored: wait for ' +
+        '`chat.message.saved`.',
+      tag: 'messages',
+      responses: { 200: { description: 'The message as it is now.', schema: messageSchema } },
+      problems: [
+        ...(['not_allowed', 'edit_window_closed', 'chat_not_found', 'message_not_found'] as const),
+        'message_deleted',
+      ],
+    },
+    handle: async ({ identity, params, body }) =>
+      json(await verbs.editMessage({ actorId: identity.userId, ...params, edit: editOf(body) })),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/chats/:chatId/messages/:messageId',
+    needs: token(),
+    params: messageParams,
+    makes: ['chat.message.deleted'],
+    transacts: false,
+    operation: {
+      operationId: 'deleteMessage',
+      summary: 'Delete a message',
+      description:
+        'By its sender, or in a group by an owner or admin. Its place stays, without a word of it. Safe to repeat.',
+      tag: 'messages',
+      responses: { 204: { description: 'It is deleted.' } },
+      problems: ['not_allowed', 'chat_not_found', 'message_not_found'],
+    },
+    async handle({ identity, params }) {
+      await verbs.deleteMessage({ actorId: identity.userId, ...params });
+      return empty(204);
+    },
   }),
 ];

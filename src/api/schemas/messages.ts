@@ -1,6 +1,13 @@
 import * as v from 'valibot';
 import { uuid } from '../../process/http/validate.ts';
-import type { MessageExtras, MessageMetadata, MessagePage, SendAccepted } from '../../shared/contract.ts';
+import type {
+  Mentions,
+  MessageEdit,
+  MessageExtras,
+  MessageMetadata,
+  MessagePage,
+  SendAccepted,
+} from '../../shared/contract.ts';
 import {
   isObject,
   maxMetadataBytes,
@@ -62,16 +69,36 @@ export function extrasOf({
   metadata,
 }: v.InferOutput<typeof sendBody>): MessageExtras | undefined {
   if (replyTo === undefined && mentions === undefined && metadata === undefined) return undefined;
-  const userIds = [...new Set(mentions?.userIds)];
-  const everyone = mentions?.everyone === true;
-  const mentioned = userIds.length > 0 || everyone;
+  const given = mentions && mentionsOf(mentions);
+  const mentioned = given !== undefined && (given.userIds.length > 0 || given.everyone === true);
   if (replyTo === undefined && !mentioned && metadata === undefined) return undefined;
   return {
     ...(replyTo === undefined ? {} : { replyTo }),
-    ...(mentioned ? { mentions: { userIds, ...(everyone ? { everyone } : {}) } } : {}),
+    ...(mentioned ? { mentions: given } : {}),
     ...(metadata === undefined ? {} : { metadata }),
   };
 }
+
+/** Each once. */
+const mentionsOf = ({ userIds, everyone }: v.InferOutput<typeof mentions>): Mentions => ({
+  userIds: [...new Set(userIds)],
+  ...(everyone ? { everyone } : {}),
+});
+
+export const editBody = v.pipe(
+  v.strictObject({
+    content: v.optional(content),
+    mentions: v.optional(mentions),
+    metadata: v.optional(metadata),
+  }),
+  v.metadata({ ref: 'EditMessage' }),
+);
+
+export const editOf = ({ content, mentions, metadata }: v.InferOutput<typeof editBody>): MessageEdit => ({
+  ...(content === undefined ? {} : { content }),
+  ...(mentions === undefined ? {} : { mentions: mentionsOf(mentions) }),
+  ...(metadata === undefined ? {} : { metadata }),
+});
 
 export const historyQuery = v.pipe(
   v.strictObject({ limit, before: v.optional(sequence), after: v.optional(sequence) }),

@@ -1,0 +1,32 @@
+import { editMessage, type MessageToChange } from '../db/queries/change-message.ts';
+import type { Message, MessageEdit } from '../shared/contract.ts';
+import { ChatError } from '../shared/errors.ts';
+import { assertMayMentionEveryone } from './may-mention-everyone.ts';
+import { type ChangeMessageDependencies, readOne, tellChanged } from './tell-changed.ts';
+
+/** By its sender alone. What changes nothing takes no number. */
+export type EditMessage = (input: MessageToChange & { edit: MessageEdit }) => Promise<Message>;
+
+/**
+ * @param deps.windowSeconds after it was sent; undefined: always
+ * @throws ChatError `chat_not_found`, `message_not_found`, for one that is not stored yet too, `not_allowed`, `message_deleted`,
+ * `edit_window_closed`, `database_unavailable`: then it is unknown whether it was committed
+ */
+export function createEditMessage(
+  deps: ChangeMessageDependencies & { windowSeconds: number | undefined },
+): EditMessage {
+  const { database, windowSeconds } = deps;
+
+  return async ({ edit, ...message }) => {
+    const { chatId, actorId } = message;
+    if (edit.mentions?.everyone) await assertMayMentionEveryone(database, chatId, actorId);
+    const edited = await editMessage(database, message, edit, windowSeconds);
+    if (edited.outcome === 'unchanged') return readOne(database, edited);
+    if (edited.outcome === 'edited') return tellChanged(deps, edited);
+    throw new ChatError(edited.outcome, refusals[edited.outcome]);
+  };
+}
+
+const refusals: { [Outcome in string]?: string } = {
+  not_allowed: 'A message is edited by its sender alone.',
+};

@@ -1,0 +1,232 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { changeNotification } from '../../src/changes/announce.ts';
+import { changedMessage } from '../../src/changes/changed-message.ts';
+import { readHistory, readStored } from '../../src/db/queries/history.ts';
+import { storeMessages } from '../../src/db/queries/store-messages.ts';
+import type { Message, MessagePage } from '../../src/shared/contract.ts';
+import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
+import { createLog } from '../../src/shared/log.ts';
+import { createTellStored, type Stored } from '../../src/worker/tell-stored.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  createWorld,
+  type GatewayBase,
+  openClient,
+  type RunningGateway,
+  startTestGateway,
+  type TestClient,
+  type World,
+  type WorldUser,
+} from '../support/gateway-world.ts';
+
+/** What sockets are told of messages that are edited and deleted, over as many gateways as there are ends. */
+export function gatewayChangesSuite(name: string, base: GatewayBase): void {
+  describe(`gateway, changed messages: ${name}`, () => {
+    const { database } = base;
+    const gateways: RunningGateway[] = [];
+    const clients: TestClient[] = [];
+    let world: World;
+
+    beforeAll(async () => {
+      world = await createWorld(base);
+      for (const end of base.ends) {
+        gateways.push(await startTestGateway({ ...base, ...end, comparisonMs: 1_000 }));
+      }
+    });
+    afterEach(() => {
+      for (const client of clients.splice(0)) client.close();
+    });
+    afterAll(async () => {
+      for (const gateway of gateways) await gateway.stop();
+    });
+
+    let turn = 0;
+    async function connect(user: WorldUser, cursors?: object): Promise<TestClient> {
+      const auth = (give: (auth: object) => void) => give({ token: user.token, cursors });
+      const client = openClient(gateways[turn++ % gateways.length]!.url, user.token, { auth });
+      clients.push(client);
+      await eventually('it is ready', () => client.ready > 0);
+      return client;
+    }
+    const told = (client: TestClient) =>
+      client.seen.map(({ event, payload }) => [
+        event.slice('chat.message.'.length),
+        payload.message?.content,
+      ]);
+
+    async function stateOf(chatId: string, userId: string, after = 0): Promise<Message[]> {
+      const bytes = await readHistory(database, chatId, userId, { after }, 100);
+      const { data, page } = JSON.parse(new TextDecoder().decode(bytes)) as MessagePage;
+      return page.hasAfter ? [...data, ...(await stateOf(chatId, userId, data.at(-1)!.sequence))] : data;
+    }
+
+    /** As the contract tells a client to keep them: by id, the higher version wins. */
+    function keep(messages: Map<string, Message>, seen: TestClient['seen']): void {
+      for (const { payload } of seen) {
+        const { message } = payload as { message?: Message };
+        const known = message && messages.get(message.id);
+        if (message && (message.version ?? 0) >= (known?.version ?? 0)) messages.set(message.id, message);
+      }
+    }
+    const inOrder = (messages: ReadonlyMap<string, Message>) =>
+      [...messages.values()].sort((a, b) => a.sequence - b.sequence);
+
+    test('an edit and a deletion are told to everybody, whoever made them too, in the order of their numbers', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const [adas, bobs] = [await connect(ada!), await connect(bob!)];
+      const { message, eventSequence } = await world.send(ada!, chat.id, 'first');
+      const edited = await world.edit(ada!, message, 'second');
+      await world.delete(ada!, message);
+      for (const [client, own] of [[adas, true] as const, [bobs, false] as const]) {
+        await eventually('all is told', () => client.seen.length === 3);
+        expect(told(client)).toEqual([
+          [own ? 'saved' : 'new', 'first'],
+          ['updated', 'second'],
+          ['deleted', ''],
+        ]);
+        expect(client.seen.map(({ payload }) => payload.eventSequence)).toEqual([
+          ...[eventSequence, eventSequence + 1, eventSequence + 2],
+        ]);
+        expect(client.seen[1]?.payload.message).toEqual(edited);
+        expect([client.seen[2]?.payload.message]).toEqual(await stateOf(chat.id, bob!.id));
+      }
+    });
+
+    test('what an api announces before the worker did is told after it', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const bobs = await connect(bob!);
+      const { message, notification } = await world.send(ada!, chat.id, 'swapped', { silent: true });
+      const edited = await world.edit(ada!, message, 'edited', { silent: true });
+      const update = changedMessage.tell({ chatId: chat.id, eventSequence: edited.version! }, [edited]);
+      const heard = await world.send(bob!, chat.id, 'end', { silent: true });
+      await world.notifier.publish([heard.notification, changeNotification(update), notification]);
+      await eventually('all is told', () => bobs.seen.length === 3);
+      expect(told(bobs)).toEqual([
+        ['new', 'swapped'],
+        ['updated', 'edited'],
+        ['saved', 'end'],
+      ]);
+    });
+
+    test('an original that comes late brings no old words, nor does a worker that died before it told', async () => {
+      for (const change of ['edit', 'delete'] as const) {
+        const [ada, bob] = await world.newUsers(2);
+        const chat = await world.newGroup(ada!, bob!);
+        const bobs = await connect(bob!);
+        const late = await world.send(ada!, chat.id, 'old words', { silent: true });
+        if (change === 'edit') await world.edit(ada!, late.message, 'new words');
+        else await world.delete(ada!, late.message);
+        await eventually('it is read', () => bobs.seen.length === 2);
+
+        const { id, senderId, clientMessageId, content, sentAt } = late.message;
+        const envelope = {
+          ...{ version: 1, brokerMessageId: id, chatId: chat.id, senderId, clientMessageId, content, sentAt },
+          requestId: 'again',
+        } as const;
+        const [outcome] = await storeMessages(database, [envelope]);
+        const tell = createTellStored({
+          read: (wanted) => readStored(database, wanted),
+          log: createLog({ logLevel: 'silent' }, 'test'),
+        });
+        const again = await tell([{ envelope, outcome } as Stored]);
+        await world.notifier.publish([late.notification, ...again]);
+        await world.send(ada!, chat.id, 'after all');
+        await eventually('it goes on', () => bobs.seen.length === 3);
+        const now = change === 'edit' ? 'new words' : '';
+        expect(told(bobs)).toEqual([
+          ['new', now],
+          [change === 'edit' ? 'updated' : 'deleted', now],
+          ['new', 'after all'],
+        ]);
+        // Nor is who comes later told them.
+        const later = await connect(bob!, { [chat.id]: chat.eventSequence });
+        expect(later.seen).toEqual(bobs.seen);
+        later.close();
+      }
+    });
+
+    test('500 old messages edited while away, some of them again: each is told once, one more is a reset', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const chat = await world.newGroup(ada!, bob!);
+      const batch = Array.from({ length: 501 }, () => {
+        const clientMessageId = crypto.randomUUID();
+        const brokerMessageId = deriveBrokerMessageId(chat.id, ada!.id, clientMessageId);
+        const [senderId, sentAt] = [ada!.id, new Date().toISOString()];
+        return { brokerMessageId, chatId: chat.id, senderId, clientMessageId, content: 'x', sentAt };
+      });
+      await storeMessages(database, batch);
+      const messages = await stateOf(chat.id, bob!.id);
+      const kept = new Map(messages.map((message) => [message.id, message]));
+      const cursor = chat.eventSequence + 501;
+      /** In one statement, each with a number of its own. */
+      const edit = (some: readonly Message[], content: string) =>
+        database.query(
+          `SELECT e.outcome FROM unnest($2::uuid[]) AS w (id),
+            LATERAL edit_message($1::uuid, w.id, $3::uuid, $4, NULL, NULL, NULL) e`,
+          [chat.id, some.map(({ id }) => id), ada!.id, content],
+        );
+      await edit(messages.slice(0, 100), 'z');
+      await edit(messages.slice(0, 500), 'y');
+      const client = await connect(bob!, { [chat.id]: cursor });
+      expect(client.seen.map(({ event }) => event)).toEqual(Array(500).fill('chat.message.updated'));
+      keep(kept, client.seen);
+      expect(inOrder(kept)).toEqual(await stateOf(chat.id, bob!.id));
+      await edit(messages.slice(500), 'y');
+      const later = await connect(bob!, { [chat.id]: cursor });
+      expect(later.seen).toEqual([
+        { event: 'chat.sync.reset', payload: { chatId: chat.id, eventSequence: cursor + 601 } },
+      ]);
+    }, 60_000);
+
+    test('sent, edited and deleted all the while, announced or not: whoever comes and goes has what there is', async () => {
+      const [ada, ...others] = await world.newUsers(7);
+      const chat = await world.newGroup(ada!, ...others);
+      let flowing = true;
+      const flow = (async () => {
+        const alive: Message[] = [];
+        for (let at = 0; flowing; at += 1) {
+          const silent = Math.random() < 0.2;
+          const one = alive[Math.floor(Math.random() * alive.length)];
+          const what = Math.random();
+          if (!one || what < 0.5) {
+            alive.push((await world.send(ada!, chat.id, `${at}`, { silent })).message);
+          } else if (what < 0.85) await world.edit(ada!, one, `edited ${at}`, { silent });
+          else {
+            await world.delete(ada!, one, { silent });
+            alive.splice(alive.indexOf(one), 1);
+          }
+          await Bun.sleep(1);
+        }
+      })();
+      const kept = await Promise.all(
+        others.map(async (user) => {
+          const messages = new Map<string, Message>();
+          const cursors = { [chat.id]: chat.eventSequence };
+          for (let times = 0; times < 6; times += 1) {
+            const client = await connect(user, { ...cursors });
+            const wanted = client.seen.length + 5;
+            await eventually('it flows', () => client.seen.length >= wanted);
+            if (times === 5) return { client, messages };
+            client.close();
+            keep(messages, client.seen);
+            const numbers = client.seen.map(({ payload }) => payload.eventSequence);
+            expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+            cursors[chat.id] = numbers.at(-1)!;
+          }
+          return expect.unreachable();
+        }),
+      );
+      flowing = false;
+      await flow;
+      const { eventSequence: last } = await world.send(ada!, chat.id, 'the end');
+      const now = await stateOf(chat.id, ada!.id);
+      for (const { client, messages } of kept) {
+        await eventually('the end is told', () => client.seen.at(-1)?.payload.eventSequence === last);
+        keep(messages, client.seen);
+        expect(inOrder(messages)).toEqual(now);
+      }
+    }, 60_000);
+  });
+}

@@ -1,0 +1,84 @@
+import { now } from './clock.ts';
+import type { Population } from './population.ts';
+import type { Random } from './random.ts';
+import type { Recorder } from './recorder.ts';
+import type { Rest } from './rest.ts';
+
+export interface Changing {
+  /** Edits and deletes at the rate until `stop`. */
+  start(): void;
+  /** Resolves when nothing is under way any more. */
+  stop(): Promise<void>;
+}
+
+const tickMs = 50;
+const deletionShare = 0.3;
+/** Of the edits, those that another tab of the sender makes at the same time. */
+const twiceShare = 0.1;
+/** Of the deletions in groups, those by the owner. */
+const byOwnerShare = 0.3;
+const mostTries = 3;
+const pauseMs = 400;
+
+/** Of messages that somebody has been shown of late, by who may. What became of a change without an answer is unknown. */
+export function createChanging(options: {
+  random: Random;
+  population: Population;
+  rest: Rest;
+  recorder: Recorder;
+  changesASecond: number;
+}): Changing {
+  const { random, population, rest, recorder, changesASecond } = options;
+  const chats = new Map(population.chats.map((chat) => [chat.id, chat]));
+  const underWay = new Set<Promise<unknown>>();
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let count = 0;
+
+  async function attempt(actorId: string, chatId: string, messageId: string, content?: string) {
+    const token = await population.token(actorId);
+    for (let tries = 0; tries < mostTries; tries += 1) {
+      const begunAt = now();
+      const { status } = await (content === undefined
+        ? rest.delete(token, chatId, messageId)
+        : rest.edit(token, chatId, messageId, { content }));
+      const text = content === undefined ? {} : { content };
+      recorder.changes.push({ chatId, messageId, ...text, begunAt, endedAt: now(), status });
+      if (status !== undefined && status < 500 && status !== 429) return;
+      await Bun.sleep(pauseMs);
+    }
+  }
+
+  function change(): void {
+    if (recorder.recent.length === 0) return;
+    const { id, chatId, senderId } = random.pick(recorder.recent);
+    const chat = chats.get(chatId);
+    const edit = () => {
+      count += 1;
+      begin(attempt(senderId, chatId, id, `edit ${count}`));
+    };
+    if (random.next() < deletionShare) {
+      const byOwner = chat?.isGroup === true && random.next() < byOwnerShare;
+      begin(attempt(byOwner ? chat.ownerId : senderId, chatId, id));
+    } else {
+      edit();
+      if (random.next() < twiceShare) edit();
+    }
+  }
+
+  function begin(attempted: Promise<unknown>): void {
+    const work = attempted.finally(() => underWay.delete(work));
+    underWay.add(work);
+  }
+
+  return {
+    start() {
+      timer = setInterval(() => {
+        if (random.next() < (changesASecond * tickMs) / 1_000) change();
+      }, tickMs);
+    },
+    async stop() {
+      clearInterval(timer);
+      await Promise.allSettled(underWay);
+    },
+  };
+}

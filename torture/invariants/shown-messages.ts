@@ -1,0 +1,65 @@
+import { type Evidence, wasAsked } from '../evidence.ts';
+import { type ClientRecord, keyOf, type MessageRow, type SeenMessage } from '../history.ts';
+import { sameKey } from './settled-views.ts';
+
+type Problem = [kind: string, what: string];
+type MessageRecord = Extract<ClientRecord, { kind: 'message' }>;
+type PageRecord = Extract<ClientRecord, { kind: 'page' }>;
+
+export interface ShownMessages {
+  /** @param connectedAt when the connection on which it came began */
+  ofEvent(record: MessageRecord, connectedAt: number): Problem[];
+  ofPage(record: PageRecord): Problem[];
+}
+
+/** What is wrong with a message as a client was shown it: with its number, its words, or that it still has some. */
+export function createShownMessages(evidence: Evidence): ShownMessages {
+  const { database, changes } = evidence.history;
+  const rows = new Map(database.messages.map((row) => [`${row.chatId} ${row.sequence}`, row]));
+  const rowOf = (chatId: string, { sequence }: SeenMessage) => rows.get(`${chatId} ${sequence}`);
+  /** When each deletion was first answered to be done. */
+  const deletions = new Map<string, number>();
+  for (const { messageId, content, status, endedAt } of changes) {
+    if (content !== undefined || status !== 204) continue;
+    deletions.set(messageId, Math.min(endedAt, deletions.get(messageId) ?? endedAt));
+  }
+
+  /** As it is in its row, or as somebody had asked for it before that. */
+  function hasItsWords(chatId: string, seen: SeenMessage, row: MessageRow): boolean {
+    if (!sameKey(seen, row)) return false;
+    const [version, last] = [seen.version ?? 0, row.version ?? 0];
+    if (version === last) return seen.content === row.content;
+    return version < last && wasAsked(evidence, keyOf({ chatId, ...seen }), seen);
+  }
+
+  return {
+    ofEvent({ chatId, number, message, changed }, connectedAt) {
+      const row = rowOf(chatId, message);
+      const isThere = changed
+        ? message.version === number && number <= (row?.version ?? 0)
+        : row?.number === number;
+      if (!row || !isThere) return [['phantom', `message number ${number} of chat ${chatId} is no row`]];
+      const found: Problem[] = [];
+      if (!hasItsWords(chatId, message, row)) {
+        found.push(['altered', `message number ${number} of chat ${chatId} differs from its row`]);
+      }
+      if (row.deleted && message.content !== '' && connectedAt > (deletions.get(row.id) ?? Infinity)) {
+        found.push([
+          'deleted words',
+          `what message ${row.sequence} of chat ${chatId} said, after its deletion`,
+        ]);
+      }
+      return found;
+    },
+
+    ofPage({ chatId, number, messages }) {
+      return messages.flatMap((seen): Problem[] => {
+        const row = rowOf(chatId, seen);
+        const isOld = row?.version && number >= row.version && seen.version !== row.version;
+        return isOld
+          ? [['stale page', `message ${seen.sequence} of chat ${chatId} as before ${number}`]]
+          : [];
+      });
+    },
+  };
+}

@@ -23,10 +23,7 @@ export function createEditMessage(
     const edited = await editMessage(database, message, edit, windowSeconds);
     if (edited.outcome === 'unchanged') return readOne(database, edited);
     if (edited.outcome === 'edited') return tellChanged(deps, edited);
-    throw new ChatError(edited.outcome, refusals[edited.outcome]);
+    const detail = edited.outcome === 'not_allowed' ? 'A message is edited by its sender alone.' : undefined;
+    throw new ChatError(edited.outcome, detail);
   };
 }
-
-const refusals: { [Outcome in string]?: string } = {
-  not_allowed: 'A message is edited by its sender alone.',
-};

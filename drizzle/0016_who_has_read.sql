@@ -7,6 +7,9 @@ ALTER TABLE "users"
   ADD COLUMN IF NOT EXISTS "own_changes" bigint DEFAULT 0 NOT NULL,
   ADD COLUMN IF NOT EXISTS "read_receipts" boolean DEFAULT true NOT NULL;
 --> statement-breakpoint
+-- Every read that changes something counts in its user's row.
+ALTER TABLE "users" SET (fillfactor = 85);
+--> statement-breakpoint
 ALTER TABLE "chats"
   ADD COLUMN IF NOT EXISTS "participant_count" integer,
   ALTER COLUMN "participant_count" SET DEFAULT 0;
@@ -175,14 +178,16 @@ BEGIN
     CROSS JOIN LATERAL (SELECT x.last_sequence FROM chats x WHERE x.id = w.chat_id LIMIT 1) c
     CROSS JOIN LATERAL (SELECT x.read_receipts FROM users x WHERE x.id = w.user_id LIMIT 1) u
     CROSS JOIN LATERAL (SELECT coalesce(p.last_read_sequence, c.last_sequence) AS sequence) known
+    -- In all, so that whoever has many chats gets on with each call.
+    CROSS JOIN (SELECT greatest(1000, 200000 / cardinality(chat_ids)) AS at) looked
     CROSS JOIN LATERAL (
       SELECT CASE WHEN w.read_to IS NULL OR w.if_version < p.membership_version THEN NULL
         ELSE least(w.read_to, c.last_sequence) END AS sequence
     ) read
     LEFT JOIN LATERAL (
-      SELECT coalesce(min(m.sequence), least(c.last_sequence, known.sequence + 100000) + 1) - 1 AS sequence FROM (
+      SELECT coalesce(min(m.sequence), least(c.last_sequence, known.sequence + looked.at) + 1) - 1 AS sequence FROM (
         SELECT x.sequence FROM messages x
-        WHERE x.chat_id = w.chat_id AND x.sequence > known.sequence AND x.sequence <= known.sequence + 100000
+        WHERE x.chat_id = w.chat_id AND x.sequence > known.sequence AND x.sequence <= known.sequence + looked.at
           AND x.sender_id <> w.user_id AND x.deleted_at IS NULL AND x.message_type IS DISTINCT FROM 'system'
         ORDER BY x.chat_id, x.sequence LIMIT 1
       ) m

@@ -30,8 +30,10 @@ export function createListChats(deps: { database: Database; presence: Presence }
     const found = await listChats(deps.database, userId, filter, after, limit + 1);
     const page = found.slice(0, limit);
     const last = page.at(-1);
+    const chats = await ownChats(deps, userId, page);
     return {
-      data: await ownChats(deps, userId, page),
+      // Of a long run of messages that are never unread nothing is known before it has been gone over.
+      data: filter === 'unread' ? chats.filter(({ membership }) => membership.unreadCount > 0) : chats,
       nextCursor:
         last && found.length > limit ? encodeCursor([Date.parse(last.lastActivityAt), last.id]) : null,
     };

@@ -322,6 +322,17 @@ export function readStateSuite(name: string, open: () => Promise<ChatApi>): void
       expect(seen).toEqual(ids);
     });
 
+    test('behind a thousand own messages a chat is found to be unread', async () => {
+      const [eve, fay] = (await api.newUsers(2)) as [TestUser, TestUser];
+      const [behind, own] = [await api.newGroup(eve, fay), await api.newGroup(eve, fay)];
+      for (const { id } of [behind, own]) await say(id, eve, 1_001);
+      await say(behind.id, fay, 1);
+      const { body } = await api.call(eve, 'GET', '/chats?filter=unread');
+      expect(body.data.map(({ id, membership }: Chat) => [id, membership.unreadCount])).toEqual([
+        [behind.id, 1],
+      ]);
+    });
+
     test('own sockets are told of each change, and the chat of who has read further than ever', async () => {
       const { id } = await api.newGroup(ann!, bob!);
       await say(id, ann!, 3);

@@ -1,7 +1,14 @@
 import type { Chat, ChatFilter, Membership } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
-import { isUnsettled, joinUnread, membershipJson, ownRows, unreadSql } from './membership-columns.ts';
+import {
+  isUnsettled,
+  joinUnread,
+  membershipJson,
+  mostLookedAt,
+  ownRows,
+  unreadSql,
+} from './membership-columns.ts';
 import { messageAt, messageJson } from './message-columns.ts';
 import { joinUser, participantOrder, present, type StoredParticipant } from './participant-columns.ts';
 import { shownName } from './shown-name.ts';
@@ -109,7 +116,7 @@ const listChatsSql = (filter: ChatFilter | 'none') => `WITH mine AS (
   OFFSET 0
 ), page AS (
   SELECT k.chat_id FROM mine k
-  ${filter === 'unread' ? `WHERE (${unreadSql('k', 'k', 1)}) IS NOT NULL` : ''}
+  ${filter === 'unread' ? `WHERE (${unreadSql('k', 'k', 1)}) IS NOT NULL OR k.last_sequence - k.last_read_sequence > ${mostLookedAt}` : ''}
   ORDER BY k.last_activity_at DESC, k.chat_id DESC
   LIMIT $4::int
 )

@@ -1,5 +1,5 @@
 import type { Database } from '../db/database.ts';
-import { databaseErrorCode, isTimeout, toCaller } from '../db/errors.ts';
+import { databaseErrorCode, databaseUnavailable, isTimeout, toCaller } from '../db/errors.ts';
 import { type WrittenMembership, writeMemberships } from '../db/queries/write-memberships.ts';
 import { ChatError } from '../shared/errors.ts';
 
@@ -27,7 +27,7 @@ const gatherMs = 50;
 const mostReads = 500;
 /** Less than a request has. */
 const patienceMs = 4_000;
-/** Of those that are written one by one: the pool is there for others, too. */
+/** Of all that are written one by one: the pool is there for others, too. */
 const mostAtOnce = 4;
 
 /**
@@ -40,6 +40,9 @@ export function createGatherReads(
 ): GatherReads {
   let gathered = new Map<string, Waiting>();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** One by one, because their batch could not be written. */
+  const singles: Waiting[] = [];
+  let lanes = 0;
 
   function flush(): void {
     clearTimeout(timer);
@@ -69,15 +72,18 @@ export function createGatherReads(
       const now = Date.now();
       const waiting = mayPass ? batch.filter(({ until }) => until > now) : [];
       for (const one of batch) if (!waiting.includes(one)) one.written.reject(toCaller(error));
-      await writeEach(waiting);
+      singles.push(...waiting);
+      while (lanes < Math.min(mostAtOnce, singles.length)) void writeSingles();
     }
   }
 
-  async function writeEach(waiting: Waiting[]): Promise<void> {
-    const one = async () => {
-      for (let next = waiting.shift(); next; next = waiting.shift()) await write([next]);
-    };
-    await Promise.all(Array.from({ length: Math.min(mostAtOnce, waiting.length) }, one));
+  async function writeSingles(): Promise<void> {
+    lanes += 1;
+    for (let next = singles.shift(); next; next = singles.shift()) {
+      if (next.until > Date.now()) await write([next]);
+      else next.written.reject(databaseUnavailable(new Error('the rows stayed locked')));
+    }
+    lanes -= 1;
   }
 
   return (read) => {

@@ -542,6 +542,8 @@ export function readStateSuite(name: string, open: () => Promise<ChatApi>): void
       expect(await put('read', '[]')).toBe('422 validation_failed ');
       expect(await put('read', '{"sequence":')).toBe('400 malformed_json undefined');
 
+      const { body } = await set(bob!, id, { notify: 'loud' });
+      expect(body.errors).toEqual([{ path: 'notify', message: 'must be "all" or "mentions" or "none"' }]);
       const patch = (body: object) => refused(set(bob!, id, body));
       for (const mutedUntil of [
         ...[

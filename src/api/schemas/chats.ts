@@ -29,7 +29,7 @@ export const chatListQuery = v.strictObject({
   ...listQuery.entries,
   filter: v.optional(
     v.pipe(
-      v.picklist(['unread', 'archived', 'pinned'], 'must be unread, archived or pinned'),
+      v.picklist(['unread', 'archived', 'pinned']),
       v.description('Archived chats are in the list where they are asked for.'),
     ),
   ),

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Membership, MembershipSettings, UnreadTotals } from '../../shared/contract.ts';
 import { counter, id, isoInstant } from '../../shared/schemas.ts';
 
-const notify = v.picklist(['all', 'mentions', 'none'], 'must be "all", "mentions" or "none"');
+const notify = v.picklist(['all', 'mentions', 'none']);
 
 const wholeNumber = (least: number) => {
   const message = `must be a whole number, not below ${least}`;

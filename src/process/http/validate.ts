@@ -72,6 +72,8 @@ const maxProblems = 20;
 function issueMessage(issue: v.BaseIssue<unknown>): string {
   if (issue.type === 'strict_object' && issue.expected === 'never') return 'is not a known field';
   if (issue.type === 'strict_object' && issue.expected?.startsWith('"')) return 'is required';
+  if (issue.type === 'picklist')
+    return `must be ${issue.expected?.replaceAll(/[()]/g, '').replaceAll(' | ', ' or ')}`;
   if (issue.kind === 'schema' && issue.type !== 'custom')
     return `must be ${expectedNames[issue.expected ?? ''] ?? 'of another type'}`;
   return issue.message;

@@ -256,6 +256,26 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- What is shown of a message that is answered, as JSON. A function, because a part of a statement is made ready for each execution, with
+-- every partition of messages, whether or not anybody is answered: a page of plain texts cost a seventh more.
+CREATE FUNCTION quote_json(chat uuid, message uuid, preview_characters int) RETURNS text
+LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+BEGIN
+  RETURN concat('{"messageId":"', message, '",', coalesce((
+    SELECT concat('"sequence":', q.sequence, ',"senderId":"', q.sender_id, '","preview":',
+      to_json(left(q.content, preview_characters)))
+    FROM (
+      SELECT x.* FROM messages x WHERE x.chat_id = chat AND x.id BETWEEN message AND message ORDER BY x.chat_id, x.id LIMIT 1
+    ) q
+    WHERE q.deleted_at IS NULL
+  ), '"deleted":true'), '}');
+END
+$$;
+--> statement-breakpoint
 CREATE TABLE "mentions" (
 	"chat_id" uuid NOT NULL,
 	"sequence" bigint NOT NULL,

@@ -1,6 +1,9 @@
 import { iso } from '../database.ts';
 
-/** Of a message that is answered: so many characters (code points) of it are shown. */
+/**
+ * Of a message that is answered: so many characters (code points) of it are shown. It is looked up whenever it is shown: what was
+ * deleted, or was never there, is no more than that.
+ */
 const previewCharacters = 200;
 
 /**
@@ -34,13 +37,7 @@ export const messageJson = (table: string, chatId?: string): string => {
     THEN concat(
       ',"editedAt":"' || ${iso(`${table}.edited_at`)} || '"', ',"deletedAt":"' || ${iso(`${table}.deleted_at`)} || '"',
       ',"deletedBy":"' || ${table}.deleted_by || '"', ',"version":' || ${table}.version,
-      ',"replyTo":' || CASE WHEN ${table}.reply_to IS NOT NULL THEN ${quoteJson(table)} END,
+      ',"replyTo":' || CASE WHEN ${table}.reply_to IS NOT NULL
+        THEN quote_json(${table}.chat_id, ${table}.reply_to, ${previewCharacters}) END,
       ',"mentions":' || ${table}.mentions::text, ',"metadata":' || ${table}.metadata::text) END, '}')`;
 };
-
-/** Looked up whenever it is shown: what was deleted, or was never there, is no more than that. */
-const quoteJson = (table: string): string => `concat('{"messageId":"', ${table}.reply_to, '",', coalesce((
-  SELECT concat('"sequence":', q.sequence, ',"senderId":"', q.sender_id, '","preview":',
-    to_json(left(q.content, ${previewCharacters})))
-  FROM (${messageWithId(`${table}.chat_id`, `${table}.reply_to`)}) q WHERE q.deleted_at IS NULL
-), '"deleted":true'), '}')`;

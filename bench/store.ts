@@ -85,11 +85,17 @@ export const store: BenchPath = {
   },
 };
 
+/** In the order of the statement's parameters. */
+const columns = ['chat_ids', 'sender_ids', 'ids', 'client_message_ids', 'contents', 'sent_ats'];
+
 /** The worker's own statement; pgbench's variables are numbers, so the batches lie in a table and are read by their number. */
 async function floorScript(): Promise<string> {
   const statement = await statementOf((database) => storeMessages(database, []));
-  const columns = ['chat_ids', 'sender_ids', 'ids', 'client_message_ids', 'contents', 'sent_ats'];
-  const call = statement.replace(/\$(\d)(::[a-z]+\[\])+/g, (_, place) => `b.${columns[Number(place) - 1]}`);
+  // What is beyond them a plain text does not have.
+  const call = statement.replace(/\$(\d+)((?:::[a-z]+\[\])+)/g, (_, place, types) => {
+    const column = columns[Number(place) - 1];
+    return column ? `b.${column}` : `NULL${types}`;
+  });
   const script = `${call.replace('FROM store_messages', 'FROM bench_batches b, store_messages')}
 WHERE b.client = :client_id AND b.number = :i;`;
   return `\\set i :i + 1\n${script}\n`;
@@ -100,7 +106,7 @@ async function createFloorTable({ sql }: BenchDatabase): Promise<void> {
     client int, number int, chat_ids uuid[], sender_ids uuid[], ids uuid[], client_message_ids uuid[], contents text[],
     sent_ats timestamptz[], PRIMARY KEY (client, number)
   )`);
-  for (const column of ['chat_ids', 'sender_ids', 'ids', 'client_message_ids', 'contents', 'sent_ats']) {
+  for (const column of columns) {
     await sql.unsafe(`ALTER TABLE bench_batches ALTER ${column} SET STORAGE EXTERNAL`);
   }
 }

@@ -124,7 +124,7 @@ describe('notifications over a Redis that comes and goes', () => {
     await redis.pause();
     const began = runningMs();
     await expect(notifier.publish([message(crypto.randomUUID(), 1)])).rejects.toThrow();
-    await eventually('the deaf subscriber is found', () => !subscriber.ready());
+    await eventually('the deaf subscriber is found', () => !subscriber.ready(), 3_000);
     expect(runningMs() - began).toBeLessThan(5_000);
     await redis.resume();
     await eventually('it hears again', () => reconnects === 1 && subscriber.ready());

@@ -59,7 +59,7 @@ describe('presence of several gateways in Redis', () => {
     await dying.presence.heartbeat(new Map([['ada', new Set(['s1'])]]));
     expect(await api.presence.online(['ada'])).toEqual(new Set(['ada']));
     await dying.close();
-    await eventually('it is forgotten', async () => (await api.presence.online(['ada'])).size === 0);
+    await eventually('it is forgotten', async () => (await api.presence.online(['ada'])).size === 0, 2_000);
     await api.close();
   });
 
@@ -98,7 +98,7 @@ describe('presence of several gateways in Redis', () => {
     // Each by itself would wait for 250 ms.
     expect(runningMs() - began).toBeLessThan(5_000);
     await redis.resume();
-    await eventually('it is asked again', async () => (await presence.online(['ada'])).has('ada'));
+    await eventually('it is asked again', async () => (await presence.online(['ada'])).has('ada'), 3_000);
     client.disconnect();
   });
 });

@@ -40,6 +40,8 @@ const pastedBlocks = (output: string): string[] =>
 test('a later start takes less than half of the first', async () => {
   const later = await startEmbedded(processes, { dataDir: await copyOfData() });
   expect(later.startedInMs).toBeLessThan(made.startedInMs / 2);
+  expect(made.startedInMs).toBeLessThan(15_000);
+  expect(later.startedInMs).toBeLessThan(3_000);
   await later.process.kill();
 }, 30_000);
 
@@ -328,6 +330,6 @@ describe('under `bun run dev`', () => {
     const { wrapper, health } = await start();
     expect(await health()).toBe(true);
     wrapper.signal('SIGKILL');
-    await eventually('the port is free', async () => !(await health()));
+    await eventually('the port is free', async () => !(await health()), 3_000);
   }, 30_000);
 });

@@ -125,7 +125,7 @@ for (const [how, sslmode] of [
       });
       fallSilent();
       expect(await failed).toMatchObject({ code: 'database_unavailable' });
-      await eventually('it answers again', () => answers(database));
+      await eventually('it answers again', () => answers(database), 3_000);
     }, 20_000);
 
     test.concurrent('silent with a full send buffer', async () => {
@@ -134,7 +134,7 @@ for (const [how, sslmode] of [
       fallSilent({ kind: 'hold' });
       const large = database.query('SELECT length($1::text)', ['x'.repeat(16 * 2 ** 20)]);
       await expect(large).rejects.toMatchObject({ code: 'database_unavailable' });
-      await eventually('it answers again', () => answers(database));
+      await eventually('it answers again', () => answers(database), 3_000);
     }, 20_000);
 
     test.concurrent('silent in a transaction: it is not committed, and the next one has another connection', async () => {
@@ -147,7 +147,7 @@ for (const [how, sslmode] of [
         await tx.execute(`INSERT INTO ${table} VALUES (2)`);
       });
       await expect(failed).rejects.toThrow();
-      await eventually('it answers again', () => answers(database));
+      await eventually('it answers again', () => answers(database), 3_000);
       expect(await database.query(`SELECT * FROM ${table}`, [])).toEqual([]);
     }, 20_000);
 

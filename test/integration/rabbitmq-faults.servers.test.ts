@@ -153,10 +153,10 @@ describe('one queue of eight', () => {
     expect(load.refusedAtOnce).toBeGreaterThan(refused * 0.8);
     expect(sum(load.refused.toSpliced(3, 1))).toBeLessThan(others * 0.1);
     // Seven times its share, less what is on its way.
-    expect(others).toBeGreaterThan(refused * 5);
+    expect(others).toBeGreaterThan(Math.max(350, refused * 5));
     await resume(3);
     load.reset();
-    await eventually('it is taken again', () => load.accepted[3]! > 10);
+    await eventually('it is taken again', () => load.accepted[3]! > 10, 2_000);
     load.stop();
     expect(send.problems()).toEqual([]);
     const said = lines.filter(({ msg }) => msg.startsWith('partition 3'));

@@ -46,7 +46,7 @@ async function startsWithout({ watch, said }: Opened, reason: RegExp): Promise<v
 }
 
 async function comesBack({ watch, said }: Opened): Promise<void> {
-  await eventually('it is up', () => watch.isUp());
+  await eventually('it is up', () => watch.isUp(), 6_000);
   expect(said().at(-1)).toBe('Redis is back');
 }
 
@@ -322,7 +322,7 @@ describe('connected, and not doing what is needed', () => {
       const opened = await open(server.url);
       expect(await opened.watch.start()).toBe(true);
       await breakIt(server);
-      await eventually('it is seen', () => !opened.watch.isUp());
+      await eventually('it is seen', () => !opened.watch.isUp(), 3_000);
       const begun = performance.now();
       await eventually('it is looked at again', () => performance.now() - begun > 1_300);
       expect(opened.said()).toEqual([expect.stringMatching(reason)]);

@@ -4,6 +4,7 @@ import { serverEnvironment as addresses } from '../../harness/servers.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { eventually } from './eventually.ts';
 import { type Processes, type RunningProcess, untilSays } from './processes.ts';
+import { runningMs } from './running-time.ts';
 import type { RealServers } from './servers.ts';
 
 /** Confab as its users run it: real processes, at two addresses. */
@@ -28,7 +29,7 @@ export async function startEmbedded(
   const folder = dataDir ?? join(await processes.folder(), 'data');
   const port = await freePort();
   const own = { DATA_DIR: folder, PORT: String(port), LOG_LEVEL: 'warn', ...env };
-  const started = performance.now();
+  const started = runningMs();
   const process = processes.run(command, own);
   await untilSays(process, 'Confab is up', 60_000);
   const url = `http://localhost:${own.PORT}`;
@@ -38,7 +39,7 @@ export async function startEmbedded(
     process,
     dataDir: folder,
     env: own,
-    startedInMs: performance.now() - started,
+    startedInMs: runningMs() - started,
   };
 }
 

@@ -20,7 +20,7 @@ export async function readRows(
 ): Promise<DatabaseRows> {
   return {
     chats: await query<ChatRow>(`SELECT id, last_sequence AS "lastSequence",
-      last_event_sequence AS "lastNumber" FROM chats`),
+      last_event_sequence AS "lastNumber", participant_count AS "participantCount" FROM chats`),
     messages: await query<MessageRow>(`SELECT chat_id AS "chatId", sequence, id, sender_id AS "senderId",
       client_message_id AS "clientMessageId", content, event_sequence AS number, ${iso('sent_at')} AS "sentAt",
       version, deleted_at IS NOT NULL AS deleted

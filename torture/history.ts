@@ -125,6 +125,7 @@ export interface ChatRow {
   id: string;
   lastSequence: number;
   lastNumber: number;
+  participantCount: number;
 }
 
 export interface DatabaseRows {

@@ -33,7 +33,7 @@ export interface MutableHistory {
   poison: { id: string; body: string; at: number }[];
   replayed: string[];
   database: {
-    chats: { id: string; lastSequence: number; lastNumber: number }[];
+    chats: { id: string; lastSequence: number; lastNumber: number; participantCount: number }[];
     messages: MessageRow[];
     changes: ChangeRow[];
     participants: ParticipantRow[];
@@ -221,7 +221,7 @@ export function cleanHistory(): MutableHistory {
     poison: [{ id: 'poison-1', body: 'not json', at: 5_000 }],
     replayed: [],
     database: {
-      chats: [{ id: chatId, lastSequence: 6, lastNumber: 11 }],
+      chats: [{ id: chatId, lastSequence: 6, lastNumber: 11, participantCount: 3 }],
       messages: rows,
       changes: [],
       participants: [ann, ben, cem].map((userId, at) => ({

@@ -115,6 +115,13 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
     ['I4 counter'],
   ],
   [
+    'participants counted wrong',
+    (h) => {
+      h.database.chats[0]!.participantCount = 2;
+    },
+    ['I4 participants'],
+  ],
+  [
     'two sends in the wrong order in the database',
     (h) => {
       const six = h.posts.find(({ content }) => content === 'six')!;
@@ -192,7 +199,7 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
     (h) => {
       const participant = h.database.participants.find(({ userId }) => userId === ben)!;
       Object.assign(participant, { active: false, changedNumber: 12 });
-      h.database.chats[0]!.lastNumber = 12;
+      Object.assign(h.database.chats[0]!, { lastNumber: 12, participantCount: 2 });
       h.memberships.push({
         chatId,
         userId: ben,
@@ -218,6 +225,7 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
     'a chat its user has left is still shown',
     (h) => {
       h.database.participants = h.database.participants.filter(({ userId }) => userId !== ann);
+      h.database.chats[0]!.participantCount = 2;
     },
     // Ann is then no participant of any time.
     ['I5 stale chat', 'I5 stale row', 'I7 leak'],

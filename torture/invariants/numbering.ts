@@ -17,6 +17,14 @@ export function numbering(evidence: Evidence): Verdict {
       ...(participants.get(chat.id) ?? []).map((row) => row.changedNumber),
       ...changed.map(({ number }) => number),
     ];
+    const active = (participants.get(chat.id) ?? []).filter((row) => row.active).length;
+    if (active !== chat.participantCount) {
+      tally.violate(
+        'participants',
+        () => `chat ${chat.id} counts ${chat.participantCount} of ${active}`,
+        () => participants.get(chat.id) ?? [],
+      );
+    }
     numberedOnce(tally, chat.id, chat.lastNumber, rows, others);
     inOrderOfSending(tally, evidence, rows);
   }

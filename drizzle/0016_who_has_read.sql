@@ -118,7 +118,7 @@ $$;
 -- who take no part are left out. `read_to` moves the marker on, unless the row is of a later version than `if_version`;
 -- `unread_from` puts it before a message; `settings` holds what of them is to change. Where none is given, what is not known yet
 -- becomes known, and a marker goes over what is never unread: a run of 16 or more messages that are own, deleted or the system's,
--- 100,000 at a time.
+-- 200,000 a call, of all of them together, and 1,000 of each at least.
 --
 -- The rows are locked first, in the order of users and chats, then the users in theirs, and what is read then is read by a
 -- statement of its own. No chat is locked and takes a number. Whoever else holds a row for longer than lock_timeout, which is

@@ -10,9 +10,9 @@ import type { ChangesWanted } from './read-changes.ts';
  */
 export type CountChanges = (wanted: readonly ChangesWanted[], most: number) => Promise<number[]>;
 
-const countSql = (ranges: readonly string[]) => `SELECT (
+const countSql = (ranges: string) => `SELECT (
   SELECT count(*)::int FROM (
-    SELECT FROM (${ranges.map((range) => `(${range})`).join(' UNION ALL ')}) any_kind LIMIT $3::int
+    SELECT FROM (${ranges}) any_kind LIMIT $3::int
   ) counted
 ) AS rows
 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS w (chat_id, after, ord)

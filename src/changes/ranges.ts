@@ -10,7 +10,7 @@ export const chatOfEach =
  * SQL of what changed in the chat `c` after `w.after`, so much of each range as `$3` says, with its kind's place among the kinds:
  * what says itself when it changed, then all of `chat_changes`.
  */
-export function rangesOf(kinds: readonly ChangeKind[]): string[] {
+export function rangesOf(kinds: readonly ChangeKind[]): string {
   const numbered = [...kinds.entries()];
   const own = numbered.flatMap(([at, kind]) =>
     'rows' in kind ? [`SELECT ${at} AS kind, x."eventSequence", x.row FROM (${kind.rows}) x`] : [],
@@ -26,7 +26,9 @@ export function rangesOf(kinds: readonly ChangeKind[]): string[] {
     `SELECT ${caseOf(({ at }) => at, unknownKind)} AS kind, changed.event_sequence AS "eventSequence",
       ${caseOf(({ row }) => `(${row})`, 'NULL::json')} AS row
     FROM (${chatChanges}) changed`,
-  ];
+  ]
+    .map((range) => `(${range})`)
+    .join(' UNION ALL ');
 }
 
 /** Of a newer version. */

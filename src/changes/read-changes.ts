@@ -39,14 +39,14 @@ export type ReadChanges = (
  * all chats of the reader, in a plan that was made while there were few.
  */
 const changesSql = (
-  ranges: readonly string[],
+  ranges: string,
   where: string,
 ) => `SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
 FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, after)
 CROSS JOIN LATERAL (${chatOfEach}) c
 LEFT JOIN LATERAL (
   SELECT * FROM (
-    ${ranges.map((range) => `(${range})`).join(' UNION ALL ')}
+    ${ranges}
   ) any_kind
   ORDER BY "eventSequence"
   FETCH FIRST ($3::int) ROWS WITH TIES

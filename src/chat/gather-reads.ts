@@ -73,7 +73,7 @@ export function createGatherReads(
       const waiting = mayPass ? batch.filter(({ until }) => until > now) : [];
       for (const one of batch) if (!waiting.includes(one)) one.written.reject(toCaller(error));
       singles.push(...waiting);
-      while (lanes < Math.min(mostAtOnce, singles.length)) void writeSingles();
+      while (lanes < mostAtOnce && singles.length > 0) void writeSingles();
     }
   }
 

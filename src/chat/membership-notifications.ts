@@ -13,7 +13,7 @@ export function membershipNotifications(
   const changed = written.filter((one) => one.changed);
   const told = changed.filter(
     ({ readThrough, readReceipts, participantCount }) =>
-      readThrough !== null && readReceipts && participantCount !== null && participantCount <= liveMax,
+      readThrough !== null && readReceipts && participantCount <= liveMax,
   );
   const byChat = Map.groupBy(told, ({ membership }) => membership.chatId);
   return [

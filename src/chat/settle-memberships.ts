@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { isTimeout } from '../db/errors.ts';
 import type { StoredMembership } from '../db/queries/chats.ts';
-import { writeMemberships } from '../db/queries/write-memberships.ts';
+import { type WrittenMembership, writeMemberships } from '../db/queries/write-memberships.ts';
 import type { Membership } from '../shared/contract.ts';
 
 /**
@@ -15,16 +15,25 @@ export async function settleMemberships(
 ): Promise<Membership[]> {
   const unsettled = shown.filter((one) => one.unsettled);
   if (unsettled.length === 0) return shown.map(({ membership }) => membership);
-  const writes = unsettled.map(({ userId, membership: { chatId } }) => ({ userId, chatId }));
+  const written = await settle(
+    database,
+    unsettled.map(({ userId, membership: { chatId } }) => ({ userId, chatId })),
+  );
+  const byPair = new Map(
+    written.map(({ userId, membership }) => [`${userId} ${membership.chatId}`, membership]),
+  );
+  return shown.map(({ userId, membership }) => byPair.get(`${userId} ${membership.chatId}`) ?? membership);
+}
+
+/** @returns what was written: nothing where somebody holds one of the rows, which the next who looks settles */
+export async function settle(
+  database: Database,
+  pairs: readonly { userId: string; chatId: string }[],
+): Promise<WrittenMembership[]> {
   try {
-    const written = await writeMemberships(database, writes);
-    const byPair = new Map(
-      written.map(({ userId, membership }) => [`${userId} ${membership.chatId}`, membership]),
-    );
-    return shown.map(({ userId, membership }) => byPair.get(`${userId} ${membership.chatId}`) ?? membership);
+    return await writeMemberships(database, pairs);
   } catch (error) {
-    // Somebody holds one of the rows: the next who looks settles them.
-    if (isTimeout(error)) return shown.map(({ membership }) => membership);
+    if (isTimeout(error)) return [];
     throw error;
   }
 }

@@ -86,7 +86,11 @@ export function createJoinByReading(deps: {
       // From where the room is, if that is behind the member: it would tell the member again what lies between.
       const after = Math.min(told, delivered ?? told);
       const page = await readPage(chatId, after, expected);
-      if (!chat.holders.has(member)) return;
+      if (!chat.holders.has(member)) {
+        // Removed meanwhile, while it was in no room that would have told it.
+        if (!member.closed) member.send(resetFrame({ chatId }));
+        return;
+      }
       if (!page) {
         member.send(resetFrame({ chatId }));
         return leave(member, chatId);

@@ -10,6 +10,9 @@ import type { Users } from './users.ts';
 
 type Passing = Extract<NotificationHead, { kind: 'passing' }>;
 
+/** Nobody but the user is told of them. */
+const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership', 'user.updated']);
+
 /** What to do about each kind of notification. What does not belong to the topic it came by is ignored. */
 export function createNotificationRoutes(deps: {
   sequencer: Sequencer;
@@ -53,11 +56,13 @@ export function createNotificationRoutes(deps: {
   }
 
   function passToChat(chatId: string, { event, actorId }: Passing, body: string): void {
+    if (ownEvents.has(event)) return;
     if (event === 'chat.read') receipts.hear(chatId, body);
     else sequencer.pass(chatId, frameOf(event, body), ({ userId }) => userId !== actorId);
   }
 
   function passToUser(userId: string, event: Passing['event'], body: string): void {
+    if (event === 'chat.read') return;
     if (event === 'chat.membership') {
       ownMemberships.offer(userId, body);
       return;

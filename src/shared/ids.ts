@@ -1,8 +1,11 @@
 /** Any 8-4-4-4-12 hexadecimal, whatever its version bits say. */
 export const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+const lowerCaseUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
 /** As it is written from the edge on. */
-export const lowerCaseUuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const isLowerCaseUuid = (value: unknown): value is string =>
+  typeof value === 'string' && lowerCaseUuid.test(value);
 
 /** UUIDv7: ordered by time, minted in the program. */
 export const newId = (): string => Bun.randomUUIDv7();

@@ -1,5 +1,5 @@
 import type { Mentions, MessageExtras } from '../shared/contract.ts';
-import { lowerCaseUuid } from '../shared/ids.ts';
+import { isLowerCaseUuid } from '../shared/ids.ts';
 import { isObject, metadataProblem, mostMentioned, textProblem } from '../shared/message-extras.ts';
 
 /** The extras of an envelope of version 2, and nothing more of it; what is wrong where an api does not write it so. */
@@ -41,6 +41,3 @@ function nestedTextProblem(value: unknown): string | undefined {
   }
   return undefined;
 }
-
-const isLowerCaseUuid = (value: unknown): value is string =>
-  typeof value === 'string' && lowerCaseUuid.test(value);

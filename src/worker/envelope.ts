@@ -1,6 +1,6 @@
 import type { SendEnvelope } from '../shared/contract.ts';
 import { type EnvelopeVersion, envelopeVersions, type Signature } from '../shared/envelope-codec.ts';
-import { deriveBrokerMessageId, lowerCaseUuid } from '../shared/ids.ts';
+import { deriveBrokerMessageId, isLowerCaseUuid } from '../shared/ids.ts';
 import { isObject, textProblem } from '../shared/message-extras.ts';
 import { readExtras } from './envelope-extras.ts';
 
@@ -53,9 +53,9 @@ function readContent(body: string, versions: readonly EnvelopeVersion[]): Envelo
   }
   const known = versions.find((one) => one === version);
   if (known === undefined) return { kind: 'newer', version };
-  if (!isUuid(chatId)) return { kind: 'poison', reason: 'chatId is not a UUID in lower case' };
-  if (!isUuid(senderId)) return { kind: 'poison', reason: 'senderId is not a UUID in lower case' };
-  if (!isUuid(clientMessageId)) {
+  if (!isLowerCaseUuid(chatId)) return { kind: 'poison', reason: 'chatId is not a UUID in lower case' };
+  if (!isLowerCaseUuid(senderId)) return { kind: 'poison', reason: 'senderId is not a UUID in lower case' };
+  if (!isLowerCaseUuid(clientMessageId)) {
     return { kind: 'poison', reason: 'clientMessageId is not a UUID in lower case' };
   }
   if (brokerMessageId !== deriveBrokerMessageId(chatId, senderId, clientMessageId)) {
@@ -85,10 +85,6 @@ function readContent(body: string, versions: readonly EnvelopeVersion[]): Envelo
   const extras = readExtras(value);
   if (typeof extras === 'string') return { kind: 'poison', reason: extras, key };
   return { kind: 'valid', envelope: { ...plain, ...extras } };
-}
-
-function isUuid(value: unknown): value is string {
-  return typeof value === 'string' && lowerCaseUuid.test(value);
 }
 
 function isInstant(value: unknown): value is string {

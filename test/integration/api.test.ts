@@ -226,7 +226,7 @@ describe('errors', () => {
     await base.database.query('CREATE TABLE written (number int)', []);
     const written = async () => [...(await base.database.query('SELECT number FROM written', []))];
     /** Of a route that writes, and waits for `end` before it commits. */
-    const writes = (end: Promise<void>, transacts?: false) => {
+    const writes = (end: Promise<void>, { transacts = true } = {}) => {
       let transaction: Promise<unknown> | undefined;
       const handle = async () => {
         transaction = inTransaction(base.database, async (tx) => {
@@ -239,7 +239,7 @@ describe('errors', () => {
       const made = route({
         method: 'POST',
         path: '/writes',
-        ...(transacts === false ? { transacts } : {}),
+        ...(transacts ? { transacts } : {}),
         handle,
       });
       return {
@@ -263,7 +263,7 @@ describe('errors', () => {
     });
 
     test('cannot be begun by a route that says that it begins none: nothing would roll it back', async () => {
-      const { ended, ...routes } = writes(Promise.resolve(), false);
+      const { ended, ...routes } = writes(Promise.resolve(), { transacts: false });
       const { post } = await open(routes);
       expect((await post('/writes')).status).toBe(500);
       expect(await ended()).toBe('rolled back');
@@ -504,7 +504,7 @@ describe('readiness', () => {
     const answers = await Promise.all(Array.from({ length: 100 }, ask));
     for (let at = 0; at < 10; at += 1) answers.push(await ask());
     expect({ answers: new Set(answers), looks }).toEqual({ answers: new Set([503]), looks: 1 });
-    await eventually('it is looked at again', async () => (await ask()) === 200);
+    await eventually('it is looked at again', async () => (await ask()) === 200, 3_000);
     expect(performance.now() - began).toBeGreaterThan(900);
     expect(looks).toBe(2);
   });

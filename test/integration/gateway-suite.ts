@@ -193,6 +193,9 @@ export function gatewaySuite(
         { topic, head: { ...change, eventSequence: 3, event: 'chat.participant.removed' }, body: '{}' },
         { topic, head: { ...change, eventSequence: 3, event: 'chat.participant.added' }, body: '{}' },
         { topic, head: { ...change, eventSequence: 2 ** 53 - 1, event: 'chat.message.new' }, body: '{}' },
+        { topic, head: { version, kind: 'passing', event: 'chat.message.failed' }, body: '{}' },
+        { topic, head: { version, kind: 'passing', event: 'chat.membership' }, body: '{}' },
+        { topic: `user:${eve!.id}`, head: { version, kind: 'passing', event: 'chat.read' }, body: '{}' },
         {
           topic: `user:${eve!.id}`,
           head: { version, chatId, kind: 'membership', eventSequence: 3, userId: eve!.id },

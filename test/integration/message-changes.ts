@@ -461,9 +461,13 @@ export function messageChangesSuite(name: string, open: () => Promise<ChatApi>):
         ['POST', '/messages', { content: 'x' }],
         ['PATCH', '/messages/:id', { content: 'x' }],
         ['DELETE', '/messages/:id'],
+        ['PUT', '/read', { sequence: 1 }],
+        ['PUT', '/unread', { sequence: 1 }],
+        ['PATCH', '/membership', { pinned: true }],
         ['POST', '/participants', { userIds: ['0198c0de-0000-7000-8000-000000000000'] }],
         ['DELETE', '/participants/0198c0de-0000-7000-8000-000000000000'],
       ])('who is not in a chat finds none: %s %s', async (...[method, route, body]) => {
+        await api.call(ann!, 'DELETE', `/chats/${group.id}/participants/${dee!.id}`);
         const message = await say(ann!, group.id, 'inside');
         const answers = await Promise.all(
           [dee!, eve!].flatMap((user) =>
@@ -507,6 +511,7 @@ export function messageChangesSuite(name: string, open: () => Promise<ChatApi>):
         [{ metadata: 'x' }, 'metadata'],
         [{ metadata: { a: 'x'.repeat(4_097 - '{"a":""}'.length) } }, 'metadata'],
         [{ metadata: deep(17) }, 'metadata'],
+        ['{"metadata":{"a":1e999}}', 'metadata'],
         [{ metadata: { a: '\u0000' } }, 'metadata.a'],
         ['{"metadata":{"a":"\\udc00"}}', 'metadata.a'],
       ];

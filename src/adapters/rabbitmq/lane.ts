@@ -110,7 +110,7 @@ export function createLane(
     }
     if (line !== by) return;
     if (by === on.shared) {
-      if (waiting.length > 0) advance();
+      advance();
     } else if (unconfirmed.size === 0 && silentSince === undefined) {
       if (waiting.length > 0) {
         void move();
@@ -230,13 +230,8 @@ export function createLane(
       const reason = refusalReason();
       if (reason !== undefined) return Promise.reject(unavailable(reason));
       const one = callers.add(content, options);
-      // As nearly always: nothing is before it, and all is well.
-      if (line && line === on.shared && waiting.length === 0 && unconfirmed.size < mostUnconfirmed) {
-        write(line, one);
-      } else {
-        waiting.push(one);
-        advance();
-      }
+      waiting.push(one);
+      advance();
       return one.promise;
     },
 

@@ -18,6 +18,7 @@ export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: Chat
     method: 'POST',
     path: '/chats',
     needs: token(),
+    transacts: true,
     body: createChatBody,
     operation: {
       operationId: 'createChat',

@@ -39,7 +39,6 @@ export const membershipRoutes = ({ token }: Needs, verbs: MembershipVerbs): Rout
     needs: token({ limit: 'read' }),
     params: chatParams,
     body: readBody,
-    transacts: false,
     operation: {
       operationId: 'markRead',
       summary: 'You have read a chat up to a message',
@@ -59,7 +58,6 @@ export const membershipRoutes = ({ token }: Needs, verbs: MembershipVerbs): Rout
     needs: token({ limit: 'read' }),
     params: chatParams,
     body: unreadBody,
-    transacts: false,
     operation: {
       operationId: 'markUnread',
       summary: 'A message, and all after it, is unread',
@@ -76,7 +74,6 @@ export const membershipRoutes = ({ token }: Needs, verbs: MembershipVerbs): Rout
     needs: token(),
     params: chatParams,
     body: membershipBody,
-    transacts: false,
     operation: {
       operationId: 'setMembership',
       summary: 'Notifications, muting, pinning and archiving, for yourself',

@@ -43,7 +43,6 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
     }),
     params: chatParams,
     body: sendBody,
-    transacts: false,
     operation: {
       operationId: 'sendMessage',
       summary: 'Send a message',
@@ -112,7 +111,6 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
     params: messageParams,
     body: editBody,
     makes: ['chat.message.updated'],
-    transacts: false,
     operation: {
       operationId: 'editMessage',
       summary: 'Edit a message',
@@ -135,7 +133,6 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
     needs: token(),
     params: messageParams,
     makes: ['chat.message.deleted'],
-    transacts: false,
     operation: {
       operationId: 'deleteMessage',
       summary: 'Delete a message',

@@ -40,6 +40,7 @@ export const participantRoutes = (
     method: 'POST',
     path: '/chats/:chatId/participants',
     needs: token(),
+    transacts: true,
     params: chatParams,
     body: addParticipantsBody,
     operation: {
@@ -62,6 +63,7 @@ export const participantRoutes = (
     method: 'DELETE',
     path: '/chats/:chatId/participants/:userId',
     needs: token(),
+    transacts: true,
     params: participantParams,
     operation: {
       operationId: 'removeParticipant',

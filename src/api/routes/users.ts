@@ -38,7 +38,6 @@ export const usersRoutes = (
     path: '/users/me',
     needs: token(),
     body: updateMeBody,
-    transacts: false,
     operation: {
       operationId: 'updateMe',
       summary: 'Change what you say of yourself',

@@ -68,7 +68,6 @@ export function extrasOf({
   mentions,
   metadata,
 }: v.InferOutput<typeof sendBody>): MessageExtras | undefined {
-  if (replyTo === undefined && mentions === undefined && metadata === undefined) return undefined;
   const given = mentions && mentionsOf(mentions);
   const mentioned = given !== undefined && (given.userIds.length > 0 || given.everyone === true);
   if (replyTo === undefined && !mentioned && metadata === undefined) return undefined;

@@ -14,7 +14,7 @@ export type ChangeOutcome<Change extends string, Refusal extends string> =
   | ({ outcome: 'unchanged' } & StoredKey)
   | { outcome: Refusal };
 
-export type NoSuchMessage = 'chat_not_found' | 'message_not_found' | 'not_allowed';
+export type ChangeRefusal = 'chat_not_found' | 'message_not_found' | 'not_allowed';
 
 const outcomeColumns = '$1::text AS "chatId", outcome, sequence, event_sequence AS "eventSequence"';
 
@@ -29,7 +29,7 @@ export async function editMessage(
   windowSeconds: number | undefined,
 ) {
   return oneOf(
-    await database.query<ChangeOutcome<'edited', NoSuchMessage | 'message_deleted' | 'edit_window_closed'>>(
+    await database.query<ChangeOutcome<'edited', ChangeRefusal | 'message_deleted' | 'edit_window_closed'>>(
       editMessageSql,
       [
         ...[chatId, messageId, actorId, content ?? null],
@@ -43,8 +43,10 @@ const deleteMessageSql = `SELECT ${outcomeColumns} FROM delete_message($1::text:
 
 export async function deleteMessage(database: Database, { chatId, messageId, actorId }: MessageToChange) {
   return oneOf(
-    await database.query<ChangeOutcome<'deleted', NoSuchMessage>>(deleteMessageSql, [
-      ...[chatId, messageId, actorId],
+    await database.query<ChangeOutcome<'deleted', ChangeRefusal>>(deleteMessageSql, [
+      chatId,
+      messageId,
+      actorId,
     ]),
   );
 }

@@ -28,13 +28,10 @@ export interface StoredMembership {
 /** How many participants a chat object shows. */
 const shownParticipants = 20;
 
-/** Those who take part, where nobody has counted them yet. */
-const countedNow = `(SELECT count(*)::int FROM chat_participants p WHERE p.chat_id = c.id AND ${present('p')})`;
-
 /** Of `chats c`, in one snapshot: participants, last message and `eventSequence` belong together. */
 const chatColumns = `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at')} AS "createdAt",
   ${iso('c.last_activity_at')} AS "lastActivityAt",
-  coalesce(c.participant_count, ${countedNow}) AS "participantCount", members.shown AS participants,
+  c.participant_count AS "participantCount", members.shown AS participants,
   (SELECT (${messageJson('m')})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",
   c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence"`;
 

@@ -16,8 +16,8 @@ export async function isParticipant(database: Database, chatId: string, userId: 
 
 /** In a small chat anybody; to call a big one together is for those who lead it. */
 const mayMentionEveryoneSql = `SELECT me.role <> 'member' OR (
-  SELECT count(*) FROM (SELECT FROM chat_participants p WHERE p.chat_id = $1::uuid AND ${present('p')} LIMIT 51) few
-) <= 50 AS may
+  SELECT c.participant_count <= 50 FROM chats c WHERE c.id = $1::uuid
+) AS may
 FROM chat_participants me WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
 
 /** Undefined for who is not in the chat. */

@@ -26,7 +26,7 @@ export interface WrittenMembership {
   readAt: string;
   /** Whether others are told. */
   readReceipts: boolean;
-  participantCount: number | null;
+  participantCount: number;
   membership: Membership;
 }
 

@@ -95,8 +95,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
       const reading = readBody(request);
       const body = reading && (await reading);
       // The work itself goes on, but begins or commits no transaction any more: the answer means that its end is not known.
-      const transacts = method !== 'GET' && route.transacts !== false;
-      answered = await (transacts ? asRequest : untold)((giveUp) =>
+      answered = await (route.transacts ? asRequest : untold)((giveUp) =>
         within(work(body), () => {
           giveUp();
           const cause = new Error(`no answer within ${deadlineMs} ms`);

@@ -29,8 +29,8 @@ export interface Route<
   body?: Schema<Body>;
   /** The changes that it makes: before every live process can load them it answers 503 `not_ready`. */
   makes?: readonly (keyof ChangeEvents)[];
-  /** False: as in a GET, a transaction can't be begun, and nothing needs to be told that the request was given up. */
-  transacts?: false;
+  /** It begins transactions, which are told that the request was given up. Elsewhere none can be begun. */
+  transacts?: true;
   handle(asked: Entered & Asked<Params, Query, Body>): Answer | Promise<Answer>;
 }
 

@@ -100,27 +100,33 @@ export function createConnecting(deps: {
   /** Memberships as PostgreSQL has them after all topics were acknowledged, and after the last hint of a change. */
   async function settle(member: Member, handshake: Handshake): Promise<Admitted> {
     const cursors = takeCursors(handshake);
-    // Once: of a change after this the user's topic tells, and that a socket has to be told of it.
-    const reading = ownMemberships.read(member.userId, takeMembershipsSince(handshake));
+    const since = takeMembershipsSince(handshake);
+    const readOwn = () => ownMemberships.read(member.userId, since);
+    let acknowledged = false;
     // Once: the user's topic is acknowledged, so of an end after this a notification tells, and refuses the member.
     const alive = member.sessionId === undefined || sessions.isAlive(member.sessionId);
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [{ memberships, version }, isAlive, own] = await Promise.all([
+      const [{ memberships, version }, isAlive, read] = await Promise.all([
         membershipsOf(member.userId),
         alive,
-        reading,
+        acknowledged ? readOwn() : undefined,
       ]);
       if (!isAlive) throw new ChatError('session_revoked');
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
-      const known = await sequencer.hold(member, [...chatIds], readAt);
+      if (!(await sequencer.hold(member, [...chatIds], readAt))) {
+        acknowledged = true;
+        continue;
+      }
+      // Once all topics are acknowledged: of a change after this one of them tells, and that a socket has to be told of it.
+      const own = read ?? (await readOwn());
       const left = cursors && (await resume.leftOf(member, cursors, memberships));
       if (member.refused) throw member.refused;
       // Somebody added the user again since the memberships were read.
       const cameBack = left?.participations.values().some(({ present }) => present);
-      if (member.closed || (known && !member.stale && !cameBack)) {
+      if (member.closed || (!member.stale && !cameBack)) {
         return { member, memberships, version, own, resume: cursors && left && { cursors, left } };
       }
     }

@@ -7,6 +7,7 @@ import {
   readOwnMemberships,
 } from '../db/queries/own-memberships.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Membership, MembershipEvent } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
 import { frameOf } from './fan-out.ts';
@@ -31,7 +32,7 @@ export interface OwnMemberships {
   /** In the tick in which the member goes live: tells what was read. */
   goesLive(member: Member, own: Own): void;
   /** A membership as announced: told at once. */
-  offer(userId: string, body: string): void;
+  offer(userId: string, membership: Membership): void;
   /** The sockets of the user have been told of this one with something else. */
   told(userId: string, version: number): void;
   /** What PostgreSQL says. */
@@ -52,10 +53,7 @@ export function createOwnMemberships(deps: {
 
   /** Of a chat that a socket does not have it is told with the chat. */
   function tell(members: Iterable<Member>, { memberships }: Own): void {
-    const frames = memberships.map(
-      (membership) =>
-        [membership.chatId, frameOf('chat.membership', JSON.stringify({ membership }))] as const,
-    );
+    const frames = memberships.map((one) => [one.chatId, membershipFrame(one)] as const);
     for (const member of members) {
       if (frames.length > mostChanges) member.send(resetFrame({}));
       else for (const [chatId, frame] of frames) if (member.chats.has(chatId)) member.send(frame);
@@ -130,10 +128,10 @@ export function createOwnMemberships(deps: {
       if (isBehind(user)) look(member.userId);
     },
 
-    offer(userId, body) {
-      const frame = frameOf('chat.membership', body);
+    offer(userId, membership) {
+      const frame = membershipFrame(membership);
       for (const member of users.of(userId)) if (member.live) member.send(frame);
-      told(userId, JSON.parse(body).membership.version);
+      told(userId, membership.version);
     },
 
     told,
@@ -147,6 +145,9 @@ export function createOwnMemberships(deps: {
     },
   };
 }
+
+const membershipFrame = (membership: Membership): string =>
+  frameOf('chat.membership', JSON.stringify({ membership } satisfies MembershipEvent));
 
 /** It knows more than there is where the database was restored to an older state. */
 const isBehind = ({ told, heard }: LocalUser): boolean => told !== undefined && told !== heard;

@@ -7,8 +7,8 @@ type Read = ReadEvent['reads'][number];
 
 /** Who has read how far, for those in the chat: hints, gathered so that a room in which all read is told once a second. */
 export interface Receipts {
-  /** As announced, for one chat. */
-  hear(chatId: string, body: string): void;
+  /** As announced, of one chat. */
+  hear(chatId: string, reads: readonly Read[]): void;
   stop(): void;
 }
 
@@ -28,12 +28,12 @@ export function createReceipts(deps: { sequencer: Sequencer; users: Users }): Re
   }
 
   return {
-    hear(chatId, body) {
+    hear(chatId, announced) {
       const { reads } = gathered.getOrInsertComputed(chatId, () => ({
         reads: new Map<string, Read>(),
         timer: setTimeout(tell, gatherMs, chatId),
       }));
-      for (const read of (JSON.parse(body) as ReadEvent).reads) {
+      for (const read of announced) {
         const known = reads.get(read.userId);
         if (!known || known.lastReadSequence < read.lastReadSequence) reads.set(read.userId, read);
       }

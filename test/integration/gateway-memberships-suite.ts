@@ -123,6 +123,29 @@ export function gatewayMembershipsSuite(
       await eventually('all know all', () => sockets.every((one) => Bun.deepEquals(known(one), expected)));
     }, 30_000);
 
+    test('what is read before the topic of its chat is acknowledged is told, too', async () => {
+      const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
+      const chatId = await groupOf(3, ada, bob);
+      const end = base.ends[0]!;
+      const read: Membership[] = [];
+      const subscriber: typeof end.subscriber = {
+        ...end.subscriber,
+        async subscribe(topics) {
+          if (topics.includes(`chat:${chatId}`))
+            read.push(await world.own.markRead({ userId: bob.id, chatId, sequence: 2 }));
+          await end.subscriber.subscribe(topics);
+        },
+      };
+      // It compares itself with PostgreSQL much later.
+      const gateway = await startTestGateway({ ...base, ...end, database, subscriber });
+      const client = openClient(gateway.url, bob.token, { auth: { token: bob.token, membershipsSince: 0 } });
+      await eventually('it is ready', () => client.ready > 0);
+      client.close();
+      await gateway.stop();
+      expect(read).toHaveLength(1);
+      expect(client.memberships).toEqual(read);
+    });
+
     test('what was not announced is noticed by the next announcement, and without one by the comparison', async () => {
       const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
       const [one, two] = [await groupOf(5, ada, bob), await groupOf(5, ada, bob)];

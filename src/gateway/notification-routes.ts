@@ -1,6 +1,6 @@
 import { isBelieved } from '../changes/kinds.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Notification, NotificationHead, ReadsBody } from '../shared/ports/notifications.ts';
+import type { Notification, NotificationHead } from '../shared/ports/notifications.ts';
 import { frameOf } from './fan-out.ts';
 import type { OwnMemberships } from './own-memberships.ts';
 import type { Receipts } from './receipts.ts';
@@ -57,16 +57,8 @@ export function createNotificationRoutes(deps: {
 
   function passToChat(chatId: string, { event, actorId }: Passing, body: string): void {
     if (ownEvents.has(event)) return;
-    if (event === 'chat.read') passReads(chatId, JSON.parse(body));
+    if (event === 'chat.read') receipts.hear(chatId, JSON.parse(body));
     else sequencer.pass(chatId, frameOf(event, body), ({ userId }) => userId !== actorId);
-  }
-
-  function passReads(chatId: string, { reads, memberships }: ReadsBody): void {
-    receipts.hear(chatId, reads);
-    for (const [at, { userId }] of reads.entries()) {
-      const membership = memberships[at];
-      if (membership && users.local(userId)) ownMemberships.offer(userId, membership);
-    }
   }
 
   function passToUser(userId: string, event: Passing['event'], body: string): void {

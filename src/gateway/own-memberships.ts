@@ -31,8 +31,12 @@ export interface OwnMemberships {
   read(userId: string, since: number | undefined): Promise<Own>;
   /** In the tick in which the member goes live: tells what was read. */
   goesLive(member: Member, own: Own): void;
-  /** A membership as announced: told at once. */
+  /** A membership as announced: told at once, after those that are held. */
   offer(userId: string, membership: Membership): void;
+  /** The same, to be told with something else, or with the next one. */
+  hold(userId: string, membership: Membership): void;
+  /** Tells what is held. */
+  release(userId: string): void;
   /** The sockets of the user have been told of this one with something else. */
   told(userId: string, version: number): void;
   /** What PostgreSQL says. */
@@ -114,6 +118,25 @@ export function createOwnMemberships(deps: {
     if (isBehind(user)) lookSoon(userId, user);
   }
 
+  function hold(userId: string, membership: Membership): void {
+    const user = users.local(userId);
+    if (!user) return;
+    user.held ??= [];
+    user.held.push(membership);
+  }
+
+  function release(userId: string): void {
+    const user = users.local(userId);
+    if (!user?.held) return;
+    const { held } = user;
+    user.held = undefined;
+    for (const membership of held) {
+      const frame = membershipFrame(membership);
+      for (const member of user) if (member.live) member.send(frame);
+      told(userId, membership.version);
+    }
+  }
+
   return {
     read: async (userId, since) => (await ownOf({ userId, since })) ?? nothing,
 
@@ -128,15 +151,18 @@ export function createOwnMemberships(deps: {
       if (isBehind(user)) look(member.userId);
     },
 
+    hold,
+    release,
+
     offer(userId, membership) {
-      const frame = membershipFrame(membership);
-      for (const member of users.of(userId)) if (member.live) member.send(frame);
-      told(userId, membership.version);
+      hold(userId, membership);
+      release(userId);
     },
 
     told,
 
     compare(userId, version) {
+      release(userId);
       const user = users.local(userId);
       if (!user || user.told === undefined) return;
       // A lower one is that of a database that was restored.

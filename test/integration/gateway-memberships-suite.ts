@@ -232,6 +232,28 @@ export function gatewayMembershipsSuite(
       }
     });
 
+    test('who reads beside others is told with what they have read, and before anything else of their own', async () => {
+      const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
+      const [chatId, other] = [await groupOf(9, ada, bob), await groupOf(9, ada, bob)];
+      const bobs = await connect(bob);
+      const read = (user: WorldUser, sequence: number) =>
+        world.own.markRead({ userId: user.id, chatId, sequence });
+      await read(ada, 1);
+      const beside = await read(bob, 2);
+      await eventually('it is told', () => bobs.seen.length > 0);
+      expect(bobs.memberships).toEqual([beside]);
+      expect(bobs.seen).toMatchObject([{ event: 'chat.read', payload: { chatId, reads: [{}, {}] } }]);
+
+      const alone = await read(bob, 3);
+      await eventually('it is told at once', () => bobs.memberships.length === 2);
+      expect(bobs.seen).toHaveLength(1);
+      const held = await read(bob, 4);
+      const set = await world.own.set({ userId: bob.id, chatId: other, settings: { pinned: true } });
+      await eventually('both are told', () => bobs.memberships.length === 4);
+      expect(bobs.seen).toHaveLength(1);
+      expect(bobs.memberships).toEqual([beside, alone, held, set]);
+    });
+
     test('those in the chat are told who has read, once a second, but for those who tell nobody', async () => {
       const [ada, bob, eve, fay] = (await world.newUsers(4)) as [WorldUser, WorldUser, WorldUser, WorldUser];
       const chatId = await groupOf(9, ada, bob, eve, fay);

@@ -101,7 +101,9 @@ test('each value has its own place in a statement, and what has none stays', () 
 });
 
 test('each path has a name of its own, and a row that says what it measures', async () => {
-  const rows = [...(await readText('docs/benchmarks.md')).matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
+  const rows = [...(await readText('docs/benchmarks.md')).matchAll(/^\| `([a-z-]+)` \|/gm)].map(
+    ([, name]) => name,
+  );
   expect(rows.toSorted()).toEqual(paths.map(({ name }) => name).toSorted());
 });
 

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
 import { countUnread } from '../../harness/count-unread.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { mostUnread } from '../../src/db/queries/membership-columns.ts';
@@ -138,15 +139,27 @@ test('a worker is killed between its commit and its announcement: what is delete
   await redis.psubscribe(`${deployment.env.CHAT_NOTIFICATION_CHANNEL}:*`);
   redis.on('pmessage', (_pattern, _channel, text) => announced.push(text));
 
-  toPostgres.link.flow({ toClient: { kind: 'drop' } });
-  const { brokerMessageId } = await ada.send(chat.id, 'words to be gone');
+  const brokerMessageId = await database.orm.transaction(async (tx) => {
+    await tx.execute(sql`SELECT FROM chats WHERE id = ${chat.id} FOR UPDATE`);
+    const sent = await ada.send(chat.id, 'words to be gone');
+    await eventually('the worker waits for the chat', async () => {
+      const waiting = await database.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        [],
+      );
+      return waiting.length > 0;
+    });
+    // It is committed, and the worker does not hear of it.
+    toPostgres.link.flow({ toClient: { kind: 'drop' } });
+    return sent.brokerMessageId;
+  });
   await eventually('it is committed', async () => (await rows(chat.id)) === 2);
   await killWorker();
   toPostgres.link.flow({ toClient: { kind: 'pass' } });
   expect((await ada.call('DELETE', `/chats/${chat.id}/messages/${brokerMessageId}`)).status).toBe(204);
 
   worker = await deployment.start('worker', { ...throughProxies, LOG_LEVEL: 'debug' });
-  await untilSays(worker.process, '"outcome":"changed"');
+  await untilSays(worker.process, 'outcome=changed');
   await ada.send(chat.id, 'after');
   await ears.heard('after');
   expect(ears.events.slice(-3).map(([name, { message }]) => [name, message.content])).toEqual([

@@ -123,10 +123,10 @@ export function createClient(options: ClientOptions): TortureClient {
       : { reconnectionDelay: reconnectionDelayMaxMs / 4, reconnectionDelayMax: reconnectionDelayMaxMs }),
     auth: async (give: (auth: object) => void) => {
       current ??= await options.token();
-      record({ kind: 'connecting', at: now(), cursors: Object.fromEntries(cursors) });
+      const known = { cursors: Object.fromEntries(cursors), membershipsSince: unreadChats.since() };
+      record({ kind: 'connecting', at: now(), ...known });
       ready = false;
-      const membershipsSince = unreadChats.since();
-      give({ token: current, cursors: Object.fromEntries(cursors), membershipsSince });
+      give({ token: current, ...known });
     },
   });
   socket.on('connect', () => record({ kind: 'connected', at: now() }));

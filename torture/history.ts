@@ -53,7 +53,7 @@ export interface ChangeAttempt {
 /** What one client went through, in the order it happened to it. */
 export type ClientRecord =
   /** It asks for a connection; what follows belongs to that one, until the next. */
-  | { kind: 'connecting'; at: number; cursors: Cursors }
+  | { kind: 'connecting'; at: number; cursors: Cursors; membershipsSince?: number }
   | { kind: 'connected'; at: number }
   | { kind: 'ready'; at: number; membershipVersion: number }
   | { kind: 'refused'; at: number; code: string }

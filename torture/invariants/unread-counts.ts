@@ -1,7 +1,7 @@
 import { countUnread } from '../../harness/count-unread.ts';
 import { mostLookedAt, mostUnread } from '../../src/db/queries/membership-columns.ts';
 import type { Membership } from '../../src/shared/contract.ts';
-import type { Evidence } from '../evidence.ts';
+import { type Evidence, slim } from '../evidence.ts';
 import type { ClientHistory, MessageRow, ParticipantRow } from '../history.ts';
 import { createUnreadChats, type UnreadChats } from '../unread.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
@@ -97,12 +97,9 @@ function atTheEnd(tally: Tally, client: ClientHistory, chats: UnreadChats, row: 
 
 const shown = 24;
 
-/** The last that this device was told of it, and its connections. */
+/** The last that this device was told of how far its user has read, there and elsewhere, and its connections. */
 const aboutUnread = ({ records }: ClientHistory, chatId: string): unknown[] =>
   records
-    .filter((record) => {
-      if (record.kind === 'membership') return record.membership.chatId === chatId;
-      if (record.kind === 'message') return record.chatId === chatId;
-      return record.kind === 'connected' || record.kind === 'ready' || record.kind === 'disconnected';
-    })
-    .slice(-shown);
+    .filter(({ kind }) => ['membership', 'connecting', 'ready', 'disconnected', 'reset'].includes(kind))
+    .slice(-shown)
+    .map((record) => slim(record, chatId));

@@ -16,11 +16,11 @@ const everything = {
 export function messageChangesSuite(name: string, open: () => Promise<ChatApi>): void {
   describe(`changed messages over ${name}`, () => {
     let api: ChatApi;
-    let [ann, bob, cy]: TestUser[] = [];
+    let [ann, bob, cy, eve]: TestUser[] = [];
     let chat: Chat;
     beforeAll(async () => {
       api = await open();
-      [ann, bob, cy] = await api.newUsers(3);
+      [ann, bob, cy, eve] = await api.newUsers(4);
     }, 60_000);
     afterAll(() => api.close());
 

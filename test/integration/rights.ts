@@ -26,8 +26,8 @@ interface Scene {
   said: Partial<Record<Role, string>>;
 }
 interface Asked {
-  messageId?: string | undefined;
-  userId?: string | undefined;
+  /** Of the path, beside the chat's. */
+  params?: Record<string, string | undefined>;
   query?: string;
   body?: object;
 }
@@ -56,7 +56,7 @@ const body = (given: object) => () => ({ body: given });
 const of =
   (sender: Role, given?: object) =>
   ({ said }: Scene) => ({
-    messageId: said[sender],
+    params: { messageId: said[sender] },
     ...(given ? { body: given } : {}),
   });
 const edit = { content: 'edited' };
@@ -92,10 +92,10 @@ const rows: readonly Row[] = [
   { route: `DELETE ${message}`, what: 'of the removed', ask: of('removed'), group: [204, 204, refused, hidden, hidden] },
   { route: participants, what: 'another', ask: body({ userIds: [newcomer] }), group: [200, notOwner, notOwner, hidden, hidden], ...fixed },
   { route: participants, what: 'oneself', ask: (_, { id }) => ({ body: { userIds: [id] } }), group: [200, notOwner, notOwner, hidden, hidden], ...fixed },
-  { route: participant, what: 'a member', ask: ({ guests }, _, column) => ({ userId: guests[column]?.id ?? newcomer }), group: [204, notOwner, notOwner, hidden, hidden], ...fixed },
-  { route: participant, what: 'who is not in it', ask: () => ({ userId: newcomer }), group: ['user_not_found', notOwner, notOwner, hidden, hidden], ...fixed },
-  { route: participant, what: 'the owner', ask: ({ people }) => ({ userId: people.owner?.id }), group: [204, notOwner, notOwner, hidden, hidden], ...fixed },
-  { route: participant, what: 'oneself', ask: (_, { id }) => ({ userId: id }), group: [204, 204, 204, hidden, hidden], ...fixed },
+  { route: participant, what: 'a member', ask: ({ guests }, _, column) => ({ params: { userId: guests[column]?.id ?? newcomer } }), group: [204, notOwner, notOwner, hidden, hidden], ...fixed },
+  { route: participant, what: 'who is not in it', ask: () => ({ params: { userId: newcomer } }), group: ['user_not_found', notOwner, notOwner, hidden, hidden], ...fixed },
+  { route: participant, what: 'the owner', ask: ({ people }) => ({ params: { userId: people.owner?.id } }), group: [204, notOwner, notOwner, hidden, hidden], ...fixed },
+  { route: participant, what: 'oneself', ask: (_, { id }) => ({ params: { userId: id } }), group: [204, 204, 204, hidden, hidden], ...fixed },
 ];
 
 /** About no chat that is there already; the chat object is not in their answers either. */
@@ -162,10 +162,8 @@ export function rightsSuite(name: string, open: () => Promise<ChatApi>): void {
 
     function ask(user: TestUser | undefined, { route }: Row, chatId: string, asked: Asked = {}) {
       const [method = '', path = ''] = route.split(' ');
-      const filled = path
-        .replace(':chatId', chatId)
-        .replace(':messageId', asked.messageId ?? newId())
-        .replace(':userId', asked.userId ?? newId());
+      const params: Asked['params'] = { ...asked.params, chatId };
+      const filled = path.replace(/:(\w+)/g, (_, name) => params[name] ?? newId());
       return api.call(user, method, filled + (asked.query ?? ''), asked.body);
     }
 

@@ -31,7 +31,8 @@ export function featureSteps(options: StageOptions): Step[] {
   let opened: Promise<Stage> | undefined;
   const stage = () => {
     options.progress.further = true;
-    return (opened ??= createStage(options));
+    opened ??= createStage(options);
+    return opened;
   };
   return [
     { name: 'A makes a group with B', run: async () => `chat ${(await stage()).chatId}` },

@@ -108,18 +108,17 @@ const aboutNoChat = [
 export function rightsSuite(name: string, open: () => Promise<ChatApi>): void {
   describe(`rights over ${name}`, () => {
     let api: ChatApi;
-    const scenes = new Map<string, Scene>();
-    const sceneOf = (row: Row, kind: Kind): Scene => scenes.get(`${rows.indexOf(row)} ${kind}`)!;
+    const scenes = new Map<Row, Record<Kind, Scene>>();
     beforeAll(async () => {
       api = await open();
       await api.database.query(`INSERT INTO users (id, display_name) VALUES ($1::uuid, 'Newcomer')`, [
         newcomer,
       ]);
-      const wanted = rows.flatMap((row, at) => [
-        ...(row.group ? [`${at} group`] : []),
-        ...(row.direct ? [`${at} direct`] : []),
-      ]);
-      await Promise.all(wanted.map(async (key) => scenes.set(key, await newScene(key.endsWith('group')))));
+      const scenesOf = async (row: Row) => {
+        const [group, direct] = await Promise.all([newScene(true), newScene(false)]);
+        scenes.set(row, { group, direct });
+      };
+      await Promise.all(rows.map(scenesOf));
     }, 60_000);
     afterAll(() => api.close());
 
@@ -134,19 +133,22 @@ export function rightsSuite(name: string, open: () => Promise<ChatApi>): void {
         participantUserIds: inIt.map(({ id }) => id),
         isGroup,
       });
-      const said: Scene['said'] = {};
-      for (const [role, user] of Object.entries(people)) {
-        if (user === stranger) continue;
-        said[role as Role] = (await api.send(user, chat.id, `of the ${role}`)).body.brokerMessageId;
-      }
-      await api.stored(chat.id, roles.length - 1);
+      const speakers = Object.entries(people).filter(([, user]) => user !== stranger);
+      const sends = speakers.map(([role, user]) => api.send(user, chat.id, `of the ${role}`));
+      const ids = (await Promise.all(sends)).map(({ body: accepted }) => accepted.brokerMessageId);
+      await api.stored(chat.id, speakers.length);
       if (admin)
         await api.database.query(
           `UPDATE chat_participants SET role = 'admin' WHERE chat_id = $1::uuid AND user_id = $2::uuid`,
           [chat.id, admin.id],
         );
       if (removed) await api.call(owner, 'DELETE', `/chats/${chat.id}/participants/${removed.id}`);
-      return { chat, people, guests, said };
+      return {
+        chat,
+        people,
+        guests,
+        said: Object.fromEntries(speakers.map(([role], at) => [role, ids[at]])),
+      };
     }
 
     /** All of it but what was said. */
@@ -191,7 +193,7 @@ export function rightsSuite(name: string, open: () => Promise<ChatApi>): void {
           outcomes[at] === undefined ? [] : [[role, outcomes[at], at] as const],
         );
         test.each(cells.toReversed())(`${kind}: ${title} by the %s: %s`, async (role, outcome, column) => {
-          const scene = sceneOf(row, kind);
+          const scene = scenes.get(row)![kind];
           const me = scene.people[role]!;
           const asked = row.ask?.(scene, me, column);
           const before = await stateOf(scene);
@@ -213,7 +215,7 @@ export function rightsSuite(name: string, open: () => Promise<ChatApi>): void {
         });
       }
       test(`${title} by nobody: token_missing`, async () => {
-        const scene = sceneOf(row, 'group');
+        const scene = scenes.get(row)!.group;
         const asked = row.ask?.(scene, scene.people.owner!, 0);
         const { status, body: problem } = await ask(undefined, row, scene.chat.id, asked);
         expect([status, problem.code]).toEqual([401, 'token_missing']);

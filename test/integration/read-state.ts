@@ -4,8 +4,6 @@ import { newId } from '../../src/shared/ids.ts';
 import type { Answer, ChatApi, TestUser } from '../support/chat-api.ts';
 import { eventually } from '../support/eventually.ts';
 
-const nobody = '0198c0de-0000-7000-8000-000000000000';
-
 /** Who has read how far, over whichever adapters; the caller opens them and closes what it opened. */
 export function readStateSuite(name: string, open: () => Promise<ChatApi>): void {
   describe(`who has read how far, over ${name}`, () => {
@@ -490,30 +488,6 @@ export function readStateSuite(name: string, open: () => Promise<ChatApi>): void
         );
         expect([unreadCount, lastSequence]).toEqual([Math.min(100, found!.unread), last]);
       }
-    });
-
-    test('404: for who does not take part, a chat is not there', async () => {
-      const { id } = await api.newGroup(ann!, cy!);
-      await api.call(ann!, 'DELETE', `/chats/${id}/participants/${cy!.id}`);
-      const codes = async (user: TestUser, chatId: string) =>
-        (
-          await Promise.all([
-            read(user, chatId, 1),
-            unread(user, chatId, 1),
-            set(user, chatId, { pinned: true }),
-          ])
-        ).map(({ status, body }) => `${status} ${body.code}`);
-      for (const [user, chatId] of [
-        [bob!, id],
-        [cy!, id],
-        [bob!, nobody],
-      ] as const) {
-        expect(await codes(user, chatId)).toEqual(Array(3).fill('404 chat_not_found'));
-      }
-      const direct = (await api.call(ann!, 'POST', '/chats', { participantUserIds: [bob!.id] })).body as Chat;
-      for (const user of [ann!, bob!]) expect((await read(user, direct.id, 0)).status).toBe(200);
-      expect((await read(cy!, direct.id, 0)).status).toBe(404);
-      expect((await api.call(undefined, 'PUT', `/chats/${id}/read`, { sequence: 1 })).status).toBe(401);
     });
 
     test('422: what is no number, no setting, no filter, or not known', async () => {

@@ -101,8 +101,9 @@ export function createConnecting(deps: {
   async function settle(member: Member, handshake: Handshake): Promise<Admitted> {
     const cursors = takeCursors(handshake);
     const since = takeMembershipsSince(handshake);
-    // Once: of a change after this the user's topic tells, and that a socket has to be told of it.
-    const missed = since === undefined ? undefined : ownMemberships.read(member.userId, since);
+    const readOwn = async () =>
+      since === undefined ? undefined : await ownMemberships.read(member.userId, since);
+    let acknowledged = false;
     // Once: the user's topic is acknowledged, so of an end after this a notification tells, and refuses the member.
     const alive = member.sessionId === undefined || sessions.isAlive(member.sessionId);
     for (let reads = 0; reads < mostReads; reads += 1) {
@@ -111,18 +112,22 @@ export function createConnecting(deps: {
       const [{ memberships, version, ownVersion, readReceipts }, isAlive, read] = await Promise.all([
         membershipsOf(member.userId),
         alive,
-        missed,
+        acknowledged ? readOwn() : undefined,
       ]);
       if (!isAlive) throw new ChatError('session_revoked');
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
-      const known = await sequencer.hold(member, [...chatIds], readAt);
+      if (!(await sequencer.hold(member, [...chatIds], readAt))) {
+        acknowledged = true;
+        continue;
+      }
+      // Once all topics are acknowledged: of a change after this one of them tells, and that a socket has to be told of it.
+      const own = read ?? (await readOwn()) ?? { version: ownVersion, readReceipts, memberships: [] };
       const left = cursors && (await resume.leftOf(member, cursors, memberships));
       if (member.refused) throw member.refused;
       // Somebody added the user again since the memberships were read.
       const cameBack = left?.participations.values().some(({ present }) => present);
-      if (member.closed || (known && !member.stale && !cameBack)) {
-        const own = read ?? { version: ownVersion, readReceipts, memberships: [] };
+      if (member.closed || (!member.stale && !cameBack)) {
         return { member, memberships, version, own, resume: cursors && left && { cursors, left } };
       }
     }

@@ -7,6 +7,7 @@ import {
   readOwnMemberships,
 } from '../db/queries/own-memberships.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Membership, MembershipEvent } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
 import { frameOf } from './fan-out.ts';
@@ -30,8 +31,12 @@ export interface OwnMemberships {
   read(userId: string, since: number): Promise<Own>;
   /** In the tick in which the member goes live: tells what was read. */
   goesLive(member: Member, own: Own): void;
-  /** A membership as announced: told at once. */
-  offer(userId: string, body: string): void;
+  /** A membership as announced: told at once, after those that are held. */
+  offer(userId: string, membership: Membership): void;
+  /** The same, to be told with something else, or with the next one. */
+  hold(userId: string, membership: Membership): void;
+  /** Tells what is held. */
+  release(userId: string): void;
   /** The sockets of the user have been told of this one with something else. */
   told(userId: string, version: number): void;
   /** What PostgreSQL says. */
@@ -52,10 +57,7 @@ export function createOwnMemberships(deps: {
 
   /** Of a chat that a socket does not have it is told with the chat. */
   function tell(members: Iterable<Member>, { memberships }: Own): void {
-    const frames = memberships.map(
-      (membership) =>
-        [membership.chatId, frameOf('chat.membership', JSON.stringify({ membership }))] as const,
-    );
+    const frames = memberships.map((one) => [one.chatId, membershipFrame(one)] as const);
     for (const member of members) {
       if (frames.length > mostChanges) member.send(resetFrame({}));
       else for (const [chatId, frame] of frames) if (member.chats.has(chatId)) member.send(frame);
@@ -117,6 +119,25 @@ export function createOwnMemberships(deps: {
     if (isBehind(user)) lookSoon(userId, user);
   }
 
+  function hold(userId: string, membership: Membership): void {
+    const user = users.local(userId);
+    if (!user) return;
+    user.held ??= [];
+    user.held.push(membership);
+  }
+
+  function release(userId: string): void {
+    const user = users.local(userId);
+    if (!user?.held) return;
+    const { held } = user;
+    user.held = undefined;
+    for (const membership of held) {
+      const frame = membershipFrame(membership);
+      for (const member of user) if (member.live) member.send(frame);
+      told(userId, membership.version);
+    }
+  }
+
   return {
     read: async (userId, since) => (await ownOf({ userId, since })) ?? nothing,
 
@@ -131,15 +152,18 @@ export function createOwnMemberships(deps: {
       if (isBehind(user)) look(member.userId);
     },
 
-    offer(userId, body) {
-      const frame = frameOf('chat.membership', body);
-      for (const member of users.of(userId)) if (member.live) member.send(frame);
-      told(userId, JSON.parse(body).membership.version);
+    hold,
+    release,
+
+    offer(userId, membership) {
+      hold(userId, membership);
+      release(userId);
     },
 
     told,
 
     compare(userId, version) {
+      release(userId);
       const user = users.local(userId);
       if (!user || user.told === undefined) return;
       // A lower one is that of a database that was restored.
@@ -148,6 +172,9 @@ export function createOwnMemberships(deps: {
     },
   };
 }
+
+const membershipFrame = (membership: Membership): string =>
+  frameOf('chat.membership', JSON.stringify({ membership } satisfies MembershipEvent));
 
 /** It knows more than there is where the database was restored to an older state. */
 const isBehind = ({ told, heard }: LocalUser): boolean => told !== undefined && told !== heard;

@@ -137,7 +137,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     watchMembership,
     log,
   });
-  const receipts = createReceipts({ sequencer, users });
+  const receipts = createReceipts({ sequencer, users, ownMemberships });
   const compare = createComparison({
     database,
     users,

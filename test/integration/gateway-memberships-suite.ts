@@ -123,6 +123,29 @@ export function gatewayMembershipsSuite(
       await eventually('all know all', () => sockets.every((one) => Bun.deepEquals(known(one), expected)));
     }, 30_000);
 
+    test('what is read before the topic of its chat is acknowledged is told, too', async () => {
+      const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
+      const chatId = await groupOf(3, ada, bob);
+      const end = base.ends[0]!;
+      const read: Membership[] = [];
+      const subscriber: typeof end.subscriber = {
+        ...end.subscriber,
+        async subscribe(topics) {
+          if (topics.includes(`chat:${chatId}`))
+            read.push(await world.own.markRead({ userId: bob.id, chatId, sequence: 2 }));
+          await end.subscriber.subscribe(topics);
+        },
+      };
+      // It compares itself with PostgreSQL much later.
+      const gateway = await startTestGateway({ ...base, ...end, database, subscriber });
+      const client = openClient(gateway.url, bob.token, { auth: { token: bob.token, membershipsSince: 0 } });
+      await eventually('it is ready', () => client.ready > 0);
+      client.close();
+      await gateway.stop();
+      expect(read).toHaveLength(1);
+      expect(client.memberships).toEqual(read);
+    });
+
     test('what was not announced is noticed by the next announcement, and without one by the comparison', async () => {
       const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
       const [one, two] = [await groupOf(5, ada, bob), await groupOf(5, ada, bob)];
@@ -207,6 +230,28 @@ export function gatewayMembershipsSuite(
         expect(numbers(bobs.memberships)).toEqual([version]);
         expect(bobs.membershipVersion).toBe(version);
       }
+    });
+
+    test('who reads beside others is told with what they have read, and before anything else of their own', async () => {
+      const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
+      const [chatId, other] = [await groupOf(9, ada, bob), await groupOf(9, ada, bob)];
+      const bobs = await connect(bob);
+      const read = (user: WorldUser, sequence: number) =>
+        world.own.markRead({ userId: user.id, chatId, sequence });
+      await read(ada, 1);
+      const beside = await read(bob, 2);
+      await eventually('it is told', () => bobs.seen.length > 0);
+      expect(bobs.memberships).toEqual([beside]);
+      expect(bobs.seen).toMatchObject([{ event: 'chat.read', payload: { chatId, reads: [{}, {}] } }]);
+
+      const alone = await read(bob, 3);
+      await eventually('it is told at once', () => bobs.memberships.length === 2);
+      expect(bobs.seen).toHaveLength(1);
+      const held = await read(bob, 4);
+      const set = await world.own.set({ userId: bob.id, chatId: other, settings: { pinned: true } });
+      await eventually('both are told', () => bobs.memberships.length === 4);
+      expect(bobs.seen).toHaveLength(1);
+      expect(bobs.memberships).toEqual([beside, alone, held, set]);
     });
 
     test('those in the chat are told who has read, once a second, but for those who tell nobody', async () => {

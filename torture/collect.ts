@@ -71,7 +71,7 @@ export async function readDeadLetters(environment: Record<string, string>): Prom
 }
 
 /** What waits in the partitions, without what a worker has in hand. */
-export async function waitingMessages(url: string): Promise<number> {
+export async function waitingMessages(url: string, queuePrefix = 'chat.message.send'): Promise<number> {
   const connection = await amqplib.connect(url, { timeout: 3_000 });
   connection.on('error', () => {});
   try {
@@ -79,7 +79,7 @@ export async function waitingMessages(url: string): Promise<number> {
     channel.on('error', () => {});
     let waiting = 0;
     for (let partition = 0; partition < 8; partition += 1) {
-      waiting += (await channel.checkQueue(`chat.message.send.p${partition}`)).messageCount;
+      waiting += (await channel.checkQueue(`${queuePrefix}.p${partition}`)).messageCount;
     }
     return waiting;
   } finally {

@@ -55,16 +55,28 @@ export interface Latest {
   versions: ReadonlyMap<string, number>;
 }
 
-export async function readLatest(url: string): Promise<Latest> {
-  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 3 });
-  try {
-    const chats = await sql`SELECT id, last_event_sequence::int AS head FROM chats`;
+export const readLatest = (url: string): Promise<Latest> =>
+  asking(url, async (sql) => {
     const memberships = await sql`SELECT chat_id || ' ' || user_id AS pair, membership_version::int AS version
       FROM chat_participants WHERE left_at IS NULL`;
     return {
-      heads: new Map(chats.map(({ id, head }) => [id, head])),
+      heads: await headsOf(sql),
       versions: new Map(memberships.map(({ pair, version }) => [pair, version])),
     };
+  });
+
+/** Each chat's last number, of a database before memberships had versions, too. */
+export const readHeads = (url: string): Promise<Map<string, number>> => asking(url, headsOf);
+
+async function headsOf(sql: postgres.Sql): Promise<Map<string, number>> {
+  const chats = await sql`SELECT id, last_event_sequence::int AS head FROM chats`;
+  return new Map(chats.map(({ id, head }) => [id, head]));
+}
+
+async function asking<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<Answer>): Promise<Answer> {
+  const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 3 });
+  try {
+    return await ask(sql);
   } finally {
     await sql.end({ timeout: 2 });
   }
@@ -84,7 +96,7 @@ export async function readDeadLetters(environment: Record<string, string>): Prom
 }
 
 /** What waits in the partitions, without what a worker has in hand. */
-export async function waitingMessages(url: string): Promise<number> {
+export async function waitingMessages(url: string, queuePrefix = 'chat.message.send'): Promise<number> {
   const connection = await amqplib.connect(url, { timeout: 3_000 });
   connection.on('error', () => {});
   try {
@@ -92,7 +104,7 @@ export async function waitingMessages(url: string): Promise<number> {
     channel.on('error', () => {});
     let waiting = 0;
     for (let partition = 0; partition < 8; partition += 1) {
-      waiting += (await channel.checkQueue(`chat.message.send.p${partition}`)).messageCount;
+      waiting += (await channel.checkQueue(`${queuePrefix}.p${partition}`)).messageCount;
     }
     return waiting;
   } finally {

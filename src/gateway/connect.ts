@@ -11,7 +11,7 @@ import { type Cursors, takeCursors, takeMembershipsSince } from './cursors.ts';
 import { frameOf } from './fan-out.ts';
 import type { GatewayIdentity, Member } from './member.ts';
 import { createMember } from './member.ts';
-import type { OwnMemberships } from './own-memberships.ts';
+import type { Known, OwnMemberships } from './own-memberships.ts';
 import type { Left, Resume } from './resume.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
@@ -40,6 +40,8 @@ export interface Admitted {
   version: number | undefined;
   /** What the user has read and set. */
   own: Own;
+  /** What was known of that before it was read. */
+  before: Known | undefined;
   /** Where the client gave cursors. */
   resume: { cursors: Cursors; left: Left } | undefined;
 }
@@ -101,6 +103,7 @@ export function createConnecting(deps: {
   async function settle(member: Member, handshake: Handshake): Promise<Admitted> {
     const cursors = takeCursors(handshake);
     const since = takeMembershipsSince(handshake);
+    const before = ownMemberships.known(member.userId);
     const readOwn = async () =>
       since === undefined ? undefined : await ownMemberships.read(member.userId, since);
     let acknowledged = false;
@@ -128,7 +131,7 @@ export function createConnecting(deps: {
       // Somebody added the user again since the memberships were read.
       const cameBack = left?.participations.values().some(({ present }) => present);
       if (member.closed || (!member.stale && !cameBack)) {
-        return { member, memberships, version, own, resume: cursors && left && { cursors, left } };
+        return { member, memberships, version, own, before, resume: cursors && left && { cursors, left } };
       }
     }
     throw new ChatError('server_busy');
@@ -165,7 +168,7 @@ export function createConnecting(deps: {
       }
     },
 
-    goLive({ member, memberships, version, own, resume: resumption }) {
+    goLive({ member, memberships, version, own, before, resume: resumption }) {
       if (member.closed) return;
       if (member.refused) return member.close();
       users.goesLive(member, version);
@@ -178,7 +181,7 @@ export function createConnecting(deps: {
         member.close();
       };
       try {
-        ownMemberships.goesLive(member, own);
+        ownMemberships.goesLive(member, own, before);
         const entered = resumption
           ? resume.start({ member, memberships, ...resumption })
           : enterAll(member, memberships);

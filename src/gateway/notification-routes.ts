@@ -68,7 +68,10 @@ export function createNotificationRoutes(deps: {
       return;
     }
     const user = users.local(userId);
-    if (user && event === 'user.updated') user.readReceipts = JSON.parse(body).user.readReceipts !== false;
+    if (user && event === 'user.updated') {
+      user.readReceipts = JSON.parse(body).user.readReceipts !== false;
+      user.announced += 1;
+    }
     const frame = frameOf(event, body);
     for (const member of users.of(userId)) if (member.live) member.send(frame);
   }

@@ -44,7 +44,8 @@ const most: Record<string, number> = {
   'a chat as another sees it': 80,
   'a read': 150,
   'the list of chats': 11 * 60,
-  'what was read since': 10 * 60,
+  'what was read since': chats * 60,
+  'what was read since, where it is too much': 2 * chats + 10,
   'the list of unread chats': chats * 50,
   'what is unread': chats * 50,
 };
@@ -107,7 +108,9 @@ for (const planned of [0, 1, 20]) {
       'the list of chats': () => listChats(database, userId, undefined, chatListStart, 10),
       'the list of unread chats': () => listChats(database, userId, 'unread', chatListStart, 10),
       'what is unread': () => readUnreadTotals(database, userId),
-      'what was read since': () => readOwnMemberships(database, [{ userId, since: 0 }], 10),
+      'what was read since': () => readOwnMemberships(database, [{ userId, since: 0 }], chats),
+      'what was read since, where it is too much': () =>
+        readOwnMemberships(database, [{ userId, since: 0 }], chats - 1),
       'a read': () => writeMemberships(database, [{ userId, chatId, readTo: readTo++ }]),
       'whether somebody takes part': () => isParticipant(database, chatId, userId),
     };

@@ -7,22 +7,18 @@ import {
   unreadOf,
 } from '../../harness/count-unread.ts';
 import type { Membership, Message } from '../../src/shared/contract.ts';
+import { createRandom } from '../../torture/random.ts';
 
 const me = 'me';
 /** Small, so that each history comes to them. */
 const limits = { mostUnread: 6, mostLookedAt: 15 };
 const longRun = 4;
 
-/** mulberry32 */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below);
-  };
-}
+/** The same numbers from the same seed: below what is asked for. */
+const randomOf = (seed: number) => {
+  const { next } = createRandom(seed);
+  return (below: number) => Math.floor(next() * below);
+};
 
 /** One chat at the server, as far as the user's unread messages go: what the SQL says, in plain words. */
 function createServer() {

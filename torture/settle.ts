@@ -43,17 +43,17 @@ export async function settle(
 const sumOf = (cursors: ReadonlyMap<string, number>): number =>
   [...cursors.values()].reduce((sum, each) => sum + each, 0);
 
-/** Everything of the chats it is in, with what its user has read there, and the removal from those that it has left. */
+/** Everything of the chats it is in, with what its user has read there where that is known, and the removal from those that it has left. */
 export function hasAll(
   client: TortureClient,
-  { heads, versions }: Latest,
+  { heads, versions }: Pick<Latest, 'heads'> & Partial<Latest>,
   { chats }: Pick<Population, 'chats'>,
 ): boolean {
   const cursors = client.cursors();
   return chats.every(({ id, members }) =>
     members.has(client.userId)
       ? (cursors.get(id) ?? 0) >= (heads.get(id) ?? 0) &&
-        client.unread(id).membership.version === versions.get(`${id} ${client.userId}`)
+        (!versions || client.unread(id).membership.version === versions.get(`${id} ${client.userId}`))
       : !cursors.has(id),
   );
 }

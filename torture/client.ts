@@ -89,8 +89,10 @@ export function createClient(options: ClientOptions): TortureClient {
     record({ kind, at: now(), chatId, number: eventSequence, userIds });
     see(chatId, eventSequence);
   };
-  const takeMembership = (membership: Membership): void =>
-    record({ kind: 'membership', at: now(), membership });
+  /** A process from before there were any says none. */
+  const takeMembership = (membership: Membership | undefined): void => {
+    if (membership) record({ kind: 'membership', at: now(), membership });
+  };
 
   const takePage = (chatId: string, { data, page }: MessagePage): void => {
     const messages = data.map(recorder.seen);
@@ -204,7 +206,7 @@ export function createClient(options: ClientOptions): TortureClient {
     void reading.list();
     for (const each of cursors.keys()) reading.chat(each);
   });
-  socket.on('chat.ready', ({ membershipVersion }: { membershipVersion: number }) => {
+  socket.on('chat.ready', ({ membershipVersion = 0 }: { membershipVersion?: number }) => {
     ready = true;
     record({ kind: 'ready', at: now(), membershipVersion });
   });

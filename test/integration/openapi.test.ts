@@ -50,6 +50,7 @@ const { api, call, signUp } = await createTestApi({
     rateLimits: unlimited,
     sendMessage,
     liveMax: 100,
+    maxParticipants: 10_000,
     log,
   }),
 });

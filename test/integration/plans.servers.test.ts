@@ -10,7 +10,7 @@ import { chatListStart, listChats, readChat } from '../../src/db/queries/chats.t
 import { readHistory, readMessage, readStored } from '../../src/db/queries/history.ts';
 import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
-import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
+import { listParticipants, mayPost, participantsStart } from '../../src/db/queries/participants.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
 import { writeMemberships } from '../../src/db/queries/write-memberships.ts';
@@ -99,7 +99,7 @@ for (const planned of [0, 1, 20]) {
       'what is unread': () => readUnreadTotals(database, userId),
       'what was read since': () => readOwnMemberships(database, [{ userId, since: 0 }], 10),
       'a read': () => writeMemberships(database, [{ userId, chatId, readTo: readTo++ }]),
-      'whether somebody takes part': () => isParticipant(database, chatId, userId),
+      'whether somebody may post': () => mayPost(database, chatId, userId),
     };
 
     async function fill(messagesEach: number): Promise<void> {

@@ -89,11 +89,12 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);
+  const maxParticipants = 10_000;
   const getChat = createGetChat({ database, presence });
-  const createChat = createCreateChat({ database, getChat, announce });
-  const addParticipants = createAddParticipants({ database, facts, presence, announce });
+  const createChat = createCreateChat({ database, getChat, announce, maxParticipants });
+  const addParticipants = createAddParticipants({ database, facts, presence, announce, maxParticipants });
   const removeParticipant = createRemoveParticipant({ database, facts, announce });
-  const unannounced = { database, facts, presence, announce: async () => {} };
+  const unannounced = { database, facts, presence, announce: async () => {}, maxParticipants };
   const silently = {
     add: createAddParticipants(unannounced),
     remove: createRemoveParticipant(unannounced),
@@ -110,7 +111,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     tokenFor,
     own: createChangeMembership({ database, announce, liveMax: 100 }),
     ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
-    updateMe: createUpdateMe({ database, announce }),
+    updateMe: createUpdateMe({ database, announce, rateLimits: unlimited, liveMax: 100 }),
 
     async newUsers(count) {
       const made = await Promise.all(

@@ -11,8 +11,10 @@ import { eventually } from '../support/eventually.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');
 const chatId = 'chat';
+/** Of all that a test has made. */
+const sockets = new Map<string, Set<Member>>();
 /** Rooms here are small: nothing is published natively. */
-const fanOut = createFanOut({ publish() {}, socketsOf: () => new Set() });
+const fanOut = createFanOut({ publish() {}, socketsOf: (userId) => sockets.get(userId) ?? new Set() });
 
 /** mulberry32: the same seed gives the same run. */
 function randomFrom(seed: number): () => number {
@@ -32,7 +34,7 @@ interface FakeMember extends Member {
 
 function member(userId: string): FakeMember {
   const numbers: number[] = [];
-  return {
+  const made: FakeMember = {
     userId,
     sessionId: undefined,
     expiresAt: 0,
@@ -48,6 +50,8 @@ function member(userId: string): FakeMember {
     close() {},
     removed() {},
   };
+  sockets.getOrInsertComputed(userId, () => new Set()).add(made);
+  return made;
 }
 
 /** One chat as a database would hold it: every row with the number of its last change. */

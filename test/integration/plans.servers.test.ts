@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import { createFindUsers } from '../../src/auth/find-users.ts';
 import { kinds } from '../../src/changes/kinds.ts';
 import { createReadChanges } from '../../src/changes/read-changes.ts';
 import type { Database } from '../../src/db/database.ts';
@@ -8,11 +9,13 @@ import { openPostgres } from '../../src/db/postgres.ts';
 import { deleteMessage, editMessage } from '../../src/db/queries/change-message.ts';
 import { chatListStart, listChats, readChat } from '../../src/db/queries/chats.ts';
 import { readHistory, readMessage, readStored } from '../../src/db/queries/history.ts';
+import { readLiveChats } from '../../src/db/queries/live-chats.ts';
 import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
 import { listParticipants, mayPost, participantsStart } from '../../src/db/queries/participants.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
+import { updateChat } from '../../src/db/queries/update-chat.ts';
 import { writeMemberships } from '../../src/db/queries/write-memberships.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { realServers } from '../support/servers.ts';
@@ -34,6 +37,8 @@ const most: Record<string, number> = {
   'an edit': 26,
   'a deletion': 26,
   'the chats of a user': 2 * chats + 4,
+  'who shares a chat': chats + 6,
+  'the chats that are told of a user': 2 * chats + 4,
   // Of each what was said after the marker, some forty messages.
   'a chat': 80,
   'a read': 150,
@@ -99,6 +104,11 @@ for (const planned of [0, 1, 20]) {
       'what is unread': () => readUnreadTotals(database, userId),
       'what was read since': () => readOwnMemberships(database, [{ userId, since: 0 }], 10),
       'a read': () => writeMemberships(database, [{ userId, chatId, readTo: readTo++ }]),
+      'a change of a chat': () =>
+        updateChat(database, { chatId, actorId: userId, changes: { name: `name ${edits++}` } }),
+      'who shares a chat': () =>
+        createFindUsers(database).byIds({ userIds: [newId(), userId], viewerId: userId }),
+      'the chats that are told of a user': () => readLiveChats(database, userId, 100),
       'whether somebody may post': () => mayPost(database, chatId, userId),
     };
 

@@ -152,9 +152,12 @@ export const refreshBody = v.strictObject({
 /** By one of the two. */
 export const findUsersQuery = v.pipe(
   v.strictObject({ email: v.optional(emailInQuery), userIds: v.optional(userIdsInQuery) }),
-  v.check(
-    ({ email, userIds }) => (email === undefined) !== (userIds === undefined),
-    'must have either email or userIds',
+  v.forward(
+    v.check(
+      ({ email, userIds }) => (email === undefined) !== (userIds === undefined),
+      'must be there, or userIds in its place',
+    ),
+    ['email'],
   ),
 );
 

@@ -35,6 +35,8 @@ export interface Sequencer {
   offer(chatId: string, change: Change): void;
   /** To those in the room, now or never. */
   pass(chatId: string, frame: string, toWhom: (member: Member) => boolean): void;
+  /** Those in the room. */
+  room(chatId: string): Iterable<Member>;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
   /** PostgreSQL, asked after *G* had been `delivered`, says that the chat's last number is a lower one: it was restored. */
@@ -249,6 +251,8 @@ export function createSequencer(deps: {
     pass(chatId, frame, toWhom) {
       for (const member of chats.get(chatId)?.room ?? []) if (toWhom(member)) member.pass(frame);
     },
+
+    room: (chatId) => chats.get(chatId)?.room ?? [],
 
     hint(chatId, eventSequence) {
       const chat = chats.get(chatId);

@@ -349,7 +349,10 @@ export interface SocketAuth {
   token: string;
   /** The highest `eventSequence` seen of each chat; of more than 1,000 the last ones are taken. */
   cursors?: Record<string, number>;
-  /** The highest `version` of a membership that is known: what one has read and set since then elsewhere is told. */
+  /**
+   * The `version` up to which no membership is missing, by the last `chat.ready` and what came on from there: what one has read
+   * and set since then elsewhere is told.
+   */
   membershipsSince?: number;
 }
 

@@ -7,6 +7,7 @@ import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
+import type { Route } from '../../src/process/http/route.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
 import type { EnvelopeVersion } from '../../src/shared/envelope-codec.ts';
 import { ChatError } from '../../src/shared/errors.ts';
@@ -38,6 +39,8 @@ export interface Answer {
 /** The api with its chats, and a worker that stores what is sent; requests never touch a socket. */
 export interface ChatApi {
   app: AskedApp;
+  /** Those below `/chats`. */
+  chatRoutes: readonly Route[];
   database: Database;
   facts: Facts;
   presence: Presence;
@@ -139,6 +142,19 @@ export async function openChatApi(parts: {
     envelopes: testEnvelopes,
     envelopeVersion: () => known.version,
   });
+  const routesOf = createChatRoutes({
+    database: apiDatabase,
+    facts,
+    rateLimits: parts.rateLimits ?? unlimited,
+    presence,
+    notifier,
+    sendMessage,
+    liveMax: 100,
+    maxParticipants: parts.maxParticipants ?? 10_000,
+    editWindowSeconds: parts.editWindowSeconds,
+    log,
+  });
+  let chatRoutes: Route[] = [];
   const api = createApi({
     config: { issuer: 'confab', serviceToken: undefined, trustProxy: false, liveMax: 100 },
     database: apiDatabase,
@@ -147,18 +163,10 @@ export async function openChatApi(parts: {
     verify: tokens.verify,
     admit: createAdmit({ database: apiDatabase, facts }),
     accounts: undefined,
-    chatRoutes: createChatRoutes({
-      database: apiDatabase,
-      facts,
-      rateLimits: parts.rateLimits ?? unlimited,
-      presence,
-      notifier,
-      sendMessage,
-      liveMax: 100,
-      maxParticipants: parts.maxParticipants ?? 10_000,
-      editWindowSeconds: parts.editWindowSeconds,
-      log,
-    }),
+    chatRoutes(needs) {
+      chatRoutes = routesOf(needs);
+      return chatRoutes;
+    },
     everyoneLoads: (event) => known.loads(event),
     allowedOrigin: () => true,
     readiness: { dependencies: [], leaving: () => false },
@@ -211,6 +219,7 @@ export async function openChatApi(parts: {
 
   return {
     app,
+    chatRoutes,
     database,
     facts,
     presence,

@@ -28,7 +28,7 @@ export function vacuumWhenIdle(
   let dueAt = askedAt + everyMs;
   let running = Promise.resolve();
 
-  const asked = <Result>(answer: Promise<Result>): Promise<Result> => {
+  const asked = <Answer>(answer: Answer): Answer => {
     askedAt = performance.now();
     isAsked = true;
     return answer;
@@ -53,6 +53,9 @@ export function vacuumWhenIdle(
   return {
     database: {
       ...database,
+      get orm() {
+        return asked(database.orm);
+      },
       query: (text, parameters) => asked(database.query(text, parameters)),
       queryText: (text, parameters) => asked(database.queryText(text, parameters)),
     },

@@ -11,7 +11,7 @@ import type { Users } from './users.ts';
 type Passing = Extract<NotificationHead, { kind: 'passing' }>;
 
 /** Nobody but the user is told of them. */
-const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership', 'user.updated']);
+const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership']);
 
 /** What to do about each kind of notification. What does not belong to the topic it came by is ignored. */
 export function createNotificationRoutes(deps: {

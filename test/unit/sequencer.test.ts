@@ -12,8 +12,10 @@ import { eventually } from '../support/eventually.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');
 const chatId = 'chat';
+/** Of all that a test has made. */
+const sockets = new Map<string, Set<Member>>();
 /** Rooms here are small: nothing is published natively. */
-const fanOut = createFanOut({ publish() {}, socketsOf: () => new Set() });
+const fanOut = createFanOut({ publish() {}, socketsOf: (userId) => sockets.get(userId) ?? new Set() });
 
 interface FakeMember extends Member {
   /** Numbers of the frames, as sent. */
@@ -22,7 +24,7 @@ interface FakeMember extends Member {
 
 function member(userId: string): FakeMember {
   const numbers: number[] = [];
-  return {
+  const made: FakeMember = {
     userId,
     sessionId: undefined,
     expiresAt: 0,
@@ -38,6 +40,8 @@ function member(userId: string): FakeMember {
     close() {},
     removed() {},
   };
+  sockets.getOrInsertComputed(userId, () => new Set()).add(made);
+  return made;
 }
 
 /** One chat as a database would hold it: every row with the number of its last change. */

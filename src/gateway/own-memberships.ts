@@ -1,6 +1,7 @@
 import { mostChanges } from '../changes/limits.ts';
 import type { Database } from '../db/database.ts';
 import { isDatabaseUnavailable } from '../db/errors.ts';
+import type { UserVersions } from '../db/queries/memberships.ts';
 import {
   type OwnMemberships as Own,
   type OwnMembershipsWanted,
@@ -15,6 +16,11 @@ import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
 import type { LocalUser, Users } from './users.ts';
 
+export interface Known {
+  told: number | undefined;
+  announced: number;
+}
+
 /** Of a user who is not there. */
 const nothing: Own = { version: 0, readReceipts: true, memberships: [] };
 /** How long one that is missing is waited for, before PostgreSQL is asked. */
@@ -27,10 +33,12 @@ const mostUsers = 200;
  * notices that one was not announced, or not heard, and reads what is missing.
  */
 export interface OwnMemberships {
-  /** After the user's topic is acknowledged. @param since of what the client knows; without it nothing is told of before */
-  read(userId: string, since: number | undefined): Promise<Own>;
-  /** In the tick in which the member goes live: tells what was read. */
-  goesLive(member: Member, own: Own): void;
+  /** After the user's topic is acknowledged. @param since of what the client knows */
+  read(userId: string, since: number): Promise<Own>;
+  /** How far the user's sockets have been told, and how often of the setting. */
+  known(userId: string): Known | undefined;
+  /** In the tick in which the member goes live: tells what was read, after that was `known`. */
+  goesLive(member: Member, own: Own, known: Known | undefined): void;
   /** A membership as announced: told at once, after those that are held. */
   offer(userId: string, membership: Membership): void;
   /** The same, to be told with something else, or with the next one. */
@@ -39,8 +47,8 @@ export interface OwnMemberships {
   release(userId: string): void;
   /** The sockets of the user have been told of this one with something else. */
   told(userId: string, version: number): void;
-  /** What PostgreSQL says. */
-  compare(userId: string, version: number): void;
+  /** What PostgreSQL says, asked after that was `known`. */
+  compare(versions: UserVersions, known: Known | undefined): void;
 }
 
 export function createOwnMemberships(deps: {
@@ -50,16 +58,16 @@ export function createOwnMemberships(deps: {
 }): OwnMemberships {
   const { database, users, log } = deps;
   const ownOf = createBatcher<OwnMembershipsWanted, Own | undefined>({
-    load: (wanted) => readOwnMemberships(database, wanted, mostChanges + 1),
+    load: (wanted) => readOwnMemberships(database, wanted, mostChanges),
     keyOf: ({ userId, since }) => `${userId} ${since}`,
     mostKeys: mostUsers,
   });
 
   /** Of a chat that a socket does not have it is told with the chat. */
   function tell(members: Iterable<Member>, { memberships }: Own): void {
-    const frames = memberships.map((one) => [one.chatId, membershipFrame(one)] as const);
+    const frames = memberships?.map((one) => [one.chatId, membershipFrame(one)] as const);
     for (const member of members) {
-      if (frames.length > mostChanges) member.send(resetFrame({}));
+      if (!frames) member.send(resetFrame({}));
       else for (const [chatId, frame] of frames) if (member.chats.has(chatId)) member.send(frame);
     }
   }
@@ -74,12 +82,13 @@ export function createOwnMemberships(deps: {
     try {
       for (let failures = 0; users.local(userId) === user && isBehind(user); ) {
         const { told: since, heard } = user;
+        if (since === undefined) return;
         try {
           const own = await ownOf({ userId, since });
           if (!own || user.told === undefined) return;
           tell(liveOf(userId), own);
           // A socket that knows less has come meanwhile: once more, from there.
-          if (user.told < (since ?? 0)) continue;
+          if (user.told < since) continue;
           const more = user.heard !== heard;
           user.told = more ? Math.max(user.told, own.version) : own.version;
           user.heard = more ? Math.max(user.heard, own.version) : own.version;
@@ -137,13 +146,24 @@ export function createOwnMemberships(deps: {
     }
   }
 
+  function known(userId: string): Known | undefined {
+    const user = users.local(userId);
+    return user && { told: user.told, announced: user.announced };
+  }
+
+  /** What was announced while it was being read is newer. */
+  function setReceipts(user: LocalUser, readReceipts: boolean, before: Known | undefined): void {
+    if (user.announced === before?.announced) user.readReceipts = readReceipts;
+  }
+
   return {
     read: async (userId, since) => (await ownOf({ userId, since })) ?? nothing,
+    known,
 
-    goesLive(member, own) {
+    goesLive(member, own, before) {
       const user = users.local(member.userId);
       if (!user) return;
-      user.readReceipts = own.readReceipts;
+      setReceipts(user, own.readReceipts, before);
       const others = [...users.of(member.userId)].some((one) => one !== member && one.live);
       user.told = others && user.told !== undefined ? Math.min(user.told, own.version) : own.version;
       user.heard = Math.max(user.heard, own.version);
@@ -161,12 +181,13 @@ export function createOwnMemberships(deps: {
 
     told,
 
-    compare(userId, version) {
+    compare({ userId, ownVersion, readReceipts }, before) {
       release(userId);
       const user = users.local(userId);
-      if (!user || user.told === undefined) return;
-      // A lower one is that of a database that was restored.
-      user.heard = version;
+      if (user) setReceipts(user, readReceipts, before);
+      if (user?.told === undefined) return;
+      const restored = before?.told !== undefined && ownVersion < before.told;
+      user.heard = restored ? ownVersion : Math.max(user.heard, ownVersion);
       if (isBehind(user)) lookSoon(userId, user);
     },
   };

@@ -97,8 +97,7 @@ export function createSequencer(deps: {
     const { came, went } = change;
     if (came) for (const userId of came) onAdded(userId, chat.id);
     if (!went) return;
-    for (const member of [...chat.room]) {
-      if (!went.includes(member.userId)) continue;
+    for (const member of went.flatMap((userId) => fanOut.socketsIn(chat.room, userId))) {
       leave(member, chat.id);
       member.removed();
     }

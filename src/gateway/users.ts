@@ -22,6 +22,8 @@ export class LocalUser extends SmallSet<Member> {
   catchingUp = false;
   /** Whether they are told what others have read. */
   readReceipts = true;
+  /** How often that was announced: what was read before the last time may be older. */
+  announced = 0;
   constructor(subscribed: Promise<void>) {
     super();
     this.subscribed = subscribed;

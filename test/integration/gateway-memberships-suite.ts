@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect, test } from 'bun:test';
 import type { Membership } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { eventually } from '../support/eventually.ts';
@@ -7,13 +7,13 @@ import {
   createWorld,
   type GatewayBase,
   openClient,
-  type RunningGateway,
   startTestGateway,
   type TestClient,
   type Transport,
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
+import { openGateways } from '../support/open-gateways.ts';
 
 /** What sockets are told of who has read how far, over as many gateways as there are ends. */
 export function gatewayMembershipsSuite(
@@ -22,40 +22,17 @@ export function gatewayMembershipsSuite(
   transports: readonly Transport[] = ['websocket'],
 ): void {
   describe(`gateway, memberships: ${name}`, () => {
-    const gateways: RunningGateway[] = [];
-    const clients: TestClient[] = [];
     const { database, queries } = counted(base.database);
+    const gateways = openGateways(base, { database, comparisonMs: 1_000 }, transports);
     let world: World;
-
     beforeAll(async () => {
       world = await createWorld(base);
-      for (const end of base.ends) {
-        gateways.push(await startTestGateway({ ...base, ...end, database, comparisonMs: 1_000 }));
-      }
-    });
-    afterEach(() => {
-      for (const client of clients.splice(0)) client.close();
-    });
-    afterAll(async () => {
-      for (const gateway of gateways) await gateway.stop();
     });
 
-    let turn = 0;
-    /** Each connect goes to the next gateway. */
-    function open(user: WorldUser, auth: object = {}): TestClient {
-      const { url } = gateways[turn++ % gateways.length]!;
-      const client = openClient(url, user.token, {
-        auth: { token: user.token, ...auth },
-        transports: [...transports],
-      });
-      clients.push(client);
-      return client;
-    }
-    async function connect(user: WorldUser, auth?: object): Promise<TestClient> {
-      const client = open(user, auth);
-      await eventually('it is ready', () => client.ready > 0);
-      return client;
-    }
+    const open = ({ token }: WorldUser, auth: object = {}): TestClient =>
+      gateways.open(token, { auth: { token, ...auth } });
+    const connect = ({ token }: WorldUser, auth: object = {}): Promise<TestClient> =>
+      gateways.connect(token, { auth: { token, ...auth } });
     async function groupOf(count: number, ...users: WorldUser[]): Promise<string> {
       const { id } = await world.newGroup(...users);
       for (let at = 0; at < count; at += 1) await world.send(users[0]!, id, `${at}`);

@@ -206,7 +206,7 @@ export function rightsSuite(name: string, open: () => Promise<ChatApi>): void {
             expect(answer.status).toBe(outcome);
           } else {
             const { status, body: problem } = answer;
-            expect([status, problem.code]).toEqual([errorTable[outcome].status, outcome]);
+            expect([status, problem?.code]).toEqual([errorTable[outcome].status, outcome]);
             expect(await stateOf(scene)).toEqual(before);
             if (outcome !== hidden) return;
             // They can't tell it from none.

@@ -406,7 +406,7 @@ describe('bad inputs to the routes below /chats', () => {
 
   test('405: a method that the path has not', async () => {
     for (const [method, path] of [
-      ['PATCH', `/chats/${chat.id}`],
+      ['PUT', `/chats/${chat.id}`],
       ['DELETE', '/chats'],
       ['PUT', `/chats/${chat.id}/messages`],
       ['POST', `/chats/${chat.id}/messages/${nobody}`],

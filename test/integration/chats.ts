@@ -43,6 +43,7 @@ export function chatsSuite(name: string, open: () => Promise<ChatApi>): void {
           id: expect.stringMatching(/^[0-9a-f-]{36}$/),
           isGroup: true,
           name: 'Lunch',
+          ...{ avatarUrl: null, metadata: null, posting: 'all' },
           createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
           lastActivityAt: body.createdAt,
           participantCount: 3,

@@ -65,6 +65,7 @@ const after = () => ({ query: '?after=0' });
 const toAll = { content: 'all', mentions: { userIds: [], everyone: true } };
 const message = '/chats/:chatId/messages/:messageId';
 const participant = 'DELETE /chats/:chatId/participants/:userId';
+const role = 'PATCH /chats/:chatId/participants/:userId';
 const participants = 'POST /chats/:chatId/participants';
 
 // biome-ignore format: a table reads by its rows
@@ -91,12 +92,18 @@ const rows: readonly Row[] = [
   { route: `DELETE ${message}`, what: 'of the admin', ask: of('admin'), group: [204, 204, refused, hidden, hidden] },
   { route: `DELETE ${message}`, what: 'of the member', ask: of('member'), group: [204, 204, 204, hidden, hidden], direct: [refused, 204, hidden] },
   { route: `DELETE ${message}`, what: 'of the removed', ask: of('removed'), group: [204, 204, refused, hidden, hidden] },
-  { route: participants, what: 'another', ask: body({ userIds: [newcomer] }), group: [200, notOwner, notOwner, hidden, hidden], ...fixed },
-  { route: participants, what: 'oneself', ask: (_, { id }) => ({ body: { userIds: [id] } }), group: [200, notOwner, notOwner, hidden, hidden], ...fixed },
-  { route: participant, what: 'a member', ask: ({ guests }, _, column) => ({ params: { userId: guests[column]?.id ?? newcomer } }), group: [204, notOwner, notOwner, hidden, hidden], ...fixed },
-  { route: participant, what: 'who is not in it', ask: () => ({ params: { userId: newcomer } }), group: ['user_not_found', notOwner, notOwner, hidden, hidden], ...fixed },
+  { route: participants, what: 'another', ask: body({ userIds: [newcomer] }), group: [200, 200, notOwner, hidden, hidden], ...fixed },
+  { route: participants, what: 'oneself', ask: (_, { id }) => ({ body: { userIds: [id] } }), group: [200, 200, notOwner, hidden, hidden], ...fixed },
+  { route: participant, what: 'a member', ask: ({ guests }, _, column) => ({ params: { userId: guests[column]?.id ?? newcomer } }), group: [204, 204, notOwner, hidden, hidden], ...fixed },
+  { route: participant, what: 'who is not in it', ask: () => ({ params: { userId: newcomer } }), group: ['user_not_found', 'user_not_found', notOwner, hidden, hidden], ...fixed },
   { route: participant, what: 'the owner', ask: ({ people }) => ({ params: { userId: people.owner?.id } }), group: [204, notOwner, notOwner, hidden, hidden], ...fixed },
   { route: participant, what: 'oneself', ask: (_, { id }) => ({ params: { userId: id } }), group: [204, 204, 204, hidden, hidden], ...fixed },
+  { route: role, what: 'of a member', ask: ({ guests }, _, column) => ({ params: { userId: guests[column]?.id ?? newcomer }, body: { role: 'admin' } }), group: [200, notOwner, notOwner, hidden, hidden], ...fixed },
+  { route: role, what: 'of who is not in it', ask: () => ({ params: { userId: newcomer }, body: { role: 'member' } }), group: ['user_not_found', notOwner, notOwner, hidden, hidden], ...fixed },
+  { route: role, what: 'of the owner', ask: ({ people }) => ({ params: { userId: people.owner?.id }, body: { role: 'admin' } }), group: ['last_owner', notOwner, notOwner, hidden, hidden], ...fixed },
+  { route: role, what: 'of oneself', ask: (_, { id }) => ({ params: { userId: id }, body: { role: 'owner' } }), group: [200, notOwner, notOwner, hidden, hidden], ...fixed },
+  { route: 'PATCH /chats/:chatId', ask: body({ name: 'Lunch', posting: 'admins' }), group: [200, 200, refused, hidden, hidden], ...fixed },
+  { route: 'DELETE /chats/:chatId', group: [204, notOwner, notOwner, hidden, hidden], ...fixed },
 ];
 
 /** About no chat that is there already, as all that is about operation and signing in. */

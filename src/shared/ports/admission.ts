@@ -3,7 +3,7 @@
  * Absence or silence is no answer: ask PostgreSQL. Adapters: Redis and in-process.
  */
 
-/** `session:<id>` is alive; `participant:<chatId>:<userId>` takes part. */
+/** `session:<id>` is alive; `participant:<chatId>:<userId>` takes part, and may post. */
 export type Fact = `session:${string}` | `participant:${string}:${string}`;
 
 /** How long a fact is believed, and how long a revocation keeps late fills out. */

@@ -14,6 +14,7 @@ import { pipeline } from './pipeline.ts';
 import { reads } from './reads.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
+import { typing } from './typing.ts';
 
 /** In the order in which they run. */
 export const paths: readonly BenchPath[] = [
@@ -31,5 +32,6 @@ export const paths: readonly BenchPath[] = [
   neighbours,
   history,
   reads,
+  typing,
   chats,
 ];

@@ -9,18 +9,20 @@ export interface UserRow {
   createdAt: string;
   email: string | null;
   readReceipts: boolean;
+  showPresence: boolean;
 }
 
 /** Columns of `users` under the names of a `UserRow`. */
 export const userColumns = `users.id, users.external_id AS "externalId", ${shownName('users')} AS "displayName",
-  ${iso('users.created_at')} AS "createdAt", users.email, users.read_receipts AS "readReceipts"`;
+  ${iso('users.created_at')} AS "createdAt", users.email, users.read_receipts AS "readReceipts",
+  users.show_presence AS "showPresence"`;
 
 /**
  * @param viewerId email, external id and settings are shown to oneself alone; the operator's own backend, which knows both, is shown what
  * the user is
  */
 export function toUser(row: UserRow, viewerId: string): User {
-  const { id, externalId, displayName, createdAt, email, readReceipts } = row;
+  const { id, externalId, displayName, createdAt, email, readReceipts, showPresence } = row;
   const own = id === viewerId;
   return {
     id,
@@ -29,5 +31,6 @@ export function toUser(row: UserRow, viewerId: string): User {
     createdAt,
     ...(email !== null && own ? { email } : {}),
     ...(own && !readReceipts ? { readReceipts } : {}),
+    ...(own && !showPresence ? { showPresence } : {}),
   };
 }

@@ -36,7 +36,10 @@ export const participant: ChangeKind<ParticipantEvent, Row> = {
   userOf: (row) => row.participant.userId,
   tell({ chatId, eventSequence }, changed, online) {
     const userIds = changed.map((row) => row.participant.userId);
-    const shown = ({ participant }: Row) => ({ ...participant, online: online.has(participant.userId) });
+    const shown = ({ participant: { showsPresence, ...participant } }: Row) => ({
+      ...participant,
+      online: showsPresence && online.has(participant.userId),
+    });
     const payload = {
       chatId,
       participant: shown(changed[0]),

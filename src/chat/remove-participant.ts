@@ -29,7 +29,7 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
     const { number, heirId } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
       if (userId !== actorId && chat.role !== 'owner') throw new ChatError('not_owner');
-      const [removed] = await readParticipants(tx, chatId, [userId]);
+      const [removed] = await readParticipants(tx, chatId, [userId], actorId);
       if (!removed) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
 
       const number = chat.eventSequence + 1;

@@ -71,10 +71,9 @@ export function createComparison(deps: {
   async function compareMemberships(userIds: Iterable<string>): Promise<void> {
     for (const some of chunks([...new Set(userIds)], mostKeys)) {
       const versions = await readUserVersions(database, some);
-      for (const { userId, ownVersion, readReceipts } of versions.values()) {
+      for (const { userId, ownVersion, ...shown } of versions.values()) {
         ownMemberships.compare(userId, ownVersion);
-        const user = users.local(userId);
-        if (user) user.readReceipts = readReceipts;
+        users.setShown(userId, shown);
       }
       const changed = some.filter((userId) => {
         const version = versions.get(userId)?.version;

@@ -15,7 +15,7 @@ import { resetFrame } from './reset.ts';
 import type { LocalUser, Users } from './users.ts';
 
 /** Of a user who is not there. */
-const nothing: Own = { version: 0, readReceipts: true, memberships: [] };
+const nothing: Own = { version: 0, readReceipts: true, showPresence: true, memberships: [] };
 /** How long one that is missing is waited for, before PostgreSQL is asked. */
 const patienceMs = 100;
 /** Users of one statement. */
@@ -122,7 +122,8 @@ export function createOwnMemberships(deps: {
     goesLive(member, own) {
       const user = users.local(member.userId);
       if (!user) return;
-      user.readReceipts = own.readReceipts;
+      member.hides = !own.showPresence;
+      users.setShown(member.userId, own);
       const others = [...users.of(member.userId)].some((one) => one !== member && one.live);
       user.told = others && user.told !== undefined ? Math.min(user.told, own.version) : own.version;
       user.heard = Math.max(user.heard, own.version);

@@ -65,6 +65,8 @@ export interface User {
   email?: string;
   /** False: nobody is told what they have read, and they are not told what others have. */
   readReceipts?: boolean;
+  /** False: to all others they are offline, and all others to them. */
+  showPresence?: boolean;
 }
 
 export interface TokenPair {
@@ -258,6 +260,28 @@ export interface ReadEvent {
   reads: { userId: string; lastReadSequence: number; readAt: string }[];
 }
 
+/** A hint, to the others in a chat of no more than `CHAT_LIVE_MAX` participants; whoever types is told of once in 3 s. */
+export interface TypingEvent {
+  chatId: string;
+  userId: string;
+  typing: boolean;
+  /** How long it is to be shown, if nothing more comes. */
+  expiresInMs: number;
+}
+
+export interface UserPresence {
+  userId: string;
+  /** Whether they have a socket somewhere. */
+  online: boolean;
+  /** When their last socket ended; null where that is not known, or not shown. */
+  lastSeenAt: string | null;
+}
+
+/** A hint, in the 50 direct chats of the user's with the newest activity; offline is who has had no socket for 10 s. */
+export interface PresenceEvent extends UserPresence {
+  chatId: string;
+}
+
 /** To one's own sockets: what one has changed of oneself. */
 export interface UserEvent {
   user: User;
@@ -312,6 +336,8 @@ export interface ServerToClientEvents extends Listeners<ChangeEvents> {
   'chat.created': (event: { chat: Chat }) => void;
   'chat.membership': (event: MembershipEvent) => void;
   'chat.read': (event: ReadEvent) => void;
+  'chat.typing': (event: TypingEvent) => void;
+  'chat.presence': (event: PresenceEvent) => void;
   'user.updated': (event: UserEvent) => void;
   'chat.sync.reset': (event: SyncResetEvent) => void;
   /** After each connect, once everything missed has been sent: from here on all is live. */

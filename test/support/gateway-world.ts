@@ -10,6 +10,7 @@ import { createDeleteMessage } from '../../src/chat/delete-message.ts';
 import { createEditMessage } from '../../src/chat/edit-message.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
+import { createSetTyping } from '../../src/chat/set-typing.ts';
 import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
@@ -63,6 +64,9 @@ export interface World {
   /** The same with every announcement lost. */
   readonly ownSilently: ChangeMembership;
   readonly updateMe: UpdateMe;
+  /** Whether the user types, as the api is told it, with nothing known of admission. */
+  type(user: WorldUser, chatId: string, typing: boolean): Promise<void>;
+  newDirect(one: WorldUser, other: WorldUser): Promise<Chat>;
   edit(
     sender: WorldUser,
     message: Message,
@@ -100,6 +104,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     edit: createEditMessage({ ...unannounced, windowSeconds: undefined }),
     delete: createDeleteMessage(unannounced),
   };
+  const setTyping = createSetTyping({ database, facts, announce, liveMax: 100 });
   const editMessage = createEditMessage({ database, announce, windowSeconds: undefined });
   const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
@@ -111,6 +116,11 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     own: createChangeMembership({ database, announce, liveMax: 100 }),
     ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
     updateMe: createUpdateMe({ database, announce }),
+    type: ({ id }, chatId, typing) => setTyping({ chatId, userId: id, typing, facts: [] }),
+    async newDirect({ id }, other) {
+      const input = { creatorId: id, participantUserIds: [other.id] };
+      return (await asRequest(() => createChat(input))).chat;
+    },
 
     async newUsers(count) {
       const made = await Promise.all(
@@ -250,6 +260,7 @@ export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
     Pick<
       GatewayOptions,
+      | 'notifier'
       | 'allowedOrigin'
       | 'trustProxy'
       | 'log'
@@ -259,6 +270,7 @@ export async function startTestGateway(
       | 'verifyToken'
       | 'comparisonMs'
       | 'pingTimes'
+      | 'presenceTimes'
     >
   >,
   at: { port: number } = { port: 0 },
@@ -270,6 +282,7 @@ export async function startTestGateway(
     trustProxy: false,
     rateLimits: unlimited,
     maxSocketsPerUser: 1_000,
+    notifier: { publish: async () => {} },
     log,
     ...parts,
   });

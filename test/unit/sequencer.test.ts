@@ -39,6 +39,7 @@ function member(userId: string): FakeMember {
     socketId: crypto.randomUUID(),
     chats: new Set(),
     live: true,
+    hides: false,
     stale: false,
     refused: undefined,
     closed: false,

@@ -14,6 +14,21 @@ export async function isParticipant(database: Database, chatId: string, userId: 
   return (await database.query(isParticipantSql, [chatId, userId])).length > 0;
 }
 
+const countFellowsSql = `SELECT c.participant_count AS count
+FROM chat_participants me
+CROSS JOIN LATERAL (SELECT x.participant_count FROM chats x WHERE x.id = me.chat_id LIMIT 1) c
+WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
+
+/** How many take part in the chat; undefined for who does not. */
+export async function countFellows(
+  database: Database,
+  chatId: string,
+  userId: string,
+): Promise<number | undefined> {
+  const [row] = await database.query<{ count: number }>(countFellowsSql, [chatId, userId]);
+  return row?.count;
+}
+
 /** In a small chat anybody; to call a big one together is for those who lead it. */
 const mayMentionEveryoneSql = `SELECT me.role <> 'member' OR (
   SELECT c.participant_count <= 50 FROM chats c WHERE c.id = $1::uuid
@@ -33,9 +48,9 @@ export async function mayMentionEveryone(
 /** How far somebody has read is shown where both they and the reader show it. */
 const listParticipantsSql = `SELECT page.*
 FROM chat_participants me
-CROSS JOIN LATERAL (SELECT x.read_receipts FROM users x WHERE x.id = me.user_id LIMIT 1) mine
+CROSS JOIN LATERAL (SELECT x.read_receipts, x.show_presence FROM users x WHERE x.id = me.user_id LIMIT 1) mine
 LEFT JOIN LATERAL (
-  SELECT ${participantColumns('p', 'u')}, p.created_event_sequence AS "createdEventSequence",
+  SELECT ${participantColumns('p', 'u', 'mine')}, p.created_event_sequence AS "createdEventSequence",
     CASE WHEN mine.read_receipts AND u.read_receipts THEN p.read_through_sequence END AS "lastReadSequence"
   FROM chat_participants p
   ${joinUser('p', 'u')}

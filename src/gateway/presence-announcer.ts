@@ -40,10 +40,12 @@ export function createPresenceAnnouncer(deps: {
   database: Database;
   presence: Presence;
   announce: Announce;
+  /** Of those that a user has here, whose ids have the order of time. */
+  earliestSocketOf: (userId: string) => string | undefined;
   log: Logger;
   times?: PresenceTimes | undefined;
 }): PresenceAnnouncer {
-  const { database, presence, announce, log, times = defaultTimes } = deps;
+  const { database, presence, announce, earliestSocketOf, log, times = defaultTimes } = deps;
   const { offlineAfterMs, gatherMs, lookEveryMs } = times;
   /** Users with the times of `performance.now()`, the earliest first. */
   const arrived = new Map<string, number>();
@@ -62,10 +64,13 @@ export function createPresenceAnnouncer(deps: {
   }
 
   async function tellArrived(userIds: readonly string[]): Promise<void> {
-    // Of whom a gateway that died had a socket nobody was told that they are offline.
+    // Where the earliest socket is it was told, by a gateway that has died since, too; of two that come at once one tells.
     const elsewhere = presence.isAlone() ? [] : await presence.elsewhere(userIds);
-    const alone = userIds.filter((_, at) => (elsewhere[at] ?? 0) === 0);
-    await tell(alone, { online: true, awayMs: offlineAfterMs * onlineAfter });
+    const first = userIds.filter((userId, at) => {
+      const own = earliestSocketOf(userId);
+      return own !== undefined && !elsewhere[at]?.some((socketId) => socketId < own);
+    });
+    await tell(first, { online: true, awayMs: offlineAfterMs * onlineAfter });
   }
 
   async function tellGone(userIds: readonly string[]): Promise<void> {

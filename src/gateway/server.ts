@@ -108,6 +108,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const announcer = createPresenceAnnouncer({
     ...{ database, presence: options.presence, log },
     announce: createAnnounce(options.notifier, log),
+    earliestSocketOf: (userId) => [...users.of(userId)].map(({ socketId }) => socketId).sort()[0],
     times: options.presenceTimes,
   });
   const users = createUsers({ subscriber, presence, announcer, log });

@@ -10,7 +10,13 @@ import { chatListStart, listChats, readChat } from '../../src/db/queries/chats.t
 import { readHistory, readMessage, readStored } from '../../src/db/queries/history.ts';
 import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
-import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
+import {
+  countFellows,
+  isParticipant,
+  listParticipants,
+  participantsStart,
+} from '../../src/db/queries/participants.ts';
+import { readDirectChats, readPresence, writeLastSeen } from '../../src/db/queries/presence.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
 import { writeMemberships } from '../../src/db/queries/write-memberships.ts';
@@ -41,6 +47,7 @@ const most: Record<string, number> = {
   'what was read since': 10 * 60,
   'the list of unread chats': chats * 50,
   'what is unread': chats * 50,
+  'the direct chats of who comes': 2 * chats + 10,
 };
 
 for (const planned of [0, 1, 20]) {
@@ -100,6 +107,10 @@ for (const planned of [0, 1, 20]) {
       'what was read since': () => readOwnMemberships(database, [{ userId, since: 0 }], 10),
       'a read': () => writeMemberships(database, [{ userId, chatId, readTo: readTo++ }]),
       'whether somebody takes part': () => isParticipant(database, chatId, userId),
+      'whether somebody types to few': () => countFellows(database, chatId, userId),
+      'who is online': () => readPresence(database, userId, [userId]),
+      'the direct chats of who comes': () => readDirectChats(database, [userId], { shows: true, awayMs: 0 }),
+      'the end of a socket': () => writeLastSeen(database, new Map([[userId, 0]])),
     };
 
     async function fill(messagesEach: number): Promise<void> {

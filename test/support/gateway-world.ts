@@ -89,7 +89,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     update: async () => {},
     online: async () => new Set(),
     isAlone: () => true,
-    elsewhere: async (userIds) => userIds.map(() => 0),
+    elsewhere: async (userIds) => userIds.map(() => []),
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);

@@ -108,11 +108,8 @@ export function createConnecting(deps: {
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [{ memberships, version, ownVersion, readReceipts }, isAlive, read] = await Promise.all([
-        membershipsOf(member.userId),
-        alive,
-        missed,
-      ]);
+      const [{ memberships, version, ownVersion, readReceipts, showPresence }, isAlive, read] =
+        await Promise.all([membershipsOf(member.userId), alive, missed]);
       if (!isAlive) throw new ChatError('session_revoked');
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
@@ -122,7 +119,7 @@ export function createConnecting(deps: {
       // Somebody added the user again since the memberships were read.
       const cameBack = left?.participations.values().some(({ present }) => present);
       if (member.closed || (known && !member.stale && !cameBack)) {
-        const own = read ?? { version: ownVersion, readReceipts, memberships: [] };
+        const own = read ?? { version: ownVersion, readReceipts, showPresence, memberships: [] };
         return { member, memberships, version, own, resume: cursors && left && { cursors, left } };
       }
     }

@@ -65,7 +65,7 @@ export function createPresenceAnnouncer(deps: {
 
   async function tellArrived(userIds: readonly string[]): Promise<void> {
     // Where the earliest socket is it was told, by a gateway that has died since, too; of two that come at once one tells.
-    const elsewhere = presence.isAlone() ? [] : await presence.elsewhere(userIds);
+    const elsewhere = await presence.elsewhere(userIds);
     const first = userIds.filter((userId, at) => {
       const own = earliestSocketOf(userId);
       return own !== undefined && !elsewhere[at]?.some((socketId) => socketId < own);

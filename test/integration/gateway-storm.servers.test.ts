@@ -14,7 +14,7 @@ import { twoEnds } from '../support/two-ends.ts';
 
 const base = await twoEnds();
 const { database, queries } = counted(base.database);
-const presenceTimes = { offlineAfterMs: 4_000, gatherMs: 1_000, lookEveryMs: 100 };
+const presenceTimes = { offlineAfterMs: 3_000, gatherMs: 1_000, lookEveryMs: 100 };
 const open = (end: 0 | 1, port = 0) =>
   startTestGateway({ ...base, ...base.ends[end]!, database, presenceTimes }, { port });
 let gateway = await open(0);
@@ -79,7 +79,7 @@ test('1,000 sockets that come back at once are live within 10 s, with what they 
   });
 }, 90_000);
 
-test('a gateway with 1,000 sockets restarts, and nobody is told that somebody has gone or come', async () => {
+test('a gateway with 1,000 sockets restarts, and nobody is told that somebody has gone', async () => {
   const [watcher] = (await world.newUsers(1)) as [WorldUser];
   await database.query(
     `WITH made AS (
@@ -100,7 +100,8 @@ test('a gateway with 1,000 sockets restarts, and nobody is told that somebody ha
   await eventually('all are back', () => isReady(3), 30_000);
   // What there was to tell of the others is told before this.
   clients[0]!.close();
-  await eventually('who has left is told', () => seen.length > 0);
-  expect(seen).toMatchObject([{ event: 'chat.presence', payload: { userId: users[0]!.id, online: false } }]);
-  expect(Date.now() - Date.parse(seen[0]!.payload.lastSeenAt)).toBeGreaterThanOrEqual(4_000);
+  const gone = () => seen.map(({ payload }) => payload).filter(({ online }) => online === false);
+  await eventually('who has left is told', () => gone().length > 0);
+  expect(gone()).toEqual([expect.objectContaining({ userId: users[0]!.id })]);
+  expect(Date.now() - Date.parse(gone()[0].lastSeenAt)).toBeGreaterThanOrEqual(3_000);
 }, 60_000);

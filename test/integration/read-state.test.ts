@@ -1,11 +1,8 @@
 import { expect, test } from 'bun:test';
 import { createEmbeddedFacts, createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
-import { createSetTyping } from '../../src/chat/set-typing.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { embeddedDatabase } from '../support/api-bases.ts';
 import { openChatApi } from '../support/chat-api.ts';
-import { eventually } from '../support/eventually.ts';
-import { runningMs } from '../support/running-time.ts';
 import { readStateSuite } from './read-state.ts';
 import { typingPresenceSuite } from './typing-presence.ts';
 
@@ -34,16 +31,4 @@ test('429: reads and typing have limits of their own, and are none of the other 
     200, 200, 429,
   ]);
   await api.close();
-});
-
-test('who types on is told of once in 3 s', async () => {
-  const announced: number[] = [];
-  const announce = async () => void announced.push(runningMs());
-  const setTyping = createSetTyping({ database, facts: createEmbeddedFacts(), announce, liveMax: 100 });
-  const input = { chatId: crypto.randomUUID(), userId: crypto.randomUUID(), typing: true };
-  await eventually('it is told again', async () => {
-    await setTyping({ ...input, facts: [true, true] });
-    return announced.length > 1;
-  });
-  expect(announced[1]! - announced[0]!).toBeWithin(2_950, 4_500);
 });

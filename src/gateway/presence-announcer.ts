@@ -20,8 +20,9 @@ const defaultTimes: PresenceTimes = { offlineAfterMs: 10_000, gatherMs: 1_000, l
 const onlineAfter = 0.8;
 /** An end that could not be written by then is forgotten. */
 const patienceMs = 60_000;
-/** Users of one look for direct chats, with up to 50 notifications each; of one write. */
-const mostTold = 50;
+/** Users of one look for direct chats, of which each may have 50; notifications of one publish; users of one write. */
+const mostTold = 200;
+const mostPublished = 500;
 const mostWritten = 1_000;
 
 /** Tells direct chats who comes and goes, and keeps when a user was last seen. All of it is hints, gathered, beside the connects. */
@@ -60,7 +61,8 @@ export function createPresenceAnnouncer(deps: {
   ): Promise<void> {
     if (userIds.length === 0) return;
     const chats = await readDirectChats(database, userIds, { shows, awayMs });
-    await announce(chats.map((chat) => presenceNotification(chat, online, shows)));
+    for (const some of chunks(chats, mostPublished))
+      await announce(some.map((chat) => presenceNotification(chat, online, shows)));
   }
 
   async function tellArrived(userIds: readonly string[]): Promise<void> {

@@ -23,7 +23,7 @@ import { outsideUsersRoutes } from './routes/outside-users.ts';
 import { usersRoutes } from './routes/users.ts';
 
 export interface ApiDependencies {
-  config: Pick<AuthConfig, 'issuer' | 'serviceToken'> & { trustProxy: boolean };
+  config: Pick<AuthConfig, 'issuer' | 'serviceToken'> & { trustProxy: boolean; liveMax: number };
   database: Database;
   rateLimits: RateLimits;
   notifier: Notifier;
@@ -44,12 +44,15 @@ export interface ApiDependencies {
 /** The routes of the api. */
 export function createApi(deps: ApiDependencies): HttpApp {
   const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, ...rest } = deps;
-  const { issuer, serviceToken, trustProxy } = config;
+  const { issuer, serviceToken, trustProxy, liveMax } = config;
   const needs = createNeeds(deps);
   const userVerbs = {
     getUser: createGetUser(database),
     findUsers: createFindUsers(database),
-    updateMe: createUpdateMe({ database, announce: createAnnounce(notifier, deps.log) }),
+    updateMe: createUpdateMe({
+      ...{ database, rateLimits, liveMax },
+      announce: createAnnounce(notifier, deps.log),
+    }),
   };
 
   const routes: Route[] = [

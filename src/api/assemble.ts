@@ -44,7 +44,7 @@ export async function assembleApi(
   lifecycle.defer("the api's place among the processes", seat.leave);
 
   return createApi({
-    config: { issuer, serviceToken, trustProxy: config.trustProxy },
+    config: { issuer, serviceToken, trustProxy: config.trustProxy, liveMax: config.liveMax },
     database,
     rateLimits,
     notifier,
@@ -61,6 +61,7 @@ export async function assembleApi(
     chatRoutes: createChatRoutes({
       ...{ database, facts, rateLimits, presence, notifier, sendMessage, log },
       liveMax: config.liveMax,
+      maxParticipants: config.maxParticipants,
       editWindowSeconds: config.messageEditWindowSeconds,
     }),
     allowedOrigin: createAllowedOrigin(config),

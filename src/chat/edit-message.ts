@@ -23,7 +23,10 @@ export function createEditMessage(
     const edited = await editMessage(database, message, edit, windowSeconds);
     if (edited.outcome === 'unchanged') return readOne(database, edited);
     if (edited.outcome === 'edited') return tellChanged(deps, edited);
-    const detail = edited.outcome === 'not_allowed' ? 'A message is edited by its sender alone.' : undefined;
+    const detail =
+      edited.outcome === 'not_allowed'
+        ? 'A message is edited by its sender alone, who may post in the chat.'
+        : undefined;
     throw new ChatError(edited.outcome, detail);
   };
 }

@@ -1,5 +1,5 @@
 import type { SharedChat, StoredMembership } from '../db/queries/chats.ts';
-import type { StoredParticipant } from '../db/queries/participant-columns.ts';
+import { type StoredParticipant, toParticipant } from '../db/queries/participant-columns.ts';
 import type { ListedParticipant } from '../db/queries/participants.ts';
 import type { Participant } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
@@ -29,12 +29,3 @@ export async function chatsWithOnline<Seen extends SeenChat>(
 }
 
 const nobody: ReadonlySet<string> = new Set();
-
-function toParticipant(
-  stored: StoredParticipant | ListedParticipant,
-  online: ReadonlySet<string>,
-): Participant {
-  const { userId, displayName, role, joinedAt, lastReadSequence, showsPresence } = stored;
-  const shown = { userId, displayName, role, joinedAt, online: showsPresence && online.has(userId) };
-  return lastReadSequence === undefined || lastReadSequence === null ? shown : { ...shown, lastReadSequence };
-}

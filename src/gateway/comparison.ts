@@ -70,11 +70,12 @@ export function createComparison(deps: {
   /** The memberships are read of those users alone whose version is another one than that their sockets agree with. */
   async function compareMemberships(userIds: Iterable<string>): Promise<void> {
     for (const some of chunks([...new Set(userIds)], mostKeys)) {
+      const known = some.map(ownMemberships.known);
       const versions = await readUserVersions(database, some);
-      for (const { userId, ownVersion, ...shown } of versions.values()) {
-        ownMemberships.compare(userId, ownVersion);
-        users.setShown(userId, shown);
-      }
+      some.forEach((userId, at) => {
+        const read = versions.get(userId);
+        if (read) ownMemberships.compare(read, known[at]);
+      });
       const changed = some.filter((userId) => {
         const version = versions.get(userId)?.version;
         return version === undefined || version !== users.membershipVersion(userId);

@@ -28,6 +28,8 @@ export interface FanOut {
   room(chatId: string): NativeRoom<Member>;
   /** Tells everybody in the room. */
   tell(room: NativeRoom<Member>, change: Change): void;
+  /** The user's sockets in the room. */
+  socketsIn(room: NativeRoom<Member>, userId: string): Member[];
 }
 
 /**
@@ -41,12 +43,21 @@ export function createFanOut(deps: {
 }): FanOut {
   const { publish, socketsOf } = deps;
 
+  const socketsIn: FanOut['socketsIn'] = (room, userId) =>
+    [...socketsOf(userId)].filter((member) => room.has(member));
+
   return {
     room: (chatId) => new NativeRoom(`chat:${chatId}`, publish),
 
+    socketsIn,
+
     tell(room, change) {
-      const { event, actorId, actorEvent = event, body } = change;
+      const { event, actorId, actorEvent = event, onlyTo, body } = change;
       const frame = frameOf(event, body);
+      if (onlyTo !== undefined) {
+        for (const member of socketsIn(room, onlyTo)) member.send(frame);
+        return;
+      }
       const mayDiffer = saysWho(change);
       /** Who is told otherwise: the actor's sockets in the room, by another name, and who is not told who is online. */
       const apart: Member[] = [];

@@ -12,7 +12,7 @@ import type { Users } from './users.ts';
 type Passing = Extract<NotificationHead, { kind: 'passing' }>;
 
 /** Nobody but the user is told of them. */
-const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership', 'user.updated']);
+const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership']);
 
 /** Nobody is told of them by a topic of their own. */
 const chatEvents: ReadonlySet<string> = new Set(['chat.read', 'chat.typing', 'chat.presence']);
@@ -61,19 +61,21 @@ export function createNotificationRoutes(deps: {
 
   function passToChat(chatId: string, { event, actorId }: Passing, body: string): void {
     if (ownEvents.has(event)) return;
-    if (event === 'chat.read') receipts.hear(chatId, body);
+    if (event === 'chat.read') receipts.hear(chatId, JSON.parse(body));
     else sequencer.pass(chatId, frameOf(event, body), ({ userId }) => userId !== actorId);
   }
 
   function passToUser(userId: string, event: Passing['event'], body: string): void {
     if (chatEvents.has(event)) return;
     if (event === 'chat.membership') {
-      ownMemberships.offer(userId, body);
+      ownMemberships.offer(userId, JSON.parse(body).membership);
       return;
     }
-    if (event === 'user.updated') {
+    const user = users.local(userId);
+    if (user && event === 'user.updated') {
       const { readReceipts = true, showPresence = true } = (JSON.parse(body) as UserEvent).user;
       users.setShown(userId, { readReceipts, showPresence });
+      user.announced += 1;
     }
     const frame = frameOf(event, body);
     for (const member of users.of(userId)) if (member.live) member.send(frame);

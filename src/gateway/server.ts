@@ -148,7 +148,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     watchMembership,
     log,
   });
-  const receipts = createReceipts({ sequencer, users });
+  const receipts = createReceipts({ sequencer, users, ownMemberships });
   const compare = createComparison({
     database,
     users,
@@ -255,8 +255,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     async drain(overMs = drainMs) {
       draining = true;
       compare.stop();
-      receipts.stop();
       await closeInSlices(connections.all(), overMs);
+      receipts.stop();
       connections.stop();
       await Promise.all([presence.leave(), announcer.stop()]);
     },

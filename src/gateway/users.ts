@@ -1,3 +1,4 @@
+import type { Membership } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Member } from './member.ts';
@@ -16,16 +17,26 @@ export class LocalUser extends SmallSet<Member> {
   heard = 0;
   /** Those that came before their predecessors. */
   readonly early = new SmallSet<number>();
+  /** Announced, and not told yet. */
+  held: Membership[] | undefined = undefined;
   looking: ReturnType<typeof setTimeout> | undefined = undefined;
   catchingUp = false;
   /** Whether they are told what others have read. */
   readReceipts = true;
+  /** How often that was announced: what was read before the last time may be older. */
+  announced = 0;
   /** One of them has been live. */
   here = false;
   constructor(subscribed: Promise<void>) {
     super();
     this.subscribed = subscribed;
   }
+}
+
+/** What a user shows of themselves. */
+export interface Shown {
+  readReceipts: boolean;
+  showPresence: boolean;
 }
 
 /** The users with a local socket: the rooms `user:<id>`. */
@@ -42,7 +53,7 @@ export interface Users {
   membershipVersion(userId: string): number | undefined;
   setMembershipVersion(userId: string, version: number | undefined): void;
   /** What PostgreSQL says that the user shows, and so is shown. */
-  setShown(userId: string, shown: { readReceipts: boolean; showPresence: boolean }): void;
+  setShown(userId: string, shown: Shown): void;
   /** Just before the member is live: it is in the chats of this version. */
   goesLive(member: Member, version: number | undefined): void;
 }
@@ -115,9 +126,12 @@ export function createUsers(deps: {
       const user = users.get(userId);
       if (!user) return;
       user.readReceipts = readReceipts;
-      const differing = [...user].filter(({ live, hides }) => live && hides === showPresence);
-      for (const member of differing) member.hides = !showPresence;
-      if (differing.length > 0) announcer.toggled(userId, showPresence);
+      let toggled = false;
+      for (const member of user) {
+        toggled ||= member.live && member.hides === showPresence;
+        member.hides = !showPresence;
+      }
+      if (toggled) announcer.toggled(userId, showPresence);
     },
 
     goesLive({ userId }, version) {

@@ -50,6 +50,7 @@ const { api, call, signUp } = await createTestApi({
     rateLimits: unlimited,
     sendMessage,
     liveMax: 100,
+    maxParticipants: 10_000,
     log,
   }),
 });
@@ -150,6 +151,7 @@ test('the running app answers as documented, with every success that is document
   await ask('GET', '/auth/me');
   await ask('GET', `/users/${bob.user.id}`);
   await ask('GET', `/users?email=${bob.email}`);
+  await ask('GET', `/users?userIds=${bob.user.id},${ada.user.id}`);
   await ask('PUT', '/users/external/documented', { displayName: 'Outside' }, serviceToken);
   await ask('PUT', '/users/external/documented', { email: 'outside@example.com' }, serviceToken);
 
@@ -180,11 +182,23 @@ test('the running app answers as documented, with every success that is document
   await ask('PUT', `/chats/${group}/typing`, { typing: true });
   await ask('GET', `/presence?userIds=${bob.user.id},${eve.user.id}`);
   await ask('GET', '/chats?filter=pinned');
-  await ask('PATCH', '/users/me', { readReceipts: false, showPresence: false });
+  await ask('PATCH', '/users/me', {
+    readReceipts: false,
+    showPresence: false,
+    avatarUrl: 'https://example.com/a.png',
+    metadata: { a: 1 },
+  });
+  await ask('PATCH', `/chats/${group}`, {
+    avatarUrl: 'https://example.com/b.png',
+    metadata: {},
+    posting: 'admins',
+  });
+  await ask('PATCH', `/chats/${group}/participants/${eve.user.id}`, { role: 'admin' });
   await ask('GET', '/chats?limit=1');
   await ask('GET', `/chats/${group}`);
   await ask('GET', `/chats/${group}/participants`);
   await ask('DELETE', `/chats/${group}/participants/${eve.user.id}`);
+  await ask('DELETE', `/chats/${group}`);
   await ask('POST', '/auth/logout');
 
   for (const path of ['/healthz', '/readyz', '/documentation', '/openapi.json']) await ask('GET', path);

@@ -81,6 +81,7 @@ export async function openChatApi(parts: {
   /** For what every request is counted by. */
   requestLimits?: RateLimits;
   editWindowSeconds?: number;
+  maxParticipants?: number;
 }): Promise<ChatApi> {
   const { database, facts } = parts;
   const faults: ChatApi['faults'] = {};
@@ -139,7 +140,7 @@ export async function openChatApi(parts: {
     envelopeVersion: () => known.version,
   });
   const api = createApi({
-    config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
+    config: { issuer: 'confab', serviceToken: undefined, trustProxy: false, liveMax: 100 },
     database: apiDatabase,
     rateLimits: parts.requestLimits ?? unlimited,
     notifier,
@@ -154,6 +155,7 @@ export async function openChatApi(parts: {
       notifier,
       sendMessage,
       liveMax: 100,
+      maxParticipants: parts.maxParticipants ?? 10_000,
       editWindowSeconds: parts.editWindowSeconds,
       log,
     }),

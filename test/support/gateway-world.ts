@@ -6,16 +6,26 @@ import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import { type ChangeMembership, createChangeMembership } from '../../src/chat/change-membership.ts';
 import { createCreateChat } from '../../src/chat/create-chat.ts';
+import { createDeleteChat } from '../../src/chat/delete-chat.ts';
 import { createDeleteMessage } from '../../src/chat/delete-message.ts';
 import { createEditMessage } from '../../src/chat/edit-message.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
+import { createSetRole } from '../../src/chat/set-role.ts';
 import { createSetTyping } from '../../src/chat/set-typing.ts';
+import { createUpdateChat } from '../../src/chat/update-chat.ts';
 import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
-import type { Chat, Membership, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
+import type {
+  Chat,
+  ChatUpdate,
+  Membership,
+  Message,
+  ParticipantRole,
+  ServerToClientEvents,
+} from '../../src/shared/contract.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -74,6 +84,14 @@ export interface World {
     options?: { silent?: boolean },
   ): Promise<Message>;
   delete(actor: WorldUser, message: Message, options?: { silent?: boolean }): Promise<void>;
+  update(
+    actor: WorldUser,
+    chatId: string,
+    changes: ChatUpdate,
+    options?: { silent?: boolean },
+  ): Promise<Chat>;
+  setRole(actor: WorldUser, chatId: string, user: WorldUser, role: ParticipantRole): Promise<void>;
+  endChat(actor: WorldUser, chatId: string, options?: { silent?: boolean }): Promise<void>;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
 }
 
@@ -93,14 +111,20 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);
+  const maxParticipants = 10_000;
   const getChat = createGetChat({ database, presence });
-  const createChat = createCreateChat({ database, getChat, announce });
-  const addParticipants = createAddParticipants({ database, facts, presence, announce });
+  const createChat = createCreateChat({ database, getChat, announce, maxParticipants });
+  const addParticipants = createAddParticipants({ database, facts, presence, announce, maxParticipants });
   const removeParticipant = createRemoveParticipant({ database, facts, announce });
-  const unannounced = { database, facts, presence, announce: async () => {} };
+  const updateChat = createUpdateChat({ database, getChat, announce });
+  const setRole = createSetRole({ database, facts, presence, announce });
+  const deleteChat = createDeleteChat({ database, facts, announce });
+  const unannounced = { database, facts, presence, getChat, announce: async () => {}, maxParticipants };
   const silently = {
     add: createAddParticipants(unannounced),
     remove: createRemoveParticipant(unannounced),
+    update: createUpdateChat(unannounced),
+    endChat: createDeleteChat(unannounced),
     edit: createEditMessage({ ...unannounced, windowSeconds: undefined }),
     delete: createDeleteMessage(unannounced),
   };
@@ -115,7 +139,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     tokenFor,
     own: createChangeMembership({ database, announce, liveMax: 100 }),
     ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
-    updateMe: createUpdateMe({ database, announce }),
+    updateMe: createUpdateMe({ database, announce, rateLimits: unlimited, liveMax: 100 }),
     type: ({ id }, chatId, typing) => setTyping({ chatId, userId: id, typing, facts: [] }),
     async newDirect({ id }, other) {
       const input = { creatorId: id, participantUserIds: [other.id] };
@@ -217,6 +241,20 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     delete(actor, { chatId, id }, { silent = false } = {}) {
       const input = { chatId, messageId: id, actorId: actor.id };
       return silent ? silently.delete(input) : deleteMessage(input);
+    },
+
+    update(actor, chatId, changes, { silent = false } = {}) {
+      const input = { chatId, actorId: actor.id, changes };
+      return silent ? silently.update(input) : updateChat(input);
+    },
+
+    async setRole(actor, chatId, user, role) {
+      await asRequest(() => setRole({ chatId, actorId: actor.id, userId: user.id, role }));
+    },
+
+    async endChat(actor, chatId, { silent = false } = {}) {
+      const end = silent ? silently.endChat : deleteChat;
+      await asRequest(() => end({ chatId, actorId: actor.id }));
     },
 
     async endSession({ id, sessionId }, { silent = false } = {}) {

@@ -165,6 +165,7 @@ describe('the contract', () => {
         notifier: never,
         sendMessage: never,
         liveMax: never,
+        maxParticipants: never,
         log: createLog({ logLevel: 'silent' }, 'test'),
       }),
     });

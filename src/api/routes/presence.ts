@@ -31,7 +31,7 @@ export const presenceRoutes = ({ token }: Needs, { setTyping, getPresence }: Pre
         'what comes within 3 s of another one nobody is told.',
       tag: 'chats',
       responses: { 204: { description: 'Heard.' } },
-      problems: ['chat_not_found'],
+      problems: ['chat_not_found', 'not_allowed'],
     },
     async handle({ identity: { userId }, facts, params: { chatId }, body: { typing } }) {
       await setTyping({ chatId, userId, typing, facts });

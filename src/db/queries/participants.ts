@@ -7,26 +7,26 @@ import {
   type StoredParticipant,
 } from './participant-columns.ts';
 
-const isParticipantSql = `SELECT 1 FROM chat_participants
-WHERE chat_id = $1::uuid AND user_id = $2::uuid AND left_at IS NULL`;
+/** By the function that the store asks, too. */
+const mayPostSql = `SELECT may_post(me.role, (SELECT c.posting FROM chats c WHERE c.id = $1::uuid)) AS may
+FROM chat_participants me WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
 
-export async function isParticipant(database: Database, chatId: string, userId: string): Promise<boolean> {
-  return (await database.query(isParticipantSql, [chatId, userId])).length > 0;
-}
-
-const countFellowsSql = `SELECT c.participant_count AS count
-FROM chat_participants me
-CROSS JOIN LATERAL (SELECT x.participant_count FROM chats x WHERE x.id = me.chat_id LIMIT 1) c
-WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
-
-/** How many take part in the chat; undefined for who does not. */
-export async function countFellows(
+/** Undefined for who is not in the chat. */
+export async function mayPost(
   database: Database,
   chatId: string,
   userId: string,
-): Promise<number | undefined> {
-  const [row] = await database.query<{ count: number }>(countFellowsSql, [chatId, userId]);
-  return row?.count;
+): Promise<boolean | undefined> {
+  const [row] = await database.query<{ may: boolean }>(mayPostSql, [chatId, userId]);
+  return row?.may;
+}
+
+const sizeSql = 'SELECT participant_count AS size FROM chats WHERE id = $1::uuid';
+
+/** How many take part in the chat. */
+export async function readSize(database: Database, chatId: string): Promise<number> {
+  const [row] = await database.query<{ size: number }>(sizeSql, [chatId]);
+  return row?.size ?? 0;
 }
 
 /** In a small chat anybody; to call a big one together is for those who lead it. */

@@ -4,7 +4,7 @@
  */
 
 /**
- * `session:<id>` is alive; `participant:<chatId>:<userId>` takes part; `live:<chatId>` has so few participants that they are told what
+ * `session:<id>` is alive; `participant:<chatId>:<userId>` takes part, and may post; `live:<chatId>` has so few participants that they are told what
  * passes.
  */
 export type Fact = `session:${string}` | `participant:${string}:${string}` | `live:${string}`;

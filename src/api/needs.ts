@@ -3,6 +3,7 @@ import type { Admit, Identity, VerifyToken } from '../auth/authenticate.ts';
 import type { Need } from '../process/http/route.ts';
 import { networkOf } from '../shared/client-address.ts';
 import { ChatError } from '../shared/errors.ts';
+import { uuidPattern } from '../shared/ids.ts';
 import type { Fact, FactAnswer, RateLimits } from '../shared/ports/admission.ts';
 
 interface NeedsDependencies {
@@ -22,7 +23,7 @@ export interface Needs {
    */
   token(want?: {
     facts?: (identity: Identity, params: Readonly<Record<string, string>>) => readonly Fact[];
-    limit?: 'read';
+    limit?: 'read' | 'typing';
   }): Need<{ identity: Identity; facts: FactAnswer[] }>;
   /** `Authorization: Bearer <SERVICE_TOKEN>`, of the operator's own backend. Without it a request counts for its address. */
   serviceToken(serviceToken: string): Need;
@@ -87,6 +88,12 @@ export function createNeeds({ verify, admit, rateLimits }: NeedsDependencies): N
     },
   };
 }
+
+/** To ask for facts about the chat that is named in the path, if one is. */
+export const aboutChat =
+  (factsOf: (chatId: string, userId: string) => readonly Fact[]) =>
+  ({ userId }: Identity, { chatId = '' }: Readonly<Record<string, string>>): readonly Fact[] =>
+    uuidPattern.test(chatId) ? factsOf(chatId.toLowerCase(), userId) : [];
 
 /** RFC 6750; undefined for no or another scheme. */
 const bearerToken = ({ headers }: Request): string | undefined =>

@@ -78,6 +78,7 @@ const rows: readonly Row[] = [
   { route: 'GET /chats/:chatId/messages', what: 'after a number', ask: after, ...all(200) },
   { route: `GET ${message}`, ask: of('owner'), ...all(200) },
   { route: 'GET /chats/:chatId/changes', ask: after, ...all(200) },
+  { route: 'PUT /chats/:chatId/typing', ask: body({ typing: true }), ...all(204) },
   { route: 'PUT /chats/:chatId/read', ask: body({ sequence: 1 }), ...all(200) },
   { route: 'PUT /chats/:chatId/unread', ask: body({ sequence: 1 }), ...all(200) },
   { route: 'PATCH /chats/:chatId/membership', ask: body({ pinned: true }), ...all(200) },
@@ -107,7 +108,7 @@ const rows: readonly Row[] = [
 ];
 
 /** About no chat that is there already, as all that is about operation and signing in. */
-const aboutNoChat = ['PATCH /users/me', 'GET /users', 'GET /users/:userId', 'POST /chats'];
+const aboutNoChat = ['PATCH /users/me', 'GET /users', 'GET /users/:userId', 'GET /presence', 'POST /chats'];
 const tagsOfNoChat = ['operation', 'auth'];
 
 /** Which routes are open to whom, over whichever adapters; the caller opens them and closes what it opened. */

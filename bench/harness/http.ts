@@ -10,6 +10,7 @@ export const startHttpLoad = (): Promise<Child> =>
 export const uniqueId = '0b0b0b0b-0b0b-4b0b-8b0b-000000000000';
 
 export interface HttpSample extends Record<string, number> {
+  answers: number;
   cpuUs: number;
   perSecond: number;
   p50Ms: number;
@@ -24,7 +25,8 @@ export async function loadWindow(
 ): Promise<HttpSample> {
   const before = server.cpuMicroseconds();
   const { answers, seconds, p50Ms, p99Ms } = await load.call<HttpLoadResult>('run', options);
-  return { cpuUs: (server.cpuMicroseconds() - before) / answers, perSecond: answers / seconds, p50Ms, p99Ms };
+  const cpuUs = (server.cpuMicroseconds() - before) / answers;
+  return { answers, cpuUs, perSecond: answers / seconds, p50Ms, p99Ms };
 }
 
 /** A send as a browser makes it, with the headers that one sends. */

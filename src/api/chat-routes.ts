@@ -18,7 +18,7 @@ import type { SendMessage } from '../chat/send-message.ts';
 import type { Database } from '../db/database.ts';
 import type { Route } from '../process/http/route.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Facts, RateLimits } from '../shared/ports/admission.ts';
+import type { Facts } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import type { Needs } from './needs.ts';
@@ -31,7 +31,6 @@ import { participantRoutes } from './routes/participants.ts';
 export interface ChatRoutesDependencies {
   database: Database;
   facts: Facts;
-  rateLimits: RateLimits;
   presence: Presence;
   notifier: Notifier;
   sendMessage: SendMessage;
@@ -44,7 +43,7 @@ export interface ChatRoutesDependencies {
 
 /** Everything below `/chats`, with its verbs. */
 export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) => Route[] {
-  const { database, facts, rateLimits, presence, notifier, sendMessage, liveMax, log } = deps;
+  const { database, facts, presence, notifier, sendMessage, liveMax, log } = deps;
   const announce = createAnnounce(notifier, log);
   const getChat = createGetChat({ database, presence });
   const chatVerbs = {
@@ -74,8 +73,8 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
 
   return (needs) => [
     ...membershipRoutes(needs, membershipVerbs),
-    ...chatRoutes(needs, rateLimits, chatVerbs),
-    ...participantRoutes(needs, rateLimits, participantVerbs),
+    ...chatRoutes(needs, chatVerbs),
+    ...participantRoutes(needs, participantVerbs),
     ...messageRoutes(needs, messageVerbs, log),
     ...changeRoutes(needs, getChanges),
   ];

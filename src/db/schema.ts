@@ -44,6 +44,11 @@ export const users = pgTable(
     ownChanges: counter('own_changes').notNull().default(0),
     /** Whether others are told what the user has read, and the user what others have. */
     readReceipts: boolean('read_receipts').notNull().default(true),
+    avatarUrl: text('avatar_url'),
+    /** The host's own, as of messages. */
+    metadata: json(),
+    /** Since then the user has no session, and gets none. */
+    deactivatedAt: instant('deactivated_at'),
   },
   (table) => [
     uniqueIndex('users_email').on(table.email),

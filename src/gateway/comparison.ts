@@ -71,10 +71,11 @@ export function createComparison(deps: {
   async function compareMemberships(userIds: Iterable<string>): Promise<void> {
     for (const some of chunks([...new Set(userIds)], mostKeys)) {
       const versions = await readUserVersions(database, some);
-      for (const { userId, ownVersion, readReceipts } of versions.values()) {
+      for (const { userId, ownVersion, readReceipts, deactivated } of versions.values()) {
         ownMemberships.compare(userId, ownVersion);
         const user = users.local(userId);
         if (user) user.readReceipts = readReceipts;
+        if (deactivated) sessions.doubtAll(userId);
       }
       const changed = some.filter((userId) => {
         const version = versions.get(userId)?.version;
@@ -141,7 +142,7 @@ export function createComparison(deps: {
   return {
     now,
     user(userId) {
-      for (const { sessionId } of users.of(userId)) if (sessionId) sessions.doubt(userId, sessionId);
+      sessions.doubtAll(userId);
       compareMemberships([userId]).catch((error) => {
         log.warn({ err: error }, 'comparing with PostgreSQL failed; the next comparison does it');
       });

@@ -113,6 +113,8 @@ export function createConnecting(deps: {
         reading,
       ]);
       if (!isAlive) throw new ChatError('session_revoked');
+      // Who is deactivated has no session here; of other sessions nobody else says so.
+      if (member.sessionId === undefined && own.deactivated) throw new ChatError('user_deactivated');
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
       const known = await sequencer.hold(member, [...chatIds], readAt);

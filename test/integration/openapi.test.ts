@@ -4,7 +4,6 @@ import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { unlimited } from '../../src/shared/rate-limits.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { createTestApi } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
@@ -47,7 +46,6 @@ const { api, call, signUp } = await createTestApi({
   readiness: { dependencies, leaving: () => false },
   chatRoutes: createChatRoutes({
     ...base,
-    rateLimits: unlimited,
     sendMessage,
     liveMax: 100,
     log,
@@ -152,6 +150,15 @@ test('the running app answers as documented, with every success that is document
   await ask('GET', `/users?email=${bob.email}`);
   await ask('PUT', '/users/external/documented', { displayName: 'Outside' }, serviceToken);
   await ask('PUT', '/users/external/documented', { email: 'outside@example.com' }, serviceToken);
+  await ask(
+    'PUT',
+    '/users/external',
+    { users: [{ externalId: 'documented', metadata: { plan: 'free' } }] },
+    serviceToken,
+  );
+  await ask('POST', '/auth/tokens', { externalId: 'documented' }, serviceToken);
+  for (const verb of ['deactivate', 'reactivate'])
+    await ask('POST', `/users/${eve.user.id}/${verb}`, undefined, serviceToken);
 
   const direct = { participantUserIds: [bob.user.id] };
   await ask('POST', '/chats', direct);
@@ -185,7 +192,8 @@ test('the running app answers as documented, with every success that is document
   await ask('DELETE', `/chats/${group}/participants/${eve.user.id}`);
   await ask('POST', '/auth/logout');
 
-  for (const path of ['/healthz', '/readyz', '/documentation', '/openapi.json']) await ask('GET', path);
+  const pages = ['/documentation', '/documentation/events', '/openapi.json', '/asyncapi.json'];
+  for (const path of ['/healthz', '/readyz', ...pages]) await ask('GET', path);
   dependencies[0]!.up = false;
   // What was found a moment ago is believed for a second.
   await eventually('it is not ready', async () => {

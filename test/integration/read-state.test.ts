@@ -23,7 +23,7 @@ test('429: reads have a limit of their own, and are none of the other requests',
   const api = await openChatApi({
     database: own,
     facts: createEmbeddedFacts(),
-    requestLimits: createEmbeddedRateLimits(rateLimits),
+    rateLimits: createEmbeddedRateLimits(rateLimits),
   });
   const ann = await api.newUser();
   const { id } = await api.newGroup(ann);

@@ -3,7 +3,6 @@ import type { GetChat } from '../../chat/get-chat.ts';
 import type { ListChats } from '../../chat/list-chats.ts';
 import { json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
 import { chatListQuery, chatPageSchema, chatParams, chatSchema, createChatBody } from '../schemas/chats.ts';
 
@@ -13,7 +12,7 @@ export interface ChatVerbs {
   getChat: GetChat;
 }
 
-export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: ChatVerbs): Route[] => [
+export const chatRoutes = ({ token }: Needs, verbs: ChatVerbs): Route[] => [
   route({
     method: 'POST',
     path: '/chats',
@@ -33,10 +32,10 @@ export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: Chat
       },
       problems: ['user_not_found'],
     },
-    async handle({ identity, body }) {
+    async handle({ identity, limits, body }) {
       const creatorId = identity.userId;
       const points = Math.max(1, body.participantUserIds.length);
-      await rateLimits.consume([{ limit: 'invite', key: creatorId, points }]);
+      await limits.consume([{ limit: 'invite', key: creatorId, points }]);
       const { chat, created } = await verbs.createChat({ creatorId, ...body });
       return json(chat, created ? 201 : 200);
     },

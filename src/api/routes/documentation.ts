@@ -4,6 +4,8 @@ import scripts from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' }
 import { type Answer, empty } from '../../process/http/answer.ts';
 import { type Caller, type Need, type Operation, type Route, route } from '../../process/http/route.ts';
 import { once } from '../../shared/once.ts';
+import { createEventsDocument } from '../events-document.ts';
+import { eventsPage } from '../events-page.ts';
 
 /** Relative to `/documentation`, so that it also works below a prefix; all from here, nothing from elsewhere. */
 const page = `<!doctype html>
@@ -16,6 +18,7 @@ const page = `<!doctype html>
   <link rel="icon" href="documentation/favicon-32x32.png">
 </head>
 <body>
+  <nav style="padding: 1rem"><a href="documentation/events">What a socket is told</a></nav>
   <div id="swagger-ui"></div>
   <script src="documentation/swagger-ui-bundle.js"></script>
   <script src="documentation/start.js"></script>
@@ -38,6 +41,8 @@ const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join('; ');
 
+const html = 'text/html; charset=utf-8';
+
 /** Where the package has its files, by the names that the page asks for. */
 const files = {
   'swagger-ui.css': styles,
@@ -45,7 +50,10 @@ const files = {
   'favicon-32x32.png': favicon,
 };
 
-/** The document for people, and `/openapi.json` for programs. Anybody may ask, so each is made once. */
+/**
+ * The documents for people, and `/openapi.json` and `/asyncapi.json` for programs. Anybody may ask, so each is made once.
+ * @param document of REST; the events are the same whatever routes there are
+ */
 export function documentationRoutes(needs: Need, document: () => object): Route[] {
   const open = (path: string, handle: (caller: Caller) => Promise<Answer>, operation?: Operation): Route =>
     route({ method: 'GET', path, needs, anyQuery: true, handle, ...(operation ? { operation } : {}) });
@@ -60,12 +68,25 @@ export function documentationRoutes(needs: Need, document: () => object): Route[
   return [
     open(
       '/documentation',
-      unchanging('text/html; charset=utf-8', async () => page, {
+      unchanging(html, async () => page, {
         'Content-Security-Policy': contentSecurityPolicy,
       }),
       {
         operationId: 'getDocumentation',
         summary: 'This document, to read and to try',
+        tag: 'operation',
+        responses: { 200: { description: 'A page', type: 'text/html', schema: { type: 'string' } } },
+        problems: ['rate_limited'],
+      },
+    ),
+    open(
+      '/documentation/events',
+      unchanging(html, async () => eventsPage(createEventsDocument()), {
+        'Content-Security-Policy': contentSecurityPolicy,
+      }),
+      {
+        operationId: 'getEventsDocumentation',
+        summary: 'What a socket is told, to read',
         tag: 'operation',
         responses: { 200: { description: 'A page', type: 'text/html', schema: { type: 'string' } } },
         problems: ['rate_limited'],
@@ -84,6 +105,17 @@ export function documentationRoutes(needs: Need, document: () => object): Route[
         summary: 'This document, for programs (OpenAPI 3.1)',
         tag: 'operation',
         responses: { 200: { description: 'OpenAPI 3.1', schema: { type: 'object' } } },
+        problems: ['rate_limited'],
+      },
+    ),
+    open(
+      '/asyncapi.json',
+      unchanging('application/json', async () => JSON.stringify(createEventsDocument())),
+      {
+        operationId: 'getAsyncapi',
+        summary: 'What a socket is told, for programs (AsyncAPI 3)',
+        tag: 'operation',
+        responses: { 200: { description: 'AsyncAPI 3.0', schema: { type: 'object' } } },
         problems: ['rate_limited'],
       },
     ),

@@ -3,7 +3,6 @@ import type { ListParticipants } from '../../chat/list-participants.ts';
 import type { RemoveParticipant } from '../../chat/remove-participant.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import { listQuery } from '../schemas/lists.ts';
@@ -15,11 +14,7 @@ export interface ParticipantVerbs {
   removeParticipant: RemoveParticipant;
 }
 
-export const participantRoutes = (
-  { token }: Needs,
-  rateLimits: RateLimits,
-  verbs: ParticipantVerbs,
-): Route[] => [
+export const participantRoutes = ({ token }: Needs, verbs: ParticipantVerbs): Route[] => [
   route({
     method: 'GET',
     path: '/chats/:chatId/participants',
@@ -53,9 +48,9 @@ export const participantRoutes = (
       responses: { 200: { description: 'The named users as participants.', schema: participantPageSchema } },
       problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct', 'recently_left'],
     },
-    async handle({ identity, params: { chatId }, body: { userIds } }) {
+    async handle({ identity, limits, params: { chatId }, body: { userIds } }) {
       const actorId = identity.userId;
-      await rateLimits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
+      await limits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
       return json({ data: await verbs.addParticipants({ chatId, actorId, userIds }), nextCursor: null });
     },
   }),

@@ -5,7 +5,6 @@ import type { UpdateMe } from '../../auth/update-me.ts';
 import { json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { uuid } from '../../process/http/validate.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
 import { emailInQuery, updateMeBody, userSchema, usersSchema } from '../schemas/users.ts';
 
@@ -15,11 +14,7 @@ export interface UserVerbs {
   updateMe: UpdateMe;
 }
 
-export const usersRoutes = (
-  { token }: Needs,
-  rateLimits: RateLimits,
-  { getUser, findUsers, updateMe }: UserVerbs,
-): Route[] => [
+export const usersRoutes = ({ token }: Needs, { getUser, findUsers, updateMe }: UserVerbs): Route[] => [
   route({
     method: 'GET',
     path: '/auth/me',
@@ -59,9 +54,9 @@ export const usersRoutes = (
       tag: 'users',
       responses: { 200: { description: 'One user or none', schema: usersSchema } },
     },
-    async handle({ identity, query: { email } }) {
+    async handle({ identity, limits, query: { email } }) {
       const viewerId = identity.userId;
-      await rateLimits.consume([{ limit: 'lookup', key: viewerId }]);
+      await limits.consume([{ limit: 'lookup', key: viewerId }]);
       return json({ data: await findUsers({ email, viewerId }) });
     },
   }),

@@ -39,7 +39,7 @@ const mentions = v.strictObject({
 });
 
 /** Not `v.record`, which drops names like `__proto__`: it is kept as it is. */
-const metadata = v.pipe(
+export const metadata = v.pipe(
   v.custom<MessageMetadata>(isObject, 'must be an object'),
   v.rawCheck(({ dataset, addIssue }) => {
     const message = dataset.typed ? metadataProblem(dataset.value) : undefined;
@@ -58,6 +58,9 @@ export const sendBody = v.pipe(
     replyTo: v.optional(v.pipe(uuid, v.description('The id of a message of this chat.'))),
     mentions: v.optional(mentions),
     metadata: v.optional(metadata),
+    messageType: v.optional(
+      v.pipe(v.picklist(['text', 'system']), v.description('`system`: by the service token alone.')),
+    ),
   }),
   v.metadata({ ref: 'SendMessage' }),
 );
@@ -67,14 +70,17 @@ export function extrasOf({
   replyTo,
   mentions,
   metadata,
+  messageType,
 }: v.InferOutput<typeof sendBody>): MessageExtras | undefined {
   const given = mentions && mentionsOf(mentions);
   const mentioned = given !== undefined && (given.userIds.length > 0 || given.everyone === true);
-  if (replyTo === undefined && !mentioned && metadata === undefined) return undefined;
+  const system = messageType === 'system';
+  if (replyTo === undefined && !mentioned && metadata === undefined && !system) return undefined;
   return {
     ...(replyTo === undefined ? {} : { replyTo }),
     ...(mentioned ? { mentions: given } : {}),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(system ? { messageType } : {}),
   };
 }
 

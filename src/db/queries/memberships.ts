@@ -86,10 +86,11 @@ export interface UserVersions {
   /** Of what the user has read and set. */
   ownVersion: number;
   readReceipts: boolean;
+  deactivated: boolean;
 }
 
 const versionsSql = `SELECT id AS "userId", membership_version AS version, own_changes AS "ownVersion",
-  read_receipts AS "readReceipts"
+  read_receipts AS "readReceipts", deactivated_at IS NOT NULL AS deactivated
 FROM users WHERE id = ANY ($1::uuid[])`;
 
 /** Of those of the users who are there. */

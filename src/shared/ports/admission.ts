@@ -3,8 +3,8 @@
  * Absence or silence is no answer: ask PostgreSQL. Adapters: Redis and in-process.
  */
 
-/** `session:<id>` is alive; `participant:<chatId>:<userId>` takes part. */
-export type Fact = `session:${string}` | `participant:${string}:${string}`;
+/** `session:<id>` is alive; `user:<id>` is there, and not deactivated; `participant:<chatId>:<userId>` takes part. */
+export type Fact = `session:${string}` | `user:${string}` | `participant:${string}:${string}`;
 
 /** How long a fact is believed, and how long a revocation keeps late fills out. */
 export const factTtlMs = 30_000;
@@ -22,7 +22,7 @@ export interface Facts {
    * Never throws: with the store away the fact dies by itself within 30 s.
    */
   revoke(facts: readonly Fact[]): Promise<void>;
-  /** Undoes a revocation (a participant is added again). Never throws. */
+  /** Undoes a revocation (a participant is added again, a user reactivated). Never throws. */
   restore(facts: readonly Fact[]): Promise<void>;
 }
 

@@ -104,18 +104,16 @@ export function createConnecting(deps: {
     // Once: of a change after this the user's topic tells, and that a socket has to be told of it.
     const missed = since === undefined ? undefined : ownMemberships.read(member.userId, since);
     // Once: the user's topic is acknowledged, so of an end after this a notification tells, and refuses the member.
-    const alive = member.sessionId === undefined || sessions.isAlive(member.sessionId);
+    const ended = sessions.endOf(member.userId, member.sessionId);
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [{ memberships, version, ownVersion, readReceipts }, isAlive, read] = await Promise.all([
+      const [{ memberships, version, ownVersion, readReceipts }, end, read] = await Promise.all([
         membershipsOf(member.userId),
-        alive,
+        ended,
         missed,
       ]);
-      if (!isAlive) throw new ChatError('session_revoked');
-      // Who is deactivated has no session here; of other sessions nobody else says so.
-      if (member.sessionId === undefined && own.deactivated) throw new ChatError('user_deactivated');
+      if (end) throw new ChatError(end);
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
       const known = await sequencer.hold(member, [...chatIds], readAt);

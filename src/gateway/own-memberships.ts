@@ -15,7 +15,7 @@ import { resetFrame } from './reset.ts';
 import type { LocalUser, Users } from './users.ts';
 
 /** Of a user who is not there. */
-const nothing: Own = { version: 0, readReceipts: true, deactivated: false, memberships: [] };
+const nothing: Own = { version: 0, readReceipts: true, memberships: [] };
 /** How long one that is missing is waited for, before PostgreSQL is asked. */
 const patienceMs = 100;
 /** Users of one statement. */

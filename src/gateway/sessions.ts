@@ -12,11 +12,9 @@ import type { Users } from './users.ts';
 const mostSessions = 1_000;
 
 export interface Sessions {
-  isAlive(sessionId: string): Promise<boolean>;
-  /**
-   * Somebody says that it has ended: if PostgreSQL says so too, its sockets' transports are closed. Without an id those of an
-   * outside provider, which end when the user is deactivated.
-   */
+  /** Why it has ended, one of an outside provider with its user's deactivation; undefined while it has not. */
+  endOf(userId: string, sessionId: string | undefined): Promise<ErrorCode | undefined>;
+  /** Somebody says that it has ended: if PostgreSQL says so too, its sockets' transports are closed. */
   doubt(userId: string, sessionId: string | undefined): void;
   /** All that the user's sockets are of. */
   doubtAll(userId: string): void;
@@ -45,7 +43,6 @@ export function createSessions(deps: { database: Database; users: Users; log: Lo
   const socketsOf = (userId: string, sessionId: string | undefined): Member[] =>
     [...users.of(userId)].filter((member) => member.sessionId === sessionId);
 
-  /** Why it has; undefined while it has not. */
   async function endOf(userId: string, sessionId: string | undefined): Promise<ErrorCode | undefined> {
     if (sessionId === undefined) return (await isDeactivated(userId)) ? 'user_deactivated' : undefined;
     return (await isAlive(sessionId)) ? undefined : 'session_revoked';
@@ -76,7 +73,7 @@ export function createSessions(deps: { database: Database; users: Users; log: Lo
   }
 
   return {
-    isAlive,
+    endOf,
     doubt,
     doubtAll(userId) {
       for (const sessionId of new Set([...users.of(userId)].map((member) => member.sessionId)))

@@ -7,7 +7,6 @@ export interface OwnMemberships {
   /** The number of the last change to any of them. */
   version: number;
   readReceipts: boolean;
-  deactivated: boolean;
   /** Those of a higher version than was asked for, so many as were. */
   memberships: Membership[];
 }
@@ -19,8 +18,7 @@ export interface OwnMembershipsWanted {
 }
 
 /** A user's rows are looked at where one of them has changed. */
-const ownSql = `SELECT w.ord::int - 1 AS at, u.own_changes AS version, u.read_receipts AS "readReceipts",
-  u.deactivated_at IS NOT NULL AS deactivated, m.membership
+const ownSql = `SELECT w.ord::int - 1 AS at, u.own_changes AS version, u.read_receipts AS "readReceipts", m.membership
 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS w (user_id, since, ord)
 CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = w.user_id LIMIT 1) u
 LEFT JOIN LATERAL (
@@ -40,7 +38,6 @@ interface Row {
   at: number;
   version: number;
   readReceipts: boolean;
-  deactivated: boolean;
   membership: Membership | null;
 }
 
@@ -53,8 +50,8 @@ export async function readOwnMemberships(
   const sinces = wanted.map(({ since }) => since);
   const rows = await database.query<Row>(ownSql, [wanted.map(({ userId }) => userId), sinces, most]);
   const found: (OwnMemberships | undefined)[] = wanted.map(() => undefined);
-  for (const { at, membership, ...user } of rows) {
-    found[at] ??= { ...user, memberships: [] };
+  for (const { at, version, readReceipts, membership } of rows) {
+    found[at] ??= { version, readReceipts, memberships: [] };
     if (membership) found[at].memberships.push(membership);
   }
   return found;

@@ -223,6 +223,20 @@ describe('the page', () => {
     expect(page).not.toContain('://');
   });
 
+  test('of the events leads to what is there, and says each by its name', async () => {
+    const address = 'http://localhost/documentation/events';
+    const page = await (await api.request('/documentation/events')).text();
+    const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link]) => String(link));
+    for (const link of links) {
+      const { pathname, hash } = new URL(link, address);
+      if (hash === '') expect((await api.request(pathname)).status, link).toBe(200);
+      else expect(page, link).toContain(`<section id="${hash.slice(1)}">`);
+    }
+    for (const name of ['chat.message.new', 'chat.ready', 'connect_error'])
+      expect(links).toContain(`#${name}`);
+    expect(page).not.toMatch(/<script|:\/\//);
+  });
+
   test('is let run by its own policy: scripts and requests of this origin, no inline script', async () => {
     const answer = await api.request('/documentation');
     const policy = answer.headers.get('content-security-policy') ?? '';

@@ -1,10 +1,7 @@
 -- compatible since: 0002_store_messages_by_key
 --
--- What a host's own backend says of users. The columns are added without a rewrite; nobody is deactivated.
-ALTER TABLE "users"
-  ADD COLUMN IF NOT EXISTS "avatar_url" text,
-  ADD COLUMN IF NOT EXISTS "metadata" json,
-  ADD COLUMN IF NOT EXISTS "deactivated_at" timestamp (3) with time zone;
+-- What a host's own backend does. The column is added without a rewrite; nobody is deactivated.
+ALTER TABLE "users" ADD COLUMN "deactivated_at" timestamp (3) with time zone;
 --> statement-breakpoint
 -- A batch in which some messages have a type: it is stored as any other, and what was stored is given its type before anybody can
 -- see it. The other function, which plain batches go on calling, knows nothing of types.

@@ -1,3 +1,5 @@
+import type { Membership } from '../src/shared/contract.ts';
+
 /**
  * What a run left behind, as plain data: what clients did and saw, what was answered, and what is in the database and
  * the queues at the end. The judges read nothing else. All times are milliseconds of one clock, since the epoch.
@@ -33,6 +35,7 @@ export interface SeenMessage {
   sentAt: string;
   /** The number of its last edit or of its deletion; absent for one that was never changed. */
   version?: number;
+  deletedAt?: string;
 }
 
 /** One attempt to edit a message, or to delete it. */
@@ -50,9 +53,9 @@ export interface ChangeAttempt {
 /** What one client went through, in the order it happened to it. */
 export type ClientRecord =
   /** It asks for a connection; what follows belongs to that one, until the next. */
-  | { kind: 'connecting'; at: number; cursors: Cursors }
+  | { kind: 'connecting'; at: number; cursors: Cursors; membershipsSince?: number }
   | { kind: 'connected'; at: number }
-  | { kind: 'ready'; at: number }
+  | { kind: 'ready'; at: number; membershipVersion: number }
   | { kind: 'refused'; at: number; code: string }
   | { kind: 'disconnected'; at: number; reason: string }
   /** `saved`: it came as `chat.message.saved`. `number` is the `eventSequence`. */
@@ -69,6 +72,8 @@ export type ClientRecord =
   | { kind: 'participant'; at: number; added: boolean; chatId: string; number: number; userId: string }
   /** `chat.created`, or a chat object read by REST: who takes part at that number. */
   | { kind: 'created' | 'chat'; at: number; chatId: string; number: number; userIds: readonly string[] }
+  /** Its own of a chat, as an event or in whatever REST answered. */
+  | { kind: 'membership'; at: number; membership: Membership }
   | { kind: 'failed'; at: number; chatId: string; clientMessageId: string; code: string }
   /** Without a chat: all chats. */
   | { kind: 'reset'; at: number; chatId?: string; number?: number }
@@ -119,6 +124,11 @@ export interface ParticipantRow {
   active: boolean;
   createdNumber: number;
   changedNumber: number;
+  lastReadSequence: number;
+  /** Of the membership. */
+  version: number;
+  /** As the server counts. */
+  unreadCount: number;
 }
 
 export interface ChatRow {

@@ -51,13 +51,14 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
     faults: [],
     intern,
     seen(message) {
-      const { id, senderId, clientMessageId, content, sequence, sentAt, version } = message;
+      const { id, senderId, clientMessageId, content, sequence, sentAt, version, deletedAt } = message;
       const known = messages.get(id);
       const same =
         known?.senderId === senderId &&
         known.clientMessageId === clientMessageId &&
         known.content === content &&
         known.version === version &&
+        known.deletedAt === deletedAt &&
         known.sequence === sequence &&
         known.sentAt === sentAt;
       if (known && same) return known;
@@ -69,6 +70,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         sequence,
         sentAt,
         ...(version === undefined ? {} : { version }),
+        ...(deletedAt === undefined ? {} : { deletedAt }),
       };
       messages.set(id, seen);
       if (!known) {

@@ -9,7 +9,10 @@ export interface HttpLoad {
   seconds: number;
   /** Whole requests, sent in turn. */
   requests: string[];
-  /** An id, or a number of 12 digits: stands in each request, and is replaced by another of the same form every time. */
+  /**
+   * Stands in each request and is replaced: an id by another every time, a number of 12 digits by the next one each time that
+   * all requests have had their turn.
+   */
   uniqueId?: string;
   status: number;
 }
@@ -22,6 +25,7 @@ export interface HttpLoadResult {
 }
 
 let unique = Math.floor(Math.random() * 2 ** 39);
+let turns = 0;
 
 /** The last ones of what is replaced. */
 const digits = 12;
@@ -34,9 +38,9 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
     const bytes = Buffer.from(request);
     return { bytes, idAt: uniqueId === undefined ? -1 : bytes.indexOf(uniqueId) + uniqueId.length - digits };
   });
-  const nextDigits = () =>
+  const nextDigits = (turn: number) =>
     uniqueId?.length === digits
-      ? String(10 ** (digits - 1) + unique++)
+      ? String(Number(uniqueId) + turns + turn)
       : (unique++).toString(16).padStart(digits, '0');
   const opened = await Promise.all(Array.from({ length: connections }, () => openHttp(port)));
   const took: number[] = [];
@@ -47,9 +51,10 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
   await Promise.all(
     opened.map(async (connection) => {
       for (let sentAt = performance.now(); sentAt < endAt; ) {
-        const request = requests[next++ % requests.length];
+        const request = requests[next % requests.length];
         if (!request) throw new Error('no requests were given');
-        if (request.idAt >= 0) request.bytes.write(nextDigits(), request.idAt, 'latin1');
+        const turn = Math.floor(next++ / requests.length);
+        if (request.idAt >= 0) request.bytes.write(nextDigits(turn), request.idAt, 'latin1');
         const answer = await connection.send(request.bytes);
         const now = performance.now();
         if (answer.status !== status) throw new Error(`unexpected answer: ${answer.text().slice(0, 600)}`);
@@ -66,5 +71,6 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
     p99Ms: percentile(took, 0.99),
   };
   for (const connection of opened) connection.close();
+  turns += Math.ceil(next / requests.length);
   return result;
 }

@@ -41,8 +41,8 @@ export function sendRequest(port: number, chat: number, token: string): string {
   ].join('\r\n');
 }
 
-/** The number that stands in a read, replaced by a higher one every time. */
-export const uniqueSequence = '100000000000';
+/** The number that stands in a read, replaced by the next one each time that all have read. */
+export const uniqueSequence = '100000000001';
 
 export function readRequest(port: number, chat: number, token: string): string {
   const body = `{"sequence":${uniqueSequence}}`;

@@ -27,6 +27,7 @@ export interface ApiDependencies {
   config: Pick<AuthConfig, 'issuer' | 'sessionMaxTtlSeconds'> & {
     serviceTokens: readonly string[];
     trustProxy: boolean;
+    liveMax: number;
   };
   database: Database;
   rateLimits: RateLimits;
@@ -47,12 +48,15 @@ export interface ApiDependencies {
 /** The routes of the api. */
 export function createApi(deps: ApiDependencies): HttpApp {
   const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, ...rest } = deps;
-  const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy } = config;
+  const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax } = config;
   const needs = createNeeds({ ...deps, serviceAccess: createServiceAccess(serviceTokens) });
   const userVerbs = {
     getUser: createGetUser(database),
     findUsers: createFindUsers(database),
-    updateMe: createUpdateMe({ database, announce: createAnnounce(notifier, deps.log) }),
+    updateMe: createUpdateMe({
+      ...{ database, liveMax },
+      announce: createAnnounce(notifier, deps.log),
+    }),
   };
   const serviceVerbs = { ...accounts, putOutsideUsers: createPutOutsideUsers(database, issuer) };
 

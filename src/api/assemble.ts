@@ -43,7 +43,7 @@ export async function assembleApi(
   lifecycle.defer("the api's place among the processes", seat.leave);
 
   return createApi({
-    config: { ...config.auth, trustProxy: config.trustProxy },
+    config: { ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax },
     database,
     rateLimits,
     notifier,
@@ -57,6 +57,7 @@ export async function assembleApi(
     chatRoutes: createChatRoutes({
       ...{ database, facts, presence, notifier, sendMessage, log },
       liveMax: config.liveMax,
+      maxParticipants: config.maxParticipants,
       editWindowSeconds: config.messageEditWindowSeconds,
     }),
     allowedOrigin: createAllowedOrigin(config),

@@ -4,6 +4,7 @@ import { createReadChanges } from '../changes/read-changes.ts';
 import { createAddParticipants } from '../chat/add-participants.ts';
 import { createChangeMembership } from '../chat/change-membership.ts';
 import { createCreateChat } from '../chat/create-chat.ts';
+import { createDeleteChat } from '../chat/delete-chat.ts';
 import { createDeleteMessage } from '../chat/delete-message.ts';
 import { createEditMessage } from '../chat/edit-message.ts';
 import { createGetChanges } from '../chat/get-changes.ts';
@@ -15,6 +16,8 @@ import { createListChats } from '../chat/list-chats.ts';
 import { createListParticipants } from '../chat/list-participants.ts';
 import { createRemoveParticipant } from '../chat/remove-participant.ts';
 import type { SendMessage } from '../chat/send-message.ts';
+import { createSetRole } from '../chat/set-role.ts';
+import { createUpdateChat } from '../chat/update-chat.ts';
 import type { Database } from '../db/database.ts';
 import type { Route } from '../process/http/route.ts';
 import type { Logger } from '../shared/log.ts';
@@ -36,6 +39,8 @@ export interface ChatRoutesDependencies {
   sendMessage: SendMessage;
   /** Chats of more participants are not told who has read. */
   liveMax: number;
+  /** Of one chat. */
+  maxParticipants: number;
   /** Undefined: always. */
   editWindowSeconds?: number | undefined;
   log: Logger;
@@ -43,18 +48,21 @@ export interface ChatRoutesDependencies {
 
 /** Everything below `/chats`, with its verbs. */
 export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) => Route[] {
-  const { database, facts, presence, notifier, sendMessage, liveMax, log } = deps;
+  const { database, facts, presence, notifier, sendMessage, liveMax, maxParticipants, log } = deps;
   const announce = createAnnounce(notifier, log);
   const getChat = createGetChat({ database, presence });
   const chatVerbs = {
     getChat,
     listChats: createListChats({ database, presence }),
-    createChat: createCreateChat({ database, getChat, announce }),
+    createChat: createCreateChat({ database, getChat, announce, maxParticipants }),
+    updateChat: createUpdateChat({ database, getChat, announce }),
+    deleteChat: createDeleteChat({ database, facts, announce }),
   };
   const participantVerbs = {
     listParticipants: createListParticipants({ database, presence }),
-    addParticipants: createAddParticipants({ database, facts, presence, announce }),
+    addParticipants: createAddParticipants({ database, facts, presence, announce, maxParticipants }),
     removeParticipant: createRemoveParticipant({ database, facts, announce }),
+    setRole: createSetRole({ database, facts, presence, announce }),
   };
   const messageVerbs = {
     sendMessage,

@@ -15,7 +15,8 @@ export interface UserRow {
 
 /** Columns of `users` under the names of a `UserRow`. */
 export const userColumns = `users.id, users.external_id AS "externalId", ${shownName('users')} AS "displayName",
-  ${iso('users.created_at')} AS "createdAt", users.avatar_url AS "avatarUrl", users.metadata, users.email, users.read_receipts AS "readReceipts"`;
+  ${iso('users.created_at')} AS "createdAt", users.avatar_url AS "avatarUrl", users.metadata, users.email,
+  users.read_receipts AS "readReceipts"`;
 
 /**
  * @param viewerId email, external id and settings are shown to oneself alone; the operator's own backend, which knows both, is shown what

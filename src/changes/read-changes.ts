@@ -80,7 +80,8 @@ export function createReadChanges(
 
   function tell(rows: readonly Row[], online: ReadonlySet<string>): Told[] {
     const lastUntold = rows.findLast(isUntold);
-    const togetherOrNot = (row: Row) => (kindOf(row)?.together ? `${row.kind} ${row.eventSequence}` : row);
+    const togetherOrNot = (row: Row) =>
+      kindOf(row)?.together?.(row.row) ? `${row.kind} ${row.eventSequence}` : row;
     return [...Map.groupBy(rows, togetherOrNot).values()].flatMap(([first, ...others]) => {
       if (first && isUntold(first)) return first === lastUntold ? reset(first) : [];
       const kind = first && kindOf(first);

@@ -30,6 +30,8 @@ export interface AddParticipantsDependencies {
   facts: Facts;
   presence: Presence;
   announce: Announce;
+  /** Of one chat. */
+  maxParticipants: number;
 }
 
 /** So many share a number, and so an event: one for each would be as many frames to everybody in the chat. */
@@ -39,22 +41,24 @@ const mostTogether = 100;
 const restAfterLeaving = '1 day';
 
 /**
- * Those who are added share a number of the chat's, 100 at most one; who takes part already takes none.
+ * By owners and admins. Those who are added share a number of the chat's, 100 at most one; who takes part already takes none.
  * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `recently_left`,
- * `database_unavailable`
+ * `chat_full`, `database_unavailable`
  */
 export function createAddParticipants(deps: AddParticipantsDependencies): AddParticipants {
-  const { database, facts, presence, announce } = deps;
+  const { database, facts, presence, announce, maxParticipants } = deps;
 
   return async ({ chatId, actorId, userIds: named }) => {
     const userIds = [...new Set(named)];
     const { stored, numbers } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
-      if (chat.role !== 'owner') throw new ChatError('not_owner');
+      if (chat.role === 'member') throw new ChatError('not_owner');
       await assertUsersExist(tx, userIds);
 
       const present = new Set((await readParticipants(tx, chatId, userIds)).map(({ userId }) => userId));
       const absent = userIds.filter((userId) => !present.has(userId));
+      if (chat.participantCount + absent.length > maxParticipants && absent.length > 0)
+        throw new ChatError('chat_full', `A chat has at most ${maxParticipants} participants.`);
       await assertNotJustLeft(tx, { chatId, actorId, userIds: absent });
       const numberOf = (at: number) => chat.eventSequence + 1 + Math.floor(at / mostTogether);
       const numbers = new Map(absent.map((userId, at) => [userId, numberOf(at)]));

@@ -32,7 +32,7 @@ export function createEditMessage(
     if (edited.outcome === 'edited') return tellChanged(deps, edited);
     const detail =
       edited.outcome === 'not_allowed'
-        ? 'A message is edited by its sender alone, a system message by the service alone.'
+        ? 'A message is edited by its sender alone, who may post in the chat; a system message by the service alone.'
         : undefined;
     throw new ChatError(edited.outcome, detail);
   };

@@ -1,5 +1,5 @@
 import type { SharedChat } from '../db/queries/chats.ts';
-import type { StoredParticipant } from '../db/queries/participant-columns.ts';
+import { type StoredParticipant, toParticipant } from '../db/queries/participant-columns.ts';
 import type { ListedParticipant } from '../db/queries/participants.ts';
 import type { Participant } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
@@ -24,13 +24,4 @@ export async function chatsWithOnline<Stored extends SharedChat>(
     ...chat,
     participants: chat.participants.map((participant) => toParticipant(participant, online)),
   }));
-}
-
-function toParticipant(
-  stored: StoredParticipant | ListedParticipant,
-  online: ReadonlySet<string>,
-): Participant {
-  const { userId, displayName, role, joinedAt, lastReadSequence } = stored;
-  const shown = { userId, displayName, role, joinedAt, online: online.has(userId) };
-  return lastReadSequence === undefined || lastReadSequence === null ? shown : { ...shown, lastReadSequence };
 }

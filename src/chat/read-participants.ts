@@ -14,6 +14,7 @@ export function readParticipants(
     .select({
       userId: chatParticipants.userId,
       displayName: sql<string>`${sql.raw(shownName('"users"'))}`,
+      avatarUrl: users.avatarUrl,
       role: chatParticipants.role,
       joinedAt: sql<string>`${sql.raw(iso('"chat_participants"."joined_at"'))}`,
     })

@@ -21,6 +21,8 @@ export interface FanOut {
   room(chatId: string): NativeRoom<Member>;
   /** Tells everybody in the room. */
   tell(room: NativeRoom<Member>, change: Change): void;
+  /** The user's sockets in the room. */
+  socketsIn(room: NativeRoom<Member>, userId: string): Member[];
 }
 
 /**
@@ -34,11 +36,20 @@ export function createFanOut(deps: {
 }): FanOut {
   const { publish, socketsOf } = deps;
 
+  const socketsIn: FanOut['socketsIn'] = (room, userId) =>
+    [...socketsOf(userId)].filter((member) => room.has(member));
+
   return {
     room: (chatId) => new NativeRoom(`chat:${chatId}`, publish),
 
-    tell(room, { event, actorId, actorEvent = event, body }) {
+    socketsIn,
+
+    tell(room, { event, actorId, actorEvent = event, onlyTo, body }) {
       const frame = frameOf(event, body);
+      if (onlyTo !== undefined) {
+        for (const member of socketsIn(room, onlyTo)) member.send(frame);
+        return;
+      }
       /** The actor's sockets in the room, where they are told by another name. */
       const own: Member[] = [];
       if (room.isTopic) {

@@ -11,7 +11,7 @@ import type { Users } from './users.ts';
 type Passing = Extract<NotificationHead, { kind: 'passing' }>;
 
 /** Nobody but the user is told of them. */
-const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership', 'user.updated']);
+const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership']);
 
 /** What to do about each kind of notification. What does not belong to the topic it came by is ignored. */
 export function createNotificationRoutes(deps: {
@@ -59,18 +59,21 @@ export function createNotificationRoutes(deps: {
 
   function passToChat(chatId: string, { event, actorId }: Passing, body: string): void {
     if (ownEvents.has(event)) return;
-    if (event === 'chat.read') receipts.hear(chatId, body);
+    if (event === 'chat.read') receipts.hear(chatId, JSON.parse(body));
     else sequencer.pass(chatId, frameOf(event, body), ({ userId }) => userId !== actorId);
   }
 
   function passToUser(userId: string, event: Passing['event'], body: string): void {
     if (event === 'chat.read') return;
     if (event === 'chat.membership') {
-      ownMemberships.offer(userId, body);
+      ownMemberships.offer(userId, JSON.parse(body).membership);
       return;
     }
     const user = users.local(userId);
-    if (user && event === 'user.updated') user.readReceipts = JSON.parse(body).user.readReceipts !== false;
+    if (user && event === 'user.updated') {
+      user.readReceipts = JSON.parse(body).user.readReceipts !== false;
+      user.announced += 1;
+    }
     const frame = frameOf(event, body);
     for (const member of users.of(userId)) if (member.live) member.send(frame);
   }

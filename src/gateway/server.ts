@@ -137,7 +137,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     watchMembership,
     log,
   });
-  const receipts = createReceipts({ sequencer, users });
+  const receipts = createReceipts({ sequencer, users, ownMemberships });
   const compare = createComparison({
     database,
     users,
@@ -244,8 +244,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     async drain(overMs = drainMs) {
       draining = true;
       compare.stop();
-      receipts.stop();
       await closeInSlices(connections.all(), overMs);
+      receipts.stop();
       connections.stop();
       await presence.leave();
     },

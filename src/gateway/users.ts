@@ -1,3 +1,4 @@
+import type { Membership } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Member } from './member.ts';
@@ -15,10 +16,14 @@ export class LocalUser extends SmallSet<Member> {
   heard = 0;
   /** Those that came before their predecessors. */
   readonly early = new SmallSet<number>();
+  /** Announced, and not told yet. */
+  held: Membership[] | undefined = undefined;
   looking: ReturnType<typeof setTimeout> | undefined = undefined;
   catchingUp = false;
   /** Whether they are told what others have read. */
   readReceipts = true;
+  /** How often that was announced: what was read before the last time may be older. */
+  announced = 0;
   constructor(subscribed: Promise<void>) {
     super();
     this.subscribed = subscribed;

@@ -24,6 +24,8 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'email_taken'
   | 'chat_is_direct'
+  | 'last_owner'
+  | 'chat_full'
   | 'recently_left'
   | 'message_deleted'
   | 'too_many_sockets'
@@ -78,6 +80,14 @@ export interface UserMetadata {
 /** What `POST /auth/tokens` makes: good for `expiresIn` seconds, and not to be refreshed. */
 export type MadeToken = Omit<TokenPair, 'refreshToken'>;
 
+/** The body of `PATCH /users/me`: what is not there stays as it is. */
+export interface UserUpdate {
+  displayName?: string | undefined;
+  avatarUrl?: string | null | undefined;
+  metadata?: UserMetadata | null | undefined;
+  readReceipts?: boolean | undefined;
+}
+
 export interface TokenPair {
   accessToken: string;
   refreshToken: string;
@@ -92,6 +102,7 @@ export type ParticipantRole = 'owner' | 'admin' | 'member';
 export interface Participant {
   userId: string;
   displayName: string;
+  avatarUrl?: string;
   role: ParticipantRole;
   joinedAt: string;
   online: boolean;
@@ -139,6 +150,11 @@ export type Quote =
  * `declare module 'confab/contract' { interface MessageMetadata { orderId?: string } }`.
  */
 export interface MessageMetadata {
+  [field: string]: unknown;
+}
+
+/** What the host's own program keeps with a chat; its fields are named as those of `MessageMetadata`. */
+export interface ChatMetadata {
   [field: string]: unknown;
 }
 
@@ -205,10 +221,25 @@ export interface UnreadTotals {
   chatIds: string[];
 }
 
-export interface Chat {
+/** What a chat is and who leads it sets, as it is now. */
+export interface ChatSettings {
   id: string;
   isGroup: boolean;
   name: string | null;
+  avatarUrl: string | null;
+  metadata: ChatMetadata | null;
+  posting: Posting;
+}
+
+/** Who may send and edit: all who take part, or its owners and admins. */
+export type Posting = 'all' | 'admins';
+
+/** The body of `PATCH /chats/:chatId`: what is not there stays as it is. */
+export type ChatUpdate = {
+  [Field in Exclude<keyof ChatSettings, 'id' | 'isGroup'>]?: ChatSettings[Field] | undefined;
+};
+
+export interface Chat extends ChatSettings {
   createdAt: string;
   /** When its last message was stored, by the clock of the database. */
   lastActivityAt: string;
@@ -260,6 +291,12 @@ export interface ParticipantEvent {
   eventSequence: number;
 }
 
+export interface ChatUpdatedEvent {
+  chatId: string;
+  chat: ChatSettings;
+  eventSequence: number;
+}
+
 /** To one's own sockets: not numbered by the chat, and told again to who comes back with `membershipsSince`. */
 export interface MembershipEvent {
   membership: Membership;
@@ -271,7 +308,10 @@ export interface ReadEvent {
   reads: { userId: string; lastReadSequence: number; readAt: string }[];
 }
 
-/** To one's own sockets: what one has changed of oneself. */
+/**
+ * What a user has changed of themselves: to their own sockets with what is shown to them alone; a hint to those in their direct chats, and in
+ * their chats of no more than `CHAT_LIVE_MAX` participants.
+ */
 export interface UserEvent {
   user: User;
 }
@@ -295,6 +335,8 @@ export interface ChangeEvents {
   'chat.message.deleted': MessageEvent;
   'chat.participant.added': ParticipantEvent;
   'chat.participant.removed': ParticipantEvent;
+  /** To everybody, as it is now. */
+  'chat.updated': ChatUpdatedEvent;
 }
 
 /** One entry of `GET /chats/:chatId/changes`: what a socket would have been sent. */
@@ -313,7 +355,10 @@ export interface SocketAuth {
   token: string;
   /** The highest `eventSequence` seen of each chat; of more than 1,000 the last ones are taken. */
   cursors?: Record<string, number>;
-  /** The highest `version` of a membership that is known: what one has read and set since then elsewhere is told. */
+  /**
+   * The `version` up to which no membership is missing, by the last `chat.ready` and what came on from there: what one has read
+   * and set since then elsewhere is told.
+   */
   membershipsSince?: number;
 }
 

@@ -22,6 +22,8 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   method_not_allowed: { status: 405, title: 'This route has no such method' },
   email_taken: { status: 409, title: 'The email is taken' },
   chat_is_direct: { status: 409, title: 'A direct chat keeps its two participants' },
+  last_owner: { status: 409, title: 'A chat keeps an owner' },
+  chat_full: { status: 409, title: 'The chat has as many participants as it may' },
   recently_left: { status: 409, title: 'Somebody has left this chat within the last day' },
   message_deleted: { status: 409, title: 'The message is deleted' },
   too_many_sockets: { status: 409, title: 'The user has too many sockets open' },

@@ -22,7 +22,13 @@ const sendMessage = createSendMessage({
   envelopeVersion: () => 1,
   partitionCount: 2,
 });
-const chatRoutes = createChatRoutes({ ...base, sendMessage, liveMax: 100, log });
+const chatRoutes = createChatRoutes({
+  ...base,
+  sendMessage,
+  liveMax: 100,
+  maxParticipants: 10_000,
+  log,
+});
 const open = (options: Partial<TestApiOptions> = {}) => createTestApi({ ...base, chatRoutes, ...options });
 
 const allOfIt = await open({

@@ -48,6 +48,7 @@ const { api, call, signUp } = await createTestApi({
     ...base,
     sendMessage,
     liveMax: 100,
+    maxParticipants: 10_000,
     log,
   }),
 });
@@ -148,6 +149,7 @@ test('the running app answers as documented, with every success that is document
   await ask('GET', '/auth/me');
   await ask('GET', `/users/${bob.user.id}`);
   await ask('GET', `/users?email=${bob.email}`);
+  await ask('GET', `/users?userIds=${bob.user.id},${ada.user.id}`);
   await ask('PUT', '/users/external/documented', { displayName: 'Outside' }, serviceToken);
   await ask('PUT', '/users/external/documented', { email: 'outside@example.com' }, serviceToken);
   await ask(
@@ -185,11 +187,22 @@ test('the running app answers as documented, with every success that is document
   await ask('PATCH', `/chats/${group}/membership`, { mutedUntil: '2999-01-01T00:00:00Z', pinned: true });
   await ask('GET', '/chats/unread');
   await ask('GET', '/chats?filter=pinned');
-  await ask('PATCH', '/users/me', { readReceipts: false });
+  await ask('PATCH', '/users/me', {
+    readReceipts: false,
+    avatarUrl: 'https://example.com/a.png',
+    metadata: { a: 1 },
+  });
+  await ask('PATCH', `/chats/${group}`, {
+    avatarUrl: 'https://example.com/b.png',
+    metadata: {},
+    posting: 'admins',
+  });
+  await ask('PATCH', `/chats/${group}/participants/${eve.user.id}`, { role: 'admin' });
   await ask('GET', '/chats?limit=1');
   await ask('GET', `/chats/${group}`);
   await ask('GET', `/chats/${group}/participants`);
   await ask('DELETE', `/chats/${group}/participants/${eve.user.id}`);
+  await ask('DELETE', `/chats/${group}`);
   await ask('POST', '/auth/logout');
 
   const pages = ['/documentation', '/documentation/events', '/openapi.json', '/asyncapi.json'];

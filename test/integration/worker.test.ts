@@ -190,6 +190,34 @@ test('poison and refusals die with their reason, the sender is told, and what is
   );
 });
 
+test('who may not post is told so, and the dead letter says it; of a deleted chat nothing is kept, whatever was stored', async () => {
+  const { queue, published } = await start();
+  const [chat, ended] = [await createChat(), await createChat()];
+  const first = envelopeOf(ended, 'stored');
+  await send(queue, first);
+  await settled();
+  await database.query(`UPDATE chat_participants SET role = 'member' WHERE chat_id = $1`, [chat.chatId]);
+  await database.query(`UPDATE chats SET posting = 'admins' WHERE id = $1`, [chat.chatId]);
+  await database.query('UPDATE chats SET deleted_at = now() WHERE id = $1', [ended.chatId]);
+  published.length = 0;
+  const refused = envelopeOf(chat, 'not to all');
+  await send(queue, refused, envelopeOf(ended, 'too late'), first, { ...first, content: 'other' });
+  await settled();
+  await eventually('all are told', () => failed(published).length === 4);
+  const codes = failed(published).map(([topic, { code }]) => [topic, code]);
+  expect(codes.filter(([topic]) => topic === `user:${chat.senderId}`)).toEqual([
+    [`user:${chat.senderId}`, 'not_allowed'],
+  ]);
+  expect(codes.filter(([topic]) => topic === `user:${ended.senderId}`)).toEqual(
+    Array(3).fill([`user:${ended.senderId}`, 'chat_not_found']),
+  );
+  expect(published).toHaveLength(4);
+  const letters = (await (await queue.deadLetterStore()).list()).filter(({ body }) =>
+    [chat.chatId, ended.chatId].some((chatId) => body.includes(chatId)),
+  );
+  expect(letters.map(({ id, reason }) => [id, reason])).toEqual([[refused.brokerMessageId, 'not_allowed']]);
+});
+
 test('a refused message that is replayed when its reason is gone is stored', async () => {
   const { queue } = await start();
   const chat = await createChat();

@@ -60,7 +60,7 @@ export async function createTestApi({
     ...(deadlineMs === undefined ? {} : { passwords: createPasswords({ maxWaitMs: deadlineMs }) }),
   });
   const app = createApi({
-    config: { ...config.auth, trustProxy: config.trustProxy },
+    config: { ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax },
     database,
     rateLimits,
     notifier,

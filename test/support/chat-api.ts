@@ -81,6 +81,7 @@ export async function openChatApi(parts: {
   rateLimits?: RateLimits;
   serviceTokens?: readonly string[];
   editWindowSeconds?: number;
+  maxParticipants?: number;
 }): Promise<ChatApi> {
   const { database, facts } = parts;
   const faults: ChatApi['faults'] = {};
@@ -144,6 +145,7 @@ export async function openChatApi(parts: {
       serviceTokens: parts.serviceTokens ?? [],
       sessionMaxTtlSeconds: 900,
       trustProxy: false,
+      liveMax: 100,
     },
     database: apiDatabase,
     rateLimits: parts.rateLimits ?? unlimited,
@@ -164,6 +166,7 @@ export async function openChatApi(parts: {
       notifier,
       sendMessage,
       liveMax: 100,
+      maxParticipants: parts.maxParticipants ?? 10_000,
       editWindowSeconds: parts.editWindowSeconds,
       log,
     }),

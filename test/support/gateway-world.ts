@@ -1,20 +1,31 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
-import { createUpdateMe, type UpdateMe } from '../../src/auth/update-me.ts';
+import { createUpdateMe, type UpdateMeInput } from '../../src/auth/update-me.ts';
 import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
 import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import { type ChangeMembership, createChangeMembership } from '../../src/chat/change-membership.ts';
 import { createCreateChat } from '../../src/chat/create-chat.ts';
+import { createDeleteChat } from '../../src/chat/delete-chat.ts';
 import { createDeleteMessage } from '../../src/chat/delete-message.ts';
 import { createEditMessage } from '../../src/chat/edit-message.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
+import { createSetRole } from '../../src/chat/set-role.ts';
+import { createUpdateChat } from '../../src/chat/update-chat.ts';
 import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
-import type { Chat, Membership, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
+import type {
+  Chat,
+  ChatUpdate,
+  Membership,
+  Message,
+  ParticipantRole,
+  ServerToClientEvents,
+  User,
+} from '../../src/shared/contract.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -62,7 +73,7 @@ export interface World {
   readonly own: ChangeMembership;
   /** The same with every announcement lost. */
   readonly ownSilently: ChangeMembership;
-  readonly updateMe: UpdateMe;
+  updateMe(input: Omit<UpdateMeInput, 'limits'>): Promise<User>;
   edit(
     sender: WorldUser,
     message: Message,
@@ -70,6 +81,14 @@ export interface World {
     options?: { silent?: boolean },
   ): Promise<Message>;
   delete(actor: WorldUser, message: Message, options?: { silent?: boolean }): Promise<void>;
+  update(
+    actor: WorldUser,
+    chatId: string,
+    changes: ChatUpdate,
+    options?: { silent?: boolean },
+  ): Promise<Chat>;
+  setRole(actor: WorldUser, chatId: string, user: WorldUser, role: ParticipantRole): Promise<void>;
+  endChat(actor: WorldUser, chatId: string, options?: { silent?: boolean }): Promise<void>;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
 }
 
@@ -89,14 +108,20 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);
+  const maxParticipants = 10_000;
   const getChat = createGetChat({ database, presence });
-  const createChat = createCreateChat({ database, getChat, announce });
-  const addParticipants = createAddParticipants({ database, facts, presence, announce });
+  const createChat = createCreateChat({ database, getChat, announce, maxParticipants });
+  const addParticipants = createAddParticipants({ database, facts, presence, announce, maxParticipants });
   const removeParticipant = createRemoveParticipant({ database, facts, announce });
-  const unannounced = { database, facts, presence, announce: async () => {} };
+  const updateChat = createUpdateChat({ database, getChat, announce });
+  const setRole = createSetRole({ database, facts, presence, announce });
+  const deleteChat = createDeleteChat({ database, facts, announce });
+  const unannounced = { database, facts, presence, getChat, announce: async () => {}, maxParticipants };
   const silently = {
     add: createAddParticipants(unannounced),
     remove: createRemoveParticipant(unannounced),
+    update: createUpdateChat(unannounced),
+    endChat: createDeleteChat(unannounced),
     edit: createEditMessage({ ...unannounced, windowSeconds: undefined }),
     delete: createDeleteMessage(unannounced),
   };
@@ -104,13 +129,14 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
   const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
     (await createOwnTokens({ ...tokenOptions, accessTtlSeconds })).sign({ userId: id, sessionId });
+  const updateMe = createUpdateMe({ database, announce, liveMax: 100 });
 
   return {
     notifier,
     tokenFor,
     own: createChangeMembership({ database, announce, liveMax: 100 }),
     ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
-    updateMe: createUpdateMe({ database, announce }),
+    updateMe: (input) => updateMe({ ...input, limits: unlimited }),
 
     async newUsers(count) {
       const made = await Promise.all(
@@ -207,6 +233,20 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     delete(actor, { chatId, id }, { silent = false } = {}) {
       const input = { chatId, messageId: id, actorId: actor.id };
       return silent ? silently.delete(input) : deleteMessage(input);
+    },
+
+    update(actor, chatId, changes, { silent = false } = {}) {
+      const input = { chatId, actorId: actor.id, changes };
+      return silent ? silently.update(input) : updateChat(input);
+    },
+
+    async setRole(actor, chatId, user, role) {
+      await asRequest(() => setRole({ chatId, actorId: actor.id, userId: user.id, role }));
+    },
+
+    async endChat(actor, chatId, { silent = false } = {}) {
+      const end = silent ? silently.endChat : deleteChat;
+      await asRequest(() => end({ chatId, actorId: actor.id }));
     },
 
     async endSession({ id, sessionId }, { silent = false } = {}) {

@@ -164,6 +164,7 @@ describe('the contract', () => {
         notifier: never,
         sendMessage: never,
         liveMax: never,
+        maxParticipants: never,
         log: createLog({ logLevel: 'silent' }, 'test'),
       }),
     });

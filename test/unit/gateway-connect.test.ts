@@ -30,6 +30,7 @@ test('a socket that cannot be written to when it is ready is closed, and the pro
     memberships: [],
     version: undefined,
     own: { version: 7, readReceipts: true, memberships: [] },
+    before: undefined,
     resume: undefined,
   });
   expect(member.live).toBe(true);

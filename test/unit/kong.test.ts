@@ -30,6 +30,7 @@ const never = {
       notifier: none,
       sendMessage: none,
       liveMax: none,
+      maxParticipants: none,
       log,
     },
   }),

@@ -54,9 +54,11 @@ const summaries: { readonly [Event in EventName]: string } = {
   'chat.created': 'A chat that one is in now',
   'chat.participant.added': 'Somebody came, or has another role',
   'chat.participant.removed': 'Somebody takes part no more: to those who stay, and to them',
+  'chat.updated': 'A chat’s settings as they are now, to everybody in it',
   'chat.membership': 'What one has read or set, to one’s own sockets',
   'chat.read': 'Who has read how far: a hint, in chats of at most CHAT_LIVE_MAX participants',
-  'user.updated': 'What one has changed of oneself, to one’s own sockets',
+  'user.updated':
+    'What a user has changed of themselves: to their own sockets, and to chats that are told such things',
   'chat.sync.reset':
     'Too much was missed to be told: read this chat by REST, or, without a chatId, the list of chats',
   'chat.ready': 'Everything missed has been sent: from here on all is live',

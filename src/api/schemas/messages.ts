@@ -4,19 +4,13 @@ import type {
   Mentions,
   MessageEdit,
   MessageExtras,
-  MessageMetadata,
   MessagePage,
   SendAccepted,
 } from '../../shared/contract.ts';
-import {
-  isObject,
-  maxMetadataBytes,
-  maxMetadataDepth,
-  metadataProblem,
-  mostMentioned,
-} from '../../shared/message-extras.ts';
+import { mostMentioned } from '../../shared/message-extras.ts';
 import { counter, id, messageSchema } from '../../shared/schemas.ts';
 import { limit, sequence } from './lists.ts';
+import { metadata } from './metadata.ts';
 
 /** In UTF-16 units: what `length` says in the sender's program. */
 const longestContent = 8_000;
@@ -37,19 +31,6 @@ const mentions = v.strictObject({
   ),
   everyone: v.optional(v.boolean()),
 });
-
-/** Not `v.record`, which drops names like `__proto__`: it is kept as it is. */
-export const metadata = v.pipe(
-  v.custom<MessageMetadata>(isObject, 'must be an object'),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const message = dataset.typed ? metadataProblem(dataset.value) : undefined;
-    if (message !== undefined) addIssue({ message });
-  }),
-  v.metadata({ type: 'object' }),
-  v.description(
-    `An object of the host's own, at most ${maxMetadataBytes} bytes as JSON and ${maxMetadataDepth} levels deep.`,
-  ),
-);
 
 export const sendBody = v.pipe(
   v.strictObject({

@@ -5,7 +5,9 @@ import type { MadeToken, TokenPair, User } from '../../shared/contract.ts';
 import { isDeliverable, maxEmailLength, normalEmail } from '../../shared/email.ts';
 import { maxDisplayNameLength, nameProblem } from '../../shared/names.ts';
 import { id, isoInstant } from '../../shared/schemas.ts';
-import { metadata } from './messages.ts';
+import { avatarUrl } from './avatar-url.ts';
+import { userIdsInQuery } from './lists.ts';
+import { metadata } from './metadata.ts';
 
 const exampleUser: User = {
   id: '0198c0de-0000-7000-8000-000000000001',
@@ -35,8 +37,25 @@ export const userSchema = v.pipe(
   v.metadata({ ref: 'User', examples: [exampleUser] }),
 );
 
+const displayName = v.pipe(
+  v.string(),
+  v.trim(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = dataset.typed ? nameProblem(dataset.value) : undefined;
+    if (message !== undefined) addIssue({ message });
+  }),
+  v.check(
+    (name) => Array.from(name).length <= maxDisplayNameLength,
+    `may have ${maxDisplayNameLength} characters`,
+  ),
+  v.metadata({ examples: ['Ada'] }),
+);
+
 export const updateMeBody = v.pipe(
   v.strictObject({
+    displayName: v.optional(displayName),
+    avatarUrl: v.optional(v.nullable(avatarUrl)),
+    metadata: v.optional(v.nullable(metadata)),
     readReceipts: v.optional(
       v.pipe(
         v.boolean(),
@@ -85,7 +104,7 @@ const newEmail = v.pipe(
 );
 
 /** In a query string a `+` that is not encoded is a space, and no address has one inside. */
-export const emailInQuery = v.pipe(
+const emailInQuery = v.pipe(
   emailText,
   v.transform((text) => text.replaceAll(' ', '+')),
   email,
@@ -98,20 +117,6 @@ const password = v.pipe(
   v.maxLength(256, 'may have 256 characters'),
   v.description('Not blank, not the email, none of the most common ones.'),
   v.metadata({ examples: ['correct horse battery staple'] }),
-);
-
-const displayName = v.pipe(
-  v.string(),
-  v.trim(),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const message = dataset.typed ? nameProblem(dataset.value) : undefined;
-    if (message !== undefined) addIssue({ message });
-  }),
-  v.check(
-    (name) => Array.from(name).length <= maxDisplayNameLength,
-    `may have ${maxDisplayNameLength} characters`,
-  ),
-  v.metadata({ examples: ['Ada'] }),
 );
 
 export const registerBody = v.pipe(
@@ -145,6 +150,17 @@ export const refreshBody = v.strictObject({
     }),
   ),
 });
+/** By one of the two. */
+export const findUsersQuery = v.pipe(
+  v.strictObject({ email: v.optional(emailInQuery), userIds: v.optional(userIdsInQuery) }),
+  v.forward(
+    v.check(
+      ({ email, userIds }) => (email === undefined) !== (userIds === undefined),
+      'must be there, or userIds in its place',
+    ),
+    ['email'],
+  ),
+);
 
 /** A path's segment, or a field. */
 export const externalId = v.pipe(
@@ -152,17 +168,6 @@ export const externalId = v.pipe(
   v.nonEmpty('must not be empty'),
   v.maxLength(255, 'may have 255 characters'),
   v.metadata({ examples: ['auth0|5f7c8ec7c33c6c004bbafe82'] }),
-);
-
-const longestUrl = 2_048;
-const avatarUrl = v.pipe(
-  v.string(),
-  v.maxLength(longestUrl, `may have ${longestUrl} characters`),
-  v.check(
-    (text) => /^https?:$/.test(URL.parse(text)?.protocol ?? ''),
-    'must be an address that begins with https:// or http://',
-  ),
-  v.metadata({ examples: ['https://example.com/ada.png'] }),
 );
 
 const outsideUser = {

@@ -1,6 +1,7 @@
 import type { Chat, ChatFilter, Membership } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
+import { settingsColumns } from './chat-columns.ts';
 import {
   isUnsettled,
   joinUnread,
@@ -29,7 +30,7 @@ export interface StoredMembership {
 const shownParticipants = 20;
 
 /** Of `chats c`, in one snapshot: participants, last message and `eventSequence` belong together. */
-const chatColumns = `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at')} AS "createdAt",
+const chatColumns = `${settingsColumns('c')}, ${iso('c.created_at')} AS "createdAt",
   ${iso('c.last_activity_at')} AS "lastActivityAt",
   c.participant_count AS "participantCount", members.shown AS participants,
   (SELECT (${messageJson('m')})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",
@@ -40,7 +41,7 @@ const ownColumns = `${membershipJson('me', 'c')} AS membership, ${isUnsettled('m
 
 const joinMembers = `CROSS JOIN LATERAL (
   SELECT coalesce(json_agg(json_build_object(
-    'userId', f.user_id, 'displayName', ${shownName('u')}, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
+    'userId', f.user_id, 'displayName', ${shownName('u')}, 'avatarUrl', u.avatar_url, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
   ) ORDER BY ${participantOrder('f')}), '[]'::json) AS shown
   FROM (
     SELECT p.*

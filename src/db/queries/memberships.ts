@@ -130,10 +130,15 @@ export interface MembershipState {
   changedEventSequence: number;
 }
 
+/** Of each pair its row, looked up by itself: a join could become a scan of all rows, in a plan that was made while there were none. */
+const rowOfEach = `CROSS JOIN LATERAL (
+  SELECT x.* FROM chat_participants x WHERE x.chat_id = w.chat_id AND x.user_id = w.user_id LIMIT 1
+) p`;
+
 const membershipStatesSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", p.left_at IS NULL AS present,
   p.changed_event_sequence AS "changedEventSequence"
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
-JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id`;
+${rowOfEach}`;
 
 /** Those of the pairs that have a row; a user who never took part has none. */
 export function readMembershipStates(
@@ -158,7 +163,7 @@ export interface Participation {
 const participationsSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", p.left_at IS NULL AS present,
   p.changed_event_sequence AS "changedEventSequence", row_to_json(shown) AS participant
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
-JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id
+${rowOfEach}
 ${joinUser('p', 'u')}
 CROSS JOIN LATERAL (SELECT ${participantColumns('p', 'u')}) shown`;
 

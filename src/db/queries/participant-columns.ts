@@ -3,11 +3,24 @@ import { iso } from '../database.ts';
 import { shownName } from './shown-name.ts';
 
 /** A participant as PostgreSQL knows it; who is online only presence knows. */
-export type StoredParticipant = Omit<Participant, 'online'>;
+export type StoredParticipant = Omit<Participant, 'online' | 'avatarUrl'> & { avatarUrl: string | null };
+
+/** As it is shown, without what it does not have. */
+export function toParticipant(
+  stored: Omit<StoredParticipant, 'lastReadSequence'> & { lastReadSequence?: number | null },
+  online: ReadonlySet<string>,
+): Participant {
+  const { userId, displayName, avatarUrl, role, joinedAt, lastReadSequence } = stored;
+  const participant: Participant = { userId, displayName, role, joinedAt, online: online.has(userId) };
+  if (avatarUrl !== null) participant.avatarUrl = avatarUrl;
+  if (lastReadSequence != null) participant.lastReadSequence = lastReadSequence;
+  return participant;
+}
 
 /** Columns of `chat_participants` and `users` under the names of the contract's `Participant`. */
 export const participantColumns = (participants: string, users: string): string =>
-  `${participants}.user_id AS "userId", ${shownName(users)} AS "displayName", ${participants}.role,
+  `${participants}.user_id AS "userId", ${shownName(users)} AS "displayName", ${users}.avatar_url AS "avatarUrl",
+  ${participants}.role,
   ${iso(`${participants}.joined_at`)} AS "joinedAt"`;
 
 /**

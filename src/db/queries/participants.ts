@@ -7,11 +7,18 @@ import {
   type StoredParticipant,
 } from './participant-columns.ts';
 
-const isParticipantSql = `SELECT 1 FROM chat_participants
-WHERE chat_id = $1::uuid AND user_id = $2::uuid AND left_at IS NULL`;
+/** By the function that the store asks, too. */
+const mayPostSql = `SELECT may_post(me.role, (SELECT c.posting FROM chats c WHERE c.id = $1::uuid)) AS may
+FROM chat_participants me WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
 
-export async function isParticipant(database: Database, chatId: string, userId: string): Promise<boolean> {
-  return (await database.query(isParticipantSql, [chatId, userId])).length > 0;
+/** Undefined for who is not in the chat. */
+export async function mayPost(
+  database: Database,
+  chatId: string,
+  userId: string,
+): Promise<boolean | undefined> {
+  const [row] = await database.query<{ may: boolean }>(mayPostSql, [chatId, userId]);
+  return row?.may;
 }
 
 /** In a small chat anybody; to call a big one together is for those who lead it. */

@@ -23,7 +23,8 @@ export type StoreOutcome =
   | { outcome: 'stored' | 'repeat'; sequence: number; eventSequence: number; sentAt: string }
   /** A repeat of what was edited or deleted since, `eventSequence` says when: nothing of it is to be said again. */
   | { outcome: 'changed'; sequence: number; eventSequence: number; sentAt: string }
-  | { outcome: 'conflict' | 'chat_not_found' | 'not_participant' };
+  /** Of what is said in a chat that is deleted nothing is kept anywhere. */
+  | { outcome: 'conflict' | 'chat_deleted' | 'chat_not_found' | 'not_participant' | 'not_allowed' };
 
 /** Stores the batch in its order; the answers are in the same order. All of it is committed, or nothing is. */
 export function storeMessages(database: Database, batch: readonly MessageToStore[]): Promise<StoreOutcome[]> {

@@ -3,7 +3,9 @@
  * Absence or silence is no answer: ask PostgreSQL. Adapters: Redis and in-process.
  */
 
-/** `session:<id>` is alive; `user:<id>` is there, and not deactivated; `participant:<chatId>:<userId>` takes part. */
+/**
+ * `session:<id>` is alive; `user:<id>` is there, and not deactivated; `participant:<chatId>:<userId>` takes part, and may post.
+ */
 export type Fact = `session:${string}` | `user:${string}` | `participant:${string}:${string}`;
 
 /** How long a fact is believed, and how long a revocation keeps late fills out. */

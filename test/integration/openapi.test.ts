@@ -4,7 +4,6 @@ import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { unlimited } from '../../src/shared/rate-limits.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { createTestApi } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
@@ -47,7 +46,6 @@ const { api, call, signUp } = await createTestApi({
   readiness: { dependencies, leaving: () => false },
   chatRoutes: createChatRoutes({
     ...base,
-    rateLimits: unlimited,
     sendMessage,
     liveMax: 100,
     maxParticipants: 10_000,
@@ -154,6 +152,15 @@ test('the running app answers as documented, with every success that is document
   await ask('GET', `/users?userIds=${bob.user.id},${ada.user.id}`);
   await ask('PUT', '/users/external/documented', { displayName: 'Outside' }, serviceToken);
   await ask('PUT', '/users/external/documented', { email: 'outside@example.com' }, serviceToken);
+  await ask(
+    'PUT',
+    '/users/external',
+    { users: [{ externalId: 'documented', metadata: { plan: 'free' } }] },
+    serviceToken,
+  );
+  await ask('POST', '/auth/tokens', { externalId: 'documented' }, serviceToken);
+  for (const verb of ['deactivate', 'reactivate'])
+    await ask('POST', `/users/${eve.user.id}/${verb}`, undefined, serviceToken);
 
   const direct = { participantUserIds: [bob.user.id] };
   await ask('POST', '/chats', direct);
@@ -201,7 +208,8 @@ test('the running app answers as documented, with every success that is document
   await ask('DELETE', `/chats/${group}`);
   await ask('POST', '/auth/logout');
 
-  for (const path of ['/healthz', '/readyz', '/documentation', '/openapi.json']) await ask('GET', path);
+  const pages = ['/documentation', '/documentation/events', '/openapi.json', '/asyncapi.json'];
+  for (const path of ['/healthz', '/readyz', ...pages]) await ask('GET', path);
   dependencies[0]!.up = false;
   // What was found a moment ago is believed for a second.
   await eventually('it is not ready', async () => {
@@ -229,6 +237,20 @@ describe('the page', () => {
       expect((await asset.arrayBuffer()).byteLength, link).toBeGreaterThan(0);
     }
     expect(page).not.toContain('://');
+  });
+
+  test('of the events leads to what is there, and says each by its name', async () => {
+    const address = 'http://localhost/documentation/events';
+    const page = await (await api.request('/documentation/events')).text();
+    const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link]) => String(link));
+    for (const link of links) {
+      const { pathname, hash } = new URL(link, address);
+      if (hash === '') expect((await api.request(pathname)).status, link).toBe(200);
+      else expect(page, link).toContain(`<section id="${hash.slice(1)}">`);
+    }
+    for (const name of ['chat.message.new', 'chat.ready', 'connect_error'])
+      expect(links).toContain(`#${name}`);
+    expect(page).not.toMatch(/<script|:\/\//);
   });
 
   test('is let run by its own policy: scripts and requests of this origin, no inline script', async () => {

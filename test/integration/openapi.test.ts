@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import Ajv from 'ajv';
+import addFormats from 'ajv-formats';
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
@@ -9,6 +11,7 @@ import { createTestApi } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { createDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
+import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
 import { testEnvelopes, testMembership } from '../support/queue-parts.ts';
 
 const serviceToken = 'the service token of these tests';
@@ -223,7 +226,48 @@ test('the running app answers as documented, with every success that is document
       .map((status) => `${operation.operationId} ${status}`),
   );
   expect(successes.filter((success) => !documented.seen.has(success))).toEqual([]);
-});
+}, 20_000);
+
+test('what a socket is told is as the document of the events has it', async () => {
+  const ajv = new Ajv({ strict: false, allErrors: true });
+  addFormats(ajv);
+  ajv.addSchema((await (await api.request('/asyncapi.json')).json()) as object, 'events');
+  const world = await createWorld(base);
+  const gateway = await startTestGateway(base);
+  const [ada, bob, eve] = await world.newUsers(3);
+  const clients = await Promise.all([ada!, bob!, eve!].map((user) => connectClient(gateway.url, user)));
+  const told: [string, unknown][] = [];
+  for (const { socket } of clients) socket.onAny((event, payload) => told.push([event, payload]));
+
+  // One after the other: of what has changed again nobody is told what it was.
+  const isTold = (...names: string[]) =>
+    eventually(names.join(), () => names.every((name) => told.some(([event]) => event === name)));
+  const chat = await world.newGroup(ada!, bob!);
+  await isTold('chat.created');
+  const { message } = await world.send(ada!, chat.id, 'Hello');
+  await isTold('chat.message.new', 'chat.message.saved');
+  await world.edit(ada!, message, 'Hello again');
+  await isTold('chat.message.updated');
+  await world.own.markRead({ userId: bob!.id, chatId: chat.id, sequence: 1 });
+  await world.delete(ada!, message);
+  await isTold('chat.message.deleted', 'chat.membership', 'chat.read');
+  await world.add(ada!, chat.id, eve!);
+  await isTold('chat.participant.added');
+  await world.remove(ada!, chat.id, eve!);
+  await world.updateMe({ userId: bob!.id, readReceipts: false });
+  const auth = { token: ada!.token, cursors: { [chat.id]: 99 } };
+  const { socket, seen } = await connectClient(gateway.url, ada!, { auth });
+  told.push(...seen.map(({ event, payload }): [string, unknown] => [event, payload]));
+  await isTold('chat.participant.removed', 'user.updated', 'chat.sync.reset');
+  const payloads = Map.groupBy(told, ([event]) => event);
+  for (const [event, ofEvent] of payloads) {
+    const valid = ajv.compile({ $ref: `events#/channels/chat/messages/${event}/payload` });
+    for (const [, payload] of ofEvent)
+      expect(valid(payload), `${event} ${ajv.errorsText(valid.errors)}`).toBe(true);
+  }
+  for (const one of [...clients.map((client) => client.socket), socket]) one.disconnect();
+  await gateway.stop();
+}, 20_000);
 
 describe('the page', () => {
   test('loads scripts, styles and the document from here alone', async () => {

@@ -59,6 +59,19 @@ export function readRequest(port: number, chat: number, token: string): string {
   ].join('\r\n');
 }
 
+export function typingRequest(port: number, chat: number, token: string, typing: boolean): string {
+  const body = JSON.stringify({ typing });
+  return [
+    `PUT /chats/${chatId(chat)}/typing HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    'Accept: application/json, text/plain, */*',
+    'Content-Type: application/json',
+    `Authorization: Bearer ${token}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `\r\n${body}`,
+  ].join('\r\n');
+}
+
 export function getRequest(port: number, path: string, token: string): string {
   return [
     `GET ${path} HTTP/1.1`,

@@ -7,7 +7,12 @@ import type { RateLimits } from '../shared/ports/admission.ts';
 import type { Notification, Topic } from '../shared/ports/notifications.ts';
 import { toUser, type UserRow, userColumns } from './user-row.ts';
 
-export type UpdateMe = (input: { userId: string } & UserUpdate) => Promise<User>;
+export type UpdateMe = (input: UpdateMeInput) => Promise<User>;
+
+export interface UpdateMeInput extends UserUpdate {
+  userId: string;
+  limits: RateLimits;
+}
 
 /** What is null is taken away, what is not named stays. */
 const updateSql = `UPDATE users SET
@@ -16,7 +21,8 @@ const updateSql = `UPDATE users SET
   avatar_url = CASE WHEN w.changes -> 'avatarUrl' IS NULL THEN users.avatar_url ELSE w.changes ->> 'avatarUrl' END,
   metadata = CASE WHEN w.changes -> 'metadata' IS NULL THEN users.metadata WHEN w.changes ->> 'metadata' IS NULL THEN NULL
     ELSE w.changes -> 'metadata' END,
-  read_receipts = coalesce((w.changes ->> 'readReceipts')::boolean, users.read_receipts)
+  read_receipts = coalesce((w.changes ->> 'readReceipts')::boolean, users.read_receipts),
+  show_presence = coalesce((w.changes ->> 'showPresence')::boolean, users.show_presence)
 FROM (SELECT $2::text::json AS changes) w
 WHERE users.id = $1::uuid
 RETURNING ${userColumns}`;
@@ -27,18 +33,13 @@ RETURNING ${userColumns}`;
  * @param deps.liveMax chats of more participants are not told
  * @throws ChatError `user_not_found`, `rate_limited`
  */
-export function createUpdateMe(deps: {
-  database: Database;
-  announce: Announce;
-  rateLimits: RateLimits;
-  liveMax: number;
-}): UpdateMe {
-  const { database, announce, rateLimits, liveMax } = deps;
+export function createUpdateMe(deps: { database: Database; announce: Announce; liveMax: number }): UpdateMe {
+  const { database, announce, liveMax } = deps;
 
-  return async ({ userId, ...changes }) => {
-    const { readReceipts: _, ...shown } = changes;
+  return async ({ userId, limits, ...changes }) => {
+    const { readReceipts: _, showPresence: __, ...shown } = changes;
     const isSeen = Object.values(shown).some((value) => value !== undefined);
-    if (isSeen) await rateLimits.consume([{ limit: 'lookup', key: userId }]);
+    if (isSeen) await limits.consume([{ limit: 'lookup', key: userId }]);
     const [row] = await database.query<UserRow>(updateSql, [userId, JSON.stringify(changes)]);
     if (!row) throw new ChatError('user_not_found');
     const user = toUser(row, userId);

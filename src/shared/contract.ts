@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'not_owner'
   | 'not_allowed'
   | 'edit_window_closed'
+  | 'user_deactivated'
   | 'origin_not_allowed'
   | 'chat_not_found'
   | 'message_not_found'
@@ -69,6 +70,8 @@ export interface User {
   email?: string;
   /** False: nobody is told what they have read, and they are not told what others have. */
   readReceipts?: boolean;
+  /** False: to all others they are offline, and all others to them. */
+  showPresence?: boolean;
 }
 
 /** What the host's own program keeps with a user; its fields are named as those of `MessageMetadata`. */
@@ -76,12 +79,16 @@ export interface UserMetadata {
   [field: string]: unknown;
 }
 
+/** What `POST /auth/tokens` makes: good for `expiresIn` seconds, and not to be refreshed. */
+export type MadeToken = Omit<TokenPair, 'refreshToken'>;
+
 /** The body of `PATCH /users/me`: what is not there stays as it is. */
 export interface UserUpdate {
   displayName?: string | undefined;
   avatarUrl?: string | null | undefined;
   metadata?: UserMetadata | null | undefined;
   readReceipts?: boolean | undefined;
+  showPresence?: boolean | undefined;
 }
 
 export interface TokenPair {
@@ -169,6 +176,8 @@ export interface MessageEdit {
 
 /** What a send may have beside its text. */
 export interface MessageExtras {
+  /** Of the service API alone. */
+  messageType?: 'system';
   /** The id of a message of the same chat. */
   replyTo?: string;
   mentions?: Mentions;
@@ -302,6 +311,28 @@ export interface ReadEvent {
   reads: { userId: string; lastReadSequence: number; readAt: string }[];
 }
 
+/** A hint, to the others in a chat of no more than `CHAT_LIVE_MAX` participants; whoever types is told of once in 3 s. */
+export interface TypingEvent {
+  chatId: string;
+  userId: string;
+  typing: boolean;
+  /** How long it is to be shown, if nothing more comes. */
+  expiresInMs: number;
+}
+
+export interface UserPresence {
+  userId: string;
+  /** Whether they have a socket somewhere. */
+  online: boolean;
+  /** When their last socket ended; null where that is not known, or not shown. */
+  lastSeenAt: string | null;
+}
+
+/** A hint, in the 50 direct chats of the user's with the newest activity; offline is who has had no socket for 10 s. */
+export interface PresenceEvent extends UserPresence {
+  chatId: string;
+}
+
 /**
  * What a user has changed of themselves: to their own sockets with what is shown to them alone; a hint to those in their direct chats, and in
  * their chats of no more than `CHAT_LIVE_MAX` participants.
@@ -364,6 +395,8 @@ export interface ServerToClientEvents extends Listeners<ChangeEvents> {
   'chat.created': (event: { chat: Chat }) => void;
   'chat.membership': (event: MembershipEvent) => void;
   'chat.read': (event: ReadEvent) => void;
+  'chat.typing': (event: TypingEvent) => void;
+  'chat.presence': (event: PresenceEvent) => void;
   'user.updated': (event: UserEvent) => void;
   'chat.sync.reset': (event: SyncResetEvent) => void;
   /** After each connect, once everything missed has been sent: from here on all is live. */
@@ -375,10 +408,11 @@ export type ClientToServerEvents = Record<never, never>;
 
 /**
  * What `POST /chats/:chatId/messages` puts into the queue, followed there by its signature; `brokerMessageId` is the AMQP
- * `messageId` too. A field is added with a new version only: version 2 has the extras, and is used for messages with some.
+ * `messageId` too. A field is added with a new version only: version 2 has the extras, and is used for messages with some; of
+ * version 3 are those of `messageType: "system"`.
  */
 export interface SendEnvelope extends MessageExtras {
-  version: 1 | 2;
+  version: 1 | 2 | 3;
   brokerMessageId: string;
   chatId: string;
   senderId: string;

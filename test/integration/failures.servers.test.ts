@@ -235,6 +235,20 @@ test('three devices of one user in five chats count what the server does and scr
     () => done(200) >= 10 && done(204) >= 10 && told('membership').every((count) => count >= 20),
   );
   await Promise.all([changing.stop(), marking.stop()]);
+  // So that in each chat some are unread, and of those some deleted: known to the base of a device, and told after it.
+  await Promise.all(
+    chats.map(async ({ id }, at) => {
+      const last = (await ada.history(id)).at(-1)!.sequence;
+      await devices[at % 3]!.markUnread(id, last - 30 - at);
+      await bob.send(id, 'one more');
+      await eventually('it is stored', async () => (await ada.history(id)).at(-1)!.sequence > last);
+      const messages = await ada.history(id);
+      for (const message of messages.slice(-10).filter((_, place) => place % 3 === 0)) {
+        await ada.call('DELETE', `/chats/${id}/messages/${message.id}`);
+      }
+    }),
+  );
+  said += chats.length;
 
   const ofEve = async (chatId: string) => {
     const { body: chat }: { body: Chat } = await eve.call('GET', `/chats/${chatId}`);

@@ -1,6 +1,6 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
-import { createUpdateMe, type UpdateMe } from '../../src/auth/update-me.ts';
+import { createUpdateMe, type UpdateMeInput } from '../../src/auth/update-me.ts';
 import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
 import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
@@ -12,6 +12,7 @@ import { createEditMessage } from '../../src/chat/edit-message.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
 import { createSetRole } from '../../src/chat/set-role.ts';
+import { createSetTyping } from '../../src/chat/set-typing.ts';
 import { createUpdateChat } from '../../src/chat/update-chat.ts';
 import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
@@ -24,6 +25,7 @@ import type {
   Message,
   ParticipantRole,
   ServerToClientEvents,
+  User,
 } from '../../src/shared/contract.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
@@ -72,7 +74,10 @@ export interface World {
   readonly own: ChangeMembership;
   /** The same with every announcement lost. */
   readonly ownSilently: ChangeMembership;
-  readonly updateMe: UpdateMe;
+  updateMe(input: Omit<UpdateMeInput, 'limits'>): Promise<User>;
+  /** Whether the user types, as the api is told it, with nothing known of admission. */
+  type(user: WorldUser, chatId: string, typing: boolean): Promise<void>;
+  newDirect(one: WorldUser, other: WorldUser): Promise<Chat>;
   edit(
     sender: WorldUser,
     message: Message,
@@ -103,7 +108,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     update: async () => {},
     online: async () => new Set(),
     isAlone: () => true,
-    elsewhere: async (userIds) => userIds.map(() => 0),
+    elsewhere: async (userIds) => userIds.map(() => []),
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);
@@ -124,17 +129,24 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     edit: createEditMessage({ ...unannounced, windowSeconds: undefined }),
     delete: createDeleteMessage(unannounced),
   };
+  const setTyping = createSetTyping({ database, facts, announce, liveMax: 100 });
   const editMessage = createEditMessage({ database, announce, windowSeconds: undefined });
   const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
     (await createOwnTokens({ ...tokenOptions, accessTtlSeconds })).sign({ userId: id, sessionId });
+  const updateMe = createUpdateMe({ database, announce, liveMax: 100 });
 
   return {
     notifier,
     tokenFor,
     own: createChangeMembership({ database, announce, liveMax: 100 }),
     ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
-    updateMe: createUpdateMe({ database, announce, rateLimits: unlimited, liveMax: 100 }),
+    updateMe: (input) => updateMe({ ...input, limits: unlimited }),
+    type: ({ id }, chatId, typing) => setTyping({ chatId, userId: id, typing, facts: [] }),
+    async newDirect({ id }, other) {
+      const input = { creatorId: id, participantUserIds: [other.id] };
+      return (await asRequest(() => createChat(input))).chat;
+    },
 
     async newUsers(count) {
       const made = await Promise.all(
@@ -288,6 +300,7 @@ export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
     Pick<
       GatewayOptions,
+      | 'notifier'
       | 'allowedOrigin'
       | 'trustProxy'
       | 'log'
@@ -297,6 +310,7 @@ export async function startTestGateway(
       | 'verifyToken'
       | 'comparisonMs'
       | 'pingTimes'
+      | 'presenceTimes'
     >
   >,
   at: { port: number } = { port: 0 },
@@ -308,6 +322,7 @@ export async function startTestGateway(
     trustProxy: false,
     rateLimits: unlimited,
     maxSocketsPerUser: 1_000,
+    notifier: { publish: async () => {} },
     log,
     ...parts,
   });

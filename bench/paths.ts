@@ -17,6 +17,7 @@ import { readByAll } from './read-by-all.ts';
 import { reads } from './reads.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
+import { typing } from './typing.ts';
 
 /** In the order in which they run. */
 export const paths: readonly BenchPath[] = [
@@ -35,6 +36,7 @@ export const paths: readonly BenchPath[] = [
   history,
   changes,
   reads,
+  typing,
   readByAll,
   lists,
   chats,

@@ -11,12 +11,14 @@ import { createGetChanges } from '../chat/get-changes.ts';
 import { createGetChat } from '../chat/get-chat.ts';
 import { createGetHistory } from '../chat/get-history.ts';
 import { createGetMessage } from '../chat/get-message.ts';
+import { createGetPresence } from '../chat/get-presence.ts';
 import { createGetUnread } from '../chat/get-unread.ts';
 import { createListChats } from '../chat/list-chats.ts';
 import { createListParticipants } from '../chat/list-participants.ts';
 import { createRemoveParticipant } from '../chat/remove-participant.ts';
 import type { SendMessage } from '../chat/send-message.ts';
 import { createSetRole } from '../chat/set-role.ts';
+import { createSetTyping } from '../chat/set-typing.ts';
 import { createUpdateChat } from '../chat/update-chat.ts';
 import type { Database } from '../db/database.ts';
 import type { Route } from '../process/http/route.ts';
@@ -30,6 +32,7 @@ import { chatRoutes } from './routes/chats.ts';
 import { membershipRoutes } from './routes/memberships.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { participantRoutes } from './routes/participants.ts';
+import { presenceRoutes } from './routes/presence.ts';
 
 export interface ChatRoutesDependencies {
   database: Database;
@@ -37,7 +40,7 @@ export interface ChatRoutesDependencies {
   presence: Presence;
   notifier: Notifier;
   sendMessage: SendMessage;
-  /** Chats of more participants are not told who has read. */
+  /** Chats of more participants are not told who has read, or types. */
   liveMax: number;
   /** Of one chat. */
   maxParticipants: number;
@@ -46,7 +49,7 @@ export interface ChatRoutesDependencies {
   log: Logger;
 }
 
-/** Everything below `/chats`, with its verbs. */
+/** Everything about chats, with its verbs. */
 export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) => Route[] {
   const { database, facts, presence, notifier, sendMessage, liveMax, maxParticipants, log } = deps;
   const announce = createAnnounce(notifier, log);
@@ -77,10 +80,16 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
     getUnread: createGetUnread(database),
   };
 
+  const presenceVerbs = {
+    setTyping: createSetTyping({ database, facts, announce, liveMax }),
+    getPresence: createGetPresence({ database, presence }),
+  };
+
   const getChanges = createGetChanges(createReadChanges(kinds, { database, presence }));
 
   return (needs) => [
     ...membershipRoutes(needs, membershipVerbs),
+    ...presenceRoutes(needs, presenceVerbs),
     ...chatRoutes(needs, chatVerbs),
     ...participantRoutes(needs, participantVerbs),
     ...messageRoutes(needs, messageVerbs, log),

@@ -34,7 +34,7 @@ export interface Needs {
    */
   token(want?: {
     facts?: (identity: Identity, params: Readonly<Record<string, string>>) => readonly Fact[];
-    limit?: 'read';
+    limit?: 'read' | 'typing';
   }): Need<Somebody>;
   /** The same; or the service token alone, for which nobody is `identity`. */
   tokenOrService: Need<Partial<Somebody>>;
@@ -124,6 +124,12 @@ export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsD
     },
   };
 }
+
+/** To ask for facts about the chat that is named in the path, if one is. */
+export const aboutChat =
+  (factsOf: (chatId: string, userId: string) => readonly Fact[]) =>
+  ({ userId }: Identity, { chatId = '' }: Readonly<Record<string, string>>): readonly Fact[] =>
+    uuidPattern.test(chatId) ? factsOf(chatId.toLowerCase(), userId) : [];
 
 /** @throws ChatError `validation_failed` */
 function identityOf(actedAs: string): Identity {

@@ -21,7 +21,8 @@ const updateSql = `UPDATE users SET
   avatar_url = CASE WHEN w.changes -> 'avatarUrl' IS NULL THEN users.avatar_url ELSE w.changes ->> 'avatarUrl' END,
   metadata = CASE WHEN w.changes -> 'metadata' IS NULL THEN users.metadata WHEN w.changes ->> 'metadata' IS NULL THEN NULL
     ELSE w.changes -> 'metadata' END,
-  read_receipts = coalesce((w.changes ->> 'readReceipts')::boolean, users.read_receipts)
+  read_receipts = coalesce((w.changes ->> 'readReceipts')::boolean, users.read_receipts),
+  show_presence = coalesce((w.changes ->> 'showPresence')::boolean, users.show_presence)
 FROM (SELECT $2::text::json AS changes) w
 WHERE users.id = $1::uuid
 RETURNING ${userColumns}`;
@@ -36,7 +37,7 @@ export function createUpdateMe(deps: { database: Database; announce: Announce; l
   const { database, announce, liveMax } = deps;
 
   return async ({ userId, limits, ...changes }) => {
-    const { readReceipts: _, ...shown } = changes;
+    const { readReceipts: _, showPresence: __, ...shown } = changes;
     const isSeen = Object.values(shown).some((value) => value !== undefined);
     if (isSeen) await limits.consume([{ limit: 'lookup', key: userId }]);
     const [row] = await database.query<UserRow>(updateSql, [userId, JSON.stringify(changes)]);

@@ -11,19 +11,21 @@ export interface UserRow {
   metadata: UserMetadata | null;
   email: string | null;
   readReceipts: boolean;
+  showPresence: boolean;
 }
 
 /** Columns of `users` under the names of a `UserRow`. */
 export const userColumns = `users.id, users.external_id AS "externalId", ${shownName('users')} AS "displayName",
   ${iso('users.created_at')} AS "createdAt", users.avatar_url AS "avatarUrl", users.metadata, users.email,
-  users.read_receipts AS "readReceipts"`;
+  users.read_receipts AS "readReceipts", users.show_presence AS "showPresence"`;
 
 /**
  * @param viewerId email, external id and settings are shown to oneself alone; the operator's own backend, which knows both, is shown what
  * the user is
  */
 export function toUser(row: UserRow, viewerId: string): User {
-  const { id, externalId, displayName, createdAt, avatarUrl, metadata, email, readReceipts } = row;
+  const { id, externalId, displayName, createdAt, avatarUrl, metadata, email, readReceipts, showPresence } =
+    row;
   const own = id === viewerId;
   return {
     id,
@@ -34,5 +36,6 @@ export function toUser(row: UserRow, viewerId: string): User {
     ...(metadata === null ? {} : { metadata }),
     ...(email !== null && own ? { email } : {}),
     ...(own && !readReceipts ? { readReceipts } : {}),
+    ...(own && !showPresence ? { showPresence } : {}),
   };
 }

@@ -10,7 +10,7 @@ import type { Facts } from '../shared/ports/admission.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
-import { participantFact } from './participant-fact.ts';
+import { liveFact, participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
 import { takeOwnChanges } from './take-own-changes.ts';
 import { assertUsersExist } from './users-exist.ts';
@@ -55,7 +55,9 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
       if (chat.role === 'member') throw new ChatError('not_owner');
       await assertUsersExist(tx, userIds);
 
-      const present = new Set((await readParticipants(tx, chatId, userIds)).map(({ userId }) => userId));
+      const present = new Set(
+        (await readParticipants(tx, chatId, userIds, actorId)).map(({ userId }) => userId),
+      );
       const absent = userIds.filter((userId) => !present.has(userId));
       if (chat.participantCount + absent.length > maxParticipants && absent.length > 0)
         throw new ChatError('chat_full', `A chat has at most ${maxParticipants} participants.`);
@@ -67,7 +69,7 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
         await insertParticipants(tx, { chatId, actorId, numbers, versions, lastSequence: chat.lastSequence });
         await advanceEventSequence(tx, chatId, numberOf(absent.length - 1));
       }
-      return { stored: await readParticipants(tx, chatId, userIds), numbers };
+      return { stored: await readParticipants(tx, chatId, userIds, actorId), numbers };
     });
 
     const added = [
@@ -78,8 +80,11 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
     ];
     const [participants] = await Promise.all([
       withOnline(presence, inOrder(stored, userIds)),
-      // A user who left less than 30 s ago has a revoked fact.
-      facts.restore([...numbers.keys()].map((userId) => participantFact(chatId, userId))),
+      // A user who left less than 30 s ago has a revoked fact; and the chat may have become a big one.
+      facts.restore([
+        liveFact(chatId),
+        ...[...numbers.keys()].map((userId) => participantFact(chatId, userId)),
+      ]),
       added.length > 0 ? announce(added) : undefined,
     ]);
     return participants;

@@ -32,7 +32,7 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
       const chat = await lockGroup(tx, chatId, actorId);
       const isAnother = userId !== actorId;
       if (isAnother && chat.role === 'member') throw new ChatError('not_owner');
-      const [removed] = await readParticipants(tx, chatId, [userId]);
+      const [removed] = await readParticipants(tx, chatId, [userId], actorId);
       if (!removed) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
       if (isAnother && chat.role === 'admin' && removed.role !== 'member') throw new ChatError('not_owner');
 

@@ -36,7 +36,7 @@ export function createSetRole(deps: {
     const { stored, eventSequence } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
       if (chat.role !== 'owner') throw new ChatError('not_owner');
-      const [known] = await readParticipants(tx, chatId, [userId]);
+      const [known] = await readParticipants(tx, chatId, [userId], actorId);
       if (!known) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
       if (known.role === role) return { stored: known, eventSequence: undefined };
       if (userId === actorId && !(await hasAnotherOwner(tx, chatId, userId)))

@@ -12,7 +12,7 @@ import type { Membership } from '../shared/contract.ts';
  */
 export async function settleMemberships(
   database: Database,
-  shown: readonly (StoredMembership & { userId: string })[],
+  shown: readonly (Omit<StoredMembership, 'showsPresence'> & { userId: string })[],
 ): Promise<Membership[]> {
   const unsettled = shown.filter((one) => one.unsettled);
   if (unsettled.length === 0) return shown.map(({ membership }) => membership);

@@ -44,6 +44,10 @@ export const users = pgTable(
     ownChanges: counter('own_changes').notNull().default(0),
     /** Whether others are told what the user has read, and the user what others have. */
     readReceipts: boolean('read_receipts').notNull().default(true),
+    /** Whether others are told that the user is online, and when they last were, and the user of others. */
+    showPresence: boolean('show_presence').notNull().default(true),
+    /** When a gateway's last socket of the user ended. Null before that. */
+    lastSeenAt: instant('last_seen_at'),
     avatarUrl: text('avatar_url'),
     /** The host's own, shown to everybody. */
     metadata: json(),

@@ -112,11 +112,9 @@ export function createConnecting(deps: {
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [{ memberships, version, ownVersion, readReceipts }, end, read] = await Promise.all([
-        membershipsOf(member.userId),
-        ended,
-        acknowledged ? readOwn() : undefined,
-      ]);
+      const [{ memberships, version, ownVersion, readReceipts, showPresence }, end, read] = await Promise.all(
+        [membershipsOf(member.userId), ended, acknowledged ? readOwn() : undefined],
+      );
       if (end) throw new ChatError(end);
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
@@ -125,7 +123,8 @@ export function createConnecting(deps: {
         continue;
       }
       // Once all topics are acknowledged: of a change after this one of them tells, and that a socket has to be told of it.
-      const own = read ?? (await readOwn()) ?? { version: ownVersion, readReceipts, memberships: [] };
+      const own = read ??
+        (await readOwn()) ?? { version: ownVersion, readReceipts, showPresence, memberships: [] };
       const left = cursors && (await resume.leftOf(member, cursors, memberships));
       if (member.refused) throw member.refused;
       // Somebody added the user again since the memberships were read.

@@ -1,4 +1,5 @@
 import { isBelieved } from '../changes/kinds.ts';
+import type { UserEvent } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notification, NotificationHead } from '../shared/ports/notifications.ts';
 import { frameOf } from './fan-out.ts';
@@ -12,6 +13,9 @@ type Passing = Extract<NotificationHead, { kind: 'passing' }>;
 
 /** Nobody but the user is told of them. */
 const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership']);
+
+/** Nobody is told of them by a topic of their own. */
+const chatEvents: ReadonlySet<string> = new Set(['chat.read', 'chat.typing', 'chat.presence']);
 
 /** What to do about each kind of notification. What does not belong to the topic it came by is ignored. */
 export function createNotificationRoutes(deps: {
@@ -64,14 +68,15 @@ export function createNotificationRoutes(deps: {
   }
 
   function passToUser(userId: string, event: Passing['event'], body: string): void {
-    if (event === 'chat.read') return;
+    if (chatEvents.has(event)) return;
     if (event === 'chat.membership') {
       ownMemberships.offer(userId, JSON.parse(body).membership);
       return;
     }
     const user = users.local(userId);
     if (user && event === 'user.updated') {
-      user.readReceipts = JSON.parse(body).user.readReceipts !== false;
+      const { readReceipts = true, showPresence = true } = (JSON.parse(body) as UserEvent).user;
+      users.setShown(userId, { readReceipts, showPresence });
       user.announced += 1;
     }
     const frame = frameOf(event, body);

@@ -14,7 +14,7 @@ import { createBatcher } from './batch.ts';
 import { frameOf } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
-import type { LocalUser, Users } from './users.ts';
+import type { LocalUser, Shown, Users } from './users.ts';
 
 export interface Known {
   told: number | undefined;
@@ -22,7 +22,7 @@ export interface Known {
 }
 
 /** Of a user who is not there. */
-const nothing: Own = { version: 0, readReceipts: true, memberships: [] };
+const nothing: Own = { version: 0, readReceipts: true, showPresence: true, memberships: [] };
 /** How long one that is missing is waited for, before PostgreSQL is asked. */
 const patienceMs = 100;
 /** Users of one statement. */
@@ -152,8 +152,8 @@ export function createOwnMemberships(deps: {
   }
 
   /** What was announced while it was being read is newer. */
-  function setReceipts(user: LocalUser, readReceipts: boolean, before: Known | undefined): void {
-    if (user.announced === before?.announced) user.readReceipts = readReceipts;
+  function setShown(userId: string, shown: Shown, before: Known | undefined): void {
+    if (users.local(userId)?.announced === before?.announced) users.setShown(userId, shown);
   }
 
   return {
@@ -163,7 +163,8 @@ export function createOwnMemberships(deps: {
     goesLive(member, own, before) {
       const user = users.local(member.userId);
       if (!user) return;
-      setReceipts(user, own.readReceipts, before);
+      member.hides = !own.showPresence;
+      setShown(member.userId, own, before);
       const others = [...users.of(member.userId)].some((one) => one !== member && one.live);
       user.told = others && user.told !== undefined ? Math.min(user.told, own.version) : own.version;
       user.heard = Math.max(user.heard, own.version);
@@ -181,10 +182,10 @@ export function createOwnMemberships(deps: {
 
     told,
 
-    compare({ userId, ownVersion, readReceipts }, before) {
+    compare({ userId, ownVersion, ...shown }, before) {
       release(userId);
       const user = users.local(userId);
-      if (user) setReceipts(user, readReceipts, before);
+      setShown(userId, shown, before);
       if (user?.told === undefined) return;
       const restored = before?.told !== undefined && ownVersion < before.told;
       user.heard = restored ? ownVersion : Math.max(user.heard, ownVersion);

@@ -23,9 +23,9 @@ interface Gathered {
 }
 
 export function createReceipts(deps: {
-  sequencer: Sequencer;
-  users: Users;
-  ownMemberships: OwnMemberships;
+  sequencer: Pick<Sequencer, 'room'>;
+  users: Pick<Users, 'local'>;
+  ownMemberships: Pick<OwnMemberships, 'offer' | 'hold' | 'release'>;
 }): Receipts {
   const { sequencer, users, ownMemberships } = deps;
   const chats = new Map<string, Gathered>();

@@ -249,7 +249,10 @@ export function createSequencer(deps: {
     },
 
     pass(chatId, frame, toWhom) {
-      for (const member of chats.get(chatId)?.room ?? []) if (toWhom(member)) member.pass(frame);
+      const chat = chats.get(chatId);
+      // What is being read may be a removal: who is in the room may not belong there any more.
+      if (!chat || chat.filling) return;
+      for (const member of chat.room) if (toWhom(member)) member.pass(frame);
     },
 
     room: (chatId) => chats.get(chatId)?.room ?? [],

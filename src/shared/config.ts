@@ -98,6 +98,7 @@ const variables = v.object({
   RATE_LIMIT_ENABLED: v.optional(flag, 'true'),
   RATE_LIMIT_USER: v.optional(perMinute, '600'),
   RATE_LIMIT_READ: v.optional(perMinute, '1200'),
+  RATE_LIMIT_TYPING: v.optional(perMinute, '600'),
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
@@ -203,6 +204,7 @@ export function parseConfig(
       /** Points a minute. */
       user: env.RATE_LIMIT_USER,
       read: env.RATE_LIMIT_READ,
+      typing: env.RATE_LIMIT_TYPING,
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
       /** In 15 minutes: more than the log-ins that fail from one address can be. */

@@ -70,6 +70,8 @@ export interface User {
   email?: string;
   /** False: nobody is told what they have read, and they are not told what others have. */
   readReceipts?: boolean;
+  /** False: to all others they are offline, and all others to them. */
+  showPresence?: boolean;
 }
 
 /** What the host's own program keeps with a user; its fields are named as those of `MessageMetadata`. */
@@ -86,6 +88,7 @@ export interface UserUpdate {
   avatarUrl?: string | null | undefined;
   metadata?: UserMetadata | null | undefined;
   readReceipts?: boolean | undefined;
+  showPresence?: boolean | undefined;
 }
 
 export interface TokenPair {
@@ -308,6 +311,28 @@ export interface ReadEvent {
   reads: { userId: string; lastReadSequence: number; readAt: string }[];
 }
 
+/** A hint, to the others in a chat of no more than `CHAT_LIVE_MAX` participants; whoever types is told of once in 3 s. */
+export interface TypingEvent {
+  chatId: string;
+  userId: string;
+  typing: boolean;
+  /** How long it is to be shown, if nothing more comes. */
+  expiresInMs: number;
+}
+
+export interface UserPresence {
+  userId: string;
+  /** Whether they have a socket somewhere. */
+  online: boolean;
+  /** When their last socket ended; null where that is not known, or not shown. */
+  lastSeenAt: string | null;
+}
+
+/** A hint, in the 50 direct chats of the user's with the newest activity; offline is who has had no socket for 10 s. */
+export interface PresenceEvent extends UserPresence {
+  chatId: string;
+}
+
 /**
  * What a user has changed of themselves: to their own sockets with what is shown to them alone; a hint to those in their direct chats, and in
  * their chats of no more than `CHAT_LIVE_MAX` participants.
@@ -370,6 +395,8 @@ export interface ServerToClientEvents extends Listeners<ChangeEvents> {
   'chat.created': (event: { chat: Chat }) => void;
   'chat.membership': (event: MembershipEvent) => void;
   'chat.read': (event: ReadEvent) => void;
+  'chat.typing': (event: TypingEvent) => void;
+  'chat.presence': (event: PresenceEvent) => void;
   'user.updated': (event: UserEvent) => void;
   'chat.sync.reset': (event: SyncResetEvent) => void;
   /** After each connect, once everything missed has been sent: from here on all is live. */

@@ -189,9 +189,12 @@ test('the running app answers as documented, with every success that is document
   await ask('PUT', `/chats/${group}/unread`, { sequence: 1 });
   await ask('PATCH', `/chats/${group}/membership`, { mutedUntil: '2999-01-01T00:00:00Z', pinned: true });
   await ask('GET', '/chats/unread');
+  await ask('PUT', `/chats/${group}/typing`, { typing: true });
+  await ask('GET', `/presence?userIds=${bob.user.id},${eve.user.id}`);
   await ask('GET', '/chats?filter=pinned');
   await ask('PATCH', '/users/me', {
     readReceipts: false,
+    showPresence: false,
     avatarUrl: 'https://example.com/a.png',
     metadata: { a: 1 },
   });
@@ -250,6 +253,8 @@ test('what a socket is told is as the document of the events has it', async () =
   await isTold('chat.message.deleted', 'chat.membership', 'chat.read');
   await world.add(ada!, chat.id, eve!);
   await isTold('chat.participant.added');
+  await world.type(ada!, chat.id, true);
+  await isTold('chat.typing');
   await world.remove(ada!, chat.id, eve!);
   await world.updateMe({ userId: bob!.id, readReceipts: false });
   const auth = { token: ada!.token, cursors: { [chat.id]: 99 } };

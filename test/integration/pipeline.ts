@@ -42,7 +42,7 @@ export function pipelineSuite({
     );
     for (const [run, said, steps] of [
       [six, 'All six steps work.', 6],
-      [all, 'All six steps work, and the 11 after them.', 17],
+      [all, 'All six steps work, and the 12 after them.', 18],
     ] as const) {
       expect(run?.output).toContain(said);
       expect(run?.output.match(/^✓ \d+\. .+ {2}\d+ ms$/gm)).toHaveLength(steps);

@@ -17,7 +17,8 @@ import {
   readParticipations,
 } from '../../src/db/queries/memberships.ts';
 import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
-import { listParticipants, mayPost, participantsStart } from '../../src/db/queries/participants.ts';
+import { listParticipants, mayPost, participantsStart, readSize } from '../../src/db/queries/participants.ts';
+import { readDirectChats, readPresence, writeLastSeen } from '../../src/db/queries/presence.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
 import { updateChat } from '../../src/db/queries/update-chat.ts';
@@ -53,6 +54,7 @@ const most: Record<string, number> = {
   'what was read since, where it is too much': 2 * chats + 10,
   'the list of unread chats': chats * 50,
   'what is unread': chats * 50,
+  'the direct chats of who comes': 2 * chats + 10,
 };
 
 for (const planned of [0, 1, 20]) {
@@ -123,6 +125,10 @@ for (const planned of [0, 1, 20]) {
         createFindUsers(database).byIds({ userIds: [newId(), userId], viewerId: userId }),
       'the chats that are told of a user': () => readLiveChats(database, userId, 100),
       'whether somebody may post': () => mayPost(database, chatId, userId),
+      'how many take part': () => readSize(database, chatId),
+      'who is online': () => readPresence(database, userId, [userId]),
+      'the direct chats of who comes': () => readDirectChats(database, [userId], { shows: true, awayMs: 0 }),
+      'the end of a socket': () => writeLastSeen(database, new Map([[userId, 0]])),
     };
 
     async function fill(messagesEach: number): Promise<void> {

@@ -12,6 +12,7 @@ import { createEditMessage } from '../../src/chat/edit-message.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
 import { createSetRole } from '../../src/chat/set-role.ts';
+import { createSetTyping } from '../../src/chat/set-typing.ts';
 import { createUpdateChat } from '../../src/chat/update-chat.ts';
 import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
@@ -74,6 +75,9 @@ export interface World {
   /** The same with every announcement lost. */
   readonly ownSilently: ChangeMembership;
   updateMe(input: Omit<UpdateMeInput, 'limits'>): Promise<User>;
+  /** Whether the user types, as the api is told it, with nothing known of admission. */
+  type(user: WorldUser, chatId: string, typing: boolean): Promise<void>;
+  newDirect(one: WorldUser, other: WorldUser): Promise<Chat>;
   edit(
     sender: WorldUser,
     message: Message,
@@ -104,7 +108,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     update: async () => {},
     online: async () => new Set(),
     isAlone: () => true,
-    elsewhere: async (userIds) => userIds.map(() => 0),
+    elsewhere: async (userIds) => userIds.map(() => []),
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);
@@ -125,6 +129,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     edit: createEditMessage({ ...unannounced, windowSeconds: undefined }),
     delete: createDeleteMessage(unannounced),
   };
+  const setTyping = createSetTyping({ database, facts, announce, liveMax: 100 });
   const editMessage = createEditMessage({ database, announce, windowSeconds: undefined });
   const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
@@ -137,6 +142,11 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     own: createChangeMembership({ database, announce, liveMax: 100 }),
     ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
     updateMe: (input) => updateMe({ ...input, limits: unlimited }),
+    type: ({ id }, chatId, typing) => setTyping({ chatId, userId: id, typing, facts: [] }),
+    async newDirect({ id }, other) {
+      const input = { creatorId: id, participantUserIds: [other.id] };
+      return (await asRequest(() => createChat(input))).chat;
+    },
 
     async newUsers(count) {
       const made = await Promise.all(
@@ -290,6 +300,7 @@ export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
     Pick<
       GatewayOptions,
+      | 'notifier'
       | 'allowedOrigin'
       | 'trustProxy'
       | 'log'
@@ -299,6 +310,7 @@ export async function startTestGateway(
       | 'verifyToken'
       | 'comparisonMs'
       | 'pingTimes'
+      | 'presenceTimes'
     >
   >,
   at: { port: number } = { port: 0 },
@@ -310,6 +322,7 @@ export async function startTestGateway(
     trustProxy: false,
     rateLimits: unlimited,
     maxSocketsPerUser: 1_000,
+    notifier: { publish: async () => {} },
     log,
     ...parts,
   });

@@ -62,6 +62,7 @@ for (const [file, kong] of [
       ['/users', 'chat-be-service', 'user-rest-route'],
       ['/users/11111111-1111-1111-1111-111111111111', 'chat-be-service', 'user-rest-route'],
       ['/users/me', 'chat-be-service', 'user-rest-route'],
+      ['/presence', 'chat-be-service', 'user-rest-route'],
       ['/socket.io/', 'chat-gateway-service', 'chat-socket-route'],
     ])('%s goes to %s by %s', (path, service, route) => {
       const found = routeOf(kong, path);
@@ -157,7 +158,7 @@ test('kong.yml checks no tokens', () => {
 describe("Kong's JWT plugin", () => {
   test('guards chats and users, and neither logins nor sockets', () => {
     const user = '/users/11111111-1111-1111-1111-111111111111';
-    for (const path of ['/chats', '/chats/x/messages', '/users', user])
+    for (const path of ['/chats', '/chats/x/messages', '/users', user, '/presence'])
       expect(hasJwt(withJwt, path)).toBe(true);
     for (const path of ['/auth/login', '/auth/refresh', '/socket.io/'])
       expect(hasJwt(withJwt, path)).toBe(false);

@@ -31,6 +31,7 @@ function member(userId: string): FakeMember {
     socketId: crypto.randomUUID(),
     chats: new Set(),
     live: true,
+    hides: false,
     stale: false,
     refused: undefined,
     closed: false,

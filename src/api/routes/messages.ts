@@ -7,10 +7,9 @@ import type { SendMessage } from '../../chat/send-message.ts';
 import { empty, json, jsonText } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { ChatError } from '../../shared/errors.ts';
-import { uuidPattern } from '../../shared/ids.ts';
 import type { Logger } from '../../shared/log.ts';
 import { messageSchema } from '../../shared/schemas.ts';
-import type { Needs } from '../needs.ts';
+import { aboutChat, type Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import {
   acceptedSchema,
@@ -40,12 +39,7 @@ export const messageRoutes = (
   route({
     method: 'POST',
     path: '/chats/:chatId/messages',
-    needs: token({
-      facts({ userId }, params) {
-        const chatId = params.chatId?.toLowerCase() ?? '';
-        return uuidPattern.test(chatId) ? [participantFact(chatId, userId)] : [];
-      },
-    }),
+    needs: token({ facts: aboutChat((chatId, userId) => [participantFact(chatId, userId)]) }),
     params: chatParams,
     body: sendBody,
     operation: {

@@ -33,6 +33,7 @@ export const userSchema = v.pipe(
     metadata: v.optional(v.record(v.string(), v.unknown())),
     email: v.optional(v.pipe(v.string(), v.description('Shown to oneself alone.'))),
     readReceipts: v.optional(v.pipe(v.boolean(), v.description('False; shown to oneself alone.'))),
+    showPresence: v.optional(v.pipe(v.boolean(), v.description('False; shown to oneself alone.'))),
   } satisfies Record<keyof User, v.GenericSchema>),
   v.metadata({ ref: 'User', examples: [exampleUser] }),
 );
@@ -61,6 +62,9 @@ export const updateMeBody = v.pipe(
         v.boolean(),
         v.description('False: nobody is told what you have read, and you are not told what others have.'),
       ),
+    ),
+    showPresence: v.optional(
+      v.pipe(v.boolean(), v.description('False: to all others you are offline, and all others to you.')),
     ),
   }),
   v.metadata({ ref: 'UpdateMe' }),

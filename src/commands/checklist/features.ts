@@ -24,7 +24,8 @@ const features: readonly (readonly [name: string, run: Feature])[] = [
   ['A deletes a message', deletion],
   ['What changed is read without a socket', changes],
   ['B comes back and is told what was missed', resume],
-  ['B and A leave the chat', leave],
+  ['A changes the group, and B leads it with A', lead],
+  ['B leaves the group, and A deletes it', end],
 ];
 
 export function featureSteps(options: StageOptions): Step[] {
@@ -191,10 +192,23 @@ async function resume({ a, b, chatId }: Stage): Promise<string> {
   return `${names.length} events`;
 }
 
-async function leave({ a, b, chatId }: Stage): Promise<string> {
+async function lead({ a, b }: Stage): Promise<string> {
+  const changed: Chat = await a.inChat('PATCH', '', { name: 'Changed', metadata: { order: 7 } });
+  const { chat } = await b.hears('chat.updated', (event) => event.eventSequence === changed.eventSequence);
+  holds({ 'the event has the chat as it is now': chat.name === 'Changed' && chat.metadata?.order === 7 });
+  await a.inChat('PATCH', `/participants/${b.id}`, { role: 'admin' });
+  await b.hears('chat.participant.added', ({ participant }) => participant.role === 'admin');
+  await b.inChat('PATCH', '', { posting: 'admins' });
+  await a.hears('chat.updated', (event) => event.chat.posting === 'admins');
+  await b.say('Of an admin');
+  return 'name, metadata, role, posting';
+}
+
+async function end({ a, b, chatId }: Stage): Promise<string> {
   await b.inChat('DELETE', `/participants/${b.id}`);
   await a.hears('chat.participant.removed', (event) => event.participant.userId === b.id);
-  await a.inChat('DELETE', `/participants/${a.id}`);
+  await a.inChat('DELETE', '');
+  await a.hears('chat.participant.removed', (event) => event.participant.userId === a.id);
   holds({ 'it is in A’s list no more': !(await isListed(a, chatId)) });
   return 'nothing of it is left in their lists';
 }

@@ -7,6 +7,7 @@ export interface OwnMemberships {
   /** The number of the last change to any of them. */
   version: number;
   readReceipts: boolean;
+  showPresence: boolean;
   /** Those of a higher version than was asked for; undefined if they are more than was asked for. */
   memberships: Membership[] | undefined;
 }
@@ -19,7 +20,7 @@ export interface OwnMembershipsWanted {
 
 /** A user's rows are looked at where one of them has changed, and messages where they are not too many to be told. */
 const ownSql = `SELECT w.ord::int - 1 AS at, u.own_changes AS version, u.read_receipts AS "readReceipts",
-  cardinality(changed.chat_ids) > $3::int AS "tooMany", m.membership
+  u.show_presence AS "showPresence", cardinality(changed.chat_ids) > $3::int AS "tooMany", m.membership
 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS w (user_id, since, ord)
 CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = w.user_id LIMIT 1) u
 CROSS JOIN LATERAL (
@@ -45,6 +46,7 @@ interface Row {
   at: number;
   version: number;
   readReceipts: boolean;
+  showPresence: boolean;
   tooMany: boolean;
   membership: Membership | null;
 }
@@ -58,8 +60,8 @@ export async function readOwnMemberships(
   const sinces = wanted.map(({ since }) => since);
   const rows = await database.query<Row>(ownSql, [wanted.map(({ userId }) => userId), sinces, most]);
   const found: (OwnMemberships | undefined)[] = wanted.map(() => undefined);
-  for (const { at, version, readReceipts, tooMany, membership } of rows) {
-    found[at] ??= { version, readReceipts, memberships: tooMany ? undefined : [] };
+  for (const { at, version, readReceipts, showPresence, tooMany, membership } of rows) {
+    found[at] ??= { version, readReceipts, showPresence, memberships: tooMany ? undefined : [] };
     if (membership) found[at].memberships?.push(membership);
   }
   return found;

@@ -21,6 +21,14 @@ export async function mayPost(
   return row?.may;
 }
 
+const sizeSql = 'SELECT participant_count AS size FROM chats WHERE id = $1::uuid';
+
+/** How many take part in the chat. */
+export async function readSize(database: Database, chatId: string): Promise<number> {
+  const [row] = await database.query<{ size: number }>(sizeSql, [chatId]);
+  return row?.size ?? 0;
+}
+
 /** In a small chat anybody; to call a big one together is for those who lead it. */
 const mayMentionEveryoneSql = `SELECT me.role <> 'member' OR (
   SELECT c.participant_count <= 50 FROM chats c WHERE c.id = $1::uuid
@@ -40,9 +48,9 @@ export async function mayMentionEveryone(
 /** How far somebody has read is shown where both they and the reader show it. */
 const listParticipantsSql = `SELECT page.*
 FROM chat_participants me
-CROSS JOIN LATERAL (SELECT x.read_receipts FROM users x WHERE x.id = me.user_id LIMIT 1) mine
+CROSS JOIN LATERAL (SELECT x.read_receipts, x.show_presence FROM users x WHERE x.id = me.user_id LIMIT 1) mine
 LEFT JOIN LATERAL (
-  SELECT ${participantColumns('p', 'u')}, p.created_event_sequence AS "createdEventSequence",
+  SELECT ${participantColumns('p', 'u', 'mine')}, p.created_event_sequence AS "createdEventSequence",
     CASE WHEN mine.read_receipts AND u.read_receipts THEN p.read_through_sequence END AS "lastReadSequence"
   FROM chat_participants p
   ${joinUser('p', 'u')}

@@ -6,6 +6,7 @@ import { createChangeMembership } from '../chat/change-membership.ts';
 import { createCreateChat } from '../chat/create-chat.ts';
 import { createDeleteMessage } from '../chat/delete-message.ts';
 import { createEditMessage } from '../chat/edit-message.ts';
+import { createGatherReactions } from '../chat/gather-reactions.ts';
 import { createGetChanges } from '../chat/get-changes.ts';
 import { createGetChat } from '../chat/get-chat.ts';
 import { createGetHistory } from '../chat/get-history.ts';
@@ -13,6 +14,7 @@ import { createGetMessage } from '../chat/get-message.ts';
 import { createGetUnread } from '../chat/get-unread.ts';
 import { createListChats } from '../chat/list-chats.ts';
 import { createListParticipants } from '../chat/list-participants.ts';
+import { createListReactions } from '../chat/list-reactions.ts';
 import { createRemoveParticipant } from '../chat/remove-participant.ts';
 import type { SendMessage } from '../chat/send-message.ts';
 import type { Database } from '../db/database.ts';
@@ -27,6 +29,7 @@ import { chatRoutes } from './routes/chats.ts';
 import { membershipRoutes } from './routes/memberships.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { participantRoutes } from './routes/participants.ts';
+import { reactionRoutes } from './routes/reactions.ts';
 
 export interface ChatRoutesDependencies {
   database: Database;
@@ -35,7 +38,7 @@ export interface ChatRoutesDependencies {
   presence: Presence;
   notifier: Notifier;
   sendMessage: SendMessage;
-  /** Chats of more participants are not told who has read. */
+  /** Chats of more participants are not told who has read, and less often who has reacted. */
   liveMax: number;
   /** Undefined: always. */
   editWindowSeconds?: number | undefined;
@@ -65,6 +68,10 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
     getMessage: createGetMessage({ database }),
   };
 
+  const reactionVerbs = {
+    react: createGatherReactions({ database, announce, liveMax }),
+    listReactions: createListReactions(database),
+  };
   const membershipVerbs = {
     ...createChangeMembership({ database, announce, liveMax }),
     getUnread: createGetUnread(database),
@@ -77,6 +84,7 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
     ...chatRoutes(needs, rateLimits, chatVerbs),
     ...participantRoutes(needs, rateLimits, participantVerbs),
     ...messageRoutes(needs, messageVerbs, log),
+    ...reactionRoutes(needs, reactionVerbs),
     ...changeRoutes(needs, getChanges),
   ];
 }

@@ -19,7 +19,7 @@ FROM chats c
 JOIN chat_participants me ON me.chat_id = c.id AND me.user_id = $2::uuid AND me.left_at IS NULL
 CROSS JOIN LATERAL (
   SELECT coalesce(min(near.sequence), ${emptyFirst}) AS first, coalesce(max(near.sequence), ${emptyLast}) AS last,
-    string_agg(${messageJson('near', '$1::uuid')}, ',' ORDER BY near.sequence) AS messages
+    string_agg(${messageJson('near', { chatId: '$1::uuid', reader: '$2::uuid' })}, ',' ORDER BY near.sequence) AS messages
   FROM (
     SELECT m.*
     FROM messages m
@@ -49,7 +49,7 @@ export function readHistory(
 }
 
 const messageSql = `SELECT (
-  SELECT (${messageJson('m')})::json FROM (${messageWithId('$1::uuid', '$3::uuid')}) m
+  SELECT (${messageJson('m', { reader: '$2::uuid' })})::json FROM (${messageWithId('$1::uuid', '$3::uuid')}) m
 ) AS message
 FROM chat_participants me
 WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;

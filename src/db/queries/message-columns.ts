@@ -24,20 +24,25 @@ export const messageWithId = (chatId: string, id: string): string =>
  * `row_to_json` looks up the type of every column of every row (bench/history.ts: half as much again of PostgreSQL's time).
  * What a message does not have is not there, and a plain text is asked once whether it has anything of it.
  * @param table of rows of `messages`
- * @param chatId an expression that is evaluated once a statement, where all rows are of one chat
+ * @param of.chatId an expression that is evaluated once a statement, where all rows are of one chat
+ * @param of.reader whose own reactions are marked: an expression, of who asks by REST
  */
-export const messageJson = (table: string, chatId?: string): string => {
+export const messageJson = (table: string, { chatId, reader }: { chatId?: string; reader?: string } = {}): string => {
   const begin = (id: string) => `concat('","chatId":"', ${id}, '","senderId":"')`;
+  const shown = reader
+    ? `CASE WHEN ${table}.reactions IS NOT NULL
+        THEN own_reactions(${table}.reactions, ${table}.chat_id, ${table}.sequence, ${reader}) END`
+    : `${table}.reactions::text`;
   return `concat('{"id":"', ${table}.id, ${chatId ? `(SELECT ${begin(chatId)})` : begin(`${table}.chat_id`)}, ${table}.sender_id,
     '","content":', to_json(${table}.content), ',"messageType":"', coalesce(${table}.message_type, 'text'),
     '","status":"sent","sequence":', ${table}.sequence, ',"sentAt":"', ${iso(`${table}.sent_at`)},
     '","clientMessageId":"', ${table}.client_message_id, '"',
     CASE WHEN ${table}.version IS NOT NULL OR ${table}.reply_to IS NOT NULL OR ${table}.mentions IS NOT NULL
-      OR ${table}.metadata IS NOT NULL
+      OR ${table}.metadata IS NOT NULL OR ${table}.reactions IS NOT NULL
     THEN concat(
       ',"editedAt":"' || ${iso(`${table}.edited_at`)} || '"', ',"deletedAt":"' || ${iso(`${table}.deleted_at`)} || '"',
       ',"deletedBy":"' || ${table}.deleted_by || '"', ',"version":' || ${table}.version,
       ',"replyTo":' || CASE WHEN ${table}.reply_to IS NOT NULL
         THEN quote_json(${table}.chat_id, ${table}.reply_to, ${previewCharacters}) END,
-      ',"mentions":' || ${table}.mentions::text, ',"metadata":' || ${table}.metadata::text) END, '}')`;
+      ',"mentions":' || ${table}.mentions::text, ',"reactions":' || ${shown}, ',"metadata":' || ${table}.metadata::text) END, '}')`;
 };

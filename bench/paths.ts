@@ -11,6 +11,7 @@ import { idleGateway } from './idle-gateway.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
 import { pipeline } from './pipeline.ts';
+import { reactions } from './reactions.ts';
 import { reads } from './reads.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
@@ -31,5 +32,6 @@ export const paths: readonly BenchPath[] = [
   neighbours,
   history,
   reads,
+  reactions,
   chats,
 ];

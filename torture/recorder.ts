@@ -1,12 +1,13 @@
 import type { Message } from '../src/shared/contract.ts';
-import type {
-  ChangeAttempt,
-  ClientRecord,
-  FaultRecord,
-  Interval,
-  MembershipChange,
-  Post,
-  SeenMessage,
+import {
+  type ChangeAttempt,
+  type ClientRecord,
+  type FaultRecord,
+  type Interval,
+  type MembershipChange,
+  type Post,
+  reactionsText,
+  type SeenMessage,
 } from './history.ts';
 
 /** Gathers a history while the run goes on. */
@@ -52,12 +53,14 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
     intern,
     seen(message) {
       const { id, senderId, clientMessageId, content, sequence, sentAt, version } = message;
+      const reactions = message.reactions && intern(reactionsText(message.reactions));
       const known = messages.get(id);
       const same =
         known?.senderId === senderId &&
         known.clientMessageId === clientMessageId &&
         known.content === content &&
         known.version === version &&
+        known.reactions === reactions &&
         known.sequence === sequence &&
         known.sentAt === sentAt;
       if (known && same) return known;
@@ -69,6 +72,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         sequence,
         sentAt,
         ...(version === undefined ? {} : { version }),
+        ...(reactions === undefined ? {} : { reactions }),
       };
       messages.set(id, seen);
       if (!known) {

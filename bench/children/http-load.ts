@@ -1,4 +1,7 @@
-/** HTTP load: keeps a fixed number of requests in flight, one a connection, each sent when the one before it was answered. */
+/**
+ * HTTP load: keeps a fixed number of requests in flight, one a connection, each sent when the one before it was answered,
+ * or when its time has come.
+ */
 import { serveControl } from '../harness/control.ts';
 import { openHttp } from '../harness/http-client.ts';
 import { percentile } from '../harness/statistics.ts';
@@ -7,6 +10,8 @@ export interface HttpLoad {
   port: number;
   connections: number;
   seconds: number;
+  /** No more than so many. */
+  aSecond?: number;
   /** Whole requests, sent in turn. */
   requests: string[];
   /** An id, or a number of 12 digits: stands in each request, and is replaced by another of the same form every time. */
@@ -29,7 +34,7 @@ const digits = 12;
 serveControl({ run });
 
 async function run(options: HttpLoad): Promise<HttpLoadResult> {
-  const { port, connections, seconds, uniqueId, status } = options;
+  const { port, connections, seconds, uniqueId, status, aSecond = Number.POSITIVE_INFINITY } = options;
   const requests = options.requests.map((request) => {
     const bytes = Buffer.from(request);
     return { bytes, idAt: uniqueId === undefined ? -1 : bytes.indexOf(uniqueId) + uniqueId.length - digits };
@@ -47,7 +52,12 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
   await Promise.all(
     opened.map(async (connection) => {
       for (let sentAt = performance.now(); sentAt < endAt; ) {
+        const dueAt = startedAt + (next / aSecond) * 1000;
         const request = requests[next++ % requests.length];
+        if (dueAt > sentAt) {
+          await Bun.sleep(dueAt - sentAt);
+          sentAt = performance.now();
+        }
         if (!request) throw new Error('no requests were given');
         if (request.idAt >= 0) request.bytes.write(nextDigits(), request.idAt, 'latin1');
         const answer = await connection.send(request.bytes);

@@ -266,7 +266,7 @@ export const reactions = pgTable(
       columns: [table.chatId, table.userId, table.sequence, table.key],
     }),
     index('reactions_of_message').on(
-      ...[table.chatId, table.sequence, table.key, table.reactedAt, table.userId] as const,
+      ...([table.chatId, table.sequence, table.key, table.reactedAt, table.userId] as const),
     ),
   ],
 );

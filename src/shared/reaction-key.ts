@@ -18,6 +18,8 @@ export function reactionKey(given: string): string | undefined {
   if (given.length > longestKey) return undefined;
   const key = given
     .replaceAll('\u{FE0F}', '')
-    .replace(/\p{Emoji}(?!\p{Emoji_Modifier})/gu, (each) => (isColourByItself.test(each) ? each : `${each}\u{FE0F}`));
+    .replace(/\p{Emoji}(?!\p{Emoji_Modifier})/gu, (each) =>
+      isColourByItself.test(each) ? each : `${each}\u{FE0F}`,
+    );
   return emoji.test(key) ? key : undefined;
 }

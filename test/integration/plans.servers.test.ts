@@ -11,6 +11,7 @@ import { readHistory, readMessage, readStored } from '../../src/db/queries/histo
 import { readMemberships } from '../../src/db/queries/memberships.ts';
 import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
 import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
+import { listReactions, reactorsStart, writeReactions } from '../../src/db/queries/reactions.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
 import { writeMemberships } from '../../src/db/queries/write-memberships.ts';
@@ -32,7 +33,9 @@ const most: Record<string, number> = {
   'what was stored of answers': 64 * 2,
   // Twice what decides, before the lock and under it.
   'an edit': 26,
-  'a deletion': 26,
+  'a deletion': 32,
+  // Twice what decides, and ten of those who have reacted.
+  'a reaction': 50,
   'the chats of a user': 2 * chats + 4,
   // Of each what was said after the marker, some forty messages.
   'a chat': 80,
@@ -73,6 +76,11 @@ for (const planned of [0, 1, 20]) {
       return { content: `edit ${edits}`, mentions: { userIds: edits % 2 ? [userId] : [] } };
     };
     const none = { chatId, messageId: newId() };
+    let reactions = 0;
+    const nextReaction = () => {
+      reactions += 1;
+      return { userId, key: ':all:', present: reactions % 2 === 1 };
+    };
 
     const statements: Record<string, () => Promise<unknown>> = {
       'a batch of 64': () => storeMessages(database, batchOf(64)),
@@ -85,6 +93,14 @@ for (const planned of [0, 1, 20]) {
       'an edit': () =>
         editMessage(database, { ...(stored[0] ?? none), actorId: userId }, nextEdit(), undefined),
       'a deletion': () => deleteMessage(database, { ...(stored.pop() ?? none), actorId: userId }),
+      'a reaction': () => {
+        const { chatId, messageId } = stored[0] ?? none;
+        return writeReactions(database, chatId, [{ messageId, ...nextReaction() }]);
+      },
+      'who has reacted': () => {
+        const { chatId, messageId } = stored[0] ?? none;
+        return listReactions(database, { chatId, userId, messageId, key: ':all:' }, reactorsStart, 10);
+      },
       'the newest page': () => readHistory(database, chatId, userId, { before: Number.MAX_SAFE_INTEGER }, 20),
       'a page further back': () => readHistory(database, chatId, userId, { before: 200 }, 20),
       'a page forwards': () => readHistory(database, chatId, userId, { after: 30 }, 20),
@@ -140,6 +156,12 @@ for (const planned of [0, 1, 20]) {
          SELECT $1::uuid, unnest($2::uuid[]), 'member', 1, 1`,
         [chatId, newcomers],
       );
+      await database.query(
+        `INSERT INTO reactions (chat_id, user_id, sequence, key, reacted_at)
+         SELECT $1::uuid, u, s, k, now() FROM unnest($2::uuid[]) AS u, generate_series(1, 20) AS s,
+           unnest('{:all:,:few:}'::text[]) AS k`,
+        [chatId, newcomers],
+      );
       // Chats in which nothing is said.
       await database.query(
         'INSERT INTO chats (id, is_group) SELECT gen_random_uuid(), true FROM generate_series(1, 400)',
@@ -169,7 +191,14 @@ for (const planned of [0, 1, 20]) {
         [],
       );
       expect(parts).toHaveLength(4);
-      for (const table of ['users', 'chats', 'chat_participants', ...parts.map(({ name }) => name)]) {
+      for (const table of [
+        'users',
+        'chats',
+        'chat_participants',
+        'chat_changes',
+        'reactions',
+        ...parts.map(({ name }) => name),
+      ]) {
         await database.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`, []);
         await database.query(`VACUUM (ANALYZE) ${table}`, []);
       }

@@ -8,13 +8,20 @@ import { type ChangeMembership, createChangeMembership } from '../../src/chat/ch
 import { createCreateChat } from '../../src/chat/create-chat.ts';
 import { createDeleteMessage } from '../../src/chat/delete-message.ts';
 import { createEditMessage } from '../../src/chat/edit-message.ts';
+import { createGatherReactions } from '../../src/chat/gather-reactions.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
 import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
-import type { Chat, Membership, Message, ServerToClientEvents } from '../../src/shared/contract.ts';
+import type {
+  Chat,
+  Membership,
+  Message,
+  MessageReactions,
+  ServerToClientEvents,
+} from '../../src/shared/contract.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -70,6 +77,13 @@ export interface World {
     options?: { silent?: boolean },
   ): Promise<Message>;
   delete(actor: WorldUser, message: Message, options?: { silent?: boolean }): Promise<void>;
+  /** As of two apis: of one of them every announcement is lost. */
+  react(
+    user: WorldUser,
+    message: Message,
+    key: string,
+    options?: { present?: boolean; silent?: boolean },
+  ): Promise<MessageReactions>;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
 }
 
@@ -100,6 +114,8 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     edit: createEditMessage({ ...unannounced, windowSeconds: undefined }),
     delete: createDeleteMessage(unannounced),
   };
+  const react = createGatherReactions({ database, announce, liveMax: 100 });
+  const reactSilently = createGatherReactions({ ...unannounced, liveMax: 100 });
   const editMessage = createEditMessage({ database, announce, windowSeconds: undefined });
   const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
@@ -207,6 +223,10 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     delete(actor, { chatId, id }, { silent = false } = {}) {
       const input = { chatId, messageId: id, actorId: actor.id };
       return silent ? silently.delete(input) : deleteMessage(input);
+    },
+
+    react({ id: userId }, { chatId, id: messageId }, key, { present = true, silent = false } = {}) {
+      return (silent ? reactSilently : react)({ chatId, messageId, userId, key, present });
     },
 
     async endSession({ id, sessionId }, { silent = false } = {}) {

@@ -29,7 +29,9 @@ export interface StoredMembership {
 const shownParticipants = 20;
 
 /** Of `chats c`, in one snapshot: participants, last message and `eventSequence` belong together. */
-const chatColumns = (reader?: string) => `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at')} AS "createdAt",
+const chatColumns = (
+  reader?: string,
+) => `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at')} AS "createdAt",
   ${iso('c.last_activity_at')} AS "lastActivityAt",
   c.participant_count AS "participantCount", members.shown AS participants,
   (SELECT (${messageJson('m', reader ? { reader } : {})})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",

@@ -27,7 +27,10 @@ export const messageWithId = (chatId: string, id: string): string =>
  * @param of.chatId an expression that is evaluated once a statement, where all rows are of one chat
  * @param of.reader whose own reactions are marked: an expression, of who asks by REST
  */
-export const messageJson = (table: string, { chatId, reader }: { chatId?: string; reader?: string } = {}): string => {
+export const messageJson = (
+  table: string,
+  { chatId, reader }: { chatId?: string; reader?: string } = {},
+): string => {
   const begin = (id: string) => `concat('","chatId":"', ${id}, '","senderId":"')`;
   const shown = reader
     ? `CASE WHEN ${table}.reactions IS NOT NULL

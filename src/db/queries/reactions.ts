@@ -35,7 +35,7 @@ export interface WrittenReaction {
 }
 
 const reactSql = `SELECT verdict, sequence, own, participants, event_sequence AS "eventSequence", reactions
-FROM react($1::uuid, $2::uuid[], $3::uuid[], $4::text[], $5::boolean[], ${mostReactionKeys})`;
+FROM react($1::uuid, $2::uuid[], $3::uuid[], $4::text[], $5::text[]::boolean[], ${mostReactionKeys})`;
 
 /** One call, one commit, under the chat's lock where something changes; in the order of the writes. */
 export function writeReactions(
@@ -48,7 +48,7 @@ export function writeReactions(
     writes.map(({ messageId }) => messageId),
     writes.map(({ userId }) => userId),
     writes.map(({ key }) => key),
-    writes.map(({ present }) => present),
+    writes.map(({ present }) => String(present)),
   ]);
 }
 

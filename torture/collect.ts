@@ -30,7 +30,7 @@ export async function readRows(
       FROM chat_changes WHERE kind = 'message'`),
     reactions:
       await query<ReactionsRow>(`SELECT n.chat_id AS "chatId", n.key AS sequence, n.event_sequence AS number,
-      coalesce(m.reactions, '[]') AS shown,
+      coalesce(m.reactions, '[]')::json AS shown,
       (SELECT coalesce(json_agg(json_build_object('key', r.key, 'count', r.count)), '[]') FROM (
         SELECT x.key, count(*)::int AS count FROM reactions x
         WHERE x.chat_id = n.chat_id AND x.sequence = n.key GROUP BY x.key

@@ -57,6 +57,7 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
         if (dueAt > sentAt) {
           await Bun.sleep(dueAt - sentAt);
           sentAt = performance.now();
+          if (sentAt >= endAt) break;
         }
         if (!request) throw new Error('no requests were given');
         if (request.idAt >= 0) request.bytes.write(nextDigits(), request.idAt, 'latin1');

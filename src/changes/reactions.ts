@@ -19,7 +19,7 @@ export const reactions = {
   ),
   believed: true,
   changedKind: 'reactions',
-  row: `SELECT json_build_object('messageId', m.id, 'sequence', m.sequence, 'reactions', coalesce(m.reactions, '[]'))
+  row: `SELECT json_build_object('messageId', m.id, 'sequence', m.sequence, 'reactions', coalesce(m.reactions, '[]')::json)
     FROM (${messageAt('c.id', 'changed.key')}) m`,
   tell: ({ chatId, eventSequence }, [row]) => ({
     chatId,

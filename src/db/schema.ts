@@ -208,8 +208,8 @@ export const messages = pgTable(
     attachments: json(),
     /** The host's own. Not `jsonb`, which would sort its keys and drop some. */
     metadata: json(),
-    /** As they are shown to everybody: a summary of `reactions`, written with them. */
-    reactions: json(),
+    /** JSON as everybody is shown it: a summary of `reactions`, written with them. */
+    reactions: text(),
     /** 16 bytes of the SHA-256 of what was accepted, by which a repeat is told from a conflict. Null: by the content. */
     bodyHash: bytes('body_hash'),
   },

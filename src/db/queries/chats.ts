@@ -9,7 +9,7 @@ import {
   ownRows,
   unreadSql,
 } from './membership-columns.ts';
-import { messageAt, messageJson } from './message-columns.ts';
+import { messageAt, messageJson, ownReactions } from './message-columns.ts';
 import { joinUser, participantOrder, present, type StoredParticipant } from './participant-columns.ts';
 import { shownName } from './shown-name.ts';
 
@@ -34,7 +34,7 @@ const chatColumns = (
 ) => `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at')} AS "createdAt",
   ${iso('c.last_activity_at')} AS "lastActivityAt",
   c.participant_count AS "participantCount", members.shown AS participants,
-  (SELECT (${messageJson('m', reader ? { reader } : {})})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",
+  (SELECT (${messageJson('m', reader ? { own: ownReactions('m', reader) } : {})})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",
   c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence"`;
 
 /** Of its participant `me`, in the same snapshot. */

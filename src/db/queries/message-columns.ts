@@ -25,17 +25,17 @@ export const messageWithId = (chatId: string, id: string): string =>
  * What a message does not have is not there, and a plain text is asked once whether it has anything of it.
  * @param table of rows of `messages`
  * @param of.chatId an expression that is evaluated once a statement, where all rows are of one chat
- * @param of.reader whose own reactions are marked: an expression, of who asks by REST
+ * @param of.own how who asks by REST has reacted, as `own_reactions` tells: an expression
  */
 export const messageJson = (
   table: string,
-  { chatId, reader }: { chatId?: string; reader?: string } = {},
+  { chatId, own }: { chatId?: string; own?: string } = {},
 ): string => {
   const begin = (id: string) => `concat('","chatId":"', ${id}, '","senderId":"')`;
-  const shown = reader
+  const shown = own
     ? `CASE WHEN ${table}.reactions IS NOT NULL
-        THEN own_reactions(${table}.reactions, ${table}.chat_id, ${table}.sequence, ${reader}) END`
-    : `${table}.reactions::text`;
+        THEN coalesce(mark_own(${table}.reactions, ${own} ->> ${table}.sequence::text), ${table}.reactions) END`
+    : `${table}.reactions`;
   return `concat('{"id":"', ${table}.id, ${chatId ? `(SELECT ${begin(chatId)})` : begin(`${table}.chat_id`)}, ${table}.sender_id,
     '","content":', to_json(${table}.content), ',"messageType":"', coalesce(${table}.message_type, 'text'),
     '","status":"sent","sequence":', ${table}.sequence, ',"sentAt":"', ${iso(`${table}.sent_at`)},
@@ -49,3 +49,7 @@ export const messageJson = (
         THEN quote_json(${table}.chat_id, ${table}.reply_to, ${previewCharacters}) END,
       ',"mentions":' || ${table}.mentions::text, ',"reactions":' || ${shown}, ',"metadata":' || ${table}.metadata::text) END, '}')`;
 };
+
+/** Of a single message, for {@link messageJson}. */
+export const ownReactions = (table: string, reader: string): string =>
+  `own_reactions(${table}.chat_id, ${reader}, ${table}.sequence, 1)`;

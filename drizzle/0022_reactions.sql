@@ -31,6 +31,9 @@ $$;
 -- a page without reactions is not made ready for one; and one call a page, because one for each message took 7 µs.
 CREATE FUNCTION own_reactions(chat uuid, reader uuid, last bigint, most int) RETURNS jsonb
 LANGUAGE plpgsql STABLE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
 AS $$
 BEGIN
   last := least(last, (SELECT c.last_sequence FROM chats c WHERE c.id = chat));

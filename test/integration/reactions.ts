@@ -204,9 +204,9 @@ export function reactionsSuite(name: string, open: () => Promise<ChatApi>): void
       const message = await say(ann!, chat.id);
       announced();
       const began = performance.now();
-      for (const user of people.slice(0, 3)) await react(user, message, '👍');
-      expect(performance.now() - began).toBeGreaterThan(2 * 500);
-      expect(announced().map(({ payload }) => payload.reactions[0].count)).toEqual([1, 2, 3]);
+      for (const user of people.slice(0, 2)) await react(user, message, '👍');
+      expect(performance.now() - began).toBeGreaterThan(500);
+      expect(announced().map(({ payload }) => payload.reactions[0].count)).toEqual([1, 2]);
     });
 
     test('twenty keys at most, also at once; who uses one that is there is not refused', async () => {

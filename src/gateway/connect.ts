@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { Membership, UserMemberships } from '../db/queries/memberships.ts';
-import { readMemberships } from '../db/queries/memberships.ts';
+import { noMemberships, readMemberships } from '../db/queries/memberships.ts';
 import type { OwnMemberships as Own } from '../db/queries/own-memberships.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
@@ -76,7 +76,7 @@ export function createConnecting(deps: {
   const membershipsOf = createBatcher<string, UserMemberships>({
     load: async (userIds) => {
       const byUser = await readMemberships(deps.database, userIds);
-      return userIds.map((userId) => byUser.get(userId) ?? { version: undefined, memberships: [] });
+      return userIds.map((userId) => byUser.get(userId) ?? noMemberships());
     },
     keyOf: (userId) => userId,
     mostKeys: mostUsers,
@@ -100,17 +100,18 @@ export function createConnecting(deps: {
   /** Memberships as PostgreSQL has them after all topics were acknowledged, and after the last hint of a change. */
   async function settle(member: Member, handshake: Handshake): Promise<Admitted> {
     const cursors = takeCursors(handshake);
+    const since = takeMembershipsSince(handshake);
     // Once: of a change after this the user's topic tells, and that a socket has to be told of it.
-    const reading = ownMemberships.read(member.userId, takeMembershipsSince(handshake));
+    const missed = since === undefined ? undefined : ownMemberships.read(member.userId, since);
     // Once: the user's topic is acknowledged, so of an end after this a notification tells, and refuses the member.
     const alive = member.sessionId === undefined || sessions.isAlive(member.sessionId);
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [{ memberships, version }, isAlive, own] = await Promise.all([
+      const [{ memberships, version, ownVersion, readReceipts }, isAlive, read] = await Promise.all([
         membershipsOf(member.userId),
         alive,
-        reading,
+        missed,
       ]);
       if (!isAlive) throw new ChatError('session_revoked');
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
@@ -121,6 +122,7 @@ export function createConnecting(deps: {
       // Somebody added the user again since the memberships were read.
       const cameBack = left?.participations.values().some(({ present }) => present);
       if (member.closed || (known && !member.stale && !cameBack)) {
+        const own = read ?? { version: ownVersion, readReceipts, memberships: [] };
         return { member, memberships, version, own, resume: cursors && left && { cursors, left } };
       }
     }

@@ -26,8 +26,8 @@ const mostUsers = 200;
  * notices that one was not announced, or not heard, and reads what is missing.
  */
 export interface OwnMemberships {
-  /** After the user's topic is acknowledged. @param since of what the client knows; without it nothing is told of before */
-  read(userId: string, since: number | undefined): Promise<Own>;
+  /** After the user's topic is acknowledged. @param since of what the client knows */
+  read(userId: string, since: number): Promise<Own>;
   /** In the tick in which the member goes live: tells what was read. */
   goesLive(member: Member, own: Own): void;
   /** A membership as announced: told at once. */
@@ -72,12 +72,13 @@ export function createOwnMemberships(deps: {
     try {
       for (let failures = 0; users.local(userId) === user && isBehind(user); ) {
         const { told: since, heard } = user;
+        if (since === undefined) return;
         try {
           const own = await ownOf({ userId, since });
           if (!own || user.told === undefined) return;
           tell(liveOf(userId), own);
           // A socket that knows less has come meanwhile: once more, from there.
-          if (user.told < (since ?? 0)) continue;
+          if (user.told < since) continue;
           const more = user.heard !== heard;
           user.told = more ? Math.max(user.told, own.version) : own.version;
           user.heard = more ? Math.max(user.heard, own.version) : own.version;

@@ -21,16 +21,39 @@ function questions() {
 
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test('what is asked in one turn of the event loop is asked at its end, together', async () => {
+test('what is asked alone is asked at the end of its turn of the event loop', async () => {
+  const { ask, asked, lists } = questions();
+  const answered = ask('a');
+  expect(lists()).toEqual([]);
+  await nextTurn();
+  expect(lists()).toEqual([['a']]);
+  asked[0]!.answer();
+  await answered;
+});
+
+test('what is asked with others is asked together, once a turn has brought nothing more', async () => {
   const { ask, asked, lists } = questions();
   const answers = [ask('a'), ask('b')];
   await Promise.resolve();
   answers.push(ask('after a microtask'));
+  await nextTurn();
+  answers.push(ask('in the next turn'));
+  await nextTurn();
   expect(lists()).toEqual([]);
   await nextTurn();
-  expect(lists()).toEqual([['a', 'b', 'after a microtask']]);
+  expect(lists()).toEqual([['a', 'b', 'after a microtask', 'in the next turn']]);
   asked[0]!.answer();
   await Promise.all(answers);
+});
+
+test('where each turn brings more, the eighth is the last', async () => {
+  const { ask, lists } = questions();
+  void ask('first');
+  for (let turn = 1; turn <= 9; turn += 1) {
+    void ask(`${turn}`);
+    await nextTurn();
+  }
+  expect(lists()).toEqual([['first', '1', '2', '3', '4', '5', '6', '7', '8'], ['9']]);
 });
 
 test('the questions of the next turn do not wait for the answers of the one before', async () => {

@@ -12,17 +12,31 @@ export interface Membership {
 export interface UserMemberships {
   /** Read no later than any of them: another one once they have changed. Undefined where there is no such user. */
   version: number | undefined;
+  /** The number of the last change to what the user has read and set. */
+  ownVersion: number;
+  readReceipts: boolean;
   memberships: Membership[];
 }
+
+/** Of a user who is not there. */
+export const noMemberships = (): UserMemberships => ({
+  version: undefined,
+  ownVersion: 0,
+  readReceipts: true,
+  memberships: [],
+});
 
 /**
  * The first chats of each user after a given one, at most so many. The range of the user is of a single id: with the order it
  * leaves one index alone that needs no sorting. With `=` the primary key, which reads everybody's chats, looks as good in a
  * plan that was made on an empty table.
  */
-const membershipsSql = `SELECT w.user_id AS "userId", u.membership_version AS version, p.chat_id AS "chatId", c.head
+const membershipsSql = `SELECT w.user_id AS "userId", u.membership_version AS version, u.own_changes AS "ownVersion",
+  u.read_receipts AS "readReceipts", p.chat_id AS "chatId", c.head
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, after)
-LEFT JOIN LATERAL (SELECT x.membership_version FROM users x WHERE x.id = w.user_id LIMIT 1) u ON true
+LEFT JOIN LATERAL (
+  SELECT x.membership_version, x.own_changes, x.read_receipts FROM users x WHERE x.id = w.user_id LIMIT 1
+) u ON true
 LEFT JOIN LATERAL (
   SELECT x.chat_id FROM chat_participants x
   WHERE x.user_id BETWEEN w.user_id AND w.user_id AND x.chat_id > w.after AND x.left_at IS NULL
@@ -30,7 +44,11 @@ LEFT JOIN LATERAL (
 ) p ON true
 LEFT JOIN LATERAL (SELECT x.last_event_sequence AS head FROM chats x WHERE x.id = p.chat_id LIMIT 1) c ON true`;
 
-type MembershipRow = { userId: string; version: number | null } & (Membership | { chatId: null });
+type UserRow = { userId: string } & (
+  | { version: number; ownVersion: number; readReceipts: boolean }
+  | { version: null }
+);
+type MembershipRow = UserRow & (Membership | { chatId: null });
 
 /** Rows of one statement: it takes some 20 ms, whoever asks, and leaves the event loop to others in between. */
 const mostMemberships = 20_000;
@@ -41,9 +59,7 @@ export async function readMemberships(
   database: Database,
   userIds: readonly string[],
 ): Promise<Map<string, UserMemberships>> {
-  const found = new Map<string, UserMemberships>(
-    userIds.map((userId) => [userId, { version: undefined, memberships: [] }]),
-  );
+  const found = new Map(userIds.map((userId) => [userId, noMemberships()]));
   /** @returns those of the users who may have more */
   async function read(some: readonly string[]): Promise<string[]> {
     const each = Math.max(1, Math.floor(mostMemberships / some.length));
@@ -53,7 +69,11 @@ export async function readMemberships(
     for (const row of rows) {
       const user = found.get(row.userId);
       if (!user) continue;
-      user.version ??= row.version ?? undefined;
+      if (user.version === undefined && row.version !== null) {
+        user.version = row.version;
+        user.ownVersion = row.ownVersion;
+        user.readReceipts = row.readReceipts;
+      }
       if (row.chatId !== null) user.memberships.push(row);
     }
     return some.filter(

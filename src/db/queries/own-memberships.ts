@@ -13,8 +13,8 @@ export interface OwnMemberships {
 
 export interface OwnMembershipsWanted {
   userId: string;
-  /** All for a version beyond the user's, as after a restore; none where there is none. */
-  since: number | undefined;
+  /** All for a version beyond the user's, as after a restore. */
+  since: number;
 }
 
 /** A user's rows are looked at where one of them has changed. */
@@ -47,7 +47,7 @@ export async function readOwnMemberships(
   wanted: readonly OwnMembershipsWanted[],
   most: number,
 ): Promise<(OwnMemberships | undefined)[]> {
-  const sinces = wanted.map(({ since }) => since ?? null);
+  const sinces = wanted.map(({ since }) => since);
   const rows = await database.query<Row>(ownSql, [wanted.map(({ userId }) => userId), sinces, most]);
   const found: (OwnMemberships | undefined)[] = wanted.map(() => undefined);
   for (const { at, version, readReceipts, membership } of rows) {

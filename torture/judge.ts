@@ -13,7 +13,7 @@ import { settledReactions } from './invariants/settled-reactions.ts';
 import { settledViews } from './invariants/settled-views.ts';
 import type { Verdict } from './verdict.ts';
 
-/** I1 to I11, in this order. Pure: the same history gets the same verdicts. */
+/** In the order of their numbers. Pure: the same history gets the same verdicts. */
 export function judge(history: History): Verdict[] {
   const evidence = createEvidence(history);
   return [

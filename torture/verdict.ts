@@ -10,7 +10,7 @@ export type Invariant =
   | 'I8'
   | 'I9'
   | 'I10'
-  | 'I11'
+  | 'I12'
   | 'E1'
   | 'E2';
 

@@ -330,11 +330,11 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
 describe('judge', () => {
   test('a clean history breaks nothing, and everything in it was checked', () => {
     expect(broken(cleanHistory())).toEqual([]);
-    const { I10, I11, ...checked } = checkedOf(cleanHistory());
+    const { I10, I12, ...checked } = checkedOf(cleanHistory());
     expect(Object.values(checked).every((count) => count > 0)).toBe(true);
     // Nothing was posted while the broker was silent: a run that says so has proved nothing there.
     expect(I10).toBe(0);
-    expect(I11).toBe(0);
+    expect(I12).toBe(0);
   });
 
   for (const [name, damage, found] of damages) {
@@ -554,7 +554,7 @@ describe('judge, of reactions', () => {
     [
       'what a client shows',
       (h) => Object.assign(lastOf(h, 'ben/0'), { reactions: '' }),
-      ['I11 other reactions'],
+      ['I12 other reactions'],
     ],
     [
       'what a page brought that is older than the event',
@@ -569,7 +569,7 @@ describe('judge, of reactions', () => {
       (h) => {
         records(h, 'ann/0').pop();
       },
-      ['I6 miss', 'I11 other reactions'],
+      ['I6 miss', 'I12 other reactions'],
     ],
     [
       'what is told twice',
@@ -581,7 +581,7 @@ describe('judge, of reactions', () => {
     [
       'a count that is none',
       (h) => Object.assign(h.database.reactions[0]!, { counted: [{ key: '👍', count: 1 }] }),
-      ['I11 miscounted'],
+      ['I12 miscounted'],
     ],
     [
       'a number that two have',

@@ -1,22 +1,8 @@
 import { around, type Evidence } from '../evidence.ts';
-import type {
-  ClientHistory,
-  ClientRecord,
-  Cursors,
-  MessageRow,
-  ParticipantRow,
-  ReactionsRow,
-} from '../history.ts';
+import type { ClientHistory, ClientRecord, Cursors } from '../history.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
+import { type Numbered, numberRows } from './number-rows.ts';
 import { createShownMessages, type ShownMessages } from './shown-messages.ts';
-
-/** A chat's rows by the number of their last change; a number without one was superseded. */
-type Numbered = readonly (Row | undefined)[];
-type Row =
-  | { message: MessageRow }
-  | { changed: MessageRow }
-  | { participant: ParticipantRow }
-  | { reactions: ReactionsRow };
 
 /** What one connection has been shown of a chat. */
 interface Place {
@@ -51,25 +37,6 @@ export function connectedOrder(evidence: Evidence): Verdict {
   const shown = createShownMessages(evidence);
   for (const client of evidence.history.clients) judgeClient(tally, evidence, { rows, heads, shown }, client);
   return tally.verdict();
-}
-
-function numberRows({ history, rowsByChat }: Evidence): Map<string, Numbered> {
-  const participants = Map.groupBy(history.database.participants, (row) => row.chatId);
-  const reactions = Map.groupBy(history.database.reactions, (row) => row.chatId);
-  return new Map(
-    history.database.chats.map(({ id }) => {
-      const numbered: Numbered[number][] = [];
-      for (const message of rowsByChat.get(id) ?? []) {
-        numbered[message.number] = { message };
-        if (message.version) numbered[message.version] = { changed: message };
-      }
-      for (const participant of participants.get(id) ?? []) {
-        numbered[participant.changedNumber] = { participant };
-      }
-      for (const row of reactions.get(id) ?? []) numbered[row.number] = { reactions: row };
-      return [id, numbered];
-    }),
-  );
 }
 
 function judgeClient(

@@ -2,10 +2,10 @@ import type { Evidence } from '../evidence.ts';
 import { type ClientHistory, reactionsText } from '../history.ts';
 import { createTally, type Verdict } from '../verdict.ts';
 
-/** I11 */
+/** I12 */
 export function settledReactions(evidence: Evidence): Verdict {
   const tally = createTally(
-    'I11',
+    'I12',
     'after settling, every client shows the reactions of those who have reacted',
   );
   const { clients, database } = evidence.history;

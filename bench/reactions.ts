@@ -31,7 +31,7 @@ const inFlight = 800;
 const pageSize = 50;
 const keys = ['👍', '❤️'];
 /** To each message of a page, one of them who reads it. */
-const reactors = 5;
+const reactors = 3;
 
 /** One message that everybody reacts to, and pages of messages that all have reactions. */
 export const reactions: BenchPath = {

@@ -32,7 +32,8 @@ export const messageJson = (
   { chatId, own }: { chatId?: string; own?: string } = {},
 ): string => {
   const begin = (id: string) => `concat('","chatId":"', ${id}, '","senderId":"')`;
-  const shown = own
+  // Named once: it would be called as often as it is named.
+  const reactions = own
     ? `CASE WHEN ${table}.reactions IS NOT NULL
         THEN coalesce(mark_own(${table}.reactions, ${own} ->> ${table}.sequence::text), ${table}.reactions) END`
     : `${table}.reactions`;
@@ -47,7 +48,7 @@ export const messageJson = (
       ',"deletedBy":"' || ${table}.deleted_by || '"', ',"version":' || ${table}.version,
       ',"replyTo":' || CASE WHEN ${table}.reply_to IS NOT NULL
         THEN quote_json(${table}.chat_id, ${table}.reply_to, ${previewCharacters}) END,
-      ',"mentions":' || ${table}.mentions::text, ',"reactions":' || ${shown}, ',"metadata":' || ${table}.metadata::text) END, '}')`;
+      ',"mentions":' || ${table}.mentions::text, ',"reactions":' || ${reactions}, ',"metadata":' || ${table}.metadata::text) END, '}')`;
 };
 
 /** Of a single message, for {@link messageJson}. */

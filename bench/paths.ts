@@ -13,6 +13,7 @@ import { lists } from './lists.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
 import { pipeline } from './pipeline.ts';
+import { reactions } from './reactions.ts';
 import { readByAll } from './read-by-all.ts';
 import { reads } from './reads.ts';
 import { sequencer } from './sequencer.ts';
@@ -39,5 +40,6 @@ export const paths: readonly BenchPath[] = [
   typing,
   readByAll,
   lists,
+  reactions,
   chats,
 ];

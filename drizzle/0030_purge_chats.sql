@@ -26,6 +26,10 @@ BEGIN
     GET DIAGNOSTICS gone = ROW_COUNT;
   END IF;
   IF gone = 0 THEN
+    DELETE FROM reactions n WHERE n.ctid = ANY (ARRAY(SELECT x.ctid FROM reactions x WHERE x.chat_id = chat LIMIT most));
+    GET DIAGNOSTICS gone = ROW_COUNT;
+  END IF;
+  IF gone = 0 THEN
     DELETE FROM chat_changes n WHERE n.ctid = ANY (ARRAY(SELECT x.ctid FROM chat_changes x WHERE x.chat_id = chat LIMIT most));
     GET DIAGNOSTICS gone = ROW_COUNT;
   END IF;

@@ -5,7 +5,7 @@ import type { Recorder } from './recorder.ts';
 import type { Rest } from './rest.ts';
 
 export interface Changing {
-  /** Edits and deletes at the rate until `stop`. */
+  /** Edits, deletes and reacts at the rate until `stop`. */
   start(): void;
   /** Resolves when nothing is under way any more. */
   stop(): Promise<void>;
@@ -17,6 +17,10 @@ const deletionShare = 0.3;
 const twiceShare = 0.1;
 /** Of the deletions in groups, those by the owner. */
 const byOwnerShare = 0.3;
+/** For each edit and deletion. */
+const reactionsEach = 2;
+const takenBackShare = 0.4;
+const keys = ['👍', '❤️', ':party:'];
 const mostTries = 3;
 const pauseMs = 400;
 
@@ -65,6 +69,21 @@ export function createChanging(options: {
     }
   }
 
+  /** By anybody in the chat. What comes without an answer may have been done: it is the same again. */
+  async function react(): Promise<void> {
+    const message = recorder.recent.length > 0 ? random.pick(recorder.recent) : undefined;
+    const members = message && chats.get(message.chatId)?.members;
+    if (!message || !members) return;
+    const present = random.next() >= takenBackShare;
+    const [userId, key] = [random.pick([...members]), random.pick(keys)];
+    const token = await population.token(userId);
+    for (let tries = 0; tries < mostTries; tries += 1) {
+      const { status } = await rest.react(token, message.chatId, message.id, key, present);
+      if (status !== undefined && status < 500 && status !== 429) return;
+      await Bun.sleep(pauseMs);
+    }
+  }
+
   function begin(attempted: Promise<unknown>): void {
     const work = attempted.finally(() => underWay.delete(work));
     underWay.add(work);
@@ -74,6 +93,7 @@ export function createChanging(options: {
     start() {
       timer = setInterval(() => {
         if (random.next() < (changesASecond * tickMs) / 1_000) change();
+        if (random.next() < (reactionsEach * changesASecond * tickMs) / 1_000) begin(react());
       }, tickMs);
     },
     async stop() {

@@ -9,9 +9,10 @@ import type {
   MessageFailedEvent,
   MessagePage,
   ParticipantEvent,
+  ReactionsEvent,
 } from '../src/shared/contract.ts';
 import { now } from './clock.ts';
-import type { ClientRecord } from './history.ts';
+import { type ClientRecord, reactionsText } from './history.ts';
 import type { TortureChat } from './population.ts';
 import { createReading } from './reading.ts';
 import type { Recorder } from './recorder.ts';
@@ -166,6 +167,13 @@ export function createClient(options: ClientOptions): TortureClient {
     record({ kind: 'message', at: now(), changed, saved: false, chatId, number, message });
     see(chatId, number);
   };
+  const onReactions = (event: ReactionsEvent) => {
+    const chatId = recorder.intern(event.chatId);
+    const { eventSequence: number, sequence } = event;
+    const reactions = recorder.intern(reactionsText(event.reactions));
+    record({ kind: 'reactions', at: now(), chatId, number, sequence, reactions });
+    see(chatId, number);
+  };
   const onParticipant = (added: boolean) => (event: ParticipantEvent) => {
     const chatId = recorder.intern(event.chatId);
     const concerned = recorder.intern(event.participant.userId);
@@ -180,6 +188,7 @@ export function createClient(options: ClientOptions): TortureClient {
   socket.on('chat.message.saved', onMessage(true));
   socket.on('chat.message.updated', onChanged('updated'));
   socket.on('chat.message.deleted', onChanged('deleted'));
+  socket.on('chat.message.reactions', onReactions);
   socket.on('chat.participant.added', onParticipant(true));
   socket.on('chat.participant.removed', onParticipant(false));
   socket.on('chat.message.failed', ({ chatId, clientMessageId, code }: MessageFailedEvent) =>

@@ -13,6 +13,7 @@ import type {
   DeadLetterRow,
   MessageRow,
   ParticipantRow,
+  ReactionsRow,
 } from './history.ts';
 
 /** All that is judged, by whatever runs a statement. */
@@ -28,6 +29,15 @@ export async function readRows(
       FROM messages ORDER BY chat_id, sequence`),
     changes: await query<ChangeRow>(`SELECT chat_id AS "chatId", key AS sequence, event_sequence AS number
       FROM chat_changes WHERE kind = 'message'`),
+    reactions:
+      await query<ReactionsRow>(`SELECT n.chat_id AS "chatId", n.key AS sequence, n.event_sequence AS number,
+      coalesce(m.reactions, '[]')::json AS shown,
+      (SELECT coalesce(json_agg(json_build_object('key', r.key, 'count', r.count)), '[]') FROM (
+        SELECT x.key, count(*)::int AS count FROM reactions x
+        WHERE x.chat_id = n.chat_id AND x.sequence = n.key GROUP BY x.key
+      ) r) AS counted
+      FROM chat_changes n JOIN messages m ON m.chat_id = n.chat_id AND m.sequence = n.key
+      WHERE n.kind = 'reactions'`),
     participants: await query<ParticipantRow>(`SELECT me.chat_id AS "chatId", me.user_id AS "userId",
       me.left_at IS NULL AS active, me.created_event_sequence AS "createdNumber",
       me.changed_event_sequence AS "changedNumber", me.last_read_sequence AS "lastReadSequence",

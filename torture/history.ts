@@ -1,4 +1,4 @@
-import type { Membership } from '../src/shared/contract.ts';
+import type { Membership, Reaction } from '../src/shared/contract.ts';
 
 /**
  * What a run left behind, as plain data: what clients did and saw, what was answered, and what is in the database and
@@ -36,6 +36,8 @@ export interface SeenMessage {
   /** The number of its last edit or of its deletion; absent for one that was never changed. */
   version?: number;
   deletedAt?: string;
+  /** As `reactionsText` writes them; absent: none. */
+  reactions?: string;
 }
 
 /** One attempt to edit a message, or to delete it. */
@@ -69,6 +71,7 @@ export type ClientRecord =
       number: number;
       message: SeenMessage;
     }
+  | { kind: 'reactions'; at: number; chatId: string; number: number; sequence: number; reactions: string }
   | { kind: 'participant'; at: number; added: boolean; chatId: string; number: number; userId: string }
   /** `chat.created`, or a chat object read by REST: who takes part at that number. */
   | { kind: 'created' | 'chat'; at: number; chatId: string; number: number; userIds: readonly string[] }
@@ -118,6 +121,13 @@ export interface ChangeRow {
   number: number;
 }
 
+/** A message's reactions; `number` is that of their last change. */
+export interface ReactionsRow extends ChangeRow {
+  /** As they are shown, and as who has reacted makes them. */
+  shown: readonly Reaction[];
+  counted: readonly Pick<Reaction, 'key' | 'count'>[];
+}
+
 export interface ParticipantRow {
   chatId: string;
   userId: string;
@@ -143,6 +153,7 @@ export interface DatabaseRows {
   /** Ordered by chat and sequence. */
   messages: readonly MessageRow[];
   changes: readonly ChangeRow[];
+  reactions: readonly ReactionsRow[];
   participants: readonly ParticipantRow[];
 }
 
@@ -200,6 +211,10 @@ export interface History {
   brokerSilent: readonly Interval[];
   faults: readonly FaultRecord[];
 }
+
+/** What everybody is shown alike: whose own they are is left out. */
+export const reactionsText = (reactions: readonly Reaction[] = []): string =>
+  reactions.map(({ key, count, userIds }) => `${key} ${count} of ${userIds.join(' ')}`).join(', ');
 
 export const keyOf = (of: { chatId: string; senderId: string; clientMessageId: string }): string =>
   `${of.chatId} ${of.senderId} ${of.clientMessageId}`;

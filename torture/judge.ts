@@ -9,11 +9,12 @@ import { oneRowAKey } from './invariants/one-row-a-key.ts';
 import { queuesAreEmpty } from './invariants/queues-are-empty.ts';
 import { removedHearNothing } from './invariants/removed-hear-nothing.ts';
 import { rowsHaveACause } from './invariants/rows-have-a-cause.ts';
+import { settledReactions } from './invariants/settled-reactions.ts';
 import { settledViews } from './invariants/settled-views.ts';
 import { unreadCounts } from './invariants/unread-counts.ts';
 import type { Verdict } from './verdict.ts';
 
-/** I1 to I11, in this order. Pure: the same history gets the same verdicts. */
+/** I1 to I12, in this order. Pure: the same history gets the same verdicts. */
 export function judge(history: History): Verdict[] {
   const evidence = createEvidence(history);
   return [
@@ -28,5 +29,6 @@ export function judge(history: History): Verdict[] {
     baselines,
     confirmFirst,
     unreadCounts,
+    settledReactions,
   ].map((holds) => holds(evidence));
 }

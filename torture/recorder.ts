@@ -1,12 +1,13 @@
 import type { Message } from '../src/shared/contract.ts';
-import type {
-  ChangeAttempt,
-  ClientRecord,
-  FaultRecord,
-  Interval,
-  MembershipChange,
-  Post,
-  SeenMessage,
+import {
+  type ChangeAttempt,
+  type ClientRecord,
+  type FaultRecord,
+  type Interval,
+  type MembershipChange,
+  type Post,
+  reactionsText,
+  type SeenMessage,
 } from './history.ts';
 
 /** Gathers a history while the run goes on. */
@@ -52,6 +53,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
     intern,
     seen(message) {
       const { id, senderId, clientMessageId, content, sequence, sentAt, version, deletedAt } = message;
+      const reactions = message.reactions && intern(reactionsText(message.reactions));
       const known = messages.get(id);
       const same =
         known?.senderId === senderId &&
@@ -59,6 +61,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         known.content === content &&
         known.version === version &&
         known.deletedAt === deletedAt &&
+        known.reactions === reactions &&
         known.sequence === sequence &&
         known.sentAt === sentAt;
       if (known && same) return known;
@@ -71,6 +74,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         sentAt,
         ...(version === undefined ? {} : { version }),
         ...(deletedAt === undefined ? {} : { deletedAt }),
+        ...(reactions === undefined ? {} : { reactions }),
       };
       messages.set(id, seen);
       if (!known) {

@@ -118,7 +118,7 @@ export function loadFigures(
         catchingUp = true;
         connected += 1;
       } else if (record.kind === 'ready') catchingUp = false;
-      else if (catchingUp && (record.kind === 'message' || record.kind === 'participant')) replayed += 1;
+      else if (catchingUp && ['message', 'participant', 'reactions'].includes(record.kind)) replayed += 1;
     }
     resumes += Math.max(0, connected - 1);
   }

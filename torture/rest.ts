@@ -20,6 +20,13 @@ export interface Rest {
   ): Promise<Answer<SendAccepted>>;
   edit(token: string, chatId: string, messageId: string, edit: { content: string }): Promise<Answer<unknown>>;
   delete(token: string, chatId: string, messageId: string): Promise<Answer<unknown>>;
+  react(
+    token: string,
+    chatId: string,
+    messageId: string,
+    key: string,
+    present: boolean,
+  ): Promise<Answer<unknown>>;
   chats(token: string, cursor?: string): Promise<Answer<Page<Chat>>>;
   chat(token: string, chatId: string): Promise<Answer<Chat>>;
   history(token: string, chatId: string, query: string): Promise<Answer<MessagePage>>;
@@ -65,6 +72,12 @@ export function createRest(url: string): Rest {
     send: (token, chatId, message) => request('POST', `/chats/${chatId}/messages`, token, message),
     edit: (token, chatId, id, edit) => request('PATCH', `/chats/${chatId}/messages/${id}`, token, edit),
     delete: (token, chatId, id) => request('DELETE', `/chats/${chatId}/messages/${id}`, token),
+    react: (token, chatId, id, key, present) =>
+      request(
+        present ? 'PUT' : 'DELETE',
+        `/chats/${chatId}/messages/${id}/reactions/${encodeURIComponent(key)}`,
+        token,
+      ),
     chats: (token, cursor) =>
       request('GET', `/chats?limit=100${cursor === undefined ? '' : `&cursor=${cursor}`}`, token),
     chat: (token, chatId) => request('GET', `/chats/${chatId}`, token),

@@ -1,4 +1,7 @@
-/** HTTP load: keeps a fixed number of requests in flight, one a connection, each sent when the one before it was answered. */
+/**
+ * HTTP load: keeps a fixed number of requests in flight, one a connection, each sent when the one before it was answered,
+ * or when its time has come.
+ */
 import { serveControl } from '../harness/control.ts';
 import { openHttp } from '../harness/http-client.ts';
 import { percentile } from '../harness/statistics.ts';
@@ -7,6 +10,8 @@ export interface HttpLoad {
   port: number;
   connections: number;
   seconds: number;
+  /** No more than so many. */
+  aSecond?: number;
   /** Whole requests, sent in turn. */
   requests: string[];
   /**
@@ -33,7 +38,7 @@ const digits = 12;
 serveControl({ run });
 
 async function run(options: HttpLoad): Promise<HttpLoadResult> {
-  const { port, connections, seconds, uniqueId, status } = options;
+  const { port, connections, seconds, uniqueId, status, aSecond = Number.POSITIVE_INFINITY } = options;
   const requests = options.requests.map((request) => {
     const bytes = Buffer.from(request);
     return { bytes, idAt: uniqueId === undefined ? -1 : bytes.indexOf(uniqueId) + uniqueId.length - digits };
@@ -51,9 +56,15 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
   await Promise.all(
     opened.map(async (connection) => {
       for (let sentAt = performance.now(); sentAt < endAt; ) {
+        const dueAt = startedAt + (next / aSecond) * 1000;
         const request = requests[next % requests.length];
         if (!request) throw new Error('no requests were given');
         const turn = Math.floor(next++ / requests.length);
+        if (dueAt > sentAt) {
+          await Bun.sleep(dueAt - sentAt);
+          sentAt = performance.now();
+          if (sentAt >= endAt) break;
+        }
         if (request.idAt >= 0) request.bytes.write(nextDigits(turn), request.idAt, 'latin1');
         const answer = await connection.send(request.bytes);
         const now = performance.now();

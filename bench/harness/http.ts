@@ -72,6 +72,22 @@ export function typingRequest(port: number, chat: number, token: string, typing:
   ].join('\r\n');
 }
 
+export function reactionRequest(
+  port: number,
+  method: 'PUT' | 'DELETE',
+  message: string,
+  token: string,
+): string {
+  return [
+    `${method} ${message}/reactions/${encodeURIComponent('👍')} HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    'Accept: application/json, text/plain, */*',
+    `Authorization: Bearer ${token}`,
+    'Content-Length: 0',
+    '\r\n',
+  ].join('\r\n');
+}
+
 export function getRequest(port: number, path: string, token: string): string {
   return [
     `GET ${path} HTTP/1.1`,

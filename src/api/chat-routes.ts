@@ -7,6 +7,7 @@ import { createCreateChat } from '../chat/create-chat.ts';
 import { createDeleteChat } from '../chat/delete-chat.ts';
 import { createDeleteMessage } from '../chat/delete-message.ts';
 import { createEditMessage } from '../chat/edit-message.ts';
+import { createGatherReactions } from '../chat/gather-reactions.ts';
 import { createGetChanges } from '../chat/get-changes.ts';
 import { createGetChat } from '../chat/get-chat.ts';
 import { createGetHistory } from '../chat/get-history.ts';
@@ -15,6 +16,7 @@ import { createGetPresence } from '../chat/get-presence.ts';
 import { createGetUnread } from '../chat/get-unread.ts';
 import { createListChats } from '../chat/list-chats.ts';
 import { createListParticipants } from '../chat/list-participants.ts';
+import { createListReactions } from '../chat/list-reactions.ts';
 import { createRemoveParticipant } from '../chat/remove-participant.ts';
 import type { SendMessage } from '../chat/send-message.ts';
 import { createSetRole } from '../chat/set-role.ts';
@@ -33,6 +35,7 @@ import { membershipRoutes } from './routes/memberships.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { participantRoutes } from './routes/participants.ts';
 import { presenceRoutes } from './routes/presence.ts';
+import { reactionRoutes } from './routes/reactions.ts';
 
 export interface ChatRoutesDependencies {
   database: Database;
@@ -40,7 +43,7 @@ export interface ChatRoutesDependencies {
   presence: Presence;
   notifier: Notifier;
   sendMessage: SendMessage;
-  /** Chats of more participants are not told who has read, or types. */
+  /** Chats of more participants are not told who has read, or types, and less often who has reacted. */
   liveMax: number;
   /** Of one chat. */
   maxParticipants: number;
@@ -75,6 +78,10 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
     getMessage: createGetMessage({ database }),
   };
 
+  const reactionVerbs = {
+    react: createGatherReactions({ database, announce, liveMax }),
+    listReactions: createListReactions(database),
+  };
   const membershipVerbs = {
     ...createChangeMembership({ database, announce, liveMax }),
     getUnread: createGetUnread(database),
@@ -93,6 +100,7 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
     ...chatRoutes(needs, chatVerbs),
     ...participantRoutes(needs, participantVerbs),
     ...messageRoutes(needs, messageVerbs, log),
+    ...reactionRoutes(needs, reactionVerbs),
     ...changeRoutes(needs, getChanges),
   ];
 }

@@ -1,4 +1,5 @@
 import { editMessage, type MessageToChange } from '../db/queries/change-message.ts';
+import { readMessage } from '../db/queries/history.ts';
 import type { Message, MessageEdit } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { assertMayMentionEveryone } from './may-mention-everyone.ts';
@@ -24,12 +25,21 @@ export function createEditMessage(
 ): EditMessage {
   const { database, windowSeconds } = deps;
 
+  /** With the editor's own reactions marked, as nobody else is shown it. */
+  async function shown(
+    { chatId, actorId, messageId }: Omit<EditMessageInput, 'edit'>,
+    message: Message,
+  ): Promise<Message> {
+    const own = message.reactions && (await readMessage(database, chatId, actorId, messageId));
+    return typeof own === 'object' ? own : message;
+  }
+
   return async ({ edit, ...message }) => {
     const { chatId, actorId } = message;
     if (edit.mentions?.everyone) await assertMayMentionEveryone(database, chatId, actorId);
     const edited = await editMessage(database, message, edit, windowSeconds);
-    if (edited.outcome === 'unchanged') return readOne(database, edited);
-    if (edited.outcome === 'edited') return tellChanged(deps, edited);
+    if (edited.outcome === 'unchanged') return shown(message, await readOne(database, edited));
+    if (edited.outcome === 'edited') return shown(message, await tellChanged(deps, edited));
     const detail =
       edited.outcome === 'not_allowed'
         ? 'A message is edited by its sender alone, who may post in the chat; a system message by the service alone.'

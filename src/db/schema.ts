@@ -22,6 +22,8 @@ const instant = (name: string) => timestamp(name, { withTimezone: true, precisio
 /** Counters stay below 2^53. */
 const counter = (name: string) => bigint(name, { mode: 'number' });
 const content = customType<{ data: string }>({ dataType: () => 'message_content' });
+/** Compared byte by byte, whatever the database's own order is. */
+const bytewise = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' });
 const bytes = customType<{ data: Uint8Array }>({ dataType: () => 'bytea' });
 
 export const users = pgTable(
@@ -223,6 +225,8 @@ export const messages = pgTable(
     attachments: json(),
     /** The host's own. Not `jsonb`, which would sort its keys and drop some. */
     metadata: json(),
+    /** JSON as everybody is shown it: a summary of `reactions`, written with them. */
+    reactions: text(),
     /** 16 bytes of the SHA-256 of what was accepted, by which a repeat is told from a conflict. Null: by the content. */
     bodyHash: bytes('body_hash'),
   },
@@ -268,6 +272,27 @@ export const chatsToPurge = pgTable('chats_to_purge', {
   chatId: uuid('chat_id').primaryKey(),
   deletedAt: instant('deleted_at').notNull(),
 });
+
+/** Who has reacted to which message, and how. Of messages that are not deleted. */
+export const reactions = pgTable(
+  'reactions',
+  {
+    chatId: uuid('chat_id').notNull(),
+    userId: uuid('user_id').notNull(),
+    sequence: counter('sequence').notNull(),
+    key: bytewise('key').notNull(),
+    reactedAt: instant('reacted_at').notNull(),
+  },
+  (table) => [
+    primaryKey({
+      name: 'reactions_pkey',
+      columns: [table.chatId, table.userId, table.sequence, table.key],
+    }),
+    index('reactions_of_message').on(
+      ...([table.chatId, table.sequence, table.key, table.reactedAt, table.userId] as const),
+    ),
+  ],
+);
 
 /** Facts about this deployment, the same for all processes: the partition count, the hash's name, the keys. */
 export const settings = pgTable('settings', {

@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'chat_full'
   | 'recently_left'
   | 'message_deleted'
+  | 'too_many_reactions'
   | 'too_many_sockets'
   | 'idempotency_conflict'
   | 'body_too_large'
@@ -134,7 +135,20 @@ export interface Message {
   version?: number;
   replyTo?: Quote;
   mentions?: Mentions;
+  /** In the order in which their keys were first used. */
+  reactions?: Reaction[];
   metadata?: MessageMetadata;
+}
+
+/** Those to a message under one key. */
+export interface Reaction {
+  /** An emoji, fully qualified (Unicode, UTS #51), or `:name:`. */
+  key: string;
+  count: number;
+  /** The first 10. */
+  userIds: string[];
+  /** In answers to who has reacted so; never in events. */
+  own?: true;
 }
 
 /** A message that is answered, as it is now; `deleted` also where it is not there, or in another chat. */
@@ -262,6 +276,21 @@ export interface Page<Item> {
   nextCursor: string | null;
 }
 
+/** Who has reacted. */
+export interface Reactor {
+  userId: string;
+  key: string;
+  reactedAt: string;
+}
+
+/** The answer to a reaction. */
+export interface MessageReactions {
+  messageId: string;
+  reactions: Reaction[];
+  /** Of their last change: of two states the one with the higher number is the newer. */
+  eventSequence: number;
+}
+
 export interface SendAccepted {
   brokerMessageId: string;
   clientMessageId: string;
@@ -275,6 +304,18 @@ export interface MessagePage {
 export interface MessageEvent {
   chatId: string;
   message: Message;
+  eventSequence: number;
+}
+
+export interface ReactionsEvent {
+  chatId: string;
+  messageId: string;
+  /** The message's. */
+  sequence: number;
+  /** All that there are now; none where all were taken back. */
+  reactions: Reaction[];
+  /** What changed, only where it is told at once and is no more than 50: by it a device knows what its user did elsewhere. */
+  by?: { userId: string; key: string; present: boolean }[];
   eventSequence: number;
 }
 
@@ -358,6 +399,8 @@ export interface ChangeEvents {
   'chat.message.updated': MessageEvent;
   /** With what is left of it, to everybody. */
   'chat.message.deleted': MessageEvent;
+  /** To everybody, whoever reacted too. */
+  'chat.message.reactions': ReactionsEvent;
   'chat.participant.added': ParticipantEvent;
   'chat.participant.removed': ParticipantEvent;
   /** To everybody, as it is now. */

@@ -26,6 +26,7 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   chat_full: { status: 409, title: 'The chat has as many participants as it may' },
   recently_left: { status: 409, title: 'Somebody has left this chat within the last day' },
   message_deleted: { status: 409, title: 'The message is deleted' },
+  too_many_reactions: { status: 409, title: 'The message has as many different reactions as it can have' },
   too_many_sockets: { status: 409, title: 'The user has too many sockets open' },
   idempotency_conflict: { status: 409, title: 'The clientMessageId was used for another message' },
   body_too_large: { status: 413, title: 'The body is too large' },

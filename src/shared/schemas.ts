@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { ChatSettings, Message, Participant, Quote } from './contract.ts';
+import type { ChatSettings, Message, Participant, Quote, Reaction } from './contract.ts';
 
 /** What answers and events are made of. */
 export const id = v.pipe(v.string(), v.uuid());
@@ -18,6 +18,16 @@ const quoteSchema: v.GenericSchema<Quote> = v.union([
   v.object({ messageId: id, deleted: v.literal(true) }),
 ]);
 
+export const reactionSchema: v.GenericSchema<Reaction> = v.pipe(
+  v.object({
+    key: v.string(),
+    count: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    userIds: v.array(id),
+    own: v.exactOptional(v.literal(true)),
+  }),
+  v.metadata({ ref: 'Reaction' }),
+);
+
 export const messageSchema: v.GenericSchema<Message> = v.pipe(
   v.object({
     id,
@@ -35,6 +45,7 @@ export const messageSchema: v.GenericSchema<Message> = v.pipe(
     version: v.exactOptional(counter),
     replyTo: v.exactOptional(quoteSchema),
     mentions: v.exactOptional(v.object({ userIds: v.array(id), everyone: v.exactOptional(v.literal(true)) })),
+    reactions: v.exactOptional(v.array(reactionSchema)),
     metadata: v.exactOptional(v.record(v.string(), v.unknown())),
   }),
   v.metadata({ ref: 'Message' }),

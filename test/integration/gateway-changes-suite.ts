@@ -3,7 +3,7 @@ import { changeNotification } from '../../src/changes/announce.ts';
 import { changedMessage } from '../../src/changes/changed-message.ts';
 import { readHistory, readStored } from '../../src/db/queries/history.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
-import type { Message, MessagePage } from '../../src/shared/contract.ts';
+import type { Message, MessagePage, ReactionsEvent } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createTellStored, type Stored } from '../../src/worker/tell-stored.ts';
@@ -160,6 +160,77 @@ export function gatewayChangesSuite(name: string, base: GatewayBase): void {
         { event: 'chat.sync.reset', payload: { chatId: chat.id, eventSequence: cursor + 601 } },
       ]);
     }, 60_000);
+
+    test('fifty react three times each as their answers are lost, and half take it back: everybody has the same number', async () => {
+      const people = await world.newUsers(50);
+      const chat = await world.newGroup(...people);
+      const { message, eventSequence: cursor } = await world.send(people[0]!, chat.id, 'loved');
+      const stays = await connect(people[0]!);
+      const ended = Promise.withResolvers<void>();
+      const leaving = people.slice(1, 5).map(async (user) => {
+        // Comes and goes all the while, with the cursor that it has.
+        let last = cursor;
+        for (let times = 0; times < 3; times += 1) {
+          const client = await connect(user, { [chat.id]: last });
+          await Promise.race([ended.promise, eventually('it is told', () => client.seen.length > 0)]);
+          last = client.seen.at(-1)?.payload.eventSequence ?? last;
+          client.close();
+        }
+      });
+      /** No answer came, or none in time: it is asked again. What was announced is lost in part, too. */
+      async function insist(user: WorldUser, present: boolean): Promise<void> {
+        await Bun.sleep(Math.random() * 200);
+        await Promise.all(
+          [0, 1, 2].map(async (times) => {
+            await Bun.sleep(times * Math.random() * 60);
+            await world.react(user, message, '👍', { present, silent: Math.random() < 0.3 });
+          }),
+        );
+      }
+      const began = performance.now();
+      await Promise.all(
+        people.map(async (user, at) => {
+          await insist(user, true);
+          if (at % 2 === 1) await insist(user, false);
+        }),
+      );
+      const ranMs = performance.now() - began;
+      ended.resolve();
+      await Promise.all(leaving);
+
+      const [shown] = await stateOf(chat.id, people[1]!.id);
+      const stayed = people.filter((_, at) => at % 2 === 0).map(({ id }) => id);
+      expect(shown?.reactions).toEqual([{ key: '👍', count: 25, userIds: expect.any(Array) }]);
+      for (const userId of shown!.reactions![0]!.userIds) expect(stayed).toContain(userId);
+      // Each of the two apis gathers for 50 ms.
+      const { lastEventSequence } = (
+        await database.query<{ lastEventSequence: number }>(
+          'SELECT last_event_sequence AS "lastEventSequence" FROM chats WHERE id = $1::uuid',
+          [chat.id],
+        )
+      )[0]!;
+      expect(lastEventSequence - cursor).toBeLessThanOrEqual(2 * Math.ceil(ranMs / 50));
+
+      await eventually(
+        'the last is told',
+        () => stays.seen.at(-1)?.payload.eventSequence === lastEventSequence,
+      );
+      const numbers = stays.seen.map(({ payload }) => payload.eventSequence);
+      expect(new Set(numbers).size).toBe(numbers.length);
+      const resumed = await Promise.all(
+        people.slice(1).map((user, at) => connect(user, { [chat.id]: at % 2 === 0 ? cursor : cursor - 1 })),
+      );
+      for (const client of [stays, ...resumed]) {
+        const { payload } = client.seen.at(-1) as { payload: ReactionsEvent };
+        expect(payload.reactions).toEqual(shown!.reactions!);
+        expect(payload).toMatchObject({ messageId: message.id, sequence: message.sequence });
+      }
+      // Who comes back is told of the message as it is, and once of what it has.
+      expect<string[][]>(resumed.map(({ seen }) => seen.map(({ event }) => event))).toEqual(
+        resumed.map((_, at) => [...(at % 2 === 0 ? [] : ['chat.message.new']), 'chat.message.reactions']),
+      );
+      expect(resumed[1]?.seen[0]?.payload.message.reactions).toEqual(shown!.reactions!);
+    }, 30_000);
 
     test('sent, edited and deleted all the while, announced or not: whoever comes and goes has what there is', async () => {
       const [ada, ...others] = await world.newUsers(7);

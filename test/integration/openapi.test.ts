@@ -183,6 +183,10 @@ test('the running app answers as documented, with every success that is document
   const page = (await ask('GET', `/chats/${group}/messages`)) as unknown as { data: [{ id: string }] };
   await ask('GET', `/chats/${group}/messages/${page.data[0].id}`);
   await ask('PATCH', `/chats/${group}/messages/${page.data[0].id}`, { content: 'Hello again' });
+  const reactions = `/chats/${group}/messages/${page.data[0].id}/reactions`;
+  await ask('PUT', `${reactions}/❤`);
+  await ask('GET', reactions);
+  await ask('DELETE', `${reactions}/❤`);
   await ask('DELETE', `/chats/${group}/messages/${page.data[0].id}`);
   await ask('GET', `/chats/${group}/changes?after=0`);
   await ask('PUT', `/chats/${group}/read`, { sequence: 1 });

@@ -132,7 +132,7 @@ export function pipelineSuite({
     expect((await bob.history(chat.id)).map(({ content }) => content)).toEqual(['the first']);
   });
 
-  test('a message is edited and deleted for everybody, and what it said is nowhere any more', async () => {
+  test('a message is edited, reacted to and deleted for everybody, and what was said is nowhere any more', async () => {
     const [ada, bob] = await twoPeople();
     const chat = await ada.newChat(bob);
     const [adaHears, bobHears] = await Promise.all([connect(ada), connect(bob)]);
@@ -148,23 +148,40 @@ export function pipelineSuite({
       return edited.status !== 503;
     });
     expect(edited).toMatchObject({ status: 200, body: { content: `${word} second` } });
+    const key = `:${randomUUID().replaceAll('-', '')}:`;
+    const reacted = await bob.call('PUT', `${path}/reactions/${key}`);
+    const reactions = [{ key, count: 1, userIds: [bob.id] }];
+    expect(reacted).toMatchObject({ status: 200, body: { reactions: [{ ...reactions[0], own: true }] } });
     expect((await ada.call('DELETE', path)).status).toBe(204);
     await ada.send(chat.id, `${word} first`, clientMessageId);
     const drained = `drained-${randomUUID()}`;
     await bob.send(chat.id, drained);
     await Promise.all([adaHears.heard(drained), eventually('it is saved', () => bobHears.saved.length > 0)]);
     for (const [ears, own] of [[adaHears, true] as const, [bobHears, false] as const]) {
-      expect(ears.events.filter(([, { message }]) => message?.id === brokerMessageId)).toEqual([
+      const about = ears.events.filter(([, { message, messageId }]) =>
+        [message?.id, messageId].includes(brokerMessageId),
+      );
+      expect(about).toEqual([
         [own ? 'chat.message.saved' : 'chat.message.new', expect.anything()],
         [
           'chat.message.updated',
           { chatId: chat.id, message: edited.body, eventSequence: edited.body.version },
         ],
+        [
+          'chat.message.reactions',
+          {
+            ...{ chatId: chat.id, messageId: brokerMessageId, sequence: 1, reactions },
+            ...{ by: [{ userId: bob.id, key, present: true }], eventSequence: reacted.body.eventSequence },
+          },
+        ],
         ['chat.message.deleted', expect.anything()],
       ]);
     }
     expect((await bob.history(chat.id)).map(({ content }) => content)).toEqual(['', drained]);
-    if (placesOf) expect([await placesOf(drained), await placesOf(word)]).toEqual([['messages'], []]);
+    if (placesOf) {
+      const places = await Promise.all([drained, word, key].map(placesOf));
+      expect(places).toEqual([['messages'], [], []]);
+    }
   });
 
   test('a client with default options begins with polling, upgrades and receives', async () => {

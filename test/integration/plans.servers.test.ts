@@ -19,6 +19,7 @@ import {
 import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
 import { listParticipants, mayPost, participantsStart, readSize } from '../../src/db/queries/participants.ts';
 import { readDirectChats, readPresence, writeLastSeen } from '../../src/db/queries/presence.ts';
+import { listReactions, reactorsStart, writeReactions } from '../../src/db/queries/reactions.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
 import { updateChat } from '../../src/db/queries/update-chat.ts';
@@ -41,7 +42,9 @@ const most: Record<string, number> = {
   'what was stored of answers': 64 * 2,
   // Twice what decides, before the lock and under it.
   'an edit': 26,
-  'a deletion': 26,
+  'a deletion': 32,
+  // Twice what decides, and ten of those who have reacted.
+  'a reaction': 50,
   'the chats of a user': 2 * chats + 4,
   'who shares a chat': chats + 6,
   'the chats that are told of a user': 2 * chats + 4,
@@ -87,6 +90,11 @@ for (const planned of [0, 1, 20]) {
       return { content: `edit ${edits}`, mentions: { userIds: edits % 2 ? [userId] : [] } };
     };
     const none = { chatId, messageId: newId() };
+    let reactions = 0;
+    const nextReaction = () => {
+      reactions += 1;
+      return { userId, key: ':all:', present: reactions % 2 === 1 };
+    };
 
     const statements: Record<string, () => Promise<unknown>> = {
       'a batch of 64': () => storeMessages(database, batchOf(64)),
@@ -99,6 +107,14 @@ for (const planned of [0, 1, 20]) {
       'an edit': () =>
         editMessage(database, { ...(stored[0] ?? none), actorId: userId }, nextEdit(), undefined),
       'a deletion': () => deleteMessage(database, { ...(stored.pop() ?? none), actorId: userId }),
+      'a reaction': () => {
+        const { chatId, messageId } = stored[0] ?? none;
+        return writeReactions(database, chatId, [{ messageId, ...nextReaction() }]);
+      },
+      'who has reacted': () => {
+        const { chatId, messageId } = stored[0] ?? none;
+        return listReactions(database, { chatId, userId, messageId, key: ':all:' }, reactorsStart, 10);
+      },
       'the newest page': () => readHistory(database, chatId, userId, { before: Number.MAX_SAFE_INTEGER }, 20),
       'a page further back': () => readHistory(database, chatId, userId, { before: 200 }, 20),
       'a page forwards': () => readHistory(database, chatId, userId, { after: 30 }, 20),
@@ -169,6 +185,12 @@ for (const planned of [0, 1, 20]) {
          SELECT $1::uuid, unnest($2::uuid[]), 'member', 1, 1`,
         [chatId, newcomers],
       );
+      await database.query(
+        `INSERT INTO reactions (chat_id, user_id, sequence, key, reacted_at)
+         SELECT $1::uuid, u, s, k, now() FROM unnest($2::uuid[]) AS u, generate_series(1, 20) AS s,
+           unnest('{:all:,:few:}'::text[]) AS k`,
+        [chatId, newcomers],
+      );
       // Chats in which nothing is said.
       await database.query(
         'INSERT INTO chats (id, is_group) SELECT gen_random_uuid(), true FROM generate_series(1, 400)',
@@ -198,7 +220,14 @@ for (const planned of [0, 1, 20]) {
         [],
       );
       expect(parts).toHaveLength(4);
-      for (const table of ['users', 'chats', 'chat_participants', ...parts.map(({ name }) => name)]) {
+      for (const table of [
+        'users',
+        'chats',
+        'chat_participants',
+        'chat_changes',
+        'reactions',
+        ...parts.map(({ name }) => name),
+      ]) {
         await database.query(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`, []);
         await database.query(`VACUUM (ANALYZE) ${table}`, []);
       }

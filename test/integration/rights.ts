@@ -78,6 +78,17 @@ const rows: readonly Row[] = [
   { route: 'GET /chats/:chatId/messages', what: 'after a number', ask: after, ...all(200) },
   { route: `GET ${message}`, ask: of('owner'), ...all(200) },
   { route: 'GET /chats/:chatId/changes', ask: after, ...all(200) },
+  {
+    route: `PUT ${message}/reactions/:key`,
+    ask: ({ said }) => ({ params: { messageId: said.owner, key: '👍' } }),
+    ...all(200),
+  },
+  {
+    route: `DELETE ${message}/reactions/:key`,
+    ask: ({ said }) => ({ params: { messageId: said.owner, key: '👍' } }),
+    ...all(200),
+  },
+  { route: `GET ${message}/reactions`, ask: of('owner'), ...all(200) },
   { route: 'PUT /chats/:chatId/typing', ask: body({ typing: true }), ...all(204) },
   { route: 'PUT /chats/:chatId/read', ask: body({ sequence: 1 }), ...all(200) },
   { route: 'PUT /chats/:chatId/unread', ask: body({ sequence: 1 }), ...all(200) },

@@ -9,6 +9,7 @@ import { createCreateChat } from '../../src/chat/create-chat.ts';
 import { createDeleteChat } from '../../src/chat/delete-chat.ts';
 import { createDeleteMessage } from '../../src/chat/delete-message.ts';
 import { createEditMessage } from '../../src/chat/edit-message.ts';
+import { createGatherReactions } from '../../src/chat/gather-reactions.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
 import { createSetRole } from '../../src/chat/set-role.ts';
@@ -23,6 +24,7 @@ import type {
   ChatUpdate,
   Membership,
   Message,
+  MessageReactions,
   ParticipantRole,
   ServerToClientEvents,
   User,
@@ -93,6 +95,13 @@ export interface World {
   ): Promise<Chat>;
   setRole(actor: WorldUser, chatId: string, user: WorldUser, role: ParticipantRole): Promise<void>;
   endChat(actor: WorldUser, chatId: string, options?: { silent?: boolean }): Promise<void>;
+  /** As of two apis: of one of them every announcement is lost. */
+  react(
+    user: WorldUser,
+    message: Message,
+    key: string,
+    options?: { present?: boolean; silent?: boolean },
+  ): Promise<MessageReactions>;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
 }
 
@@ -130,6 +139,8 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     delete: createDeleteMessage(unannounced),
   };
   const setTyping = createSetTyping({ database, facts, announce, liveMax: 100 });
+  const react = createGatherReactions({ database, announce, liveMax: 100 });
+  const reactSilently = createGatherReactions({ ...unannounced, liveMax: 100 });
   const editMessage = createEditMessage({ database, announce, windowSeconds: undefined });
   const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
@@ -257,6 +268,10 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     async endChat(actor, chatId, { silent = false } = {}) {
       const end = silent ? silently.endChat : deleteChat;
       await asRequest(() => end({ chatId, actorId: actor.id }));
+    },
+
+    react({ id: userId }, { chatId, id: messageId }, key, { present = true, silent = false } = {}) {
+      return (silent ? reactSilently : react)({ chatId, messageId, userId, key, present });
     },
 
     async endSession({ id, sessionId }, { silent = false } = {}) {

@@ -1,16 +1,18 @@
 import type { Membership } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
-import type {
-  ChangeAttempt,
-  ChangeRow,
-  ClientRecord,
-  DeadLetterRow,
-  History,
-  MembershipChange,
-  MessageRow,
-  ParticipantRow,
-  Post,
-  SeenMessage,
+import {
+  type ChangeAttempt,
+  type ChangeRow,
+  type ClientRecord,
+  type DeadLetterRow,
+  type History,
+  type MembershipChange,
+  type MessageRow,
+  type ParticipantRow,
+  type Post,
+  type ReactionsRow,
+  reactionsText,
+  type SeenMessage,
 } from '../../torture/history.ts';
 import { judge } from '../../torture/judge.ts';
 import type { Invariant } from '../../torture/verdict.ts';
@@ -37,6 +39,7 @@ export interface MutableHistory {
     chats: { id: string; lastSequence: number; lastNumber: number; participantCount: number }[];
     messages: MessageRow[];
     changes: ChangeRow[];
+    reactions: ReactionsRow[];
     participants: ParticipantRow[];
   };
   deadLetters: DeadLetterRow[];
@@ -247,6 +250,7 @@ export function cleanHistory(): MutableHistory {
       chats: [{ id: chatId, lastSequence: 6, lastNumber: 11, participantCount: 3 }],
       messages: rows,
       changes: [],
+      reactions: [],
       participants: [ann, ben, cem].map((userId, at) => ({
         chatId,
         userId,
@@ -312,6 +316,22 @@ export function changedHistory(): MutableHistory {
     { kind: 'ready', at: 9_840, membershipVersion: 2 },
     { kind: 'page', at: 9_850, chatId, number: 13, messages: messages.map(shown) },
   );
+  return history;
+}
+
+/** The same as the clean one, and then Ben and Cem react to "one": all are told at number 12. */
+export function reactedHistory(): MutableHistory {
+  const history = cleanHistory();
+  const { reactions, chats } = history.database;
+  const shown = [{ key: '👍', count: 2, userIds: [ben, cem] }];
+  reactions.push({ chatId, sequence: 1, number: 12, shown, counted: [{ key: '👍', count: 2 }] });
+  Object.assign(chats[0] ?? {}, { lastNumber: 12 });
+  for (const { records } of history.clients) {
+    records.push({
+      ...{ kind: 'reactions', at: 9_700, chatId, number: 12, sequence: 1 },
+      reactions: reactionsText(shown),
+    });
+  }
   return history;
 }
 

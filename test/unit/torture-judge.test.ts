@@ -15,6 +15,7 @@ import {
   membershipOf,
   message,
   post,
+  reactedHistory,
 } from './torture-history.ts';
 
 const records = (history: MutableHistory, name: string): ClientRecord[] => {
@@ -366,10 +367,11 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
 describe('judge', () => {
   test('a clean history breaks nothing, and everything in it was checked', () => {
     expect(broken(cleanHistory())).toEqual([]);
-    const { I10, ...checked } = checkedOf(cleanHistory());
+    const { I10, I12, ...checked } = checkedOf(cleanHistory());
     expect(Object.values(checked).every((count) => count > 0)).toBe(true);
     // Nothing was posted while the broker was silent: a run that says so has proved nothing there.
     expect(I10).toBe(0);
+    expect(I12).toBe(0);
   });
 
   for (const [name, damage, found] of damages) {
@@ -594,4 +596,59 @@ test('judges a million deliveries in seconds', () => {
   const began = performance.now();
   expect(broken(history)).toEqual([]);
   expect(performance.now() - began).toBeLessThan(10_000);
+});
+
+describe('judge, of reactions', () => {
+  const lastOf = (history: MutableHistory, name: string) => {
+    const record = records(history, name).at(-1);
+    if (record?.kind !== 'reactions') throw new Error('no reactions');
+    return record;
+  };
+  const damages: [name: string, damage: (history: MutableHistory) => void, found: string[]][] = [
+    ['nothing in what is right', () => {}, []],
+    [
+      'what a client shows',
+      (h) => Object.assign(lastOf(h, 'ben/0'), { reactions: '' }),
+      ['I12 other reactions'],
+    ],
+    [
+      'what a page brought that is older than the event',
+      (h) => {
+        const page = records(h, 'cem/0').find(({ kind }) => kind === 'page');
+        records(h, 'cem/0').push({ ...structuredClone(page!), at: 9_800 });
+      },
+      [],
+    ],
+    [
+      'what is not told',
+      (h) => {
+        records(h, 'ann/0').pop();
+      },
+      ['I6 miss', 'I12 other reactions'],
+    ],
+    [
+      'what is told twice',
+      (h) => {
+        records(h, 'ann/0').push(structuredClone(lastOf(h, 'ann/0')));
+      },
+      ['I6 repeat'],
+    ],
+    [
+      'a count that is none',
+      (h) => Object.assign(h.database.reactions[0]!, { counted: [{ key: '👍', count: 1 }] }),
+      ['I12 miscounted'],
+    ],
+    [
+      'a number that two have',
+      (h) => Object.assign(h.database.reactions[0]!, { number: 11 }),
+      [...['I4 counter', 'I4 event number twice']],
+    ],
+  ];
+  for (const [name, damage, found] of damages) {
+    test(`finds ${name}`, () => {
+      const history = reactedHistory();
+      damage(history);
+      expect(broken(history).sort()).toEqual(found.sort());
+    });
+  }
 });

@@ -11,7 +11,7 @@ const good: TortureResult = {
     memberships: [],
     poison: [],
     replayed: [],
-    database: { chats: [], messages: [], changes: [], participants: [] },
+    database: { chats: [], messages: [], changes: [], reactions: [], participants: [] },
     deadLetters: [],
     queues: [],
     processes: [],
@@ -25,7 +25,7 @@ const good: TortureResult = {
   unwantedExits: [],
   settledAfter: 1,
 };
-const invariants: Invariant[] = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'I10'];
+const invariants: Invariant[] = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9', 'I10', 'I12'];
 const verdict = (invariant: Invariant): Verdict => ({
   invariant,
   promise: '',

@@ -1,11 +1,8 @@
 import { around, type Evidence } from '../evidence.ts';
-import type { ClientHistory, ClientRecord, Cursors, MessageRow, ParticipantRow } from '../history.ts';
+import type { ClientHistory, ClientRecord, Cursors } from '../history.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
+import { type Numbered, numberRows } from './number-rows.ts';
 import { createShownMessages, type ShownMessages } from './shown-messages.ts';
-
-/** A chat's rows by the number of their last change; a number without one was superseded. */
-type Numbered = readonly (Row | undefined)[];
-type Row = { message: MessageRow } | { changed: MessageRow } | { participant: ParticipantRow };
 
 /** What one connection has been shown of a chat. */
 interface Place {
@@ -27,7 +24,7 @@ interface Connection {
   begunAt: number;
 }
 
-type Numbers = Extract<ClientRecord, { kind: 'message' | 'participant' }>;
+type Numbers = Extract<ClientRecord, { kind: 'message' | 'participant' | 'reactions' }>;
 
 /** I6 */
 export function connectedOrder(evidence: Evidence): Verdict {
@@ -40,23 +37,6 @@ export function connectedOrder(evidence: Evidence): Verdict {
   const shown = createShownMessages(evidence);
   for (const client of evidence.history.clients) judgeClient(tally, evidence, { rows, heads, shown }, client);
   return tally.verdict();
-}
-
-function numberRows({ history, rowsByChat }: Evidence): Map<string, Numbered> {
-  const participants = Map.groupBy(history.database.participants, (row) => row.chatId);
-  return new Map(
-    history.database.chats.map(({ id }) => {
-      const numbered: Numbered[number][] = [];
-      for (const message of rowsByChat.get(id) ?? []) {
-        numbered[message.number] = { message };
-        if (message.version) numbered[message.version] = { changed: message };
-      }
-      for (const participant of participants.get(id) ?? []) {
-        numbered[participant.changedNumber] = { participant };
-      }
-      return [id, numbered];
-    }),
-  );
 }
 
 function judgeClient(
@@ -99,6 +79,7 @@ function judgeClient(
 
   const judgeRow = (at: number, record: Numbers): void => {
     const { chatId, number } = record;
+    if (record.kind === 'reactions') return;
     const row = rows.get(chatId)?.[number];
     if (record.kind === 'message') {
       for (const [kind, what] of shown.ofEvent(record, connection.begunAt)) violate(at, kind, what, chatId);
@@ -164,6 +145,7 @@ function judgeClient(
         break;
       case 'message':
       case 'participant':
+      case 'reactions':
         tally.check();
         if (connection.state === 'closed' || connection.state === 'connecting') {
           violate(at, 'not connected', `an event without a connection`, record.chatId);
@@ -234,12 +216,15 @@ function newConnection(cursors: Cursors, begunAt: number): Connection {
   return { state: 'connecting', places: new Map(places), resetAll: false, begunAt };
 }
 
+const isNumbered = (record: ClientRecord): record is Numbers =>
+  record.kind === 'message' || record.kind === 'participant' || record.kind === 'reactions';
+
 /** In this connection. */
 function sawBefore(records: readonly ClientRecord[], at: number, chatId: string, number: number): boolean {
   for (let before = at - 1; before >= 0; before -= 1) {
     const record = records[before];
     if (!record || record.kind === 'connecting') return false;
-    if ((record.kind === 'message' || record.kind === 'participant') && record.number === number) {
+    if (isNumbered(record) && record.number === number) {
       if (record.chatId === chatId) return true;
     }
   }

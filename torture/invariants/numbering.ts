@@ -7,6 +7,7 @@ export function numbering(evidence: Evidence): Verdict {
   const tally = createTally('I4', 'sequence is 1..n, and a send begun after another’s 202 comes after it');
   const participants = Map.groupBy(evidence.history.database.participants, (row) => row.chatId);
   const changes = Map.groupBy(evidence.history.database.changes, (row) => row.chatId);
+  const reactions = Map.groupBy(evidence.history.database.reactions, (row) => row.chatId);
   for (const chat of evidence.history.database.chats) {
     const rows = (evidence.rowsByChat.get(chat.id) ?? []).toSorted((a, b) => a.sequence - b.sequence);
     tally.check(rows.length);
@@ -16,6 +17,7 @@ export function numbering(evidence: Evidence): Verdict {
     const others = [
       ...(participants.get(chat.id) ?? []).map((row) => row.changedNumber),
       ...changed.map(({ number }) => number),
+      ...(reactions.get(chat.id) ?? []).map(({ number }) => number),
     ];
     const active = (participants.get(chat.id) ?? []).filter((row) => row.active).length;
     if (active !== chat.participantCount) {

@@ -3,7 +3,7 @@ import type { Logger } from '../../shared/log.ts';
 
 /** Whose rows change, or go. */
 const tables = [
-  ...['chats', 'chat_participants', 'chat_changes', 'messages', 'mentions', 'chats_to_purge'],
+  ...['chats', 'chat_participants', 'chat_changes', 'messages', 'mentions', 'reactions', 'chats_to_purge'],
   ...['users', 'sessions', 'refresh_tokens', 'queued_messages', 'dead_letters'],
 ];
 

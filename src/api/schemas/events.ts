@@ -58,6 +58,7 @@ const summaries: { readonly [Event in EventName]: string } = {
   'chat.message.saved': 'One’s own message is stored: to all of the sender’s sockets',
   'chat.message.updated': 'A message as it is after an edit, to everybody in the chat',
   'chat.message.deleted': 'What is left of a deleted message, to everybody in the chat',
+  'chat.message.reactions': 'The reactions to a message as they are now, to everybody in the chat',
   'chat.message.failed': 'A message was refused after it had been accepted: to its sender, once',
   'chat.created': 'A chat that one is in now',
   'chat.participant.added': 'Somebody came, or has another role',

@@ -10,7 +10,7 @@ import {
   ownRows,
   unreadSql,
 } from './membership-columns.ts';
-import { messageAt, messageJson } from './message-columns.ts';
+import { messageAt, messageJson, ownReactions } from './message-columns.ts';
 import { joinUser, participantOrder, present, type StoredParticipant } from './participant-columns.ts';
 import { shownName } from './shown-name.ts';
 
@@ -32,10 +32,10 @@ export interface StoredMembership {
 const shownParticipants = 20;
 
 /** Of `chats c`, in one snapshot: participants, last message and `eventSequence` belong together. */
-const chatColumns = `${settingsColumns('c')}, ${iso('c.created_at')} AS "createdAt",
+const chatColumns = (reader?: string) => `${settingsColumns('c')}, ${iso('c.created_at')} AS "createdAt",
   ${iso('c.last_activity_at')} AS "lastActivityAt",
   c.participant_count AS "participantCount", members.shown AS participants,
-  (SELECT (${messageJson('m')})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",
+  (SELECT (${messageJson('m', reader ? { own: ownReactions('m', reader) } : {})})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",
   c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence"`;
 
 /** Of its participant `me`, in the same snapshot. */
@@ -57,7 +57,7 @@ const joinMembers = `CROSS JOIN LATERAL (
   ${joinUser('f', 'u')}
 ) members`;
 
-const readChatSql = `SELECT ${chatColumns}, ${ownColumns}
+const readChatSql = `SELECT ${chatColumns('me.user_id')}, ${ownColumns}
 FROM chat_participants me
 CROSS JOIN LATERAL (SELECT x.* FROM chats x WHERE x.id = me.chat_id LIMIT 1) c
 ${joinMembers}
@@ -87,7 +87,7 @@ const readChatsSql = `WITH present AS (
   CROSS JOIN LATERAL (SELECT ${ownColumns}) own
   GROUP BY me.chat_id
 )
-SELECT ${chatColumns}, present.memberships
+SELECT ${chatColumns()}, present.memberships
 FROM present
 CROSS JOIN LATERAL (SELECT x.* FROM chats x WHERE x.id = present.chat_id LIMIT 1) c
 ${joinMembers}`;
@@ -122,7 +122,7 @@ const listChatsSql = (filter: ChatFilter | 'none') => `WITH mine AS (
   ORDER BY k.last_activity_at DESC, k.chat_id DESC
   LIMIT $4::int
 )
-SELECT ${chatColumns}, ${ownColumns}
+SELECT ${chatColumns('me.user_id')}, ${ownColumns}
 FROM page
 CROSS JOIN LATERAL (
   SELECT x.* FROM chat_participants x WHERE x.chat_id = page.chat_id AND x.user_id = $1::uuid LIMIT 1

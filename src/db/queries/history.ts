@@ -1,6 +1,6 @@
 import type { Message } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
-import { messageAt, messageJson, messageWithId } from './message-columns.ts';
+import { messageAt, messageJson, messageWithId, ownReactions } from './message-columns.ts';
 
 /**
  * One statement, so one snapshot: is the user in, where does the chat stand, the page. The page comes off the primary key
@@ -10,7 +10,13 @@ import { messageAt, messageJson, messageWithId } from './message-columns.ts';
  * Sequences are 1, 2, 3 … without a gap, so the head tells what lies beyond the page; beyond an empty page, it and the cursor
  * do, which then stand for the page's ends.
  */
-const pageSql = (comparison: '<' | '>', direction: 'DESC' | 'ASC', emptyFirst: string, emptyLast: string) => `
+const pageSql = (
+  comparison: '<' | '>',
+  direction: 'DESC' | 'ASC',
+  emptyFirst: string,
+  emptyLast: string,
+  last: string,
+) => `
 SELECT concat('{"data":[', page.messages,
   '],"page":{"hasBefore":', to_json(c.last_sequence > 0 AND page.first > 1),
   ',"hasAfter":', to_json(page.last < c.last_sequence),
@@ -19,7 +25,7 @@ FROM chats c
 JOIN chat_participants me ON me.chat_id = c.id AND me.user_id = $2::uuid AND me.left_at IS NULL
 CROSS JOIN LATERAL (
   SELECT coalesce(min(near.sequence), ${emptyFirst}) AS first, coalesce(max(near.sequence), ${emptyLast}) AS last,
-    string_agg(${messageJson('near', '$1::uuid')}, ',' ORDER BY near.sequence) AS messages
+    string_agg(${messageJson('near', { chatId: '$1::uuid', own: `(SELECT own_reactions($1::uuid, $2::uuid, ${last}, $4::int))` })}, ',' ORDER BY near.sequence) AS messages
   FROM (
     SELECT m.*
     FROM messages m
@@ -30,8 +36,8 @@ CROSS JOIN LATERAL (
 ) page
 WHERE c.id = $1::uuid`;
 
-const beforeSql = pageSql('<', 'DESC', '$3::bigint', 'greatest(0, $3::bigint - 1)');
-const afterSql = pageSql('>', 'ASC', '$3::bigint + 1', '$3::bigint');
+const beforeSql = pageSql('<', 'DESC', '$3::bigint', 'greatest(0, $3::bigint - 1)', '$3::bigint - 1');
+const afterSql = pageSql('>', 'ASC', '$3::bigint + 1', '$3::bigint', '$3::bigint + $4::int');
 
 /**
  * The messages next to a `sequence`, which is not among them: the contract's `MessagePage` as JSON in UTF-8.
@@ -49,7 +55,7 @@ export function readHistory(
 }
 
 const messageSql = `SELECT (
-  SELECT (${messageJson('m')})::json FROM (${messageWithId('$1::uuid', '$3::uuid')}) m
+  SELECT (${messageJson('m', { own: ownReactions('m', '$2::uuid') })})::json FROM (${messageWithId('$1::uuid', '$3::uuid')}) m
 ) AS message
 FROM chat_participants me
 WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;

@@ -24,20 +24,33 @@ export const messageWithId = (chatId: string, id: string): string =>
  * `row_to_json` looks up the type of every column of every row (bench/history.ts: half as much again of PostgreSQL's time).
  * What a message does not have is not there, and a plain text is asked once whether it has anything of it.
  * @param table of rows of `messages`
- * @param chatId an expression that is evaluated once a statement, where all rows are of one chat
+ * @param of.chatId an expression that is evaluated once a statement, where all rows are of one chat
+ * @param of.own how who asks by REST has reacted, as `own_reactions` tells: an expression
  */
-export const messageJson = (table: string, chatId?: string): string => {
+export const messageJson = (
+  table: string,
+  { chatId, own }: { chatId?: string; own?: string } = {},
+): string => {
   const begin = (id: string) => `concat('","chatId":"', ${id}, '","senderId":"')`;
+  // Named once: it would be called as often as it is named.
+  const reactions = own
+    ? `CASE WHEN ${table}.reactions IS NOT NULL
+        THEN coalesce(mark_own(${table}.reactions, ${own} ->> ${table}.sequence::text), ${table}.reactions) END`
+    : `${table}.reactions`;
   return `concat('{"id":"', ${table}.id, ${chatId ? `(SELECT ${begin(chatId)})` : begin(`${table}.chat_id`)}, ${table}.sender_id,
     '","content":', to_json(${table}.content), ',"messageType":"', coalesce(${table}.message_type, 'text'),
     '","status":"sent","sequence":', ${table}.sequence, ',"sentAt":"', ${iso(`${table}.sent_at`)},
     '","clientMessageId":"', ${table}.client_message_id, '"',
     CASE WHEN ${table}.version IS NOT NULL OR ${table}.reply_to IS NOT NULL OR ${table}.mentions IS NOT NULL
-      OR ${table}.metadata IS NOT NULL
+      OR ${table}.metadata IS NOT NULL OR ${table}.reactions IS NOT NULL
     THEN concat(
       ',"editedAt":"' || ${iso(`${table}.edited_at`)} || '"', ',"deletedAt":"' || ${iso(`${table}.deleted_at`)} || '"',
       ',"deletedBy":"' || ${table}.deleted_by || '"', ',"version":' || ${table}.version,
       ',"replyTo":' || CASE WHEN ${table}.reply_to IS NOT NULL
         THEN quote_json(${table}.chat_id, ${table}.reply_to, ${previewCharacters}) END,
-      ',"mentions":' || ${table}.mentions::text, ',"metadata":' || ${table}.metadata::text) END, '}')`;
+      ',"mentions":' || ${table}.mentions::text, ',"reactions":' || ${reactions}, ',"metadata":' || ${table}.metadata::text) END, '}')`;
 };
+
+/** Of a single message, for {@link messageJson}. */
+export const ownReactions = (table: string, reader: string): string =>
+  `own_reactions(${table}.chat_id, ${reader}, ${table}.sequence, 1)`;

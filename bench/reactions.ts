@@ -1,0 +1,198 @@
+import type { ChattersOptions, ChattersResult } from './children/chatters.ts';
+import { alternate, valuesOf } from './harness/alternate.ts';
+import type { BenchPath } from './harness/bench.ts';
+import { bunChild, startChild } from './harness/child.ts';
+import {
+  getRequest,
+  loadWindow,
+  reactionRequest,
+  sendRequest,
+  startHttpLoad,
+  uniqueId,
+} from './harness/http.ts';
+import { chatId, populate, settleDatabase, signTokens, userId } from './harness/population.ts';
+import { startConfab } from './harness/process.ts';
+import { spreadText } from './harness/report.ts';
+import type { BenchDatabase } from './harness/servers.ts';
+import { confabHellos, connectSockets } from './harness/sockets.ts';
+import { ratiosOf, spreadOf } from './harness/statistics.ts';
+
+const people = 2_000;
+/** Above which a room is told less often. */
+const liveMax = 100;
+const big = 1;
+const small = 2;
+const plain = 3;
+const reacted = 4;
+const reactionsASecond = 1_000;
+const sendsASecond = 10;
+/** Each waits for as long as a big room gathers. */
+const inFlight = 800;
+const pageSize = 50;
+const keys = ['👍', '❤️'];
+/** To each message of a page, one of them who reads it. */
+const reactors = 3;
+
+/** One message that everybody reacts to, and pages of messages that all have reactions. */
+export const reactions: BenchPath = {
+  name: 'reactions',
+  title: `${reactionsASecond} reactions a second to one message of a room of ${people}, and pages of history with some on every message`,
+  async run(bench) {
+    const { report, defer, rounds, seconds } = bench;
+    report.progress('servers and data');
+    const { database, environment } = await populate(bench, {
+      users: people,
+      rooms: [
+        { firstChat: big, chats: 1, size: people },
+        ...[small, plain, reacted].map((firstChat) => ({ firstChat, chats: 1, size: liveMax })),
+      ],
+    });
+    for (const chat of [big, small, plain, reacted]) await say(database, chat);
+    await reactToAll(database);
+    await settleDatabase(database.sql);
+    const api = await startConfab(bench, 'api', environment);
+    await startConfab(bench, 'worker', environment);
+    const gateway = await startConfab(bench, 'gateway', environment);
+    const tokens = await signTokens(environment, 1, people);
+    const hellos = await confabHellos(environment, people);
+    await connectSockets(bench, gateway.port, 'confab', hellos.slice(2));
+    const chatters = await startChild({ name: 'chatters', command: bunChild('chatters.ts') });
+    defer(() => chatters.end());
+    await chatters.call('connect', {
+      ...{ apiPort: api.port, gatewayPort: gateway.port, hellos: hellos.slice(0, 2), uniqueId },
+      ...{ requests: tokens.slice(0, 1).map((token) => sendRequest(api.port, big, token)), connections: 16 },
+    } satisfies ChattersOptions);
+    const load = await startHttpLoad();
+    defer(() => load.end());
+
+    /** Everybody in turn sets one, and half of the others take theirs back: nearly each changes something. */
+    const storm = async (chat: number, size: number, wanted: number) => {
+      const requests = tokens
+        .slice(0, size)
+        .flatMap((token, at) => [
+          reactionRequest(api.port, 'PUT', messagePath(chat), token),
+          reactionRequest(api.port, 'DELETE', messagePath(chat), tokens[(at + size / 2) % size] ?? ''),
+        ]);
+      const before = await numbersOf(database, chat);
+      const options = { port: api.port, connections: inFlight, seconds: wanted, requests, status: 200 };
+      const sample = await loadWindow(load, api, { ...options, aSecond: reactionsASecond });
+      const after = await numbersOf(database, chat);
+      return { ...sample, events: (after - before) / wanted };
+    };
+    const length = seconds(6);
+    const sends = async () => {
+      const { p50Ms, p99Ms } = await chatters.call<ChattersResult>('open', {
+        ...{ aSecond: sendsASecond, seconds: length },
+      });
+      return { p50Ms, p99Ms };
+    };
+    const pages = (chat: number) => () =>
+      loadWindow(load, api, {
+        ...{ port: api.port, connections: 64, seconds: seconds(2.5), status: 200 },
+        requests: tokens
+          .slice(0, reactors)
+          .map((token) => getRequest(api.port, `/chats/${chatId(chat)}/messages?limit=${pageSize}`, token)),
+      });
+    const contenders = [
+      { name: 'sends', run: sends },
+      {
+        name: 'sends in the storm',
+        run: async () => {
+          const [stormed, sent] = await Promise.all([storm(big, people, length), sends()]);
+          return { ...sent, events: stormed.events, perSecond: stormed.perSecond, cpuUs: stormed.cpuUs };
+        },
+      },
+      { name: 'a room of 100', run: () => storm(small, liveMax, seconds(3)) },
+      { name: 'plain pages', run: pages(plain) },
+      { name: 'pages with reactions', run: pages(reacted) },
+    ];
+    await alternate(contenders, 1, (text) => report.progress(`warming, ${text}`));
+    const samples = await alternate(contenders, rounds, report.progress);
+
+    const values = (name: string, measure: string) => valuesOf(samples, name, measure);
+    report.table({
+      title: `One message of a room of ${people}, ${sendsASecond} sends a second to it`,
+      columns: ['', 'p50 ms', 'p99 ms', 'reactions/s', 'api CPU µs/reaction', 'events/s'],
+      rows: [
+        ['sends', ...['p50Ms', 'p99Ms'].map((measure) => spreadText(values('sends', measure))), '', '', ''],
+        [
+          'sends in the storm',
+          ...['p50Ms', 'p99Ms', 'perSecond', 'cpuUs', 'events'].map((measure) =>
+            spreadText(values('sends in the storm', measure)),
+          ),
+        ],
+        [
+          'reactions in a room of 100',
+          ...['p50Ms', 'p99Ms', 'perSecond', 'cpuUs', 'events'].map((measure) =>
+            spreadText(values('a room of 100', measure)),
+          ),
+        ],
+      ],
+    });
+    report.table({
+      title: `Pages of ${pageSize}, with ${reactors} reactions to every message, one of them the reader's`,
+      columns: ['', 'pages/s', 'api CPU µs/page', 'p50 ms'],
+      rows: ['plain pages', 'pages with reactions'].map((name) => [
+        name,
+        ...['perSecond', 'cpuUs', 'p50Ms'].map((measure) => spreadText(values(name, measure))),
+      ]),
+    });
+    const median = (over: number[], under: number[]) => spreadOf(ratiosOf(over, under)).median;
+    report.figure('reactions/s', values('sends in the storm', 'perSecond'));
+    report.atMost(
+      'p99 of sends, in the storm / without',
+      median(values('sends in the storm', 'p99Ms'), values('sends', 'p99Ms')),
+      2,
+    );
+    report.atMost('events/s of the big room', Math.max(...values('sends in the storm', 'events')), 2.2);
+    report.atMost('events/s of a room of 100', Math.max(...values('a room of 100', 'events')), 20.5);
+    report.atMost(
+      'time of a page, with reactions / plain',
+      median(values('plain pages', 'perSecond'), values('pages with reactions', 'perSecond')),
+      1.5,
+    );
+  },
+};
+
+const messageId = (chat: number, sequence: number): string => chatId(chat * 1_000 + sequence);
+const messagePath = (chat: number): string => `/chats/${chatId(chat)}/messages/${messageId(chat, 1)}`;
+
+/** What changed of the chat beside its messages. */
+async function numbersOf({ sql }: BenchDatabase, chat: number): Promise<number> {
+  const [row] = await sql.unsafe(
+    'SELECT (last_event_sequence - last_sequence)::int AS changes FROM chats WHERE id = $1::text::uuid',
+    [chatId(chat)],
+  );
+  return Number(row?.changes);
+}
+
+async function say({ sql }: BenchDatabase, chat: number): Promise<void> {
+  for (let sequence = 1; sequence <= pageSize; sequence += 1) {
+    await sql.unsafe(
+      `INSERT INTO messages (chat_id, sequence, id, sender_id, client_message_id, content, sent_at, event_sequence)
+       SELECT $1::text::uuid, $2::int, $3::text::uuid, $4::text::uuid, gen_random_uuid(),
+         'Shall we meet at the harbour at seven? I will bring the charts.', now(), last_event_sequence + 1
+       FROM chats WHERE id = $1::text::uuid`,
+      [chatId(chat), sequence, messageId(chat, sequence), userId(1)],
+    );
+    await sql.unsafe(
+      `UPDATE chats SET last_sequence = last_sequence + 1, last_event_sequence = last_event_sequence + 1
+       WHERE id = $1::text::uuid`,
+      [chatId(chat)],
+    );
+  }
+}
+
+/** To each of the messages, each with one of the keys. */
+async function reactToAll({ sql }: BenchDatabase): Promise<void> {
+  for (let sequence = 1; sequence <= pageSize; sequence += 1) {
+    await sql.unsafe(
+      `SELECT count(*) FROM (
+         SELECT array_agg($2::text::uuid) AS ids, array_agg(user_id) AS users, array_agg(true) AS presents,
+           array_agg(($3::text[])[1 + user_number % ${keys.length}]) AS keys
+         FROM (SELECT user_id, row_number() OVER (ORDER BY user_id) AS user_number FROM chat_participants WHERE chat_id = $1::text::uuid ORDER BY user_id LIMIT ${reactors}) p
+       ) a, react($1::text::uuid, a.ids, a.users, a.keys, a.presents, 20)`,
+      [chatId(reacted), messageId(reacted, sequence), keys],
+    );
+  }
+}

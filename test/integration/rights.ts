@@ -183,7 +183,7 @@ export function rightsSuite(name: string, open: () => Promise<ChatApi>): void {
     function ask(user: TestUser | undefined, { route }: Row, chatId: string, asked: Asked = {}) {
       const [method = '', path = ''] = route.split(' ');
       const params: Asked['params'] = { ...asked.params, chatId };
-      const filled = path.replace(/:(\w+)/g, (_, name) => params[name] ?? newId());
+      const filled = path.replace(/:(\w+)/g, (_, name) => encodeURIComponent(params[name] ?? newId()));
       return api.call(user, method, filled + (asked.query ?? ''), asked.body);
     }
 

@@ -1,3 +1,4 @@
+import { treeCpuMicroseconds } from '../harness/usage.ts';
 import { mostUnread } from '../src/db/queries/membership-columns.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
@@ -20,7 +21,7 @@ export const reads: BenchPath = {
   name: 'reads',
   title: `PUT read through one api, ${mostUnread} unread messages and more behind each; all chats are locked`,
   async run(bench) {
-    const { report, defer, rounds, seconds } = bench;
+    const { report, servers, defer, rounds, seconds } = bench;
     report.progress('servers and data');
     const { database, environment } = await populate(bench, {
       users: readers,
@@ -34,13 +35,19 @@ export const reads: BenchPath = {
     const requests = tokens.map((token, at) => readRequest(api.port, 1 + Math.floor(at / roomSize), token));
     const measure = async () => {
       const before = await written(database);
+      const cpu = treeCpuMicroseconds(servers.postgres.pid());
       const sample = await loadWindow(load, api, {
         ...{ port: api.port, connections: inFlight, seconds: seconds(4), requests, status: 200 },
         uniqueId: uniqueSequence,
       });
+      const postgresCpuUs = (treeCpuMicroseconds(servers.postgres.pid()) - cpu) / sample.answers;
       const after = await written(database);
       if (after.leastUnread < mostUnread) throw new Error('there is too little left to read');
-      return { ...sample, perTransaction: sample.answers / (after.transactions - before.transactions) };
+      return {
+        ...sample,
+        postgresCpuUs,
+        perTransaction: sample.answers / (after.transactions - before.transactions),
+      };
     };
     const window = () =>
       database.sql.begin(async (holder) => {
@@ -54,11 +61,19 @@ export const reads: BenchPath = {
     const values = (name: string) => valuesOf(samples, 'read', name);
     report.table({
       title: `PUT read, ${inFlight} requests in flight`,
-      columns: ['', 'requests/s', 'api CPU µs/request', 'p50 ms', 'p99 ms', 'reads a transaction'],
+      columns: [
+        '',
+        'requests/s',
+        'api CPU µs/request',
+        'PostgreSQL',
+        'p50 ms',
+        'p99 ms',
+        'reads a transaction',
+      ],
       rows: [
         [
           'read',
-          ...['perSecond', 'cpuUs', 'p50Ms', 'p99Ms', 'perTransaction'].map((name) =>
+          ...['perSecond', 'cpuUs', 'postgresCpuUs', 'p50Ms', 'p99Ms', 'perTransaction'].map((name) =>
             spreadText(values(name)),
           ),
         ],

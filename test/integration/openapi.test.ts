@@ -253,6 +253,8 @@ test('what a socket is told is as the document of the events has it', async () =
   await isTold('chat.message.deleted', 'chat.membership', 'chat.read');
   await world.add(ada!, chat.id, eve!);
   await isTold('chat.participant.added');
+  await world.type(ada!, chat.id, true);
+  await isTold('chat.typing');
   await world.remove(ada!, chat.id, eve!);
   await world.updateMe({ userId: bob!.id, readReceipts: false });
   const auth = { token: ada!.token, cursors: { [chat.id]: 99 } };

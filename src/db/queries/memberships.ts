@@ -114,7 +114,8 @@ export interface UserVersions {
 }
 
 const versionsSql = `SELECT id AS "userId", membership_version AS version, own_changes AS "ownVersion",
-  read_receipts AS "readReceipts", show_presence AS "showPresence", deactivated_at IS NOT NULL AS deactivated
+  read_receipts AS "readReceipts", show_presence AS "showPresence",
+  deactivated_at IS NOT NULL AS deactivated
 FROM users WHERE id = ANY ($1::uuid[])`;
 
 /** Of those of the users who are there. */

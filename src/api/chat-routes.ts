@@ -23,7 +23,7 @@ import { createUpdateChat } from '../chat/update-chat.ts';
 import type { Database } from '../db/database.ts';
 import type { Route } from '../process/http/route.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Facts, RateLimits } from '../shared/ports/admission.ts';
+import type { Facts } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import type { Needs } from './needs.ts';
@@ -37,7 +37,6 @@ import { presenceRoutes } from './routes/presence.ts';
 export interface ChatRoutesDependencies {
   database: Database;
   facts: Facts;
-  rateLimits: RateLimits;
   presence: Presence;
   notifier: Notifier;
   sendMessage: SendMessage;
@@ -52,8 +51,7 @@ export interface ChatRoutesDependencies {
 
 /** Everything about chats, with its verbs. */
 export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) => Route[] {
-  const { database, facts, rateLimits, presence, notifier, sendMessage, liveMax, maxParticipants, log } =
-    deps;
+  const { database, facts, presence, notifier, sendMessage, liveMax, maxParticipants, log } = deps;
   const announce = createAnnounce(notifier, log);
   const getChat = createGetChat({ database, presence });
   const chatVerbs = {
@@ -92,8 +90,8 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
   return (needs) => [
     ...membershipRoutes(needs, membershipVerbs),
     ...presenceRoutes(needs, presenceVerbs),
-    ...chatRoutes(needs, rateLimits, chatVerbs),
-    ...participantRoutes(needs, rateLimits, participantVerbs),
+    ...chatRoutes(needs, chatVerbs),
+    ...participantRoutes(needs, participantVerbs),
     ...messageRoutes(needs, messageVerbs, log),
     ...changeRoutes(needs, getChanges),
   ];

@@ -7,7 +7,12 @@ import type { RateLimits } from '../shared/ports/admission.ts';
 import type { Notification, Topic } from '../shared/ports/notifications.ts';
 import { toUser, type UserRow, userColumns } from './user-row.ts';
 
-export type UpdateMe = (input: { userId: string } & UserUpdate) => Promise<User>;
+export type UpdateMe = (input: UpdateMeInput) => Promise<User>;
+
+export interface UpdateMeInput extends UserUpdate {
+  userId: string;
+  limits: RateLimits;
+}
 
 /** What is null is taken away, what is not named stays. */
 const updateSql = `UPDATE users SET
@@ -28,18 +33,13 @@ RETURNING ${userColumns}`;
  * @param deps.liveMax chats of more participants are not told
  * @throws ChatError `user_not_found`, `rate_limited`
  */
-export function createUpdateMe(deps: {
-  database: Database;
-  announce: Announce;
-  rateLimits: RateLimits;
-  liveMax: number;
-}): UpdateMe {
-  const { database, announce, rateLimits, liveMax } = deps;
+export function createUpdateMe(deps: { database: Database; announce: Announce; liveMax: number }): UpdateMe {
+  const { database, announce, liveMax } = deps;
 
-  return async ({ userId, ...changes }) => {
+  return async ({ userId, limits, ...changes }) => {
     const { readReceipts: _, showPresence: __, ...shown } = changes;
     const isSeen = Object.values(shown).some((value) => value !== undefined);
-    if (isSeen) await rateLimits.consume([{ limit: 'lookup', key: userId }]);
+    if (isSeen) await limits.consume([{ limit: 'lookup', key: userId }]);
     const [row] = await database.query<UserRow>(updateSql, [userId, JSON.stringify(changes)]);
     if (!row) throw new ChatError('user_not_found');
     const user = toUser(row, userId);

@@ -4,8 +4,15 @@ import { ChatError } from '../shared/errors.ts';
 import { assertMayMentionEveryone } from './may-mention-everyone.ts';
 import { type ChangeMessageDependencies, readOne, tellChanged } from './tell-changed.ts';
 
-/** By its sender alone. What changes nothing takes no number. */
-export type EditMessage = (input: MessageToChange & { edit: MessageEdit }) => Promise<Message>;
+/** By its sender alone, a system message by the host's backend alone. What changes nothing takes no number. */
+export type EditMessage = (input: EditMessageInput) => Promise<Message>;
+
+export interface EditMessageInput extends MessageToChange {
+  actorId: string;
+  /** Whether the host's backend acts as the actor. */
+  byService?: boolean;
+  edit: MessageEdit;
+}
 
 /**
  * @param deps.windowSeconds after it was sent; undefined: always
@@ -25,7 +32,7 @@ export function createEditMessage(
     if (edited.outcome === 'edited') return tellChanged(deps, edited);
     const detail =
       edited.outcome === 'not_allowed'
-        ? 'A message is edited by its sender alone, who may post in the chat.'
+        ? 'A message is edited by its sender alone, who may post in the chat; a system message by the service alone.'
         : undefined;
     throw new ChatError(edited.outcome, detail);
   };

@@ -9,8 +9,9 @@ import type { SendQueue } from '../shared/ports/queue.ts';
 import { assertMayPost } from './assert-may-post.ts';
 import { assertMayMentionEveryone } from './may-mention-everyone.ts';
 
-/** Others are of version 1, as they were before there was another: what is no more than a text waits for nobody. */
-const versionWithExtras = 2;
+/** The lowest that can carry it: what is no more than a text, as it was before there was anything else, waits for nobody. */
+const versionFor = (extras: MessageExtras | undefined): EnvelopeVersion =>
+  extras?.messageType ? 3 : extras ? 2 : 1;
 
 export interface SendMessageInput {
   /** All ids in lower case. */
@@ -52,13 +53,14 @@ export function createSendMessage(deps: SendMessageDependencies): SendMessage {
   return async ({ chatId, senderId, content, extras, requestId, participant, onPublish, ...input }) => {
     if (participant !== true) await assertMayPost(deps, chatId, senderId);
 
-    if (extras && envelopeVersion() < versionWithExtras) throw new ChatError('not_ready');
+    const version = versionFor(extras);
+    if (extras && envelopeVersion() < version) throw new ChatError('not_ready');
     if (extras?.mentions?.everyone) await assertMayMentionEveryone(database, chatId, senderId);
 
     const clientMessageId = input.clientMessageId ?? crypto.randomUUID();
     const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
     const envelope: SendEnvelope = {
-      version: extras ? versionWithExtras : 1,
+      version,
       brokerMessageId,
       chatId,
       senderId,

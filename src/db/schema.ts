@@ -51,6 +51,8 @@ export const users = pgTable(
     avatarUrl: text('avatar_url'),
     /** The host's own, shown to everybody. */
     metadata: json(),
+    /** Since then the user has no session, and gets none. */
+    deactivatedAt: instant('deactivated_at'),
   },
   (table) => [
     uniqueIndex('users_email').on(table.email),

@@ -75,6 +75,7 @@ export function createComparison(deps: {
       some.forEach((userId, at) => {
         const read = versions.get(userId);
         if (read) ownMemberships.compare(read, known[at]);
+        if (read?.deactivated) sessions.doubtAll(userId);
       });
       const changed = some.filter((userId) => {
         const version = versions.get(userId)?.version;
@@ -141,7 +142,7 @@ export function createComparison(deps: {
   return {
     now,
     user(userId) {
-      for (const { sessionId } of users.of(userId)) if (sessionId) sessions.doubt(userId, sessionId);
+      sessions.doubtAll(userId);
       compareMemberships([userId]).catch((error) => {
         log.warn({ err: error }, 'comparing with PostgreSQL failed; the next comparison does it');
       });

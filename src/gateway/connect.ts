@@ -108,13 +108,14 @@ export function createConnecting(deps: {
       since === undefined ? undefined : await ownMemberships.read(member.userId, since);
     let acknowledged = false;
     // Once: the user's topic is acknowledged, so of an end after this a notification tells, and refuses the member.
-    const alive = member.sessionId === undefined || sessions.isAlive(member.sessionId);
+    const ended = sessions.endOf(member.userId, member.sessionId);
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [{ memberships, version, ownVersion, readReceipts, showPresence }, isAlive, read] =
-        await Promise.all([membershipsOf(member.userId), alive, acknowledged ? readOwn() : undefined]);
-      if (!isAlive) throw new ChatError('session_revoked');
+      const [{ memberships, version, ownVersion, readReceipts, showPresence }, end, read] = await Promise.all(
+        [membershipsOf(member.userId), ended, acknowledged ? readOwn() : undefined],
+      );
+      if (end) throw new ChatError(end);
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
       if (!(await sequencer.hold(member, [...chatIds], readAt))) {

@@ -48,7 +48,9 @@ export function createNotificationRoutes(deps: {
         if (topic === `user:${head.userId}`) watchMembership(head.userId, head.chatId);
         return;
       case 'session.revoked':
-        if (topic === `user:${head.userId}`) sessions.doubt(head.userId, head.sessionId);
+        if (topic !== `user:${head.userId}`) return;
+        if (head.sessionId === undefined) sessions.doubtAll(head.userId);
+        else sessions.doubt(head.userId, head.sessionId);
         return;
       case 'unknown': {
         // Both prefixes are as long.

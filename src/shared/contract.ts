@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'not_owner'
   | 'not_allowed'
   | 'edit_window_closed'
+  | 'user_deactivated'
   | 'origin_not_allowed'
   | 'chat_not_found'
   | 'message_not_found'
@@ -77,6 +78,9 @@ export interface User {
 export interface UserMetadata {
   [field: string]: unknown;
 }
+
+/** What `POST /auth/tokens` makes: good for `expiresIn` seconds, and not to be refreshed. */
+export type MadeToken = Omit<TokenPair, 'refreshToken'>;
 
 /** The body of `PATCH /users/me`: what is not there stays as it is. */
 export interface UserUpdate {
@@ -172,6 +176,8 @@ export interface MessageEdit {
 
 /** What a send may have beside its text. */
 export interface MessageExtras {
+  /** Of the service API alone. */
+  messageType?: 'system';
   /** The id of a message of the same chat. */
   replyTo?: string;
   mentions?: Mentions;
@@ -402,10 +408,11 @@ export type ClientToServerEvents = Record<never, never>;
 
 /**
  * What `POST /chats/:chatId/messages` puts into the queue, followed there by its signature; `brokerMessageId` is the AMQP
- * `messageId` too. A field is added with a new version only: version 2 has the extras, and is used for messages with some.
+ * `messageId` too. A field is added with a new version only: version 2 has the extras, and is used for messages with some; of
+ * version 3 are those of `messageType: "system"`.
  */
 export interface SendEnvelope extends MessageExtras {
-  version: 1 | 2;
+  version: 1 | 2 | 3;
   brokerMessageId: string;
   chatId: string;
   senderId: string;

@@ -13,6 +13,7 @@ export const errorTable: Readonly<Record<ErrorCode, { status: number; title: str
   not_owner: { status: 403, title: 'Only an owner may do this' },
   not_allowed: { status: 403, title: 'This is not allowed to you' },
   edit_window_closed: { status: 403, title: 'The message is too old to be edited' },
+  user_deactivated: { status: 403, title: 'The user is deactivated' },
   origin_not_allowed: { status: 403, title: 'This origin is not allowed' },
   chat_not_found: { status: 404, title: 'No such chat' },
   message_not_found: { status: 404, title: 'No such message' },

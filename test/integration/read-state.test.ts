@@ -16,7 +16,7 @@ test('429: reads and typing have limits of their own, and are none of the other 
   const api = await openChatApi({
     database,
     facts: createEmbeddedFacts(),
-    requestLimits: createEmbeddedRateLimits(rateLimits),
+    rateLimits: createEmbeddedRateLimits(rateLimits),
   });
   const ann = await api.newUser();
   const { id } = await api.newGroup(ann);

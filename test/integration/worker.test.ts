@@ -242,7 +242,7 @@ test('a newer version waits, in its place, for a worker that knows it', async ()
   await send(
     queue,
     envelopeOf(chat, 'before'),
-    { ...envelopeOf(chat, 'newer'), version: 3 as 2 },
+    { ...envelopeOf(chat, 'newer'), version: 4 as 2 },
     envelopeOf(chat, 'after'),
   );
   await queue.close();
@@ -265,7 +265,7 @@ test('what is refused before a newer version dies once, when that has gone', asy
     { ...first, content: 'another' },
     {
       ...envelopeOf(chat, 'newer'),
-      version: 3 as 2,
+      version: 4 as 2,
     },
   );
   await queue.close();
@@ -275,7 +275,7 @@ test('what is refused before a newer version dies once, when that has gone', asy
   expect(failed(published)).toEqual([]);
   expect(await database.query('SELECT 1 FROM dead_letters', [])).toEqual([]);
 
-  await database.query(`DELETE FROM queued_messages WHERE body LIKE '%"version":3%'`, []);
+  await database.query(`DELETE FROM queued_messages WHERE body LIKE '%"version":4%'`, []);
   await eventually('the queue is empty', async () => (await queued()) === 0, 10_000);
   expect(failed(published).map(([, { code }]) => code)).toEqual(['idempotency_conflict', 'chat_not_found']);
   expect(await database.query('SELECT id FROM dead_letters', [])).toEqual([{ id: stranger.brokerMessageId }]);

@@ -1,6 +1,6 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
-import { createUpdateMe, type UpdateMe } from '../../src/auth/update-me.ts';
+import { createUpdateMe, type UpdateMeInput } from '../../src/auth/update-me.ts';
 import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
 import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
@@ -25,6 +25,7 @@ import type {
   Message,
   ParticipantRole,
   ServerToClientEvents,
+  User,
 } from '../../src/shared/contract.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
@@ -73,7 +74,7 @@ export interface World {
   readonly own: ChangeMembership;
   /** The same with every announcement lost. */
   readonly ownSilently: ChangeMembership;
-  readonly updateMe: UpdateMe;
+  updateMe(input: Omit<UpdateMeInput, 'limits'>): Promise<User>;
   /** Whether the user types, as the api is told it, with nothing known of admission. */
   type(user: WorldUser, chatId: string, typing: boolean): Promise<void>;
   newDirect(one: WorldUser, other: WorldUser): Promise<Chat>;
@@ -133,13 +134,14 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
   const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
     (await createOwnTokens({ ...tokenOptions, accessTtlSeconds })).sign({ userId: id, sessionId });
+  const updateMe = createUpdateMe({ database, announce, liveMax: 100 });
 
   return {
     notifier,
     tokenFor,
     own: createChangeMembership({ database, announce, liveMax: 100 }),
     ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
-    updateMe: createUpdateMe({ database, announce, rateLimits: unlimited, liveMax: 100 }),
+    updateMe: (input) => updateMe({ ...input, limits: unlimited }),
     type: ({ id }, chatId, typing) => setTyping({ chatId, userId: id, typing, facts: [] }),
     async newDirect({ id }, other) {
       const input = { creatorId: id, participantUserIds: [other.id] };

@@ -160,7 +160,6 @@ describe('the contract', () => {
       chatRoutes: createChatRoutes({
         database: never,
         facts: never,
-        rateLimits: never,
         presence: never,
         notifier: never,
         sendMessage: never,

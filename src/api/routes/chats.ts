@@ -5,7 +5,6 @@ import type { ListChats } from '../../chat/list-chats.ts';
 import type { UpdateChat } from '../../chat/update-chat.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
 import {
   chatListQuery,
@@ -24,7 +23,7 @@ export interface ChatVerbs {
   deleteChat: DeleteChat;
 }
 
-export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: ChatVerbs): Route[] => [
+export const chatRoutes = ({ token }: Needs, verbs: ChatVerbs): Route[] => [
   route({
     method: 'POST',
     path: '/chats',
@@ -44,10 +43,10 @@ export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: Chat
       },
       problems: ['user_not_found', 'chat_full'],
     },
-    async handle({ identity, body }) {
+    async handle({ identity, limits, body }) {
       const creatorId = identity.userId;
       const points = Math.max(1, body.participantUserIds.length);
-      await rateLimits.consume([{ limit: 'invite', key: creatorId, points }]);
+      await limits.consume([{ limit: 'invite', key: creatorId, points }]);
       const { chat, created } = await verbs.createChat({ creatorId, ...body });
       return json(chat, created ? 201 : 200);
     },

@@ -4,7 +4,6 @@ import type { RemoveParticipant } from '../../chat/remove-participant.ts';
 import type { SetRole } from '../../chat/set-role.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
 import { participantSchema } from '../../shared/schemas.ts';
 import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
@@ -23,11 +22,7 @@ export interface ParticipantVerbs {
   setRole: SetRole;
 }
 
-export const participantRoutes = (
-  { token }: Needs,
-  rateLimits: RateLimits,
-  verbs: ParticipantVerbs,
-): Route[] => [
+export const participantRoutes = ({ token }: Needs, verbs: ParticipantVerbs): Route[] => [
   route({
     method: 'GET',
     path: '/chats/:chatId/participants',
@@ -68,9 +63,9 @@ export const participantRoutes = (
         'chat_full',
       ],
     },
-    async handle({ identity, params: { chatId }, body: { userIds } }) {
+    async handle({ identity, limits, params: { chatId }, body: { userIds } }) {
       const actorId = identity.userId;
-      await rateLimits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
+      await limits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
       return json({ data: await verbs.addParticipants({ chatId, actorId, userIds }), nextCursor: null });
     },
   }),

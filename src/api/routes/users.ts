@@ -5,7 +5,6 @@ import type { UpdateMe } from '../../auth/update-me.ts';
 import { json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { uuid } from '../../process/http/validate.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
 import { findUsersQuery, updateMeBody, userSchema, usersSchema } from '../schemas/users.ts';
 
@@ -15,11 +14,7 @@ export interface UserVerbs {
   updateMe: UpdateMe;
 }
 
-export const usersRoutes = (
-  { token }: Needs,
-  rateLimits: RateLimits,
-  { getUser, findUsers, updateMe }: UserVerbs,
-): Route[] => [
+export const usersRoutes = ({ token }: Needs, { getUser, findUsers, updateMe }: UserVerbs): Route[] => [
   route({
     method: 'GET',
     path: '/auth/me',
@@ -47,7 +42,8 @@ export const usersRoutes = (
       responses: { 200: { description: 'Oneself', schema: userSchema } },
       problems: ['user_not_found'],
     },
-    handle: async ({ identity: { userId }, body }) => json(await updateMe({ userId, ...body })),
+    handle: async ({ identity: { userId }, limits, body }) =>
+      json(await updateMe({ userId, limits, ...body })),
   }),
   route({
     method: 'GET',
@@ -66,11 +62,11 @@ export const usersRoutes = (
         },
       },
     },
-    async handle({ identity, query: { email, userIds } }) {
+    async handle({ identity, limits, query: { email, userIds } }) {
       const viewerId = identity.userId;
       if (email === undefined)
         return json({ data: await findUsers.byIds({ userIds: userIds ?? [], viewerId }) });
-      await rateLimits.consume([{ limit: 'lookup', key: viewerId }]);
+      await limits.consume([{ limit: 'lookup', key: viewerId }]);
       return json({ data: await findUsers.byEmail({ email, viewerId }) });
     },
   }),

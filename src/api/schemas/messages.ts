@@ -39,6 +39,9 @@ export const sendBody = v.pipe(
     replyTo: v.optional(v.pipe(uuid, v.description('The id of a message of this chat.'))),
     mentions: v.optional(mentions),
     metadata: v.optional(metadata),
+    messageType: v.optional(
+      v.pipe(v.picklist(['text', 'system']), v.description('`system`: by the service token alone.')),
+    ),
   }),
   v.metadata({ ref: 'SendMessage' }),
 );
@@ -48,14 +51,17 @@ export function extrasOf({
   replyTo,
   mentions,
   metadata,
+  messageType,
 }: v.InferOutput<typeof sendBody>): MessageExtras | undefined {
   const given = mentions && mentionsOf(mentions);
   const mentioned = given !== undefined && (given.userIds.length > 0 || given.everyone === true);
-  if (replyTo === undefined && !mentioned && metadata === undefined) return undefined;
+  const system = messageType === 'system';
+  if (replyTo === undefined && !mentioned && metadata === undefined && !system) return undefined;
   return {
     ...(replyTo === undefined ? {} : { replyTo }),
     ...(mentioned ? { mentions: given } : {}),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(system ? { messageType } : {}),
   };
 }
 

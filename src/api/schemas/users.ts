@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { passwordProblem } from '../../auth/password-problem.ts';
-import type { TokenPair, User } from '../../shared/contract.ts';
+import { uuid } from '../../process/http/validate.ts';
+import type { MadeToken, TokenPair, User } from '../../shared/contract.ts';
 import { isDeliverable, maxEmailLength, normalEmail } from '../../shared/email.ts';
 import { maxDisplayNameLength, nameProblem } from '../../shared/names.ts';
 import { id, isoInstant } from '../../shared/schemas.ts';
@@ -165,7 +166,75 @@ export const findUsersQuery = v.pipe(
   ),
 );
 
-export const outsideUserBody = v.strictObject({
+/** A path's segment, or a field. */
+export const externalId = v.pipe(
+  v.string(),
+  v.nonEmpty('must not be empty'),
+  v.maxLength(255, 'may have 255 characters'),
+  v.metadata({ examples: ['auth0|5f7c8ec7c33c6c004bbafe82'] }),
+);
+
+const outsideUser = {
   displayName: v.optional(displayName),
   email: v.optional(newEmail),
-});
+  avatarUrl: v.optional(avatarUrl),
+  metadata: v.optional(metadata),
+};
+
+export const outsideUserBody = v.pipe(v.strictObject(outsideUser), v.metadata({ ref: 'PutExternalUser' }));
+
+const mostOutsideUsers = 1_000;
+
+export const outsideUsersBody = v.pipe(
+  v.strictObject({
+    users: v.pipe(
+      v.array(v.strictObject({ externalId, ...outsideUser })),
+      v.minLength(1, 'must name somebody'),
+      v.maxLength(mostOutsideUsers, `must be ${mostOutsideUsers} at most`),
+      v.rawCheck(({ dataset, addIssue }) => {
+        if (!dataset.typed) return;
+        const known = new Set<string>();
+        for (const { externalId } of dataset.value) {
+          if (known.has(externalId)) addIssue({ message: `names ${externalId} more than once` });
+          known.add(externalId);
+        }
+      }),
+    ),
+  }),
+  v.metadata({ ref: 'PutExternalUsers' }),
+);
+
+/** @param longestSeconds no token outlives a session */
+export const makeTokenBody = (longestSeconds: number) => {
+  const ttlMessage = `must be a whole number of seconds, from 1 to ${longestSeconds}`;
+  return v.pipe(
+    v.strictObject({
+      userId: v.optional(uuid),
+      externalId: v.optional(externalId),
+      ttl: v.optional(
+        v.pipe(
+          v.number(),
+          v.safeInteger(ttlMessage),
+          v.minValue(1, ttlMessage),
+          v.maxValue(longestSeconds, ttlMessage),
+          v.description('Seconds; JWT_ACCESS_TTL unless given.'),
+        ),
+      ),
+    }),
+    v.check(
+      ({ userId, externalId }) => (userId === undefined) !== (externalId === undefined),
+      'must name one of userId and externalId',
+    ),
+    v.metadata({ ref: 'MakeToken' }),
+  );
+};
+
+export const madeTokenSchema = v.pipe(
+  v.strictObject({
+    accessToken: tokenPairSchema.pipe[0].entries.accessToken,
+    tokenType: v.literal('Bearer'),
+    expiresIn: tokenPairSchema.pipe[0].entries.expiresIn,
+    user: userSchema,
+  } satisfies Record<keyof MadeToken, v.GenericSchema>),
+  v.metadata({ ref: 'MadeToken' }),
+);

@@ -110,10 +110,12 @@ export interface UserVersions {
   ownVersion: number;
   readReceipts: boolean;
   showPresence: boolean;
+  deactivated: boolean;
 }
 
 const versionsSql = `SELECT id AS "userId", membership_version AS version, own_changes AS "ownVersion",
-  read_receipts AS "readReceipts", show_presence AS "showPresence"
+  read_receipts AS "readReceipts", show_presence AS "showPresence",
+  deactivated_at IS NOT NULL AS deactivated
 FROM users WHERE id = ANY ($1::uuid[])`;
 
 /** Of those of the users who are there. */

@@ -30,8 +30,8 @@ export type NotificationHead =
   | { version: 1; kind: 'passing'; event: keyof ServerToClientEvents; actorId?: string | undefined }
   /** To a user: look at your membership of this chat again. */
   | { version: 1; kind: 'membership'; chatId: string; eventSequence: number; userId: string }
-  /** Close the sockets of this session. */
-  | { version: 1; kind: 'session.revoked'; userId: string; sessionId: string }
+  /** Close the sockets of this session; without one all of the user's. */
+  | { version: 1; kind: 'session.revoked'; userId: string; sessionId?: string }
   /** Made by the receiving end of what it cannot read or believe, as during a rolling deploy: look at PostgreSQL. */
   | { version: 1; kind: 'unknown' };
 

@@ -82,7 +82,7 @@ async function cost(bench: Bench): Promise<void> {
 
 /** The typists are those who talk, and others beside them. */
 async function beside(bench: Bench): Promise<void> {
-  const { report, defer, rounds: times, seconds } = bench;
+  const { report, rounds: times, seconds } = bench;
   const { environment, processes, chatters } = await startDeployment(bench, {
     users: typists,
     rooms: [{ firstChat: typists, chats: rooms, size: roomSize }],
@@ -92,14 +92,12 @@ async function beside(bench: Bench): Promise<void> {
   const requests = tokens.map((token, at) =>
     Buffer.from(typingRequest(processes.api.port, typists + Math.floor(at / roomSize), token, true)),
   );
-  const opened = await Promise.all(Array.from({ length: 16 }, () => openHttp(processes.api.port)));
-  defer(() => {
-    for (const connection of opened) connection.close();
-  });
   let turn = 0;
 
   /** Until it is told to stop. @returns how many there were */
   async function type(): Promise<() => Promise<number>> {
+    // For each window: the api closes those that are left alone.
+    const opened = await Promise.all(Array.from({ length: 16 }, () => openHttp(processes.api.port)));
     let stopped = false;
     const startedAt = performance.now();
     let count = 0;
@@ -120,6 +118,7 @@ async function beside(bench: Bench): Promise<void> {
     return async () => {
       stopped = true;
       await Promise.all(slots);
+      for (const connection of opened) connection.close();
       return count;
     };
   }

@@ -61,6 +61,8 @@ const summaries: { readonly [Event in EventName]: string } = {
   'chat.updated': 'A chat’s settings as they are now, to everybody in it',
   'chat.membership': 'What one has read or set, to one’s own sockets',
   'chat.read': 'Who has read how far: a hint, in chats of at most CHAT_LIVE_MAX participants',
+  'chat.typing': 'Who types: a hint, to the others in chats of at most CHAT_LIVE_MAX participants',
+  'chat.presence': 'Who has come online, or gone: a hint, in direct chats',
   'user.updated':
     'What a user has changed of themselves: to their own sockets, and to chats that are told such things',
   'chat.sync.reset':

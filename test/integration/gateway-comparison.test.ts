@@ -148,7 +148,7 @@ test('what is announced while it is being read is newer, for who connects and fo
   const head = { version: 1, kind: 'unknown' } as const;
   await base.notifier.publish([{ topic: `user:${bob.id}`, head, body: '' }]);
   await eventually('it has compared', () => comparing.reached);
-  const connecting = close('AS "readReceipts", p.chat_id');
+  const connecting = close('p.chat_id AS "chatId", c.head');
   const eves = openClient(own.url, eve.token);
   await eventually('she has read her own', () => connecting.reached);
   for (const user of [bob, eve]) await world.updateMe({ userId: user.id, readReceipts: false });

@@ -90,6 +90,14 @@ export function typingPresenceSuite(name: string, open: () => Promise<ChatApi>):
       expect(told()).toEqual([]);
     });
 
+    test('where admins post, the others may not type', async () => {
+      const { id } = await api.newGroup(ann!, bob!);
+      expect((await api.call(ann!, 'PATCH', `/chats/${id}`, { posting: 'admins' })).status).toBe(200);
+      told();
+      expect([await type(bob!, id, false), await type(ann!, id)]).toEqual([403, 204]);
+      expect(told()).toEqual([[ann!.id, id, true]]);
+    });
+
     test('in a chat of more than CHAT_LIVE_MAX nobody is told, and PostgreSQL is asked once', async () => {
       const others = await api.newUsers(100);
       const { id } = await api.newGroup(ann!, ...others.slice(0, 99));

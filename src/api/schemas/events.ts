@@ -13,6 +13,7 @@ import { counter, id, isoInstant } from '../../shared/schemas.ts';
 import { syncResetEvent } from './changes.ts';
 import { chatSchema } from './chats.ts';
 import { membershipSchema } from './memberships.ts';
+import { userPresence } from './presence.ts';
 import { userSchema } from './users.ts';
 
 export type EventName = keyof ServerToClientEvents;
@@ -36,12 +37,15 @@ const passingPayloads: {
     chatId: id,
     reads: v.array(v.object({ userId: id, lastReadSequence: counter, readAt: isoInstant })),
   }),
-  'chat.typing': v.object({ chatId: id, userId: id, typing: v.boolean(), expiresInMs: counter }),
-  'chat.presence': v.object({
+  'chat.typing': v.object({
     chatId: id,
     userId: id,
-    online: v.boolean(),
-    lastSeenAt: v.nullable(isoInstant),
+    typing: v.boolean(),
+    expiresInMs: v.number(),
+  }),
+  'chat.presence': v.object({
+    chatId: id,
+    ...userPresence.entries,
   }),
   'user.updated': v.object({ user: userSchema }) as v.GenericSchema<UserEvent>,
   'chat.sync.reset': syncResetEvent,
@@ -61,8 +65,9 @@ const summaries: { readonly [Event in EventName]: string } = {
   'chat.updated': 'A chat’s settings as they are now, to everybody in it',
   'chat.membership': 'What one has read or set, to one’s own sockets',
   'chat.read': 'Who has read how far: a hint, in chats of at most CHAT_LIVE_MAX participants',
-  'chat.typing': 'Who types: a hint, to the others in chats of at most CHAT_LIVE_MAX participants',
-  'chat.presence': 'Who has come online, or gone: a hint, in direct chats',
+  'chat.typing':
+    'Somebody else types, or does no more: a hint, in chats of at most CHAT_LIVE_MAX participants',
+  'chat.presence': 'Whether the other one of a direct chat is online: a hint',
   'user.updated':
     'What a user has changed of themselves: to their own sockets, and to chats that are told such things',
   'chat.sync.reset':

@@ -17,8 +17,10 @@ export const presenceQuery = v.strictObject({
   ),
 });
 
+export const userPresence = v.object({ userId: id, online: v.boolean(), lastSeenAt: v.nullable(isoInstant) });
+
 const userPresenceSchema: v.GenericSchema<UserPresence> = v.pipe(
-  v.object({ userId: id, online: v.boolean(), lastSeenAt: v.nullable(isoInstant) }),
+  userPresence,
   v.metadata({ ref: 'UserPresence' }),
 );
 

@@ -16,7 +16,9 @@ export interface MakeTokenInput {
 
 export type MakeToken = (input: MakeTokenInput) => Promise<MadeToken>;
 
-const findSql = `SELECT ${userColumns} FROM users WHERE id = $1::uuid OR (issuer = $2 AND external_id = $3)`;
+// Two statements: of an OR a plan may read everybody.
+const byIdSql = `SELECT ${userColumns} FROM users WHERE id = $1::uuid`;
+const byExternalIdSql = `SELECT ${userColumns} FROM users WHERE issuer = $1 AND external_id = $2`;
 
 /**
  * An access token for somebody whom the host has let in, in a session of its own that ends with it.
@@ -34,8 +36,10 @@ export function createMakeToken({
   issuer: string;
 }): MakeToken {
   return async ({ userId, externalId, ttl = tokens.accessTtlSeconds }) => {
-    const parameters = [userId ?? null, issuer, externalId ?? null];
-    const [user] = await database.query<UserRow>(findSql, parameters);
+    const [user] =
+      userId === undefined
+        ? await database.query<UserRow>(byExternalIdSql, [issuer, externalId])
+        : await database.query<UserRow>(byIdSql, [userId]);
     if (!user) throw new ChatError('user_not_found');
     const session = { userId: user.id, sessionId: newId() };
     await openSession({ ...session, seconds: ttl });

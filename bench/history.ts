@@ -2,7 +2,7 @@ import { readHistory } from '../src/db/queries/history.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { Bench, BenchPath } from './harness/bench.ts';
 import { getRequest, loadWindow, startHttpLoad } from './harness/http.ts';
-import { pgbench, statementOf } from './harness/pgbench.ts';
+import { asConfabConnects, pgbench, statementOf, withValues } from './harness/pgbench.ts';
 import { chatId, populate, settleDatabase, signTokens, userId } from './harness/population.ts';
 import { type ConfabProcess, startConfab } from './harness/process.ts';
 import { spreadText } from './harness/report.ts';
@@ -139,11 +139,7 @@ const deepSequence = (messagesEach: number): number =>
   limit + 1 + Math.floor(Math.random() * (messagesEach / 10 - limit - 1));
 
 const numbered = (statement: string, chat: number): string =>
-  `${statement
-    .replaceAll('$1', `:chat${chat}`)
-    .replaceAll('$2', `:user${chat}`)
-    .replaceAll('$3', ':from')
-    .replaceAll('$4', String(limit))};`;
+  withValues(statement, [`:chat${chat}`, `:user${chat}`, ':from', String(limit)]).trimEnd();
 
 async function place(bench: Bench, chats: number, messagesEach: number): Promise<Place> {
   bench.report.progress(`${(chats * messagesEach).toLocaleString('en')} messages`);
@@ -157,9 +153,6 @@ async function place(bench: Bench, chats: number, messagesEach: number): Promise
   const tokens = await signTokens(environment, 1, readChats * size);
   return { database, api, tokens, messagesEach };
 }
-
-/** With this setting of Confab's sessions; without it PostgreSQL plans the statement at every execution, and the floor is lower. */
-const asConfabConnects = (url: string): string => `${url}?options=-c%20plan_cache_mode%3Dforce_generic_plan`;
 
 /** Rows of one statement of the load: few enough to be sorted in memory. */
 const rowsAtOnce = 200_000;

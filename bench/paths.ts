@@ -1,4 +1,5 @@
 import { accept } from './accept.ts';
+import { changes } from './changes.ts';
 import { chats } from './chats.ts';
 import { connect } from './connect.ts';
 import { endToEnd } from './end-to-end.ts';
@@ -8,13 +9,17 @@ import { groupSize } from './group-size.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { history } from './history.ts';
 import { idleGateway } from './idle-gateway.ts';
+import { lists } from './lists.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
 import { pipeline } from './pipeline.ts';
 import { reactions } from './reactions.ts';
+import { readByAll } from './read-by-all.ts';
+
 import { reads } from './reads.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
+import { typing } from './typing.ts';
 
 /** In the order in which they run. */
 export const paths: readonly BenchPath[] = [
@@ -31,7 +36,11 @@ export const paths: readonly BenchPath[] = [
   memory,
   neighbours,
   history,
+  changes,
   reads,
   reactions,
+  typing,
+  readByAll,
+  lists,
   chats,
 ];

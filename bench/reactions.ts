@@ -66,11 +66,12 @@ export const reactions: BenchPath = {
     const load = await startHttpLoad();
     defer(() => load.end());
 
-    let windows = 0;
+    const windows = new Map<number, number>();
     /** Everybody in turn sets one, and half of the others take theirs back; in the next window the other way round. */
     const storm = async (chat: number, size: number, wanted: number) => {
-      windows += 1;
-      const methods = windows % 2 === 1 ? (['PUT', 'DELETE'] as const) : (['DELETE', 'PUT'] as const);
+      windows.set(chat, (windows.get(chat) ?? 0) + 1);
+      const methods =
+        (windows.get(chat) ?? 0) % 2 === 1 ? (['PUT', 'DELETE'] as const) : (['DELETE', 'PUT'] as const);
       const requests = tokens
         .slice(0, size)
         .flatMap((token, at) =>

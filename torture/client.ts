@@ -1,17 +1,23 @@
 import { io } from 'socket.io-client';
+import { countUnread, type Unread } from '../harness/count-unread.ts';
 import type {
   Chat,
   ConnectErrorData,
+  Membership,
+  MembershipEvent,
   MessageEvent,
   MessageFailedEvent,
+  MessagePage,
   ParticipantEvent,
   ReactionsEvent,
 } from '../src/shared/contract.ts';
 import { now } from './clock.ts';
 import { type ClientRecord, reactionsText } from './history.ts';
 import type { TortureChat } from './population.ts';
+import { createReading } from './reading.ts';
 import type { Recorder } from './recorder.ts';
-import type { Rest } from './rest.ts';
+import type { Answer, Rest } from './rest.ts';
+import { createUnreadChats } from './unread.ts';
 
 /** One tab: a plain client that keeps cursors, as the documentation tells people to write it, and records all it sees. */
 export interface TortureClient {
@@ -24,10 +30,15 @@ export interface TortureClient {
   disconnect(): void;
   connected(): boolean;
   ready(): boolean;
-  /** Whether a history is still being read. */
+  /** Whether something is still being read by REST, or is to be. */
   reading(): boolean;
   /** The highest number seen of each chat it takes part in. */
   cursors(): ReadonlyMap<string, number>;
+  unread(chatId: string): Readonly<Unread>;
+  /** Everything up to this message; with a version, unless another device has changed something since. */
+  markRead(chatId: string, sequence: number, version?: number): Promise<void>;
+  /** This message, and what comes after it. */
+  markUnread(chatId: string, sequence: number): Promise<void>;
   /** Reads the newest page of a chat. */
   readNewest(chatId: string): Promise<void>;
   close(): Promise<void>;
@@ -48,21 +59,18 @@ export interface ClientOptions {
   reconnectionDelayMaxMs?: number;
 }
 
-const pageLimit = 100;
 const retryMs = 700;
-/** Among the ids of chats that are being read. */
-const list = 'the list';
+/** How often it looks whether it can still know what is unread. */
+const lookEveryMs = 1_000;
 
 export function createClient(options: ClientOptions): TortureClient {
   const { name, userId, rest, recorder, reconnectionDelayMaxMs } = options;
   const records: ClientRecord[] = [];
   recorder.clients.push({ name, userId, records });
   const cursors = new Map<string, number>();
-  /** Up to here every message of the chat was seen. */
-  const contiguous = new Map<string, number>();
-  const unread = new Set<string>();
-  /** Of these what was read before may have changed since. */
-  const stale = new Set<string>();
+  /** Of chats that its user was removed from, the number of that. */
+  const left = new Map<string, number>();
+  const unreadChats = createUnreadChats();
   let current: string | undefined;
   let ready = false;
   let closed = false;
@@ -70,9 +78,11 @@ export function createClient(options: ClientOptions): TortureClient {
 
   const record = (entry: ClientRecord): void => {
     records.push(entry);
+    unreadChats.take(entry);
   };
   const see = (chatId: string, number: number): void => {
-    cursors.set(chatId, Math.max(number, cursors.get(chatId) ?? 0));
+    // What is answered late may be of before it was removed.
+    if (number > (left.get(chatId) ?? 0)) cursors.set(chatId, Math.max(number, cursors.get(chatId) ?? 0));
   };
   const takeChat = (kind: 'created' | 'chat', { id, participants, eventSequence }: Chat): void => {
     const chatId = recorder.intern(id);
@@ -80,76 +90,30 @@ export function createClient(options: ClientOptions): TortureClient {
     record({ kind, at: now(), chatId, number: eventSequence, userIds });
     see(chatId, eventSequence);
   };
+  /** A process from before there were any says none. */
+  const takeMembership = (membership: Membership | undefined): void => {
+    if (membership) record({ kind: 'membership', at: now(), membership });
+  };
 
-  /** All chats that it takes part in now, each read whole. */
-  async function readList(): Promise<void> {
-    if (unread.has(list)) return;
-    unread.add(list);
-    try {
-      let cursor: string | undefined;
-      while (!closed) {
-        const { body } = await rest.chats(await options.restToken(), cursor);
-        if (!body) {
-          await Bun.sleep(retryMs);
-          continue;
-        }
-        for (const { id } of body.data) readAgain(recorder.intern(id), true);
-        if (body.nextCursor === null) return;
-        cursor = body.nextCursor;
-      }
-    } finally {
-      unread.delete(list);
-    }
-  }
-
-  function readAgain(chatId: string, withChat: boolean): void {
-    stale.add(chatId);
-    void readHistory(chatId, withChat);
-  }
-
-  /** From what it has that cannot have changed to the end, page by page, until it is answered; a 404 says that it takes part no longer. */
-  async function readHistory(chatId: string, withChat: boolean): Promise<void> {
-    if (unread.has(chatId)) return;
-    unread.add(chatId);
-    try {
-      let chatRead = !withChat;
-      let after = contiguous.get(chatId) ?? 0;
-      while (!closed) {
-        if (stale.delete(chatId)) after = 0;
-        const token = await options.restToken();
-        if (!chatRead) {
-          const { status, body } = await rest.chat(token, chatId);
-          if (status === 404) return;
-          if (body) takeChat('chat', body);
-          chatRead = body !== undefined;
-        } else {
-          const { status, body } = await rest.history(token, chatId, `limit=${pageLimit}&after=${after}`);
-          if (status === 404) return;
-          if (body) {
-            takePage(chatId, body);
-            after = body.data.at(-1)?.sequence ?? after;
-            if (!body.page.hasAfter && !stale.has(chatId)) return;
-            continue;
-          }
-        }
-        if (!chatRead) await Bun.sleep(retryMs);
-        else await Bun.sleep(50);
-      }
-    } finally {
-      unread.delete(chatId);
-    }
-  }
-
-  function takePage(
-    chatId: string,
-    { data, page }: { data: MessageEvent['message'][]; page: { eventSequence: number } },
-  ) {
+  const takePage = (chatId: string, { data, page }: MessagePage): void => {
     const messages = data.map(recorder.seen);
     record({ kind: 'page', at: now(), chatId, number: page.eventSequence, messages });
-    for (const { sequence } of messages) seenSequence(chatId, sequence);
-  }
-  function seenSequence(chatId: string, sequence: number): void {
-    if (sequence === (contiguous.get(chatId) ?? 0) + 1) contiguous.set(chatId, sequence);
+  };
+  const reading = createReading({
+    ...{ rest, takeMembership, takePage, token: options.restToken },
+    closed: () => closed,
+    takeChat(chat) {
+      takeChat('chat', chat);
+      takeMembership(chat.membership);
+    },
+  });
+  /** Chats of which only the server knows what is unread. */
+  const unknown = (): string[] =>
+    [...cursors.keys()].filter((chatId) => countUnread(unreadChats.of(chatId), userId).stale);
+  const looking = setInterval(() => unknown().forEach(reading.membership), lookEveryMs);
+  async function mark(asked: (token: string) => Promise<Answer<Membership>>): Promise<void> {
+    const { body } = await asked(await options.restToken());
+    if (body) takeMembership(body);
   }
 
   const socket = io(`${options.url}/chat`, {
@@ -162,9 +126,10 @@ export function createClient(options: ClientOptions): TortureClient {
       : { reconnectionDelay: reconnectionDelayMaxMs / 4, reconnectionDelayMax: reconnectionDelayMaxMs }),
     auth: async (give: (auth: object) => void) => {
       current ??= await options.token();
-      record({ kind: 'connecting', at: now(), cursors: Object.fromEntries(cursors) });
+      const known = { cursors: Object.fromEntries(cursors), membershipsSince: unreadChats.since() };
+      record({ kind: 'connecting', at: now(), ...known });
       ready = false;
-      give({ token: current, cursors: Object.fromEntries(cursors) });
+      give({ token: current, ...known });
     },
   });
   socket.on('connect', () => record({ kind: 'connected', at: now() }));
@@ -194,7 +159,6 @@ export function createClient(options: ClientOptions): TortureClient {
     const message = recorder.seen(event.message);
     record({ kind: 'message', at: now(), saved, chatId, number: event.eventSequence, message });
     see(chatId, event.eventSequence);
-    seenSequence(chatId, message.sequence);
   };
   const onChanged = (changed: 'updated' | 'deleted') => (event: MessageEvent) => {
     const chatId = recorder.intern(event.chatId);
@@ -215,7 +179,10 @@ export function createClient(options: ClientOptions): TortureClient {
     const concerned = recorder.intern(event.participant.userId);
     record({ kind: 'participant', at: now(), added, chatId, number: event.eventSequence, userId: concerned });
     if (added || concerned !== userId) see(chatId, event.eventSequence);
-    else cursors.delete(chatId);
+    else {
+      left.set(chatId, event.eventSequence);
+      cursors.delete(chatId);
+    }
   };
   socket.on('chat.message.new', onMessage(false));
   socket.on('chat.message.saved', onMessage(true));
@@ -229,8 +196,10 @@ export function createClient(options: ClientOptions): TortureClient {
   );
   socket.on('chat.created', ({ chat }: { chat: Chat }) => {
     takeChat('created', chat);
-    if (chat.lastSequence > 0) readAgain(recorder.intern(chat.id), false);
+    takeMembership(chat.membership);
+    if (chat.lastSequence > 0) reading.history(recorder.intern(chat.id));
   });
+  socket.on('chat.membership', ({ membership }: MembershipEvent) => takeMembership(membership));
   socket.on('chat.sync.reset', ({ chatId, eventSequence }: { chatId?: string; eventSequence?: number }) => {
     record({
       kind: 'reset',
@@ -239,16 +208,16 @@ export function createClient(options: ClientOptions): TortureClient {
       ...(eventSequence === undefined ? {} : { number: eventSequence }),
     });
     if (chatId !== undefined) {
-      readAgain(recorder.intern(chatId), true);
+      reading.chat(recorder.intern(chatId));
       return;
     }
     // Also those that it has not heard of.
-    void readList();
-    for (const each of cursors.keys()) readAgain(each, true);
+    void reading.list();
+    for (const each of cursors.keys()) reading.chat(each);
   });
-  socket.on('chat.ready', () => {
+  socket.on('chat.ready', ({ membershipVersion = 0 }: { membershipVersion?: number }) => {
     ready = true;
-    record({ kind: 'ready', at: now() });
+    record({ kind: 'ready', at: now(), membershipVersion });
   });
 
   for (const { created } of options.chats) takeChat('chat', created);
@@ -261,8 +230,12 @@ export function createClient(options: ClientOptions): TortureClient {
     disconnect: () => socket.disconnect(),
     connected: () => socket.connected,
     ready: () => socket.connected && ready,
-    reading: () => unread.size > 0,
+    reading: () => reading.underWay() || unknown().length > 0,
     cursors: () => cursors,
+    unread: unreadChats.of,
+    markRead: (chatId, sequence, version) =>
+      mark((token) => rest.markRead(token, chatId, { sequence, version })),
+    markUnread: (chatId, sequence) => mark((token) => rest.markUnread(token, chatId, sequence)),
     async readNewest(chatId) {
       const { body } = await rest.history(await options.restToken(), chatId, 'limit=20');
       if (body) takePage(chatId, body);
@@ -270,6 +243,7 @@ export function createClient(options: ClientOptions): TortureClient {
     async close() {
       closed = true;
       clearTimeout(again);
+      clearInterval(looking);
       socket.disconnect();
       socket.io.engine?.close();
     },

@@ -3,6 +3,7 @@ import postgres from 'postgres';
 import { openRabbitMq } from '../src/adapters/rabbitmq/rabbitmq.ts';
 import type { RabbitServer } from '../src/commands/servers/rabbitmq.ts';
 import { iso } from '../src/db/database.ts';
+import { joinUnread } from '../src/db/queries/membership-columns.ts';
 import { parseConfig } from '../src/shared/config.ts';
 import { createLog } from '../src/shared/log.ts';
 import type {
@@ -37,9 +38,11 @@ export async function readRows(
       ) r) AS counted
       FROM chat_changes n JOIN messages m ON m.chat_id = n.chat_id AND m.sequence = n.key
       WHERE n.kind = 'reactions'`),
-    participants: await query<ParticipantRow>(`SELECT chat_id AS "chatId", user_id AS "userId",
-      left_at IS NULL AS active, created_event_sequence AS "createdNumber",
-      changed_event_sequence AS "changedNumber" FROM chat_participants`),
+    participants: await query<ParticipantRow>(`SELECT me.chat_id AS "chatId", me.user_id AS "userId",
+      me.left_at IS NULL AS active, me.created_event_sequence AS "createdNumber",
+      me.changed_event_sequence AS "changedNumber", me.last_read_sequence AS "lastReadSequence",
+      me.membership_version AS version, unread.count AS "unreadCount"
+      FROM chat_participants me JOIN chats c ON c.id = me.chat_id ${joinUnread('me', 'c')}`),
   };
 }
 
@@ -56,12 +59,34 @@ export async function readDatabase(url: string): Promise<DatabaseRows> {
   }
 }
 
-/** Each chat's last number. */
-export async function readHeads(url: string): Promise<Map<string, number>> {
+/** What there is to know: each chat's last number, and each version of a membership, by chat and user. */
+export interface Latest {
+  heads: ReadonlyMap<string, number>;
+  versions: ReadonlyMap<string, number>;
+}
+
+export const readLatest = (url: string): Promise<Latest> =>
+  asking(url, async (sql) => {
+    const memberships = await sql`SELECT chat_id || ' ' || user_id AS pair, membership_version::int AS version
+      FROM chat_participants WHERE left_at IS NULL`;
+    return {
+      heads: await headsOf(sql),
+      versions: new Map(memberships.map(({ pair, version }) => [pair, version])),
+    };
+  });
+
+/** Each chat's last number, of a database before memberships had versions, too. */
+export const readHeads = (url: string): Promise<Map<string, number>> => asking(url, headsOf);
+
+async function headsOf(sql: postgres.Sql): Promise<Map<string, number>> {
+  const chats = await sql`SELECT id, last_event_sequence::int AS head FROM chats`;
+  return new Map(chats.map(({ id, head }) => [id, head]));
+}
+
+async function asking<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<Answer>): Promise<Answer> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, connect_timeout: 3 });
   try {
-    const rows = await sql`SELECT id, last_event_sequence::int AS head FROM chats`;
-    return new Map(rows.map(({ id, head }) => [id, head]));
+    return await ask(sql);
   } finally {
     await sql.end({ timeout: 2 });
   }
@@ -81,7 +106,7 @@ export async function readDeadLetters(environment: Record<string, string>): Prom
 }
 
 /** What waits in the partitions, without what a worker has in hand. */
-export async function waitingMessages(url: string): Promise<number> {
+export async function waitingMessages(url: string, queuePrefix = 'chat.message.send'): Promise<number> {
   const connection = await amqplib.connect(url, { timeout: 3_000 });
   connection.on('error', () => {});
   try {
@@ -89,7 +114,7 @@ export async function waitingMessages(url: string): Promise<number> {
     channel.on('error', () => {});
     let waiting = 0;
     for (let partition = 0; partition < 8; partition += 1) {
-      waiting += (await channel.checkQueue(`chat.message.send.p${partition}`)).messageCount;
+      waiting += (await channel.checkQueue(`${queuePrefix}.p${partition}`)).messageCount;
     }
     return waiting;
   } finally {

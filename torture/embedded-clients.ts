@@ -52,15 +52,19 @@ export async function settleClients(options: {
   while (now() < deadline) {
     await Bun.sleep(300);
     const heads = new Map<string, number>();
-    for (const { id, ownerId } of population.chats) {
-      const { body } = await rest.chat(await population.token(ownerId), id);
-      if (body) heads.set(id, body.eventSequence);
+    const versions = new Map<string, number>();
+    for (const { id: userId } of population.users) {
+      const { body } = await rest.chats(await population.token(userId));
+      for (const { id, eventSequence, membership } of body?.data ?? []) {
+        heads.set(id, eventSequence);
+        versions.set(`${id} ${userId}`, membership.version);
+      }
     }
     const text = JSON.stringify([...heads]);
     const still = text === before && heads.size === population.chats.length;
     before = text;
     if (!still || !allShown() || !clients.every((client) => client.ready() && !client.reading())) continue;
-    if (clients.every((client) => hasAll(client, heads, population))) return true;
+    if (clients.every((client) => hasAll(client, { heads, versions }, population))) return true;
   }
   return false;
 }

@@ -13,12 +13,12 @@ export interface EmbeddedEvidence {
 }
 
 /** I7, I9 and I10 are about people who are removed, resources and brokers: there is none of it here. */
-const shared: ReadonlySet<Invariant> = new Set(['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I8']);
+const shared: ReadonlySet<Invariant> = new Set(['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I8', 'I11']);
 
-/** Those of the ten that a single process can break, and two of its own. */
+/** Those of the eleven that a single process can break, and two of its own. */
 export function judgeEmbedded(evidence: EmbeddedEvidence): Verdict[] {
-  const ofTheTen = judge(evidence.history).filter(({ invariant }) => shared.has(invariant));
-  return [...ofTheTen, startsAgain(evidence), nobodyIsForgotten(evidence)];
+  const ofAll = judge(evidence.history).filter(({ invariant }) => shared.has(invariant));
+  return [...ofAll, startsAgain(evidence), nobodyIsForgotten(evidence)];
 }
 
 function startsAgain({ starts, unwantedExits }: EmbeddedEvidence): Verdict {

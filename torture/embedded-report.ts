@@ -68,7 +68,8 @@ export function printEmbeddedReport(report: EmbeddedReport, print: (line: string
       `accepted ${f.accepted}, attempts ${f.attempts}, 503s ${f.answered503}, unanswered ${f.unanswered}`,
   );
   print(
-    `stored ${f.stored}, changed ${f.messagesChanged}, dead letters ${f.deadLetters}, delivered ${f.delivered}`,
+    `stored ${f.stored}, changed ${f.messagesChanged}, dead letters ${f.deadLetters}, delivered ${f.delivered}, ` +
+      `memberships told ${f.membershipsTold}`,
   );
   print(`connects ${f.connects}, resumes ${f.resumes}, replayed ${f.replayed}, resets ${f.resets}`);
   const settled = report.settledAfterSeconds;

@@ -14,6 +14,7 @@ import { makeAccounts, populate } from './embedded-population.ts';
 import { readDataFolder } from './embedded-rows.ts';
 import { createFlowWatch } from './flow.ts';
 import type { FaultRecord } from './history.ts';
+import { createMarking } from './marking.ts';
 import { createRandom, type Random } from './random.ts';
 import { createRecorder } from './recorder.ts';
 import { createRest } from './rest.ts';
@@ -128,12 +129,19 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
       ...{ population, rest, recorder },
     });
     undo.push(changing.stop);
+    const marking = createMarking({
+      random: random.fork('marking'),
+      clients,
+      marksASecond: options.messagesASecond / 10,
+    });
+    undo.push(marking.stop);
 
     for (const client of clients) client.connect();
     await untilReady(clients);
     const loadBeganAt = now();
     sending.start();
     changing.start();
+    marking.start();
     for (let done = killsSoFar().length; done < options.kills; done += 1) {
       await killOnce(killable, moments, clients);
       if ((done + 1) % 10 === 0) print(`${done + 1} of ${options.kills} kills`);
@@ -142,7 +150,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
 
     sending.stop();
     const loadEndedAt = now();
-    await changing.stop();
+    await Promise.all([changing.stop(), marking.stop()]);
     await sending.settled(sentDeadlineMs);
     const allShown = () =>
       recorder.posts.every(({ brokerMessageId: id }) => id === undefined || shown.has(id));

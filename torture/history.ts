@@ -1,4 +1,4 @@
-import type { Reaction } from '../src/shared/contract.ts';
+import type { Membership, Reaction } from '../src/shared/contract.ts';
 
 /**
  * What a run left behind, as plain data: what clients did and saw, what was answered, and what is in the database and
@@ -37,6 +37,7 @@ export interface SeenMessage {
   version?: number;
   /** As `reactionsText` writes them; absent: none. */
   reactions?: string;
+  deletedAt?: string;
 }
 
 /** One attempt to edit a message, or to delete it. */
@@ -54,9 +55,9 @@ export interface ChangeAttempt {
 /** What one client went through, in the order it happened to it. */
 export type ClientRecord =
   /** It asks for a connection; what follows belongs to that one, until the next. */
-  | { kind: 'connecting'; at: number; cursors: Cursors }
+  | { kind: 'connecting'; at: number; cursors: Cursors; membershipsSince?: number }
   | { kind: 'connected'; at: number }
-  | { kind: 'ready'; at: number }
+  | { kind: 'ready'; at: number; membershipVersion: number }
   | { kind: 'refused'; at: number; code: string }
   | { kind: 'disconnected'; at: number; reason: string }
   /** `saved`: it came as `chat.message.saved`. `number` is the `eventSequence`. */
@@ -74,6 +75,8 @@ export type ClientRecord =
   | { kind: 'participant'; at: number; added: boolean; chatId: string; number: number; userId: string }
   /** `chat.created`, or a chat object read by REST: who takes part at that number. */
   | { kind: 'created' | 'chat'; at: number; chatId: string; number: number; userIds: readonly string[] }
+  /** Its own of a chat, as an event or in whatever REST answered. */
+  | { kind: 'membership'; at: number; membership: Membership }
   | { kind: 'failed'; at: number; chatId: string; clientMessageId: string; code: string }
   /** Without a chat: all chats. */
   | { kind: 'reset'; at: number; chatId?: string; number?: number }
@@ -131,6 +134,11 @@ export interface ParticipantRow {
   active: boolean;
   createdNumber: number;
   changedNumber: number;
+  lastReadSequence: number;
+  /** Of the membership. */
+  version: number;
+  /** As the server counts. */
+  unreadCount: number;
 }
 
 export interface ChatRow {

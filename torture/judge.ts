@@ -11,6 +11,7 @@ import { removedHearNothing } from './invariants/removed-hear-nothing.ts';
 import { rowsHaveACause } from './invariants/rows-have-a-cause.ts';
 import { settledReactions } from './invariants/settled-reactions.ts';
 import { settledViews } from './invariants/settled-views.ts';
+import { unreadCounts } from './invariants/unread-counts.ts';
 import type { Verdict } from './verdict.ts';
 
 /** In the order of their numbers. Pure: the same history gets the same verdicts. */
@@ -27,6 +28,7 @@ export function judge(history: History): Verdict[] {
     queuesAreEmpty,
     baselines,
     confirmFirst,
+    unreadCounts,
     settledReactions,
   ].map((holds) => holds(evidence));
 }

@@ -52,7 +52,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
     faults: [],
     intern,
     seen(message) {
-      const { id, senderId, clientMessageId, content, sequence, sentAt, version } = message;
+      const { id, senderId, clientMessageId, content, sequence, sentAt, version, deletedAt } = message;
       const reactions = message.reactions && intern(reactionsText(message.reactions));
       const known = messages.get(id);
       const same =
@@ -61,6 +61,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         known.content === content &&
         known.version === version &&
         known.reactions === reactions &&
+        known.deletedAt === deletedAt &&
         known.sequence === sequence &&
         known.sentAt === sentAt;
       if (known && same) return known;
@@ -73,6 +74,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         sentAt,
         ...(version === undefined ? {} : { version }),
         ...(reactions === undefined ? {} : { reactions }),
+        ...(deletedAt === undefined ? {} : { deletedAt }),
       };
       messages.set(id, seen);
       if (!known) {

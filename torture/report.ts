@@ -46,6 +46,8 @@ export interface Figures {
   membershipChanges: number;
   /** Edits and deletions that were done, as far as that was answered. */
   messagesChanged: number;
+  /** How often a device was told, or answered, how far its user has read. */
+  membershipsTold: number;
 }
 
 export function makeReport(options: {
@@ -137,6 +139,7 @@ export function loadFigures(
     resets: count(({ kind }) => kind === 'reset'),
     membershipChanges: history.memberships.length,
     messagesChanged: history.changes.filter(({ status }) => status === 200 || status === 204).length,
+    membershipsTold: count(({ kind }) => kind === 'membership'),
   };
 }
 
@@ -178,7 +181,7 @@ export function printReport(report: Report, print: (line: string) => void): void
   print(`stored ${f.stored}, dead letters ${f.deadLetters}, delivered ${f.delivered}`);
   print(
     `connects ${f.connects}, resumes ${f.resumes}, rows filled ${f.rowsFilled}, replayed ${f.replayed}, resets ${f.resets}, ` +
-      `memberships changed ${f.membershipChanges}, messages changed ${f.messagesChanged}`,
+      `participants changed ${f.membershipChanges}, messages changed ${f.messagesChanged}, memberships told ${f.membershipsTold}`,
   );
   print(
     `recovery p50 ${seconds(recovery.p50Ms)}, max ${seconds(recovery.maxMs)}, ` +

@@ -1,4 +1,4 @@
-import type { Chat, MessagePage, Page, Problem, SendAccepted } from '../src/shared/contract.ts';
+import type { Chat, Membership, MessagePage, Page, Problem, SendAccepted } from '../src/shared/contract.ts';
 
 /** `status` undefined: no answer, so what became of the request is unknown. */
 export interface Answer<Body> {
@@ -30,6 +30,12 @@ export interface Rest {
   chats(token: string, cursor?: string): Promise<Answer<Page<Chat>>>;
   chat(token: string, chatId: string): Promise<Answer<Chat>>;
   history(token: string, chatId: string, query: string): Promise<Answer<MessagePage>>;
+  markRead(
+    token: string,
+    chatId: string,
+    read: { sequence: number; version?: number | undefined },
+  ): Promise<Answer<Membership>>;
+  markUnread(token: string, chatId: string, sequence: number): Promise<Answer<Membership>>;
   add(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
   remove(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
 }
@@ -76,6 +82,8 @@ export function createRest(url: string): Rest {
       request('GET', `/chats?limit=100${cursor === undefined ? '' : `&cursor=${cursor}`}`, token),
     chat: (token, chatId) => request('GET', `/chats/${chatId}`, token),
     history: (token, chatId, query) => request('GET', `/chats/${chatId}/messages?${query}`, token),
+    markRead: (token, chatId, read) => request('PUT', `/chats/${chatId}/read`, token, read),
+    markUnread: (token, chatId, sequence) => request('PUT', `/chats/${chatId}/unread`, token, { sequence }),
     add: (token, chatId, userId) =>
       request('POST', `/chats/${chatId}/participants`, token, { userIds: [userId] }),
     remove: (token, chatId, userId) => request('DELETE', `/chats/${chatId}/participants/${userId}`, token),

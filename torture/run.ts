@@ -11,6 +11,7 @@ import type { FaultHelpers } from './faults.ts';
 import { type Filled, readFilled } from './filled.ts';
 import { createFlowWatch } from './flow.ts';
 import type { History } from './history.ts';
+import { createMarking } from './marking.ts';
 import { makePopulation } from './population.ts';
 import { createRandom } from './random.ts';
 import { createRecorder } from './recorder.ts';
@@ -108,6 +109,12 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
       ...{ population, rest, recorder },
     });
     undo.push(changing.stop);
+    const marking = createMarking({
+      random: random.fork('marking'),
+      clients,
+      marksASecond: options.messagesASecond / 10,
+    });
+    undo.push(marking.stop);
 
     print(`warming up: ${clients.length} sockets, ${population.chats.length} chats`);
     await connectAll(clients);
@@ -124,6 +131,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     if (restless) restlessness.start();
     comings.start();
     changing.start();
+    marking.start();
     const helpers: FaultHelpers = {
       random: random.fork('faults'),
       recorder,
@@ -143,7 +151,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     if (restOfLoad > 0) await Bun.sleep(restOfLoad);
 
     print('the load ends; settling');
-    await Promise.all([comings.stop(), changing.stop()]);
+    await Promise.all([comings.stop(), changing.stop(), marking.stop()]);
     restlessness.stop();
     sending.stop();
     const loadEndedAt = now();

@@ -1,6 +1,6 @@
 import type { TortureClient } from './client.ts';
 import { now } from './clock.ts';
-import { readHeads, waitingMessages } from './collect.ts';
+import { type Latest, readLatest, waitingMessages } from './collect.ts';
 import type { Deployment } from './deployment.ts';
 import type { Population } from './population.ts';
 
@@ -27,12 +27,12 @@ export async function settle(
       lastCursors = cursors;
       if (!clients.every((client) => client.ready() && !client.reading())) continue;
       if ((await waitingMessages(servers.rabbitmq.url)) > 0) continue;
-      const heads = await readHeads(servers.postgres.url);
-      const text = JSON.stringify([...heads]);
+      const latest = await readLatest(servers.postgres.url);
+      const text = JSON.stringify([...latest.heads]);
       const still = text === lastHeads;
       lastHeads = text;
       // Numbers of people who came and went behind a client's back never reach it: then silence has to do.
-      if (still && (clients.every((client) => hasAll(client, heads, population)) || quiet())) return true;
+      if (still && (clients.every((client) => hasAll(client, latest, population)) || quiet())) return true;
     } catch {
       // A server that is not back yet.
     }
@@ -43,14 +43,17 @@ export async function settle(
 const sumOf = (cursors: ReadonlyMap<string, number>): number =>
   [...cursors.values()].reduce((sum, each) => sum + each, 0);
 
-/** Everything of the chats it is in, and the removal from those that it has left. */
+/** Everything of the chats it is in, with what its user has read there where that is known, and the removal from those that it has left. */
 export function hasAll(
   client: TortureClient,
-  heads: ReadonlyMap<string, number>,
+  { heads, versions }: Pick<Latest, 'heads'> & Partial<Latest>,
   { chats }: Pick<Population, 'chats'>,
 ): boolean {
   const cursors = client.cursors();
   return chats.every(({ id, members }) =>
-    members.has(client.userId) ? (cursors.get(id) ?? 0) >= (heads.get(id) ?? 0) : !cursors.has(id),
+    members.has(client.userId)
+      ? (cursors.get(id) ?? 0) >= (heads.get(id) ?? 0) &&
+        (!versions || client.unread(id).membership.version === versions.get(`${id} ${client.userId}`))
+      : !cursors.has(id),
   );
 }

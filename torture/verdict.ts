@@ -1,18 +1,5 @@
 /** E1 and E2 are the single process's own. */
-export type Invariant =
-  | 'I1'
-  | 'I2'
-  | 'I3'
-  | 'I4'
-  | 'I5'
-  | 'I6'
-  | 'I7'
-  | 'I8'
-  | 'I9'
-  | 'I10'
-  | 'I12'
-  | 'E1'
-  | 'E2';
+export type Invariant = `I${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12}` | 'E1' | 'E2';
 
 export interface Violation {
   what: string;

@@ -61,6 +61,7 @@ const gateway = createGateway({
   verifyToken: verify,
   database,
   subscriber: process.env.BENCH_SUBSCRIBER === 'redis' ? await adapters.subscriber() : inProcess,
+  notifier: await adapters.notifier(),
   presence,
   rateLimits: await adapters.rateLimits(),
   maxSocketsPerUser: config.maxSocketsPerUser,

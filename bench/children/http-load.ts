@@ -14,7 +14,10 @@ export interface HttpLoad {
   aSecond?: number;
   /** Whole requests, sent in turn. */
   requests: string[];
-  /** An id, or a number of 12 digits: stands in each request, and is replaced by another of the same form every time. */
+  /**
+   * Stands in each request and is replaced: an id by another every time, a number of 12 digits by the next one each time that
+   * all requests have had their turn.
+   */
   uniqueId?: string;
   status: number;
 }
@@ -27,6 +30,7 @@ export interface HttpLoadResult {
 }
 
 let unique = Math.floor(Math.random() * 2 ** 39);
+let turns = 0;
 
 /** The last ones of what is replaced. */
 const digits = 12;
@@ -39,9 +43,9 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
     const bytes = Buffer.from(request);
     return { bytes, idAt: uniqueId === undefined ? -1 : bytes.indexOf(uniqueId) + uniqueId.length - digits };
   });
-  const nextDigits = () =>
+  const nextDigits = (turn: number) =>
     uniqueId?.length === digits
-      ? String(10 ** (digits - 1) + unique++)
+      ? String(Number(uniqueId) + turns + turn)
       : (unique++).toString(16).padStart(digits, '0');
   const opened = await Promise.all(Array.from({ length: connections }, () => openHttp(port)));
   const took: number[] = [];
@@ -53,14 +57,15 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
     opened.map(async (connection) => {
       for (let sentAt = performance.now(); sentAt < endAt; ) {
         const dueAt = startedAt + (next / aSecond) * 1000;
-        const request = requests[next++ % requests.length];
+        const request = requests[next % requests.length];
         if (dueAt > sentAt) {
           await Bun.sleep(dueAt - sentAt);
           sentAt = performance.now();
           if (sentAt >= endAt) break;
         }
         if (!request) throw new Error('no requests were given');
-        if (request.idAt >= 0) request.bytes.write(nextDigits(), request.idAt, 'latin1');
+        const turn = Math.floor(next++ / requests.length);
+        if (request.idAt >= 0) request.bytes.write(nextDigits(turn), request.idAt, 'latin1');
         const answer = await connection.send(request.bytes);
         const now = performance.now();
         if (answer.status !== status) throw new Error(`unexpected answer: ${answer.text().slice(0, 600)}`);
@@ -77,5 +82,6 @@ async function run(options: HttpLoad): Promise<HttpLoadResult> {
     p99Ms: percentile(took, 0.99),
   };
   for (const connection of opened) connection.close();
+  turns += Math.ceil(next / requests.length);
   return result;
 }

@@ -2,7 +2,7 @@ import type { ChattersOptions } from '../children/chatters.ts';
 import type { Bench } from './bench.ts';
 import { bunChild, type Child, startChild } from './child.ts';
 import { sendRequest, uniqueId } from './http.ts';
-import { populate, signTokens } from './population.ts';
+import { type Population, populate, signTokens } from './population.ts';
 import { type ConfabProcess, startConfab } from './process.ts';
 import type { BenchDatabase, Environment } from './servers.ts';
 import { confabHellos } from './sockets.ts';
@@ -18,12 +18,16 @@ export interface Deployment {
 export const users = 400;
 const connections = 64;
 
-export async function startDeployment(bench: Bench): Promise<Deployment> {
+/** @param others in the same database, from user 1 on: the users who talk are the first of them */
+export async function startDeployment(
+  bench: Bench,
+  others: Population = { users, rooms: [] },
+): Promise<Deployment> {
   const { report, defer } = bench;
   report.progress('servers and data');
   const { database, environment } = await populate(bench, {
-    users,
-    rooms: [{ firstChat: 1, chats: users / 2, size: 2 }],
+    users: others.users,
+    rooms: [{ firstChat: 1, chats: users / 2, size: 2 }, ...others.rooms],
   });
   const processes = {
     api: await startConfab(bench, 'api', environment),

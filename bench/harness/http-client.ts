@@ -1,6 +1,6 @@
 import type { Socket } from 'bun';
 
-/** One keep-alive connection, one request at a time: enough of HTTP/1.1 for answers with a Content-Length. */
+/** One keep-alive connection, one request at a time: enough of HTTP/1.1 for answers with a Content-Length, and 204. */
 export interface HttpConnection {
   /** Resolves when the whole answer is there. */
   send(request: Uint8Array): Promise<HttpAnswer>;
@@ -46,14 +46,16 @@ export async function openHttp(port: number): Promise<HttpConnection> {
 function receive({ data }: Socket<State>, chunk: Buffer): void {
   const input = data.rest ? Buffer.concat([data.rest, chunk]) : Buffer.from(chunk);
   const headEnd = input.indexOf('\r\n\r\n');
+  const status = Number(input.toString('latin1', 9, 12));
   const length =
     headEnd < 0 ? undefined : /\r\ncontent-length: (\d+)/i.exec(input.toString('latin1', 0, headEnd));
-  if (headEnd < 0 || !length || input.length < headEnd + 4 + Number(length[1])) {
+  const bytes = status === 204 ? 0 : Number(length?.[1]);
+  if (headEnd < 0 || !(input.length >= headEnd + 4 + bytes)) {
     data.rest = input;
     return;
   }
   data.rest = undefined;
   const { waiting } = data;
   data.waiting = undefined;
-  waiting?.resolve({ status: Number(input.toString('latin1', 9, 12)), text: () => input.toString('utf8') });
+  waiting?.resolve({ status, text: () => input.toString('utf8') });
 }

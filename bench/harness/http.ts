@@ -10,6 +10,7 @@ export const startHttpLoad = (): Promise<Child> =>
 export const uniqueId = '0b0b0b0b-0b0b-4b0b-8b0b-000000000000';
 
 export interface HttpSample extends Record<string, number> {
+  answers: number;
   cpuUs: number;
   perSecond: number;
   p50Ms: number;
@@ -24,7 +25,8 @@ export async function loadWindow(
 ): Promise<HttpSample> {
   const before = server.cpuMicroseconds();
   const { answers, seconds, p50Ms, p99Ms } = await load.call<HttpLoadResult>('run', options);
-  return { cpuUs: (server.cpuMicroseconds() - before) / answers, perSecond: answers / seconds, p50Ms, p99Ms };
+  const cpuUs = (server.cpuMicroseconds() - before) / answers;
+  return { answers, cpuUs, perSecond: answers / seconds, p50Ms, p99Ms };
 }
 
 /** A send as a browser makes it, with the headers that one sends. */
@@ -41,8 +43,8 @@ export function sendRequest(port: number, chat: number, token: string): string {
   ].join('\r\n');
 }
 
-/** The number that stands in a read, replaced by a higher one every time. */
-export const uniqueSequence = '100000000000';
+/** The number that stands in a read, replaced by the next one each time that all have read. */
+export const uniqueSequence = '100000000001';
 
 export function readRequest(port: number, chat: number, token: string): string {
   const body = `{"sequence":${uniqueSequence}}`;
@@ -70,6 +72,19 @@ export function reactionRequest(
     `Authorization: Bearer ${token}`,
     'Content-Length: 0',
     '\r\n',
+  ].join('\r\n');
+}
+
+export function typingRequest(port: number, chat: number, token: string, typing: boolean): string {
+  const body = JSON.stringify({ typing });
+  return [
+    `PUT /chats/${chatId(chat)}/typing HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    'Accept: application/json, text/plain, */*',
+    'Content-Type: application/json',
+    `Authorization: Bearer ${token}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `\r\n${body}`,
   ].join('\r\n');
 }
 

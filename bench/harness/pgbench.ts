@@ -1,3 +1,4 @@
+import { sessionSettings } from '../../src/db/connector.ts';
 import type { Database } from '../../src/db/database.ts';
 import type { BenchServers } from './servers.ts';
 
@@ -70,3 +71,13 @@ export async function statementOf(query: (database: Database) => Promise<unknown
   // In a text, too, pgbench takes `:MI` for a variable; put together from two texts it is the same to PostgreSQL.
   return statement.replace(/\s+/g, ' ').replace(/(?<!:):(?=[A-Za-z_])/g, ":' || '");
 }
+
+/** With the values, as SQL or as pgbench's variables, in the places of the parameters. */
+export const withValues = (statement: string, values: readonly string[]): string =>
+  `${statement.replace(/\$(\d+)/g, (place, at) => values[at - 1] ?? place)};\n`;
+
+/** With the settings of Confab's sessions; without them PostgreSQL plans a statement at every execution, or otherwise. */
+export const asConfabConnects = (url: string): string => {
+  const settings = Object.entries(sessionSettings).map(([name, value]) => `-c ${name}=${value}`);
+  return `${url}?options=${encodeURIComponent(settings.join(' '))}`;
+};

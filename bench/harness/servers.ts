@@ -84,6 +84,7 @@ export async function startBenchServers(print: (line: string) => void): Promise<
         // Counted at every request as in production, and never reached.
         RATE_LIMIT_USER: '1000000',
         RATE_LIMIT_READ: '1000000',
+        RATE_LIMIT_TYPING: '1000000',
         RATE_LIMIT_ADDRESS: '1000000',
         RATE_LIMIT_CONNECT: '1000000',
         MAX_SOCKETS_PER_USER: '1000000',

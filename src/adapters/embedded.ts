@@ -3,6 +3,7 @@ import { assertPartitioning } from '../db/settings.ts';
 import type { DataFolder } from '../process/data-folder.ts';
 import { createMembership } from '../process/membership.ts';
 import { once } from '../shared/once.ts';
+import { abilities } from '../shared/ports/registry.ts';
 import { createEmbeddedFacts, createEmbeddedRateLimits } from './embedded/admission.ts';
 import { createEmbeddedNotifications } from './embedded/notifications.ts';
 import { createEmbeddedPresence } from './embedded/presence.ts';
@@ -41,7 +42,7 @@ export function embeddedAdapters({
   const membership = createMembership({
     registry: createLocalRegistry(),
     fingerprints: async () => ({}),
-    kinds: Object.keys(kinds),
+    kinds: [...Object.keys(kinds), ...abilities],
     log,
   });
 

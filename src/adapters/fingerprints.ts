@@ -31,6 +31,7 @@ export function createFingerprints(dependencies: {
       broker: brokerName && JSON.stringify([brokerName, namesOf(config)]),
       partitions: queues ? String(config.partitionCount) : undefined,
       tokenKey: tokens ? keyOf(config.auth) : undefined,
+      madeTokens: tokens && isOutside(config.auth) ? config.auth.secret : undefined,
       tokenClaims: tokens ? JSON.stringify([config.auth.issuer, config.auth.audience]) : undefined,
     };
     const told = Object.entries(values).filter(([, value]) => value !== undefined);
@@ -50,6 +51,9 @@ function namesOf({ broker }: Pick<Config, 'broker'>) {
 const keyOf = ({ publicKey, jwksUrl, secret }: AuthConfig): string | undefined =>
   // One key may be written with any ends of lines.
   publicKey?.replace(/\s+/g, '') ?? jwksUrl ?? secret;
+
+const isOutside = ({ publicKey, jwksUrl }: AuthConfig): boolean =>
+  publicKey !== undefined || jwksUrl !== undefined;
 
 /** Whoever finds none leaves one; a Redis that is away, or takes no writes and has none, says nothing. */
 export async function redisMark(client: RedisClient, prefix: string): Promise<string | undefined> {

@@ -5,6 +5,7 @@ import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import { createMembership } from '../process/membership.ts';
 import { redisText } from '../shared/config/redis-address.ts';
 import { once } from '../shared/once.ts';
+import { abilities } from '../shared/ports/registry.ts';
 import { createFingerprints, redisMark } from './fingerprints.ts';
 import type { AdapterParts, Adapters } from './ground.ts';
 import { createDatabaseRegistry } from './postgres/registry.ts';
@@ -102,7 +103,7 @@ export function serverAdapters({
         ...{ key: await key(), config, broker: () => brokerName() },
         mark: () => redisMark(client, prefix),
       }),
-      kinds: Object.keys(kinds),
+      kinds: [...Object.keys(kinds), ...abilities],
       log,
     });
   });

@@ -2,7 +2,7 @@ import type { Accounts } from '../auth/auth.ts';
 import type { Admit, VerifyToken } from '../auth/authenticate.ts';
 import { createFindUsers } from '../auth/find-users.ts';
 import { createGetUser } from '../auth/get-user.ts';
-import { createPutOutsideUser } from '../auth/put-outside-user.ts';
+import { createPutOutsideUsers } from '../auth/put-outside-users.ts';
 import { createUpdateMe } from '../auth/update-me.ts';
 import { createAnnounce } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
@@ -19,18 +19,22 @@ import { createDocument } from './document.ts';
 import { createNeeds, type Needs } from './needs.ts';
 import { authRoutes } from './routes/auth.ts';
 import { documentationRoutes } from './routes/documentation.ts';
-import { outsideUsersRoutes } from './routes/outside-users.ts';
+import { serviceRoutes } from './routes/service.ts';
 import { usersRoutes } from './routes/users.ts';
+import { createServiceAccess } from './service-access.ts';
 
 export interface ApiDependencies {
-  config: Pick<AuthConfig, 'issuer' | 'serviceToken'> & { trustProxy: boolean };
+  config: Pick<AuthConfig, 'issuer' | 'sessionMaxTtlSeconds'> & {
+    serviceTokens: readonly string[];
+    trustProxy: boolean;
+    liveMax: number;
+  };
   database: Database;
   rateLimits: RateLimits;
   notifier: Notifier;
   verify: VerifyToken;
   admit: Admit;
-  /** Undefined with an outside identity provider: then the password routes are not there. */
-  accounts: Accounts | undefined;
+  accounts: Accounts;
   /** Beside the api's own. */
   chatRoutes(needs: Needs): Route[];
   allowedOrigin: AllowedOrigin;
@@ -44,22 +48,24 @@ export interface ApiDependencies {
 /** The routes of the api. */
 export function createApi(deps: ApiDependencies): HttpApp {
   const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, ...rest } = deps;
-  const { issuer, serviceToken, trustProxy } = config;
-  const needs = createNeeds(deps);
+  const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax } = config;
+  const needs = createNeeds({ ...deps, serviceAccess: createServiceAccess(serviceTokens) });
   const userVerbs = {
     getUser: createGetUser(database),
     findUsers: createFindUsers(database),
-    updateMe: createUpdateMe({ database, announce: createAnnounce(notifier, deps.log) }),
+    updateMe: createUpdateMe({
+      ...{ database, liveMax },
+      announce: createAnnounce(notifier, deps.log),
+    }),
   };
+  const serviceVerbs = { ...accounts, putOutsideUsers: createPutOutsideUsers(database, issuer) };
 
   const routes: Route[] = [
     ...healthRoutes(readiness),
     ...documentationRoutes(needs.address, () => createDocument(routes)),
-    ...(accounts ? authRoutes(needs, accounts) : []),
-    ...(serviceToken === undefined
-      ? []
-      : outsideUsersRoutes(needs.serviceToken(serviceToken), createPutOutsideUser(database, issuer))),
-    ...usersRoutes(needs, rateLimits, userVerbs),
+    ...authRoutes(needs, accounts),
+    ...(serviceTokens.length === 0 ? [] : serviceRoutes(needs, serviceVerbs, sessionMaxTtlSeconds)),
+    ...usersRoutes(needs, userVerbs),
     ...chatRoutes(needs),
   ];
   return createHttpApp({ routes, trustProxy, ...rest });

@@ -24,13 +24,12 @@ export async function assembleApi(
     adapters.sendQueue(),
     adapters.membership(),
   ]);
-  const { verify, admit, ownTokens } = await createAuthentication({
+  const authentication = await createAuthentication({
     config: config.auth,
     database,
     facts,
     log,
   });
-  const { issuer, serviceToken } = config.auth;
 
   // Where the api consumes as well.
   const consumed = config.worker.enabled ? await adapters.partitionSource() : undefined;
@@ -44,23 +43,21 @@ export async function assembleApi(
   lifecycle.defer("the api's place among the processes", seat.leave);
 
   return createApi({
-    config: { issuer, serviceToken, trustProxy: config.trustProxy },
+    config: { ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax },
     database,
     rateLimits,
     notifier,
-    verify,
-    admit,
-    accounts:
-      ownTokens &&
-      createAccounts({
-        ...{ ownTokens, database, facts, notifier, rateLimits, log },
-        accountKey: await accountKey(database),
-        config: config.auth,
-        limits: config.rateLimits,
-      }),
+    ...authentication,
+    accounts: createAccounts({
+      ...{ authentication, database, facts, notifier, rateLimits, log },
+      accountKey: await accountKey(database),
+      config: config.auth,
+      limits: config.rateLimits,
+    }),
     chatRoutes: createChatRoutes({
-      ...{ database, facts, rateLimits, presence, notifier, sendMessage, log },
+      ...{ database, facts, presence, notifier, sendMessage, log },
       liveMax: config.liveMax,
+      maxParticipants: config.maxParticipants,
       editWindowSeconds: config.messageEditWindowSeconds,
     }),
     allowedOrigin: createAllowedOrigin(config),

@@ -1,19 +1,23 @@
-import { toJsonSchema } from '@valibot/to-json-schema';
 import type * as v from 'valibot';
 import packageJson from '../../package.json' with { type: 'json' };
 import { problemMediaType } from '../process/http/problem.ts';
 import type { Operation, ResponseDescription, Route } from '../process/http/route.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import { errorTable } from '../shared/errors.ts';
+import { schemaObject } from './json-schema.ts';
 
 /** OpenAPI 3.1 of these routes, from the schemas that validate. */
 export function createDocument(routes: readonly Route[]): object {
   const schemas: Record<string, object> = { Problem: problemSchema };
   const paths: Record<string, Record<string, object>> = {};
+  const withService = routes.some(({ needs }) => needs?.security === 'serviceToken');
   for (const route of routes) {
     if (!route.operation) continue;
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: describe(route, route.operation, schemas) };
+    paths[path] = {
+      ...paths[path],
+      [route.method.toLowerCase()]: describe(route, route.operation, { schemas, withService }),
+    };
   }
   return {
     openapi: '3.1.0',
@@ -30,6 +34,7 @@ export function createDocument(routes: readonly Route[]): object {
       { name: 'chats', description: 'Direct chats and groups.' },
       { name: 'participants', description: 'Who takes part in a chat.' },
       { name: 'messages', description: 'Sending and reading back.' },
+      ...(withService ? [{ name: 'service', description: serviceDescription }] : []),
       { name: 'operation', description: 'Health and this document.' },
     ],
     components: {
@@ -40,17 +45,30 @@ export function createDocument(routes: readonly Route[]): object {
           bearerFormat: 'JWT',
           description: 'From `POST /auth/login`, or from the outside identity provider.',
         },
-        serviceToken: {
-          type: 'http',
-          scheme: 'bearer',
-          description: '`SERVICE_TOKEN`, for the operator’s own backend.',
-        },
+        ...(withService ? serviceSchemes : {}),
       },
       schemas,
     },
     paths,
   };
 }
+
+const serviceDescription =
+  'For your own backend alone, by `SERVICE_TOKEN`: no proxy lets these out. The same token with `X-Act-As: <userId>` opens every ' +
+  'other route as that user, without a rate limit of theirs.';
+const serviceSchemes = {
+  serviceToken: {
+    type: 'http',
+    scheme: 'bearer',
+    description: '`SERVICE_TOKEN`, of the host’s own backend.',
+  },
+  actAs: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-Act-As',
+    description: 'The id of the user as whom the backend acts, beside `SERVICE_TOKEN`.',
+  },
+};
 
 /** What any route may answer; also to a query that it does not know. */
 const always: readonly ErrorCode[] = [
@@ -60,15 +78,34 @@ const always: readonly ErrorCode[] = [
   'database_unavailable',
   'server_busy',
 ];
+const accessCodes = [
+  ...(['token_missing', 'token_invalid', 'token_expired', 'session_revoked', 'user_not_found'] as const),
+  'user_deactivated',
+] as const;
 const withToken = {
-  accessToken: ['token_missing', 'token_invalid', 'token_expired', 'session_revoked'],
+  accessToken: accessCodes,
+  accessOrServiceToken: accessCodes,
   serviceToken: ['token_missing', 'token_invalid'],
   none: [],
 } as const satisfies Record<string, readonly ErrorCode[]>;
+/** Any of these is enough. */
+const schemesOf = {
+  accessToken: [{ accessToken: [] }, { serviceToken: [], actAs: [] }],
+  accessOrServiceToken: [{ accessToken: [] }, { serviceToken: [], actAs: [] }, { serviceToken: [] }],
+  serviceToken: [{ serviceToken: [] }],
+  none: [],
+};
 const withBody: readonly ErrorCode[] = ['malformed_json', 'unsupported_media_type', 'body_too_large'];
 
-/** @param schemas where those with a name go */
-function describe(route: Route, operation: Operation, schemas: Record<string, object>): object {
+/**
+ * @param to.schemas where those with a name go
+ * @param to.withService whether anybody has the service token
+ */
+function describe(
+  route: Route,
+  operation: Operation,
+  { schemas, withService }: { schemas: Record<string, object>; withService: boolean },
+): object {
   const { tag, responses, problems = [], ...described } = operation;
   const security = route.needs?.security ?? 'none';
   const codes = new Set<ErrorCode>([
@@ -86,7 +123,7 @@ function describe(route: Route, operation: Operation, schemas: Record<string, ob
   return {
     ...described,
     tags: [tag],
-    security: security === 'none' ? [] : [{ [security]: [] }],
+    security: schemesOf[security].filter((schemes) => withService || !('serviceToken' in schemes)),
     responses: { ...Object.fromEntries(successes), ...problemResponses([...codes]) },
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body
@@ -119,26 +156,6 @@ function parametersOf(place: 'path' | 'query', schema: v.GenericSchema | undefin
       ...(description === undefined ? {} : { description }),
     };
   });
-}
-
-/** JSON Schema; what has a `ref` in its metadata goes to the named ones. */
-function schemaObject(
-  schema: v.GenericSchema,
-  schemas: Record<string, object>,
-  typeMode: 'input' | 'ignore' = 'ignore',
-) {
-  const { $schema: _, ...object } = toJsonSchema(schema, {
-    typeMode,
-    errorMode: 'ignore',
-    overrideAction({ valibotAction, jsonSchema }) {
-      if (valibotAction.type !== 'metadata') return undefined;
-      const { ref, ...named } = jsonSchema as typeof jsonSchema & { ref?: string };
-      if (ref === undefined) return undefined;
-      schemas[ref] = named;
-      return { $ref: `#/components/schemas/${ref}` };
-    },
-  });
-  return object;
 }
 
 function problemResponses(codes: readonly ErrorCode[]): object {

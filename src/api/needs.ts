@@ -1,70 +1,107 @@
-import { timingSafeEqual } from 'node:crypto';
 import type { Admit, Identity, VerifyToken } from '../auth/authenticate.ts';
-import type { Need } from '../process/http/route.ts';
+import type { Caller, Need } from '../process/http/route.ts';
 import { networkOf } from '../shared/client-address.ts';
 import { ChatError } from '../shared/errors.ts';
+import { uuidPattern } from '../shared/ids.ts';
 import type { Fact, FactAnswer, RateLimits } from '../shared/ports/admission.ts';
+import { unlimited } from '../shared/rate-limits.ts';
+import { bearerToken, type ServiceAccess } from './service-access.ts';
 
 interface NeedsDependencies {
   verify: VerifyToken;
   admit: Admit;
   rateLimits: RateLimits;
+  serviceAccess: ServiceAccess;
+}
+
+/** Somebody, by a token of their own or as whom the host's backend acts. */
+export interface Somebody {
+  identity: Identity;
+  facts: FactAnswer[];
+  /** For what the handler takes beyond the request itself: none are taken of the backend. */
+  limits: RateLimits;
+  byService: boolean;
 }
 
 /** What the api's routes want of their callers. */
 export interface Needs {
   /**
-   * A live session, within the user's limit, or a limit of its own. Requests without a valid token count for the address: what those do who share it
-   * with others is counted for themselves alone.
+   * A live session, within the user's limit, or a limit of its own; or the service token with `X-Act-As`, for a user who is active.
+   * Requests without a valid token count for the address: what those do who share it with others is counted for themselves alone.
    * @param want.facts to ask for in the same round trip
-   * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `session_revoked`, `rate_limited`,
-   * `database_unavailable`
+   * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `session_revoked`, `rate_limited`, `user_not_found`,
+   * `user_deactivated`, `database_unavailable`
    */
   token(want?: {
     facts?: (identity: Identity, params: Readonly<Record<string, string>>) => readonly Fact[];
-    limit?: 'read';
-  }): Need<{ identity: Identity; facts: FactAnswer[] }>;
-  /** `Authorization: Bearer <SERVICE_TOKEN>`, of the operator's own backend. Without it a request counts for its address. */
-  serviceToken(serviceToken: string): Need;
+    limit?: 'read' | 'typing';
+  }): Need<Somebody>;
+  /** The same; or the service token alone, for which nobody is `identity`. */
+  tokenOrService: Need<Partial<Somebody>>;
+  /** The service token alone. Without it a request counts for its address. */
+  service: Need<{ byService: true }> & { knows(request: Request): boolean };
   /** Nothing; each request counts for its address. */
   address: Need;
   /** Nothing; its handler counts what it takes, and here what can't be read is counted. */
   readable: Need;
 }
 
-export function createNeeds({ verify, admit, rateLimits }: NeedsDependencies): Needs {
-  return {
-    token: ({ facts: want, limit = 'user' as const } = {}) => ({
-      security: 'accessToken',
-      async enter({ request, address }, params) {
-        let identity: Identity;
-        try {
-          identity = await verify(bearerToken(request));
-        } catch (error) {
-          await rateLimits.consume([{ limit: 'address', key: address() }]);
-          throw error;
-        }
-        // Both begin in one turn of the event loop: one round trip.
-        const [facts] = await Promise.all([
-          admit(identity, want?.(identity, params) ?? []),
-          rateLimits.consume([{ limit, key: identity.userId }]),
-        ]);
-        return { identity, facts };
-      },
-    }),
+export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsDependencies): Needs {
+  const { isService, actAs } = serviceAccess;
 
-    serviceToken(serviceToken) {
-      const expected = digest(serviceToken);
-      return {
-        security: 'serviceToken',
-        async enter({ request, address }) {
-          const given = bearerToken(request);
-          // Digests have one length: the comparison tells nothing by its time.
-          if (given !== undefined && timingSafeEqual(digest(given), expected)) return {};
-          await rateLimits.consume([{ limit: 'address', key: address() }]);
-          throw new ChatError(given === undefined ? 'token_missing' : 'token_invalid');
-        },
-      };
+  async function assertService({ request, address }: Caller): Promise<void> {
+    if (isService(request)) return;
+    await rateLimits.consume([{ limit: 'address', key: address() }]);
+    throw new ChatError(bearerToken(request) === undefined ? 'token_missing' : 'token_invalid');
+  }
+
+  const token: Needs['token'] = ({ facts: want, limit = 'user' as const } = {}) => ({
+    security: 'accessToken',
+    async enter(caller, params) {
+      const { request, address } = caller;
+      const actedAs = actAs(request);
+      if (actedAs !== undefined) {
+        await assertService(caller);
+        const identity = identityOf(actedAs);
+        const facts = await admit(identity, want?.(identity, params) ?? []);
+        return { identity, facts, limits: unlimited, byService: true };
+      }
+
+      let identity: Identity;
+      try {
+        identity = await verify(bearerToken(request));
+      } catch (error) {
+        await rateLimits.consume([{ limit: 'address', key: address() }]);
+        throw error;
+      }
+      // Both begin in one turn of the event loop: one round trip.
+      const [facts] = await Promise.all([
+        admit(identity, want?.(identity, params) ?? []),
+        rateLimits.consume([{ limit, key: identity.userId }]),
+      ]);
+      return { identity, facts, limits: rateLimits, byService: false };
+    },
+  });
+  const somebody = token();
+
+  return {
+    token,
+
+    tokenOrService: {
+      security: 'accessOrServiceToken',
+      async enter(caller, params) {
+        const alone = isService(caller.request) && actAs(caller.request) === undefined;
+        return alone ? { byService: true } : ((await somebody.enter?.(caller, params)) ?? {});
+      },
+    },
+
+    service: {
+      knows: isService,
+      security: 'serviceToken',
+      async enter(caller) {
+        await assertService(caller);
+        return { byService: true };
+      },
     },
 
     address: {
@@ -88,8 +125,16 @@ export function createNeeds({ verify, admit, rateLimits }: NeedsDependencies): N
   };
 }
 
-/** RFC 6750; undefined for no or another scheme. */
-const bearerToken = ({ headers }: Request): string | undefined =>
-  headers.get('authorization')?.match(/^Bearer +(.*[^ ]) *$/i)?.[1];
+/** To ask for facts about the chat that is named in the path, if one is. */
+export const aboutChat =
+  (factsOf: (chatId: string, userId: string) => readonly Fact[]) =>
+  ({ userId }: Identity, { chatId = '' }: Readonly<Record<string, string>>): readonly Fact[] =>
+    uuidPattern.test(chatId) ? factsOf(chatId.toLowerCase(), userId) : [];
 
-const digest = (token: string): Buffer => new Bun.CryptoHasher('sha256').update(token).digest();
+/** @throws ChatError `validation_failed` */
+function identityOf(actedAs: string): Identity {
+  if (uuidPattern.test(actedAs))
+    return { userId: actedAs.toLowerCase(), sessionId: undefined, expiresAt: Number.POSITIVE_INFINITY };
+  const errors = [{ path: 'X-Act-As', message: 'must be the id of a user' }];
+  throw new ChatError('validation_failed', undefined, { errors });
+}

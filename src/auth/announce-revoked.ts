@@ -1,12 +1,15 @@
 import type { Logger } from '../shared/log.ts';
-import type { Facts } from '../shared/ports/admission.ts';
+import type { Fact, Facts } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 
 /**
  * After the commit that ended a session: its tokens die within the request, its sockets within a second. Never throws: with
  * Redis away the fact dies by itself within 30 s and the gateways find out from PostgreSQL.
  */
-export type AnnounceRevoked = (session: { userId: string; sessionId: string }) => Promise<void>;
+export type AnnounceRevoked = (ended: Revoked) => Promise<void>;
+
+/** One session; or all that a user has: those that were alive here, and whatever an outside provider knows. */
+type Revoked = { userId: string; sessionId: string } | { userId: string; sessionIds: readonly string[] };
 
 export interface AnnounceRevokedDependencies {
   facts: Facts;
@@ -19,13 +22,17 @@ export function createAnnounceRevoked({
   notifier,
   log,
 }: AnnounceRevokedDependencies): AnnounceRevoked {
-  return async ({ userId, sessionId }) => {
-    await facts.revoke([`session:${sessionId}`]);
-    const head = { version: 1, kind: 'session.revoked', userId, sessionId } as const;
+  return async (ended) => {
+    const { userId } = ended;
+    const one = 'sessionId' in ended ? { sessionId: ended.sessionId } : {};
+    const sessionIds = 'sessionId' in ended ? [ended.sessionId] : ended.sessionIds;
+    const sessions = sessionIds.map((id): Fact => `session:${id}`);
+    await facts.revoke('sessionId' in ended ? sessions : [`user:${userId}`, ...sessions]);
+    const head = { version: 1, kind: 'session.revoked', userId, ...one } as const;
     try {
       await notifier.publish([{ topic: `user:${userId}`, head, body: '' }]);
     } catch (error) {
-      log.warn({ err: error, sessionId }, 'the end of a session was not announced');
+      log.warn({ err: error, userId, ...one }, 'the end of a session was not announced');
     }
   };
 }

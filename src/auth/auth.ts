@@ -4,10 +4,13 @@ import type { Logger } from '../shared/log.ts';
 import type { Facts, RateLimits } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import { createPrivateName } from '../shared/private-name.ts';
+import { type Activation, createActivation } from './activation.ts';
 import { createAnnounceRevoked } from './announce-revoked.ts';
 import { type Admit, createAdmit, type VerifyToken } from './authenticate.ts';
 import { createLogin, type Login } from './login.ts';
 import { createLogout, type Logout } from './logout.ts';
+import { createMakeToken, type MakeToken } from './make-token.ts';
+import { createOpenSession } from './open-session.ts';
 import { createJwksFinder, createPublicKeyFinder, type FindKey } from './outside-keys.ts';
 import { createOutsideVerify } from './outside-tokens.ts';
 import { createOutsideUsers } from './outside-users.ts';
@@ -23,8 +26,10 @@ export interface Authentication {
   verify: VerifyToken;
   /** For the api; the gateway asks PostgreSQL for the sessions of many connects at once. */
   admit: Admit;
-  /** Undefined with an outside identity provider. */
+  /** Undefined with an outside identity provider and no secret of our own beside it. */
   ownTokens: OwnTokens | undefined;
+  /** Whether people sign in elsewhere. */
+  outside: boolean;
 }
 
 export interface AuthenticationDependencies {
@@ -42,21 +47,16 @@ export async function createAuthentication({
   log,
 }: AuthenticationDependencies): Promise<Authentication> {
   const admit = createAdmit({ database, facts });
-  const withVerify = (verifyAnew: VerifyToken, ownTokens?: OwnTokens): Authentication => {
-    const verify = rememberVerified(verifyAnew);
-    return { verify, admit, ownTokens };
-  };
-
+  const { secret, issuer, audience } = config;
+  const ownTokens = secret === undefined ? undefined : await createOwnTokens({ ...config, secret });
   const findKey = await outsideKeys(config, log);
   if (findKey) {
-    const { issuer, audience } = config;
     const users = createOutsideUsers(database, issuer);
-    return withVerify(createOutsideVerify({ issuer, audience, findKey, users }));
+    const verify = createOutsideVerify({ issuer, audience, findKey, users, own: ownTokens?.verify });
+    return { verify: rememberVerified(verify), admit, ownTokens, outside: true };
   }
-  const { secret } = config;
-  if (secret === undefined) throw new Error('JWT_SECRET is not set');
-  const ownTokens = await createOwnTokens({ ...config, secret });
-  return withVerify(ownTokens.verify, ownTokens);
+  if (!ownTokens) throw new Error('JWT_SECRET is not set');
+  return { verify: rememberVerified(ownTokens.verify), admit, ownTokens, outside: false };
 }
 
 async function outsideKeys({ publicKey, jwksUrl }: AuthConfig, log: Logger): Promise<FindKey | undefined> {
@@ -65,19 +65,21 @@ async function outsideKeys({ publicKey, jwksUrl }: AuthConfig, log: Logger): Pro
   return undefined;
 }
 
-/** What the password routes call. */
+/** What the routes of sessions call. */
 export interface Accounts {
-  register: Register;
-  login: Login;
-  refresh: Refresh;
-  logout: Logout;
+  /** Undefined with an outside identity provider. */
+  passwords: { register: Register; login: Login; refresh: Refresh } | undefined;
+  /** Undefined where no tokens are of ours, as what makes one. */
+  logout: Logout | undefined;
+  makeToken: MakeToken | undefined;
+  activation: Activation;
 }
 
 export interface AccountsDependencies {
-  ownTokens: OwnTokens;
+  authentication: Pick<Authentication, 'ownTokens' | 'outside'>;
   /** `account_key` in the settings. */
   accountKey: string;
-  config: Pick<AuthConfig, 'refreshTtlSeconds' | 'sessionMaxTtlSeconds'>;
+  config: Pick<AuthConfig, 'issuer' | 'refreshTtlSeconds' | 'sessionMaxTtlSeconds'>;
   limits: Config['rateLimits'];
   database: Database;
   facts: Facts;
@@ -88,9 +90,9 @@ export interface AccountsDependencies {
 }
 
 export function createAccounts({
-  ownTokens: tokens,
+  authentication: { ownTokens: tokens, outside },
   accountKey,
-  config: { refreshTtlSeconds, sessionMaxTtlSeconds },
+  config: { issuer, refreshTtlSeconds, sessionMaxTtlSeconds },
   limits,
   database,
   facts,
@@ -99,13 +101,26 @@ export function createAccounts({
   log,
   passwords = createPasswords(),
 }: AccountsDependencies): Accounts {
-  const refreshTokens = createRefreshTokens(accountKey);
   const announceRevoked = createAnnounceRevoked({ facts, notifier, log });
+  const activation = createActivation({ database, facts, announceRevoked });
+  if (!tokens) return { passwords: undefined, logout: undefined, makeToken: undefined, activation };
+
+  const openSession = createOpenSession(database);
+  const logout = createLogout({ database, announceRevoked });
+  const makeToken = createMakeToken({ database, openSession, tokens, issuer });
+  if (outside) return { passwords: undefined, logout, makeToken, activation };
+
+  const refreshTokens = createRefreshTokens(accountKey);
+  const privateName = createPrivateName(accountKey);
   const lasting = { database, tokens, refreshTokens, rateLimits, refreshTtlSeconds, sessionMaxTtlSeconds };
   return {
-    register: createRegister({ database, passwords, rateLimits }),
-    login: createLogin({ ...lasting, passwords, limits, privateName: createPrivateName(accountKey) }),
-    refresh: createRefresh({ ...lasting, announceRevoked }),
-    logout: createLogout({ database, announceRevoked }),
+    passwords: {
+      register: createRegister({ database, passwords, rateLimits }),
+      login: createLogin({ ...lasting, openSession, passwords, limits, privateName }),
+      refresh: createRefresh({ ...lasting, announceRevoked }),
+    },
+    logout,
+    makeToken,
+    activation,
   };
 }

@@ -4,6 +4,7 @@ import type { TokenPair } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
 import type { RateLimits, Take } from '../shared/ports/admission.ts';
+import type { OpenSession } from './open-session.ts';
 import type { Passwords } from './passwords.ts';
 import { hashRefreshToken, newSeed, type RefreshTokens } from './refresh-token.ts';
 import type { OwnTokens } from './tokens.ts';
@@ -11,6 +12,7 @@ import { toUser, type UserRow, userColumns } from './user-row.ts';
 
 export interface LoginDependencies {
   database: Database;
+  openSession: OpenSession;
   passwords: Passwords;
   tokens: OwnTokens;
   refreshTokens: RefreshTokens;
@@ -35,16 +37,6 @@ const [slowerByMs, slowestMs] = [20, 1_500];
 const findSql = `SELECT ${userColumns}, password_hash AS "passwordHash",
   EXISTS (SELECT 1 FROM sessions WHERE user_id = users.id AND address_hash = $2) AS known
 FROM users WHERE email = $1`;
-const openSessionSql = `WITH session AS (
-  INSERT INTO sessions (id, user_id, expires_at, address_hash)
-  VALUES ($1::uuid, $2::uuid, now() + $3::int * interval '1 second', $5)
-  RETURNING id
-)
-INSERT INTO refresh_tokens (token_hash, session_id, counter) SELECT $4, id, 0 FROM session`;
-// Each login clears a few that ended long ago, so nothing needs to come by for them.
-const clearSql = `DELETE FROM sessions WHERE id IN (
-  SELECT id FROM sessions WHERE expires_at < now() - interval '1 day' ORDER BY expires_at LIMIT 2 FOR UPDATE SKIP LOCKED
-)`;
 
 interface LoginRow extends UserRow {
   passwordHash: string | null;
@@ -58,7 +50,7 @@ interface LoginRow extends UserRow {
  * held up by what others behind the address do.
  */
 export function createLogin(deps: LoginDependencies): Login {
-  const { database, passwords, tokens, refreshTokens, privateName, rateLimits, limits } = deps;
+  const { database, openSession, passwords, tokens, refreshTokens, privateName, rateLimits, limits } = deps;
   const sessionSeconds = Math.min(deps.refreshTtlSeconds, deps.sessionMaxTtlSeconds);
 
   const attemptPoints = Math.min(wrongPasswordPoints, limits.login);
@@ -96,21 +88,18 @@ export function createLogin(deps: LoginDependencies): Login {
     return right ? row : undefined;
   }
 
-  async function openSession(userId: string, address: string) {
+  async function signIn(userId: string, address: string) {
     const sessionId = newId();
     const refreshToken = refreshTokens.write({ sessionId, counter: 0, seed: newSeed() });
-    await database.query(clearSql, []);
-    await database.query(openSessionSql, [
-      sessionId,
-      userId,
-      sessionSeconds,
-      hashRefreshToken(refreshToken),
-      privateName(address),
-    ]);
+    await openSession({
+      ...{ sessionId, userId, seconds: sessionSeconds },
+      refreshTokenHash: hashRefreshToken(refreshToken),
+      addressHash: privateName(address),
+    });
     return { accessToken: await tokens.sign({ userId, sessionId }), refreshToken };
   }
 
-  /** @throws ChatError `bad_credentials`, `rate_limited`, `server_busy`, `database_unavailable` */
+  /** @throws ChatError `bad_credentials`, `user_deactivated`, `rate_limited`, `server_busy`, `database_unavailable` */
   return async ({ email, password, address }) => {
     const attempt = attemptOf(email, address);
     await rateLimits.consume([attempt]);
@@ -126,7 +115,7 @@ export function createLogin(deps: LoginDependencies): Login {
     if (!user) throw new ChatError('bad_credentials');
 
     return {
-      ...(await openSession(user.id, address)),
+      ...(await signIn(user.id, address)),
       tokenType: 'Bearer',
       expiresIn: tokens.accessTtlSeconds,
       user: toUser(user, user.id),

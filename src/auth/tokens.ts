@@ -16,8 +16,8 @@ export interface OwnTokenOptions {
 }
 
 export interface OwnTokens {
-  /** An access token of the session. */
-  sign(of: { userId: string; sessionId: string }): Promise<string>;
+  /** An access token of the session, of `accessTtlSeconds` unless it says otherwise. */
+  sign(of: { userId: string; sessionId: string; ttlSeconds?: number }): Promise<string>;
   verify: VerifyToken;
   /** Seconds. */
   accessTtlSeconds: number;
@@ -47,7 +47,7 @@ export async function createOwnTokens(options: OwnTokenOptions): Promise<OwnToke
   return {
     accessTtlSeconds,
 
-    sign({ userId, sessionId }) {
+    sign({ userId, sessionId, ttlSeconds = accessTtlSeconds }) {
       const now = Math.floor(Date.now() / 1000);
       return sign(
         {
@@ -57,7 +57,7 @@ export async function createOwnTokens(options: OwnTokenOptions): Promise<OwnToke
           sid: sessionId,
           token_use: 'access',
           iat: now,
-          exp: now + accessTtlSeconds,
+          exp: now + ttlSeconds,
           // Two tokens of one session and one second differ.
           jti: crypto.randomUUID(),
         },

@@ -1,26 +1,59 @@
 import type { Announce } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
-import type { User, UserEvent } from '../shared/contract.ts';
+import { readLiveChats } from '../db/queries/live-chats.ts';
+import type { User, UserEvent, UserUpdate } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
+import type { RateLimits } from '../shared/ports/admission.ts';
+import type { Notification, Topic } from '../shared/ports/notifications.ts';
 import { toUser, type UserRow, userColumns } from './user-row.ts';
 
-export type UpdateMe = (input: { userId: string; readReceipts?: boolean | undefined }) => Promise<User>;
+export type UpdateMe = (input: UpdateMeInput) => Promise<User>;
 
-const updateSql = `UPDATE users SET read_receipts = coalesce($2::boolean, read_receipts) WHERE id = $1::uuid
+export interface UpdateMeInput extends UserUpdate {
+  userId: string;
+  limits: RateLimits;
+}
+
+/** What is null is taken away, what is not named stays. */
+const updateSql = `UPDATE users SET
+  display_name = coalesce(w.changes ->> 'displayName', users.display_name),
+  display_name_given = users.display_name_given OR w.changes -> 'displayName' IS NOT NULL,
+  avatar_url = CASE WHEN w.changes -> 'avatarUrl' IS NULL THEN users.avatar_url ELSE w.changes ->> 'avatarUrl' END,
+  metadata = CASE WHEN w.changes -> 'metadata' IS NULL THEN users.metadata WHEN w.changes ->> 'metadata' IS NULL THEN NULL
+    ELSE w.changes -> 'metadata' END,
+  read_receipts = coalesce((w.changes ->> 'readReceipts')::boolean, users.read_receipts),
+  show_presence = coalesce((w.changes ->> 'showPresence')::boolean, users.show_presence)
+FROM (SELECT $2::text::json AS changes) w
+WHERE users.id = $1::uuid
 RETURNING ${userColumns}`;
 
 /**
- * What one says of oneself. One's own sockets are told, and gateways by that what to show them.
- * @throws ChatError `user_not_found`
+ * What one says of oneself. One's own sockets are told, and gateways by that what to show them; of what others see, the chats in which
+ * not many are told, as often as emails may be looked up: each is a frame to thousands.
+ * @param deps.liveMax chats of more participants are not told
+ * @throws ChatError `user_not_found`, `rate_limited`
  */
-export function createUpdateMe({ database, announce }: { database: Database; announce: Announce }): UpdateMe {
-  return async ({ userId, readReceipts }) => {
-    const [row] = await database.query<UserRow>(updateSql, [userId, readReceipts ?? null]);
+export function createUpdateMe(deps: { database: Database; announce: Announce; liveMax: number }): UpdateMe {
+  const { database, announce, liveMax } = deps;
+
+  return async ({ userId, limits, ...changes }) => {
+    const { readReceipts: _, showPresence: __, ...shown } = changes;
+    const isSeen = Object.values(shown).some((value) => value !== undefined);
+    if (isSeen) await limits.consume([{ limit: 'lookup', key: userId }]);
+    const [row] = await database.query<UserRow>(updateSql, [userId, JSON.stringify(changes)]);
     if (!row) throw new ChatError('user_not_found');
     const user = toUser(row, userId);
-    const body = JSON.stringify({ user } satisfies UserEvent);
-    const head = { version: 1, kind: 'passing', event: 'user.updated' } as const;
-    await announce([{ topic: `user:${userId}`, head, body }]);
+    const chatIds = isSeen ? await readLiveChats(database, userId, liveMax) : [];
+    await announce([
+      updated(`user:${userId}`, user),
+      ...chatIds.map((chatId) => updated(`chat:${chatId}`, toUser(row, 'others'), userId)),
+    ]);
     return user;
   };
 }
+
+const updated = (topic: Topic, user: User, actorId?: string): Notification => ({
+  topic,
+  head: { version: 1, kind: 'passing', event: 'user.updated', actorId },
+  body: JSON.stringify({ user } satisfies UserEvent),
+});

@@ -12,8 +12,8 @@ export type ChangeKind<Payload = unknown, Row = unknown> = (RowsOfItsOwn | RowsO
    * its own: what shares a number with another is announced as a hint, for a gateway takes a second of one number for a repeat.
    */
   readonly believed: boolean;
-  /** Whether rows of one number are told by one event. */
-  readonly together?: boolean;
+  /** Whether rows like this one are told by one event, those of one number. */
+  together?(row: Row): boolean;
   /** Of whom the payload says whether they are online. */
   userOf?(row: Row): string;
   tell(

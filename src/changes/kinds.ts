@@ -1,4 +1,5 @@
 import type { ChangeEvents } from '../shared/contract.ts';
+import { changedChat } from './changed-chat.ts';
 import { changedMessage } from './changed-message.ts';
 import type { ChangeKind, ChangeKinds } from './kind.ts';
 import { newMessage } from './new-message.ts';
@@ -14,6 +15,7 @@ export const kinds: { readonly [Event in keyof ChangeEvents]: ChangeKind<ChangeE
   'chat.message.reactions': reactions,
   'chat.participant.added': participant,
   'chat.participant.removed': participant,
+  'chat.updated': changedChat,
 };
 
 /** Of an event that only a newer version knows it is. */

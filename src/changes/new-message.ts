@@ -18,7 +18,7 @@ const lastKnown = `CASE WHEN least(c.last_sequence, w.after) - (${amongThese}) <
 
 const rows = `SELECT m.event_sequence AS "eventSequence", (${messageJson('m')})::json AS row
 FROM messages m
-WHERE m.chat_id = c.id AND m.sequence > ${lastKnown} AND m.event_sequence > w.after
+WHERE m.chat_id = c.id AND m.sequence > ${lastKnown} AND m.event_sequence > w.after AND c.deleted_at IS NULL
 ORDER BY m.sequence
 LIMIT $3::int`;
 

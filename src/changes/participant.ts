@@ -1,5 +1,10 @@
 import * as v from 'valibot';
-import { joinUser, participantColumns, type StoredParticipant } from '../db/queries/participant-columns.ts';
+import {
+  joinUser,
+  participantColumns,
+  type StoredParticipant,
+  toParticipant,
+} from '../db/queries/participant-columns.ts';
 import type { ParticipantEvent } from '../shared/contract.ts';
 import { counter, id, participantSchema } from '../shared/schemas.ts';
 import type { ChangeKind } from './kind.ts';
@@ -7,11 +12,13 @@ import type { ChangeKind } from './kind.ts';
 interface Row {
   participant: StoredParticipant;
   present: boolean;
+  /** The chat is deleted. */
+  ended?: boolean;
 }
 
 /** They come by an index that is for those alone who say `>= 0`. */
 const rows = `SELECT p.changed_event_sequence AS "eventSequence",
-  json_build_object('participant', row_to_json(shown), 'present', p.left_at IS NULL) AS row
+  json_build_object('participant', row_to_json(shown), 'present', p.left_at IS NULL, 'ended', c.deleted_at IS NOT NULL) AS row
 FROM chat_participants p
 ${joinUser('p', 'u')}
 CROSS JOIN LATERAL (SELECT ${participantColumns('p', 'u')}) shown
@@ -19,7 +26,10 @@ WHERE p.chat_id = c.id AND p.changed_event_sequence > w.after AND p.changed_even
 ORDER BY p.changed_event_sequence
 FETCH FIRST ($3::int) ROWS WITH TIES`;
 
-/** Somebody came, left, or has another role, which goes as added too. Those whom one request added share a number. */
+/**
+ * Somebody came, left, or has another role, which goes as added too. Those whom one request added share a number, and so do all
+ * who were in a chat that was deleted, of whom each is told of themselves alone.
+ */
 export const participant: ChangeKind<ParticipantEvent, Row> = {
   payload: v.pipe(
     v.object({
@@ -32,11 +42,11 @@ export const participant: ChangeKind<ParticipantEvent, Row> = {
   ),
   believed: false,
   rows,
-  together: true,
+  together: ({ present }) => present,
   userOf: (row) => row.participant.userId,
   tell({ chatId, eventSequence }, changed, online) {
     const userIds = changed.map((row) => row.participant.userId);
-    const shown = ({ participant }: Row) => ({ ...participant, online: online.has(participant.userId) });
+    const shown = ({ participant }: Row) => toParticipant(participant, online);
     const payload = {
       chatId,
       participant: shown(changed[0]),
@@ -45,6 +55,9 @@ export const participant: ChangeKind<ParticipantEvent, Row> = {
     };
     return changed[0].present
       ? { chatId, eventSequence, event: 'chat.participant.added', came: userIds, payload }
-      : { chatId, eventSequence, event: 'chat.participant.removed', went: userIds, payload };
+      : {
+          ...{ chatId, eventSequence, event: 'chat.participant.removed', went: userIds, payload },
+          ...(changed[0].ended ? { onlyTo: changed[0].participant.userId } : {}),
+        };
   },
 };

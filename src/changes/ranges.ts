@@ -4,11 +4,11 @@ export const distinctKinds = (ofEvents: ChangeKinds): ChangeKind[] => [...new Se
 
 /** Each chat is looked up by itself: a join could become a scan of all chats, in a plan that was made while there were few. */
 export const chatOfEach =
-  'SELECT x.id, x.last_sequence, x.last_event_sequence FROM chats x WHERE x.id = w.chat_id LIMIT 1';
+  'SELECT x.id, x.last_sequence, x.last_event_sequence, x.deleted_at FROM chats x WHERE x.id = w.chat_id LIMIT 1';
 
 /**
  * SQL of what changed in the chat `c` after `w.after`, so much of each range as `$3` says, with its kind's place among the kinds:
- * what says itself when it changed, then all of `chat_changes`.
+ * what says itself when it changed, then all of `chat_changes`. Of what was said in a deleted chat there is nothing to tell.
  */
 export function rangesOf(kinds: readonly ChangeKind[]): string {
   const numbered = [...kinds.entries()];
@@ -19,7 +19,7 @@ export function rangesOf(kinds: readonly ChangeKind[]): string {
   const caseOf = (value: (of: (typeof changed)[number]) => string | number, otherwise: string | number) =>
     `CASE ${changed.map((of) => `WHEN changed.kind = '${of.changedKind}' THEN ${value(of)} `).join('')}WHEN true THEN ${otherwise} END`;
   const chatChanges = `SELECT x.kind, x.key, x.event_sequence FROM chat_changes x
-    WHERE x.chat_id = c.id AND x.event_sequence > w.after
+    WHERE x.chat_id = c.id AND x.event_sequence > w.after AND c.deleted_at IS NULL
     ORDER BY x.event_sequence FETCH FIRST ($3::int) ROWS WITH TIES`;
   return [
     ...own,

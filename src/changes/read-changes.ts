@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { showsPresence } from '../db/queries/presence.ts';
 import type { SyncResetEvent } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import type { ChangeKinds } from './kind.ts';
@@ -80,7 +81,8 @@ export function createReadChanges(
 
   function tell(rows: readonly Row[], online: ReadonlySet<string>): Told[] {
     const lastUntold = rows.findLast(isUntold);
-    const togetherOrNot = (row: Row) => (kindOf(row)?.together ? `${row.kind} ${row.eventSequence}` : row);
+    const togetherOrNot = (row: Row) =>
+      kindOf(row)?.together?.(row.row) ? `${row.kind} ${row.eventSequence}` : row;
     return [...Map.groupBy(rows, togetherOrNot).values()].flatMap(([first, ...others]) => {
       if (first && isUntold(first)) return first === lastUntold ? reset(first) : [];
       const kind = first && kindOf(first);
@@ -96,7 +98,8 @@ export function createReadChanges(
         ? await database.query<Row>(forAll, [chatIds, afters, limit])
         : await database.query<Row>(forReader, [chatIds, afters, limit, reader]);
     const concerned = new Set(rows.flatMap((row) => kindOf(row)?.userOf?.(row.row) ?? []));
-    const online = await presence.online([...concerned]);
+    const hidden = concerned.size > 0 && reader !== undefined && !(await showsPresence(database, reader));
+    const online = await presence.online(hidden ? [] : [...concerned]);
     const pages = Map.groupBy(rows, ({ chatId, after }) => `${chatId} ${after}`);
     return wanted.map(({ chatId, after }) => {
       const page = pages.get(`${chatId} ${after}`);

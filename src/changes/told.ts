@@ -6,6 +6,8 @@ export interface Told<Payload = unknown> extends ChangeHead {
   payload: Payload;
   /** Of a change that says who takes part: who does from here on, or goes on in another role. */
   came?: readonly string[];
+  /** Nobody else in the chat is told. */
+  onlyTo?: string;
   /** Who does not any longer: nothing that is numbered after this reaches them. */
   went?: readonly string[];
 }

@@ -10,7 +10,7 @@ import type { Facts } from '../shared/ports/admission.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
-import { participantFact } from './participant-fact.ts';
+import { liveFact, participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
 import { takeOwnChanges } from './take-own-changes.ts';
 import { assertUsersExist } from './users-exist.ts';
@@ -30,6 +30,8 @@ export interface AddParticipantsDependencies {
   facts: Facts;
   presence: Presence;
   announce: Announce;
+  /** Of one chat. */
+  maxParticipants: number;
 }
 
 /** So many share a number, and so an event: one for each would be as many frames to everybody in the chat. */
@@ -39,22 +41,26 @@ const mostTogether = 100;
 const restAfterLeaving = '1 day';
 
 /**
- * Those who are added share a number of the chat's, 100 at most one; who takes part already takes none.
+ * By owners and admins. Those who are added share a number of the chat's, 100 at most one; who takes part already takes none.
  * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `recently_left`,
- * `database_unavailable`
+ * `chat_full`, `database_unavailable`
  */
 export function createAddParticipants(deps: AddParticipantsDependencies): AddParticipants {
-  const { database, facts, presence, announce } = deps;
+  const { database, facts, presence, announce, maxParticipants } = deps;
 
   return async ({ chatId, actorId, userIds: named }) => {
     const userIds = [...new Set(named)];
     const { stored, numbers } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
-      if (chat.role !== 'owner') throw new ChatError('not_owner');
+      if (chat.role === 'member') throw new ChatError('not_owner');
       await assertUsersExist(tx, userIds);
 
-      const present = new Set((await readParticipants(tx, chatId, userIds)).map(({ userId }) => userId));
+      const present = new Set(
+        (await readParticipants(tx, chatId, userIds, actorId)).map(({ userId }) => userId),
+      );
       const absent = userIds.filter((userId) => !present.has(userId));
+      if (chat.participantCount + absent.length > maxParticipants && absent.length > 0)
+        throw new ChatError('chat_full', `A chat has at most ${maxParticipants} participants.`);
       await assertNotJustLeft(tx, { chatId, actorId, userIds: absent });
       const numberOf = (at: number) => chat.eventSequence + 1 + Math.floor(at / mostTogether);
       const numbers = new Map(absent.map((userId, at) => [userId, numberOf(at)]));
@@ -63,7 +69,7 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
         await insertParticipants(tx, { chatId, actorId, numbers, versions, lastSequence: chat.lastSequence });
         await advanceEventSequence(tx, chatId, numberOf(absent.length - 1));
       }
-      return { stored: await readParticipants(tx, chatId, userIds), numbers };
+      return { stored: await readParticipants(tx, chatId, userIds, actorId), numbers };
     });
 
     const added = [
@@ -74,8 +80,11 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
     ];
     const [participants] = await Promise.all([
       withOnline(presence, inOrder(stored, userIds)),
-      // A user who left less than 30 s ago has a revoked fact.
-      facts.restore([...numbers.keys()].map((userId) => participantFact(chatId, userId))),
+      // A user who left less than 30 s ago has a revoked fact; and the chat may have become a big one.
+      facts.restore([
+        liveFact(chatId),
+        ...[...numbers.keys()].map((userId) => participantFact(chatId, userId)),
+      ]),
       added.length > 0 ? announce(added) : undefined,
     ]);
     return participants;

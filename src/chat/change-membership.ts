@@ -30,7 +30,7 @@ export function createChangeMembership(deps: {
   liveMax: number;
 }): ChangeMembership {
   const { database, announce, liveMax } = deps;
-  const gatherReads = createGatherReads(database, (written) => {
+  const reads = createGatherReads(database, (written) => {
     void announce(membershipNotifications(written, liveMax));
   });
 
@@ -43,8 +43,12 @@ export function createChangeMembership(deps: {
   }
 
   return {
-    markRead: async (read) => (await gatherReads(read)).membership,
-    markUnread: ({ sequence, ...ofChat }) => write({ ...ofChat, unreadFrom: sequence }),
+    markRead: async (read) => (await reads.read(read)).membership,
+    async markUnread({ sequence, ...ofChat }) {
+      // A read that is being gathered was asked for before.
+      await reads.settled(ofChat);
+      return write({ ...ofChat, unreadFrom: sequence });
+    },
     set: (input) => write(input),
   };
 }

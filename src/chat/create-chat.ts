@@ -29,19 +29,24 @@ export interface CreateChatDependencies {
   database: Database;
   getChat: GetChat;
   announce: Announce;
+  /** Of one chat. */
+  maxParticipants: number;
 }
 
 /**
  * The creator becomes the owner. The participants take the first event numbers, in the order they were named in.
- * @throws ChatError `validation_failed`, `user_not_found`, `database_unavailable`
+ * @throws ChatError `validation_failed`, `user_not_found`, `chat_full`, `database_unavailable`
  */
-export function createCreateChat({ database, getChat, announce }: CreateChatDependencies): CreateChat {
+export function createCreateChat(deps: CreateChatDependencies): CreateChat {
+  const { database, getChat, announce, maxParticipants } = deps;
   return async (input) => {
     const { creatorId } = input;
     const userIds = [...new Set([creatorId, ...input.participantUserIds])];
     const name = input.name ?? null;
     const isGroup = input.isGroup ?? (name !== null || userIds.length > 2);
     assertSensible(userIds.length, name, isGroup);
+    if (userIds.length > maxParticipants)
+      throw new ChatError('chat_full', `A chat has at most ${maxParticipants} participants.`);
 
     const directKey = isGroup ? null : userIds.toSorted().join(':');
     const { chatId, created } = await inTransaction(database, async (tx) => {

@@ -2,8 +2,13 @@ import { deleteMessage, type MessageToChange } from '../db/queries/change-messag
 import { ChatError } from '../shared/errors.ts';
 import { type ChangeMessageDependencies, tellChanged } from './tell-changed.ts';
 
-/** By its sender, or in a group by its owners and admins. Of one that is deleted it changes nothing. */
-export type DeleteMessage = (message: MessageToChange) => Promise<void>;
+/** By its sender, in a group by its owners and admins, or any by the host's backend. Of one that is deleted it changes nothing. */
+export type DeleteMessage = (message: DeleteMessageInput) => Promise<void>;
+
+export interface DeleteMessageInput extends MessageToChange {
+  /** Undefined for the host's backend. */
+  actorId: string | undefined;
+}
 
 /**
  * @throws ChatError `chat_not_found`, `message_not_found`, `not_allowed`, `database_unavailable`: then it is unknown whether it

@@ -5,8 +5,15 @@ import { ChatError } from '../shared/errors.ts';
 import { assertMayMentionEveryone } from './may-mention-everyone.ts';
 import { type ChangeMessageDependencies, readOne, tellChanged } from './tell-changed.ts';
 
-/** By its sender alone. What changes nothing takes no number. */
-export type EditMessage = (input: MessageToChange & { edit: MessageEdit }) => Promise<Message>;
+/** By its sender alone, a system message by the host's backend alone. What changes nothing takes no number. */
+export type EditMessage = (input: EditMessageInput) => Promise<Message>;
+
+export interface EditMessageInput extends MessageToChange {
+  actorId: string;
+  /** Whether the host's backend acts as the actor. */
+  byService?: boolean;
+  edit: MessageEdit;
+}
 
 /**
  * @param deps.windowSeconds after it was sent; undefined: always
@@ -19,7 +26,10 @@ export function createEditMessage(
   const { database, windowSeconds } = deps;
 
   /** With the editor's own reactions marked, as nobody else is shown it. */
-  async function shown({ chatId, actorId, messageId }: MessageToChange, message: Message): Promise<Message> {
+  async function shown(
+    { chatId, actorId, messageId }: Omit<EditMessageInput, 'edit'>,
+    message: Message,
+  ): Promise<Message> {
     const own = message.reactions && (await readMessage(database, chatId, actorId, messageId));
     return typeof own === 'object' ? own : message;
   }
@@ -30,7 +40,10 @@ export function createEditMessage(
     const edited = await editMessage(database, message, edit, windowSeconds);
     if (edited.outcome === 'unchanged') return shown(message, await readOne(database, edited));
     if (edited.outcome === 'edited') return shown(message, await tellChanged(deps, edited));
-    const detail = edited.outcome === 'not_allowed' ? 'A message is edited by its sender alone.' : undefined;
+    const detail =
+      edited.outcome === 'not_allowed'
+        ? 'A message is edited by its sender alone, who may post in the chat; a system message by the service alone.'
+        : undefined;
     throw new ChatError(edited.outcome, detail);
   };
 }

@@ -11,8 +11,12 @@ export interface Read {
   version?: number | undefined;
 }
 
-/** @throws ChatError `chat_not_found`, `database_unavailable` */
-export type GatherReads = (read: Read) => Promise<WrittenMembership>;
+export interface GatherReads {
+  /** @throws ChatError `chat_not_found`, `database_unavailable` */
+  read(read: Read): Promise<WrittenMembership>;
+  /** Resolves when what was asked for before is written, or never will be: at once where there is nothing. */
+  settled(ofChat: Pick<Read, 'userId' | 'chatId'>): Promise<void>;
+}
 
 interface Waiting {
   read: Read;
@@ -39,6 +43,8 @@ export function createGatherReads(
   onWritten: (written: readonly WrittenMembership[]) => void,
 ): GatherReads {
   let gathered = new Map<string, Waiting>();
+  /** Of each pair, until all that was asked for is answered. */
+  const unanswered = new Map<string, Promise<unknown>>();
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** One by one, because their batch could not be written. */
   const singles: Waiting[] = [];
@@ -86,25 +92,39 @@ export function createGatherReads(
     lanes -= 1;
   }
 
-  return (read) => {
-    const pair = `${read.userId} ${read.chatId}`;
-    const other = gathered.get(pair);
-    // Two that are read on other conditions can't be told together.
-    if (other && other.read.version !== read.version) flush();
-    else if (other) {
-      other.read.sequence = Math.max(other.read.sequence, read.sequence);
-      return other.written.promise;
-    }
-    const one = {
-      read: { ...read },
-      until: Date.now() + patienceMs,
-      written: Promise.withResolvers<WrittenMembership>(),
-    };
-    gathered.set(pair, one);
-    if (gathered.size >= mostReads) flush();
-    else timer ??= setTimeout(flush, gatherMs);
-    return one.written.promise;
+  return {
+    read(read) {
+      const pair = pairOf(read);
+      const other = gathered.get(pair);
+      // Two that are read on other conditions can't be told together.
+      if (other && other.read.version !== read.version) flush();
+      else if (other) {
+        other.read.sequence = Math.max(other.read.sequence, read.sequence);
+        return other.written.promise;
+      }
+      const one = {
+        read: { ...read },
+        until: Date.now() + patienceMs,
+        written: Promise.withResolvers<WrittenMembership>(),
+      };
+      gathered.set(pair, one);
+      const answered = Promise.allSettled([unanswered.get(pair), one.written.promise]).then(() => {
+        if (unanswered.get(pair) === answered) unanswered.delete(pair);
+      });
+      unanswered.set(pair, answered);
+      if (gathered.size >= mostReads) flush();
+      else timer ??= setTimeout(flush, gatherMs);
+      return one.written.promise;
+    },
+
+    async settled(ofChat) {
+      const pair = pairOf(ofChat);
+      if (gathered.has(pair)) flush();
+      await unanswered.get(pair);
+    },
   };
 }
+
+const pairOf = ({ userId, chatId }: Pick<Read, 'userId' | 'chatId'>): string => `${userId} ${chatId}`;
 
 const deadlock = '40P01';

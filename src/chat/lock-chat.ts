@@ -8,6 +8,7 @@ export interface LockedChat {
   /** The number of the chat's last change; the next one is one more. */
   eventSequence: number;
   lastSequence: number;
+  participantCount: number;
   /** The actor's. */
   role: ParticipantRole;
 }
@@ -28,6 +29,7 @@ export async function lockGroup(tx: Orm, chatId: string, actorId: string): Promi
       isGroup: chats.isGroup,
       eventSequence: chats.lastEventSequence,
       lastSequence: chats.lastSequence,
+      participantCount: chats.participantCount,
     })
     .from(chats)
     .where(and(eq(chats.id, chatId), sql`EXISTS (SELECT FROM ${chatParticipants} WHERE ${actor})`))
@@ -41,7 +43,9 @@ export async function lockGroup(tx: Orm, chatId: string, actorId: string): Promi
     .where(actor);
   if (!role) throw new ChatError('chat_not_found');
   if (!chat.isGroup) throw new ChatError('chat_is_direct');
-  return { eventSequence: chat.eventSequence, lastSequence: chat.lastSequence, role };
+  const { eventSequence, lastSequence, participantCount } = chat;
+  // They are not counted yet only while the migration that does so goes on.
+  return { eventSequence, lastSequence, participantCount: participantCount ?? 0, role };
 }
 
 /** Under the lock, with the number of the last change made. */

@@ -1,5 +1,5 @@
-import type { SharedChat } from '../db/queries/chats.ts';
-import type { StoredParticipant } from '../db/queries/participant-columns.ts';
+import type { SharedChat, StoredMembership } from '../db/queries/chats.ts';
+import { type StoredParticipant, toParticipant } from '../db/queries/participant-columns.ts';
 import type { ListedParticipant } from '../db/queries/participants.ts';
 import type { Participant } from '../shared/contract.ts';
 import type { Presence } from '../shared/ports/presence.ts';
@@ -13,24 +13,19 @@ export async function withOnline(
   return participants.map((participant) => toParticipant(participant, online));
 }
 
-/** The same for the participants of many chats. */
-export async function chatsWithOnline<Stored extends SharedChat>(
+type SeenChat = SharedChat & Pick<StoredMembership, 'showsPresence'>;
+
+/** The same for the participants of many chats, as the owner of the membership may see them. */
+export async function chatsWithOnline<Seen extends SeenChat>(
   presence: Presence,
-  chats: readonly Stored[],
-): Promise<(Omit<Stored, 'participants'> & { participants: Participant[] })[]> {
+  chats: readonly Seen[],
+): Promise<(Omit<Seen, 'participants' | 'showsPresence'> & { participants: Participant[] })[]> {
   const userIds = new Set(chats.flatMap((chat) => chat.participants.map(({ userId }) => userId)));
   const online = await presence.online([...userIds]);
-  return chats.map((chat) => ({
+  return chats.map(({ showsPresence, participants, ...chat }) => ({
     ...chat,
-    participants: chat.participants.map((participant) => toParticipant(participant, online)),
+    participants: participants.map((one) => toParticipant(one, showsPresence ? online : nobody)),
   }));
 }
 
-function toParticipant(
-  stored: StoredParticipant | ListedParticipant,
-  online: ReadonlySet<string>,
-): Participant {
-  const { userId, displayName, role, joinedAt, lastReadSequence } = stored;
-  const shown = { userId, displayName, role, joinedAt, online: online.has(userId) };
-  return lastReadSequence === undefined || lastReadSequence === null ? shown : { ...shown, lastReadSequence };
-}
+const nobody: ReadonlySet<string> = new Set();

@@ -5,6 +5,7 @@ import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
+import { changeRole, participant } from './change-role.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
@@ -19,7 +20,8 @@ export interface RemoveParticipantDependencies {
 }
 
 /**
- * The last owner's leaving passes the chat to its longest member; that is a change with a number of its own.
+ * Owners remove anyone, admins members. The last owner's leaving passes the chat to its longest admin, where there is none to its
+ * longest member; that is a change with a number of its own.
  * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `database_unavailable`
  */
 export function createRemoveParticipant(deps: RemoveParticipantDependencies): RemoveParticipant {
@@ -28,9 +30,11 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
   return async ({ chatId, actorId, userId }) => {
     const { number, heirId } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
-      if (userId !== actorId && chat.role !== 'owner') throw new ChatError('not_owner');
-      const [removed] = await readParticipants(tx, chatId, [userId]);
+      const isAnother = userId !== actorId;
+      if (isAnother && chat.role === 'member') throw new ChatError('not_owner');
+      const [removed] = await readParticipants(tx, chatId, [userId], actorId);
       if (!removed) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
+      if (isAnother && chat.role === 'admin' && removed.role !== 'member') throw new ChatError('not_owner');
 
       const number = chat.eventSequence + 1;
       await tx
@@ -55,26 +59,20 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
   };
 }
 
-const participant = (chatId: string, userId: string) =>
-  and(eq(chatParticipants.chatId, chatId), eq(chatParticipants.userId, userId));
-
 /** @returns the new owner; undefined where an owner is left, or nobody at all */
 async function passOnOwnership(tx: Orm, chatId: string, number: number): Promise<string | undefined> {
-  // Owners first, then the longest members.
+  // Owners first, then admins, then the longest members.
   const [first] = await tx
     .select({ userId: chatParticipants.userId, role: chatParticipants.role })
     .from(chatParticipants)
     .where(and(eq(chatParticipants.chatId, chatId), isNull(chatParticipants.leftAt)))
     .orderBy(
-      sql`${chatParticipants.role} = 'owner' DESC`,
+      sql`${chatParticipants.role} = 'owner' DESC, ${chatParticipants.role} = 'admin' DESC`,
       chatParticipants.joinedAt,
       chatParticipants.createdEventSequence,
     )
     .limit(1);
   if (!first || first.role === 'owner') return undefined;
-  await tx
-    .update(chatParticipants)
-    .set({ role: 'owner', changedEventSequence: number })
-    .where(participant(chatId, first.userId));
+  await changeRole(tx, { chatId, userId: first.userId, role: 'owner' }, number);
   return first.userId;
 }

@@ -1,5 +1,4 @@
 import type { Database } from '../db/database.ts';
-import { isParticipant } from '../db/queries/participants.ts';
 import type { MessageExtras, SendAccepted, SendEnvelope } from '../shared/contract.ts';
 import type { EnvelopeCodec, EnvelopeVersion } from '../shared/envelope-codec.ts';
 import { ChatError } from '../shared/errors.ts';
@@ -7,11 +6,12 @@ import { deriveBrokerMessageId } from '../shared/ids.ts';
 import { partitionOf } from '../shared/partition.ts';
 import type { FactAnswer, Facts } from '../shared/ports/admission.ts';
 import type { SendQueue } from '../shared/ports/queue.ts';
+import { assertMayPost } from './assert-may-post.ts';
 import { assertMayMentionEveryone } from './may-mention-everyone.ts';
-import { participantFact } from './participant-fact.ts';
 
-/** Others are of version 1, as they were before there was another: what is no more than a text waits for nobody. */
-const versionWithExtras = 2;
+/** The lowest that can carry it: what is no more than a text, as it was before there was anything else, waits for nobody. */
+const versionFor = (extras: MessageExtras | undefined): EnvelopeVersion =>
+  extras?.messageType ? 3 : extras ? 2 : 1;
 
 export interface SendMessageInput {
   /** All ids in lower case. */
@@ -22,7 +22,7 @@ export interface SendMessageInput {
   /** 1 to 8,000 UTF-16 units, checked at the edge; goes on byte for byte. */
   content: string;
   extras?: MessageExtras | undefined;
-  /** What admission knew of {@link participantFact}. */
+  /** What admission knew of `participantFact`. */
   participant: FactAnswer;
   requestId: string;
   /** Called when PostgreSQL has been asked what had to be, and from here on only the broker is waited for. */
@@ -43,27 +43,24 @@ export interface SendMessageDependencies {
 
 /**
  * The hot path of the api. When it resolves, the broker has confirmed the message; the worker decides once more, under the
- * chat's lock, whether the sender takes part.
+ * chat's lock, whether the sender takes part and may post.
  * @throws ChatError `chat_not_found`, `not_allowed`, `not_ready`, `broker_unavailable`; `database_unavailable` where only
  * PostgreSQL could have told
  */
 export function createSendMessage(deps: SendMessageDependencies): SendMessage {
-  const { database, facts, sendQueue, envelopes, envelopeVersion, partitionCount } = deps;
+  const { database, sendQueue, envelopes, envelopeVersion, partitionCount } = deps;
 
   return async ({ chatId, senderId, content, extras, requestId, participant, onPublish, ...input }) => {
-    // A fact that is known to hold is believed. Of a revoked one, too, PostgreSQL has the last word: Redis forbids nothing.
-    if (participant !== true) {
-      if (!(await isParticipant(database, chatId, senderId))) throw new ChatError('chat_not_found');
-      void facts.fill([participantFact(chatId, senderId)]);
-    }
+    if (participant !== true) await assertMayPost(deps, chatId, senderId);
 
-    if (extras && envelopeVersion() < versionWithExtras) throw new ChatError('not_ready');
+    const version = versionFor(extras);
+    if (extras && envelopeVersion() < version) throw new ChatError('not_ready');
     if (extras?.mentions?.everyone) await assertMayMentionEveryone(database, chatId, senderId);
 
     const clientMessageId = input.clientMessageId ?? crypto.randomUUID();
     const brokerMessageId = deriveBrokerMessageId(chatId, senderId, clientMessageId);
     const envelope: SendEnvelope = {
-      version: extras ? versionWithExtras : 1,
+      version,
       brokerMessageId,
       chatId,
       senderId,

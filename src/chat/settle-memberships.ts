@@ -7,11 +7,12 @@ import type { Membership } from '../shared/contract.ts';
 /**
  * The memberships as they are shown. How far somebody has read who has never said it becomes known when it is first shown, so that
  * whoever counts on from there counts as the server does; and a marker goes over a long run of what is never unread, so that
- * nobody reads through it again. Nobody is told: what is unread is the same.
+ * nobody reads through it again. Nobody is told, and the membership keeps its version: what is unread is the same, and a device
+ * that knows the marker from before counts on from there and comes to the same.
  */
 export async function settleMemberships(
   database: Database,
-  shown: readonly (StoredMembership & { userId: string })[],
+  shown: readonly (Omit<StoredMembership, 'showsPresence'> & { userId: string })[],
 ): Promise<Membership[]> {
   const unsettled = shown.filter((one) => one.unsettled);
   if (unsettled.length === 0) return shown.map(({ membership }) => membership);

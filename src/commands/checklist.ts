@@ -1,9 +1,10 @@
-/** `bun run checklist`: the six steps of the setup guide against a running deployment. */
+/** `bun run checklist`: the six steps of the setup guide against a running deployment; with `--all`, what else a chat has. */
 import { loadConfig } from '../process/load-config.ts';
 import { advice, answersSocketIo } from './checklist/advice.ts';
 import type { ChecklistOptions } from './checklist/arguments.ts';
 import { checklistUsage, parseChecklistArguments, UsageError } from './checklist/arguments.ts';
 import { createRestClient, StepFailure } from './checklist/client.ts';
+import { featureSteps } from './checklist/features.ts';
 import { createSteps } from './checklist/steps.ts';
 
 /** The deployment on this machine: sockets are where REST is, or else on the gateway's own port. */
@@ -20,10 +21,11 @@ async function addresses({ api, socket }: ChecklistOptions): Promise<{ api: stri
 async function main(options: ChecklistOptions): Promise<boolean> {
   const { api: apiUrl, socket: socketUrl } = await addresses(options);
   const api = createRestClient(apiUrl);
-  const { steps, progress, close } = createSteps({ api, socketUrl, a: options.a, b: options.b });
+  const { steps, progress, listeners, close } = createSteps({ api, socketUrl, a: options.a, b: options.b });
+  const more = options.all ? featureSteps({ api, socketUrl, progress, listeners }) : [];
   console.log(`REST at ${apiUrl}, sockets at ${socketUrl}\n`);
   try {
-    for (const [at, step] of steps.entries()) {
+    for (const [at, step] of [...steps, ...more].entries()) {
       const started = performance.now();
       const time = () => `${Math.round(performance.now() - started)} ms`;
       try {
@@ -37,7 +39,7 @@ async function main(options: ChecklistOptions): Promise<boolean> {
         return false;
       }
     }
-    console.log('\nAll six steps work.');
+    console.log(`\nAll six steps work${more.length > 0 ? `, and the ${more.length} after them` : ''}.`);
     return true;
   } finally {
     close();

@@ -46,6 +46,15 @@ export const users = pgTable(
     ownChanges: counter('own_changes').notNull().default(0),
     /** Whether others are told what the user has read, and the user what others have. */
     readReceipts: boolean('read_receipts').notNull().default(true),
+    /** Whether others are told that the user is online, and when they last were, and the user of others. */
+    showPresence: boolean('show_presence').notNull().default(true),
+    /** When a gateway's last socket of the user ended. Null before that. */
+    lastSeenAt: instant('last_seen_at'),
+    avatarUrl: text('avatar_url'),
+    /** The host's own, shown to everybody. */
+    metadata: json(),
+    /** Since then the user has no session, and gets none. */
+    deactivatedAt: instant('deactivated_at'),
   },
   (table) => [
     uniqueIndex('users_email').on(table.email),
@@ -112,8 +121,16 @@ export const chats = pgTable(
     lastEventSequence: counter('last_event_sequence').notNull().default(0),
     /** Kept by the trigger on `chat_participants`; null where they have not been counted yet. */
     participantCount: integer('participant_count').default(0),
+    avatarUrl: text('avatar_url'),
+    /** The host's own. */
+    metadata: json(),
+    /** Null: all who take part may post. */
+    posting: text({ enum: ['admins'] }),
+    /** Then nobody takes part any more, and its words are purged. */
+    deletedAt: instant('deleted_at'),
   },
   (table) => [
+    check('chats_posting', sql`${table.posting} = 'admins'`),
     check('chats_direct_or_group', sql`${table.isGroup} = (${table.directKey} is null)`),
     check(
       'chats_counters',
@@ -270,6 +287,12 @@ export const reactions = pgTable(
     ),
   ],
 );
+
+/** Deleted chats of which there are words left; by themselves, so that no index of `chats` is kept for them. */
+export const chatsToPurge = pgTable('chats_to_purge', {
+  chatId: uuid('chat_id').primaryKey(),
+  deletedAt: instant('deleted_at').notNull(),
+});
 
 /** Facts about this deployment, the same for all processes: the partition count, the hash's name, the keys. */
 export const settings = pgTable('settings', {

@@ -10,11 +10,12 @@ export async function assembleGateway(
   adapters: Adapters,
 ): Promise<Gateway> {
   const database = await adapters.database();
-  const [facts, rateLimits, presence, subscriber, membership] = await Promise.all([
+  const [facts, rateLimits, presence, subscriber, notifier, membership] = await Promise.all([
     adapters.facts(),
     adapters.rateLimits(),
     adapters.presence(),
     adapters.subscriber(),
+    adapters.notifier(),
     adapters.membership(),
   ]);
   const seat = await membership.join('gateway');
@@ -24,6 +25,7 @@ export async function assembleGateway(
     verifyToken: verify,
     database,
     subscriber,
+    notifier,
     presence,
     rateLimits,
     maxSocketsPerUser: config.maxSocketsPerUser,

@@ -16,11 +16,13 @@ const mostPairs = 500;
 export function createChatOf({ database, presence }: { database: Database; presence: Presence }): ChatOf {
   return createBatcher<{ chatId: string; userId: string }, Chat | undefined>({
     async load(wanted) {
-      const shown = await chatsWithOnline(presence, await readChats(database, wanted));
-      const owns = shown.flatMap(({ memberships, ...chat }) => memberships.map((own) => ({ ...own, chat })));
+      const stored = await readChats(database, wanted);
+      const owns = stored.flatMap(({ memberships, ...chat }) =>
+        memberships.map((own) => ({ ...chat, ...own })),
+      );
       const memberships = await settleMemberships(database, owns);
       const byPair = new Map<string, Chat>();
-      owns.forEach(({ userId, chat, membership }, at) => {
+      (await chatsWithOnline(presence, owns)).forEach(({ userId, unsettled, membership, ...chat }, at) => {
         byPair.set(`${chat.id} ${userId}`, { ...chat, membership: memberships[at] ?? membership });
       });
       return wanted.map(({ chatId, userId }) => byPair.get(`${chatId} ${userId}`));

@@ -70,12 +70,13 @@ export function createComparison(deps: {
   /** The memberships are read of those users alone whose version is another one than that their sockets agree with. */
   async function compareMemberships(userIds: Iterable<string>): Promise<void> {
     for (const some of chunks([...new Set(userIds)], mostKeys)) {
+      const known = some.map(ownMemberships.known);
       const versions = await readUserVersions(database, some);
-      for (const { userId, ownVersion, readReceipts } of versions.values()) {
-        ownMemberships.compare(userId, ownVersion);
-        const user = users.local(userId);
-        if (user) user.readReceipts = readReceipts;
-      }
+      some.forEach((userId, at) => {
+        const read = versions.get(userId);
+        if (read) ownMemberships.compare(read, known[at]);
+        if (read?.deactivated) sessions.doubtAll(userId);
+      });
       const changed = some.filter((userId) => {
         const version = versions.get(userId)?.version;
         return version === undefined || version !== users.membershipVersion(userId);
@@ -141,7 +142,7 @@ export function createComparison(deps: {
   return {
     now,
     user(userId) {
-      for (const { sessionId } of users.of(userId)) if (sessionId) sessions.doubt(userId, sessionId);
+      sessions.doubtAll(userId);
       compareMemberships([userId]).catch((error) => {
         log.warn({ err: error }, 'comparing with PostgreSQL failed; the next comparison does it');
       });

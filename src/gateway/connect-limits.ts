@@ -64,8 +64,8 @@ export function createConnectLimits(deps: {
     const found = new Map<string, number>();
     for (let at = 0; at < userIds.length; at += mostUsers) {
       const some = userIds.slice(at, at + mostUsers);
-      const counts = await presence.elsewhere(some);
-      for (const [of, userId] of some.entries()) found.set(userId, counts[of] ?? 0);
+      const sockets = await presence.elsewhere(some);
+      for (const [of, userId] of some.entries()) found.set(userId, sockets[of]?.length ?? 0);
     }
     return found;
   }

@@ -11,7 +11,7 @@ import { type Cursors, takeCursors, takeMembershipsSince } from './cursors.ts';
 import { frameOf } from './fan-out.ts';
 import type { GatewayIdentity, Member } from './member.ts';
 import { createMember } from './member.ts';
-import type { OwnMemberships } from './own-memberships.ts';
+import type { Known, OwnMemberships } from './own-memberships.ts';
 import type { Left, Resume } from './resume.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { Sessions } from './sessions.ts';
@@ -40,6 +40,8 @@ export interface Admitted {
   version: number | undefined;
   /** What the user has read and set. */
   own: Own;
+  /** What was known of that before it was read. */
+  before: Known | undefined;
   /** Where the client gave cursors. */
   resume: { cursors: Cursors; left: Left } | undefined;
 }
@@ -101,29 +103,34 @@ export function createConnecting(deps: {
   async function settle(member: Member, handshake: Handshake): Promise<Admitted> {
     const cursors = takeCursors(handshake);
     const since = takeMembershipsSince(handshake);
-    // Once: of a change after this the user's topic tells, and that a socket has to be told of it.
-    const missed = since === undefined ? undefined : ownMemberships.read(member.userId, since);
+    const before = ownMemberships.known(member.userId);
+    const readOwn = async () =>
+      since === undefined ? undefined : await ownMemberships.read(member.userId, since);
+    let acknowledged = false;
     // Once: the user's topic is acknowledged, so of an end after this a notification tells, and refuses the member.
-    const alive = member.sessionId === undefined || sessions.isAlive(member.sessionId);
+    const ended = sessions.endOf(member.userId, member.sessionId);
     for (let reads = 0; reads < mostReads; reads += 1) {
       member.stale = false;
       const readAt = sequencer.now();
-      const [{ memberships, version, ownVersion, readReceipts }, isAlive, read] = await Promise.all([
-        membershipsOf(member.userId),
-        alive,
-        missed,
-      ]);
-      if (!isAlive) throw new ChatError('session_revoked');
+      const [{ memberships, version, ownVersion, readReceipts, showPresence }, end, read] = await Promise.all(
+        [membershipsOf(member.userId), ended, acknowledged ? readOwn() : undefined],
+      );
+      if (end) throw new ChatError(end);
       const chatIds = new Set(memberships.map(({ chatId }) => chatId));
       for (const chatId of member.chats) if (!chatIds.has(chatId)) sequencer.leave(member, chatId);
-      const known = await sequencer.hold(member, [...chatIds], readAt);
+      if (!(await sequencer.hold(member, [...chatIds], readAt))) {
+        acknowledged = true;
+        continue;
+      }
+      // Once all topics are acknowledged: of a change after this one of them tells, and that a socket has to be told of it.
+      const own = read ??
+        (await readOwn()) ?? { version: ownVersion, readReceipts, showPresence, memberships: [] };
       const left = cursors && (await resume.leftOf(member, cursors, memberships));
       if (member.refused) throw member.refused;
       // Somebody added the user again since the memberships were read.
       const cameBack = left?.participations.values().some(({ present }) => present);
-      if (member.closed || (known && !member.stale && !cameBack)) {
-        const own = read ?? { version: ownVersion, readReceipts, memberships: [] };
-        return { member, memberships, version, own, resume: cursors && left && { cursors, left } };
+      if (member.closed || (!member.stale && !cameBack)) {
+        return { member, memberships, version, own, before, resume: cursors && left && { cursors, left } };
       }
     }
     throw new ChatError('server_busy');
@@ -160,7 +167,7 @@ export function createConnecting(deps: {
       }
     },
 
-    goLive({ member, memberships, version, own, resume: resumption }) {
+    goLive({ member, memberships, version, own, before, resume: resumption }) {
       if (member.closed) return;
       if (member.refused) return member.close();
       users.goesLive(member, version);
@@ -173,7 +180,7 @@ export function createConnecting(deps: {
         member.close();
       };
       try {
-        ownMemberships.goesLive(member, own);
+        ownMemberships.goesLive(member, own, before);
         const entered = resumption
           ? resume.start({ member, memberships, ...resumption })
           : enterAll(member, memberships);

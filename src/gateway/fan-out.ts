@@ -14,13 +14,22 @@ export function frameOf(event: keyof ServerToClientEvents, body: string): string
 }
 
 /** The change as this one socket is told of it. */
-export const frameFor = (to: Member, change: Change) => frameOf(eventFor(to.userId, change), change.body);
+export const frameFor = (to: Member, change: Change) =>
+  frameOf(eventFor(to.userId, change), to.hides && saysWho(change) ? unseen(change.body) : change.body);
+
+/** Whether it says who takes part, and so of somebody whether they are online. */
+const saysWho = ({ came, went }: Change): boolean => came !== undefined || went !== undefined;
+
+/** The payload with nobody online. In a string of JSON the quotes would have a backslash before them. */
+const unseen = (body: string): string => body.replaceAll('"online":true', '"online":false');
 
 export interface FanOut {
   /** An empty room for a chat. */
   room(chatId: string): NativeRoom<Member>;
   /** Tells everybody in the room. */
   tell(room: NativeRoom<Member>, change: Change): void;
+  /** The user's sockets in the room. */
+  socketsIn(room: NativeRoom<Member>, userId: string): Member[];
 }
 
 /**
@@ -34,27 +43,37 @@ export function createFanOut(deps: {
 }): FanOut {
   const { publish, socketsOf } = deps;
 
+  const socketsIn: FanOut['socketsIn'] = (room, userId) =>
+    [...socketsOf(userId)].filter((member) => room.has(member));
+
   return {
     room: (chatId) => new NativeRoom(`chat:${chatId}`, publish),
 
-    tell(room, { event, actorId, actorEvent = event, body }) {
+    socketsIn,
+
+    tell(room, change) {
+      const { event, actorId, actorEvent = event, onlyTo, body } = change;
       const frame = frameOf(event, body);
-      /** The actor's sockets in the room, where they are told by another name. */
-      const own: Member[] = [];
+      if (onlyTo !== undefined) {
+        for (const member of socketsIn(room, onlyTo)) member.send(frame);
+        return;
+      }
+      const mayDiffer = saysWho(change);
+      /** Who is told otherwise: the actor's sockets in the room, by another name, and who is not told who is online. */
+      const apart: Member[] = [];
       if (room.isTopic) {
         if (actorId !== undefined && actorEvent !== event)
-          for (const member of socketsOf(actorId)) if (room.has(member)) own.push(member);
-        for (const member of room.others) if (!own.includes(member)) member.send(frame);
-        room.publish(frame, own);
+          for (const member of socketsOf(actorId)) if (room.has(member)) apart.push(member);
+        if (mayDiffer) for (const member of room) if (member.hides) apart.push(member);
+        for (const member of room.others) if (!apart.includes(member)) member.send(frame);
+        room.publish(frame, apart);
       } else {
         for (const member of room) {
-          if (member.userId === actorId) own.push(member);
+          if (member.userId === actorId || (mayDiffer && member.hides)) apart.push(member);
           else member.send(frame);
         }
       }
-      if (own.length === 0) return;
-      const ownFrame = frameOf(actorEvent, body);
-      for (const member of own) member.send(ownFrame);
+      for (const member of apart) member.send(frameFor(member, change));
     },
   };
 }

@@ -67,6 +67,7 @@ export function createJoinByReading(deps: {
 
     /** @returns false once the member has been told of its own removal */
     function tell(change: Change): boolean {
+      if (change.onlyTo !== undefined && change.onlyTo !== member.userId) return true;
       const leaves = change.went?.includes(member.userId) === true;
       if (toIntroduce) {
         // Participants are in the introduction; messages are told after it, which takes a number just before the first.

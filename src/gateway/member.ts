@@ -30,6 +30,8 @@ export interface Member extends GatewayIdentity, Recipient {
   readonly chats: Few<string> & { add(chatId: string): unknown; delete(chatId: string): boolean };
   /** Its CONNECT has been answered: frames may be sent. */
   live: boolean;
+  /** Its user tells nobody whether they are online, and is told of nobody. */
+  hides: boolean;
   /** While it connects: its memberships changed after they had been read. */
   stale: boolean;
   /** Why it may not connect after all, found while it was connecting. */
@@ -56,6 +58,7 @@ class SocketMember implements Member {
   readonly socketId: string;
   readonly chats = new SmallSet<string>();
   live = false;
+  hides = false;
   stale = false;
   refused: ChatError | undefined = undefined;
   closed = false;

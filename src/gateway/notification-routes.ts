@@ -1,4 +1,5 @@
 import { isBelieved } from '../changes/kinds.ts';
+import type { UserEvent } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notification, NotificationHead } from '../shared/ports/notifications.ts';
 import { frameOf } from './fan-out.ts';
@@ -11,7 +12,10 @@ import type { Users } from './users.ts';
 type Passing = Extract<NotificationHead, { kind: 'passing' }>;
 
 /** Nobody but the user is told of them. */
-const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership', 'user.updated']);
+const ownEvents: ReadonlySet<string> = new Set(['chat.message.failed', 'chat.membership']);
+
+/** Nobody is told of them by a topic of their own. */
+const chatEvents: ReadonlySet<string> = new Set(['chat.read', 'chat.typing', 'chat.presence']);
 
 /** What to do about each kind of notification. What does not belong to the topic it came by is ignored. */
 export function createNotificationRoutes(deps: {
@@ -44,7 +48,9 @@ export function createNotificationRoutes(deps: {
         if (topic === `user:${head.userId}`) watchMembership(head.userId, head.chatId);
         return;
       case 'session.revoked':
-        if (topic === `user:${head.userId}`) sessions.doubt(head.userId, head.sessionId);
+        if (topic !== `user:${head.userId}`) return;
+        if (head.sessionId === undefined) sessions.doubtAll(head.userId);
+        else sessions.doubt(head.userId, head.sessionId);
         return;
       case 'unknown': {
         // Both prefixes are as long.
@@ -57,18 +63,22 @@ export function createNotificationRoutes(deps: {
 
   function passToChat(chatId: string, { event, actorId }: Passing, body: string): void {
     if (ownEvents.has(event)) return;
-    if (event === 'chat.read') receipts.hear(chatId, body);
+    if (event === 'chat.read') receipts.hear(chatId, JSON.parse(body));
     else sequencer.pass(chatId, frameOf(event, body), ({ userId }) => userId !== actorId);
   }
 
   function passToUser(userId: string, event: Passing['event'], body: string): void {
-    if (event === 'chat.read') return;
+    if (chatEvents.has(event)) return;
     if (event === 'chat.membership') {
-      ownMemberships.offer(userId, body);
+      ownMemberships.offer(userId, JSON.parse(body).membership);
       return;
     }
     const user = users.local(userId);
-    if (user && event === 'user.updated') user.readReceipts = JSON.parse(body).user.readReceipts !== false;
+    if (user && event === 'user.updated') {
+      const { readReceipts = true, showPresence = true } = (JSON.parse(body) as UserEvent).user;
+      users.setShown(userId, { readReceipts, showPresence });
+      user.announced += 1;
+    }
     const frame = frameOf(event, body);
     for (const member of users.of(userId)) if (member.live) member.send(frame);
   }

@@ -1,21 +1,28 @@
 import { mostChanges } from '../changes/limits.ts';
 import type { Database } from '../db/database.ts';
 import { isDatabaseUnavailable } from '../db/errors.ts';
+import type { UserVersions } from '../db/queries/memberships.ts';
 import {
   type OwnMemberships as Own,
   type OwnMembershipsWanted,
   readOwnMemberships,
 } from '../db/queries/own-memberships.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Membership, MembershipEvent } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
 import { frameOf } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
-import type { LocalUser, Users } from './users.ts';
+import type { LocalUser, Shown, Users } from './users.ts';
+
+export interface Known {
+  told: number | undefined;
+  announced: number;
+}
 
 /** Of a user who is not there. */
-const nothing: Own = { version: 0, readReceipts: true, memberships: [] };
+const nothing: Own = { version: 0, readReceipts: true, showPresence: true, memberships: [] };
 /** How long one that is missing is waited for, before PostgreSQL is asked. */
 const patienceMs = 100;
 /** Users of one statement. */
@@ -28,14 +35,20 @@ const mostUsers = 200;
 export interface OwnMemberships {
   /** After the user's topic is acknowledged. @param since of what the client knows */
   read(userId: string, since: number): Promise<Own>;
-  /** In the tick in which the member goes live: tells what was read. */
-  goesLive(member: Member, own: Own): void;
-  /** A membership as announced: told at once. */
-  offer(userId: string, body: string): void;
+  /** How far the user's sockets have been told, and how often of the setting. */
+  known(userId: string): Known | undefined;
+  /** In the tick in which the member goes live: tells what was read, after that was `known`. */
+  goesLive(member: Member, own: Own, known: Known | undefined): void;
+  /** A membership as announced: told at once, after those that are held. */
+  offer(userId: string, membership: Membership): void;
+  /** The same, to be told with something else, or with the next one. */
+  hold(userId: string, membership: Membership): void;
+  /** Tells what is held. */
+  release(userId: string): void;
   /** The sockets of the user have been told of this one with something else. */
   told(userId: string, version: number): void;
-  /** What PostgreSQL says. */
-  compare(userId: string, version: number): void;
+  /** What PostgreSQL says, asked after that was `known`. */
+  compare(versions: UserVersions, known: Known | undefined): void;
 }
 
 export function createOwnMemberships(deps: {
@@ -45,19 +58,16 @@ export function createOwnMemberships(deps: {
 }): OwnMemberships {
   const { database, users, log } = deps;
   const ownOf = createBatcher<OwnMembershipsWanted, Own | undefined>({
-    load: (wanted) => readOwnMemberships(database, wanted, mostChanges + 1),
+    load: (wanted) => readOwnMemberships(database, wanted, mostChanges),
     keyOf: ({ userId, since }) => `${userId} ${since}`,
     mostKeys: mostUsers,
   });
 
   /** Of a chat that a socket does not have it is told with the chat. */
   function tell(members: Iterable<Member>, { memberships }: Own): void {
-    const frames = memberships.map(
-      (membership) =>
-        [membership.chatId, frameOf('chat.membership', JSON.stringify({ membership }))] as const,
-    );
+    const frames = memberships?.map((one) => [one.chatId, membershipFrame(one)] as const);
     for (const member of members) {
-      if (frames.length > mostChanges) member.send(resetFrame({}));
+      if (!frames) member.send(resetFrame({}));
       else for (const [chatId, frame] of frames) if (member.chats.has(chatId)) member.send(frame);
     }
   }
@@ -117,13 +127,44 @@ export function createOwnMemberships(deps: {
     if (isBehind(user)) lookSoon(userId, user);
   }
 
+  function hold(userId: string, membership: Membership): void {
+    const user = users.local(userId);
+    if (!user) return;
+    user.held ??= [];
+    user.held.push(membership);
+  }
+
+  function release(userId: string): void {
+    const user = users.local(userId);
+    if (!user?.held) return;
+    const { held } = user;
+    user.held = undefined;
+    for (const membership of held) {
+      const frame = membershipFrame(membership);
+      for (const member of user) if (member.live) member.send(frame);
+      told(userId, membership.version);
+    }
+  }
+
+  function known(userId: string): Known | undefined {
+    const user = users.local(userId);
+    return user && { told: user.told, announced: user.announced };
+  }
+
+  /** What was announced while it was being read is newer. */
+  function setShown(userId: string, shown: Shown, before: Known | undefined): void {
+    if (users.local(userId)?.announced === before?.announced) users.setShown(userId, shown);
+  }
+
   return {
     read: async (userId, since) => (await ownOf({ userId, since })) ?? nothing,
+    known,
 
-    goesLive(member, own) {
+    goesLive(member, own, before) {
       const user = users.local(member.userId);
       if (!user) return;
-      user.readReceipts = own.readReceipts;
+      member.hides = !own.showPresence;
+      setShown(member.userId, own, before);
       const others = [...users.of(member.userId)].some((one) => one !== member && one.live);
       user.told = others && user.told !== undefined ? Math.min(user.told, own.version) : own.version;
       user.heard = Math.max(user.heard, own.version);
@@ -131,23 +172,30 @@ export function createOwnMemberships(deps: {
       if (isBehind(user)) look(member.userId);
     },
 
-    offer(userId, body) {
-      const frame = frameOf('chat.membership', body);
-      for (const member of users.of(userId)) if (member.live) member.send(frame);
-      told(userId, JSON.parse(body).membership.version);
+    hold,
+    release,
+
+    offer(userId, membership) {
+      hold(userId, membership);
+      release(userId);
     },
 
     told,
 
-    compare(userId, version) {
+    compare({ userId, ownVersion, ...shown }, before) {
+      release(userId);
       const user = users.local(userId);
-      if (!user || user.told === undefined) return;
-      // A lower one is that of a database that was restored.
-      user.heard = version;
+      setShown(userId, shown, before);
+      if (user?.told === undefined) return;
+      const restored = before?.told !== undefined && ownVersion < before.told;
+      user.heard = restored ? ownVersion : Math.max(user.heard, ownVersion);
       if (isBehind(user)) lookSoon(userId, user);
     },
   };
 }
+
+const membershipFrame = (membership: Membership): string =>
+  frameOf('chat.membership', JSON.stringify({ membership } satisfies MembershipEvent));
 
 /** It knows more than there is where the database was restored to an older state. */
 const isBehind = ({ told, heard }: LocalUser): boolean => told !== undefined && told !== heard;

@@ -1,4 +1,5 @@
 import { Decoder, type Packet, PacketType } from 'socket.io-parser';
+import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Connecting } from './connect.ts';
 import type { Connection } from './connection.ts';
@@ -43,7 +44,7 @@ export function createProtocol(deps: {
   async function join(connection: Connection, auth: Record<string, unknown>): Promise<void> {
     connection.stage = 'joining';
     connections.setBusy(connection, true);
-    const id = crypto.randomUUID();
+    const id = newId();
     try {
       const { authorization } = connection;
       const admitted = await connecting.admit({

@@ -35,6 +35,8 @@ export interface Sequencer {
   offer(chatId: string, change: Change): void;
   /** To those in the room, now or never. */
   pass(chatId: string, frame: string, toWhom: (member: Member) => boolean): void;
+  /** Those in the room. */
+  room(chatId: string): Iterable<Member>;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
   /** PostgreSQL, asked after *G* had been `delivered`, says that the chat's last number is a lower one: it was restored. */
@@ -95,8 +97,7 @@ export function createSequencer(deps: {
     const { came, went } = change;
     if (came) for (const userId of came) onAdded(userId, chat.id);
     if (!went) return;
-    for (const member of [...chat.room]) {
-      if (!went.includes(member.userId)) continue;
+    for (const member of went.flatMap((userId) => fanOut.socketsIn(chat.room, userId))) {
       leave(member, chat.id);
       member.removed();
     }
@@ -248,8 +249,13 @@ export function createSequencer(deps: {
     },
 
     pass(chatId, frame, toWhom) {
-      for (const member of chats.get(chatId)?.room ?? []) if (toWhom(member)) member.pass(frame);
+      const chat = chats.get(chatId);
+      // What is being read may be a removal: who is in the room may not belong there any more.
+      if (!chat || chat.filling) return;
+      for (const member of chat.room) if (toWhom(member)) member.pass(frame);
     },
+
+    room: (chatId) => chats.get(chatId)?.room ?? [],
 
     hint(chatId, eventSequence) {
       const chat = chats.get(chatId);

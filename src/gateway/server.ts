@@ -1,3 +1,4 @@
+import { createAnnounce } from '../changes/announce.ts';
 import { createCountChanges } from '../changes/count-changes.ts';
 import { kinds } from '../changes/kinds.ts';
 import { createReadChanges } from '../changes/read-changes.ts';
@@ -7,7 +8,7 @@ import { createForwardedWarning } from '../shared/forwarded-warning.ts';
 import type { Logger } from '../shared/log.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
 import type { RateLimits } from '../shared/ports/admission.ts';
-import type { Subscriber } from '../shared/ports/notifications.ts';
+import type { Notifier, Subscriber } from '../shared/ports/notifications.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import { createReadPage } from './change.ts';
 import { createChatOf } from './chats.ts';
@@ -38,6 +39,7 @@ import type { Publish } from './native-room.ts';
 import { createNotificationRoutes } from './notification-routes.ts';
 import { createOwnMemberships } from './own-memberships.ts';
 import { createPolling } from './polling.ts';
+import { createPresenceAnnouncer, type PresenceTimes } from './presence-announcer.ts';
 import { createPresenceHeartbeat } from './presence-heartbeat.ts';
 import { Probe } from './probe.ts';
 import { createProtocol } from './protocol.ts';
@@ -52,6 +54,7 @@ export interface GatewayOptions {
   verifyToken: VerifySocketToken;
   database: Database;
   subscriber: Subscriber;
+  notifier: Notifier;
   presence: Presence;
   rateLimits: RateLimits;
   maxSocketsPerUser: number;
@@ -66,6 +69,8 @@ export interface GatewayOptions {
   comparisonMs?: number;
   /** How often clients are asked whether they are there; those of `limits.ts` otherwise. */
   pingTimes?: PingTimes;
+  /** When others are told who comes and goes; those of `presence-announcer.ts` otherwise. */
+  presenceTimes?: PresenceTimes;
 }
 
 /** What `Bun.serve` needs, alone or beside the api's app on one port. */
@@ -100,7 +105,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 
   const presence = createPresenceHeartbeat({ presence: options.presence, log });
-  const users = createUsers({ subscriber, presence, log });
+  const announcer = createPresenceAnnouncer({
+    ...{ database, presence: options.presence, log },
+    announce: createAnnounce(options.notifier, log),
+    earliestSocketOf: (userId) => [...users.of(userId)].map(({ socketId }) => socketId).sort()[0],
+    times: options.presenceTimes,
+  });
+  const users = createUsers({ subscriber, presence, announcer, log });
   const limits = createConnectLimits({
     rateLimits: options.rateLimits,
     presence: options.presence,
@@ -137,7 +148,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     watchMembership,
     log,
   });
-  const receipts = createReceipts({ sequencer, users });
+  const receipts = createReceipts({ sequencer, users, ownMemberships });
   const compare = createComparison({
     database,
     users,
@@ -244,10 +255,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     async drain(overMs = drainMs) {
       draining = true;
       compare.stop();
-      receipts.stop();
       await closeInSlices(connections.all(), overMs);
+      receipts.stop();
       connections.stop();
-      await presence.leave();
+      await Promise.all([presence.leave(), announcer.stop()]);
     },
 
     ready: () => !draining,

@@ -1,7 +1,8 @@
 import type { Database } from '../db/database.ts';
 import { isDatabaseUnavailable } from '../db/errors.ts';
-import { readAliveSessions } from '../db/queries/memberships.ts';
+import { readAliveSessions, readUserVersions } from '../db/queries/memberships.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { ErrorCode } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
@@ -11,9 +12,12 @@ import type { Users } from './users.ts';
 const mostSessions = 1_000;
 
 export interface Sessions {
-  isAlive(sessionId: string): Promise<boolean>;
+  /** Why it has ended, one of an outside provider with its user's deactivation; undefined while it has not. */
+  endOf(userId: string, sessionId: string | undefined): Promise<ErrorCode | undefined>;
   /** Somebody says that it has ended: if PostgreSQL says so too, its sockets' transports are closed. */
-  doubt(userId: string, sessionId: string): void;
+  doubt(userId: string, sessionId: string | undefined): void;
+  /** All that the user's sockets are of. */
+  doubtAll(userId: string): void;
 }
 
 export function createSessions(deps: { database: Database; users: Users; log: Logger }): Sessions {
@@ -27,16 +31,31 @@ export function createSessions(deps: { database: Database; users: Users; log: Lo
     mostKeys: mostSessions,
   });
 
-  const socketsOf = (userId: string, sessionId: string): Member[] =>
+  const isDeactivated = createBatcher<string, boolean>({
+    load: async (userIds) => {
+      const users = await readUserVersions(database, userIds);
+      return userIds.map((userId) => users.get(userId)?.deactivated ?? false);
+    },
+    keyOf: (userId) => userId,
+    mostKeys: mostSessions,
+  });
+
+  const socketsOf = (userId: string, sessionId: string | undefined): Member[] =>
     [...users.of(userId)].filter((member) => member.sessionId === sessionId);
 
-  async function closeIfEnded(userId: string, sessionId: string): Promise<void> {
+  async function endOf(userId: string, sessionId: string | undefined): Promise<ErrorCode | undefined> {
+    if (sessionId === undefined) return (await isDeactivated(userId)) ? 'user_deactivated' : undefined;
+    return (await isAlive(sessionId)) ? undefined : 'session_revoked';
+  }
+
+  async function closeIfEnded(userId: string, sessionId: string | undefined): Promise<void> {
     for (let attempt = 0; socketsOf(userId, sessionId).length > 0; attempt += 1) {
       try {
-        if (await isAlive(sessionId)) return;
+        const code = await endOf(userId, sessionId);
+        if (code === undefined) return;
         for (const member of socketsOf(userId, sessionId)) {
           // One that is still connecting is told why; the others are when they come back.
-          member.refused = new ChatError('session_revoked');
+          member.refused = new ChatError(code);
           if (member.live) member.close();
         }
         return;
@@ -47,12 +66,18 @@ export function createSessions(deps: { database: Database; users: Users; log: Lo
     }
   }
 
+  function doubt(userId: string, sessionId: string | undefined): void {
+    closeIfEnded(userId, sessionId).catch((error) => {
+      log.error({ err: error }, 'a session could not be looked at');
+    });
+  }
+
   return {
-    isAlive,
-    doubt(userId, sessionId) {
-      closeIfEnded(userId, sessionId).catch((error) => {
-        log.error({ err: error }, 'a session could not be looked at');
-      });
+    endOf,
+    doubt,
+    doubtAll(userId) {
+      for (const sessionId of new Set([...users.of(userId)].map((member) => member.sessionId)))
+        doubt(userId, sessionId);
     },
   };
 }

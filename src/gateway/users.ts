@@ -1,6 +1,8 @@
+import type { Membership } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Member } from './member.ts';
+import type { PresenceAnnouncer } from './presence-announcer.ts';
 import type { PresenceHeartbeat } from './presence-heartbeat.ts';
 import { type Few, SmallSet } from './small-set.ts';
 import { subscribeWithin } from './subscribe.ts';
@@ -15,14 +17,26 @@ export class LocalUser extends SmallSet<Member> {
   heard = 0;
   /** Those that came before their predecessors. */
   readonly early = new SmallSet<number>();
+  /** Announced, and not told yet. */
+  held: Membership[] | undefined = undefined;
   looking: ReturnType<typeof setTimeout> | undefined = undefined;
   catchingUp = false;
   /** Whether they are told what others have read. */
   readReceipts = true;
+  /** How often that was announced: what was read before the last time may be older. */
+  announced = 0;
+  /** One of them has been live. */
+  here = false;
   constructor(subscribed: Promise<void>) {
     super();
     this.subscribed = subscribed;
   }
+}
+
+/** What a user shows of themselves. */
+export interface Shown {
+  readReceipts: boolean;
+  showPresence: boolean;
 }
 
 /** The users with a local socket: the rooms `user:<id>`. */
@@ -38,6 +52,8 @@ export interface Users {
   /** The version of the user's memberships that all live sockets agree with; undefined where they may not. */
   membershipVersion(userId: string): number | undefined;
   setMembershipVersion(userId: string, version: number | undefined): void;
+  /** What PostgreSQL says that the user shows, and so is shown. */
+  setShown(userId: string, shown: Shown): void;
   /** Just before the member is live: it is in the chats of this version. */
   goesLive(member: Member, version: number | undefined): void;
 }
@@ -48,9 +64,10 @@ const done = Promise.resolve();
 export function createUsers(deps: {
   subscriber: Subscriber;
   presence: PresenceHeartbeat;
+  announcer: PresenceAnnouncer;
   log: Logger;
 }): Users {
-  const { subscriber, presence, log } = deps;
+  const { subscriber, presence, announcer, log } = deps;
   const users = new Map<string, LocalUser>();
   /** New users of this tick: a storm of connects is one subscription, with one timer. */
   let newcomers = new Map<string, LocalUser>();
@@ -88,6 +105,7 @@ export function createUsers(deps: {
       presence.changed(member.userId, user);
       if (user.size > 0) return;
       users.delete(member.userId);
+      if (user.here) announcer.went(member.userId);
       subscriber.unsubscribe([`user:${member.userId}`]).catch((error) => {
         log.warn({ err: error }, 'unsubscribing failed');
       });
@@ -104,9 +122,23 @@ export function createUsers(deps: {
       if (user) user.membershipVersion = version;
     },
 
+    setShown(userId, { readReceipts, showPresence }) {
+      const user = users.get(userId);
+      if (!user) return;
+      user.readReceipts = readReceipts;
+      let toggled = false;
+      for (const member of user) {
+        toggled ||= member.live && member.hides === showPresence;
+        member.hides = !showPresence;
+      }
+      if (toggled) announcer.toggled(userId, showPresence);
+    },
+
     goesLive({ userId }, version) {
       const user = users.get(userId);
       if (!user) return;
+      if (!user.here) announcer.came(userId);
+      user.here = true;
       const agrees = user.membershipVersion === version || [...user].every(({ live }) => !live);
       user.membershipVersion = agrees ? version : undefined;
     },

@@ -8,6 +8,7 @@ const looksAt: Record<Aspect, string> = {
   broker: 'RABBITMQ_* (another server, virtual host, or names of exchanges and queues)',
   partitions: 'RABBITMQ_CHAT_PARTITION_COUNT',
   tokenKey: 'JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL',
+  madeTokens: 'JWT_SECRET, beside JWT_PUBLIC_KEY or JWT_JWKS_URL',
   tokenClaims: 'JWT_ISSUER or JWT_AUDIENCE',
 };
 const aspects = Object.keys(looksAt) as Aspect[];

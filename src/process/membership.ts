@@ -25,7 +25,7 @@ export interface Membership {
    * one is started anew.
    */
   envelopeVersion(): EnvelopeVersion;
-  /** Whether every live process can load changes of this kind. */
+  /** Whether every live process can load changes of this kind, or has this ability. */
   everyoneLoads(event: string): boolean;
   /** Whether the others are set up as this one, as far as it can be told. */
   agrees(): boolean;

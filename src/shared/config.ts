@@ -90,6 +90,7 @@ const variables = v.object({
   RABBITMQ_CHAT_CONSUMER_PREFETCH: v.optional(integer(1, 100), '1'),
   CHAT_NOTIFICATION_CHANNEL: v.optional(name, 'chat.notifications'),
   CHAT_LIVE_MAX: v.optional(integer(0, 10_000), '100'),
+  CHAT_MAX_PARTICIPANTS: v.optional(integer(2, 100_000), '10000'),
   MESSAGE_EDIT_WINDOW: v.optional(duration),
   CHAT_WORKER_ENABLED: v.optional(flag, 'false'),
   CHAT_WORKER_BATCH_SIZE: v.optional(integer(1, 1000), '128'),
@@ -97,6 +98,7 @@ const variables = v.object({
   RATE_LIMIT_ENABLED: v.optional(flag, 'true'),
   RATE_LIMIT_USER: v.optional(perMinute, '600'),
   RATE_LIMIT_READ: v.optional(perMinute, '1200'),
+  RATE_LIMIT_TYPING: v.optional(perMinute, '600'),
   RATE_LIMIT_ADDRESS: v.optional(perMinute, '1200'),
   RATE_LIMIT_LOGIN: v.optional(perMinute, '60'),
   RATE_LIMIT_LOOKUP: v.optional(perMinute, '30'),
@@ -194,6 +196,7 @@ export function parseConfig(
     messageEditWindowSeconds: env.MESSAGE_EDIT_WINDOW,
     notificationChannel: env.CHAT_NOTIFICATION_CHANNEL,
     liveMax: env.CHAT_LIVE_MAX,
+    maxParticipants: env.CHAT_MAX_PARTICIPANTS,
     maxSocketsPerUser: env.MAX_SOCKETS_PER_USER,
     auth: authOf(env),
     rateLimits: {
@@ -201,6 +204,7 @@ export function parseConfig(
       /** Points a minute. */
       user: env.RATE_LIMIT_USER,
       read: env.RATE_LIMIT_READ,
+      typing: env.RATE_LIMIT_TYPING,
       address: env.RATE_LIMIT_ADDRESS,
       login: env.RATE_LIMIT_LOGIN,
       /** In 15 minutes: more than the log-ins that fail from one address can be. */

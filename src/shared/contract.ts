@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'not_owner'
   | 'not_allowed'
   | 'edit_window_closed'
+  | 'user_deactivated'
   | 'origin_not_allowed'
   | 'chat_not_found'
   | 'message_not_found'
@@ -23,6 +24,8 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'email_taken'
   | 'chat_is_direct'
+  | 'last_owner'
+  | 'chat_full'
   | 'recently_left'
   | 'message_deleted'
   | 'too_many_reactions'
@@ -62,10 +65,31 @@ export interface User {
   externalId?: string;
   displayName: string;
   createdAt: string;
+  avatarUrl?: string;
+  metadata?: UserMetadata;
   /** Shown to oneself alone, as what follows. */
   email?: string;
   /** False: nobody is told what they have read, and they are not told what others have. */
   readReceipts?: boolean;
+  /** False: to all others they are offline, and all others to them. */
+  showPresence?: boolean;
+}
+
+/** What the host's own program keeps with a user; its fields are named as those of `MessageMetadata`. */
+export interface UserMetadata {
+  [field: string]: unknown;
+}
+
+/** What `POST /auth/tokens` makes: good for `expiresIn` seconds, and not to be refreshed. */
+export type MadeToken = Omit<TokenPair, 'refreshToken'>;
+
+/** The body of `PATCH /users/me`: what is not there stays as it is. */
+export interface UserUpdate {
+  displayName?: string | undefined;
+  avatarUrl?: string | null | undefined;
+  metadata?: UserMetadata | null | undefined;
+  readReceipts?: boolean | undefined;
+  showPresence?: boolean | undefined;
 }
 
 export interface TokenPair {
@@ -82,6 +106,7 @@ export type ParticipantRole = 'owner' | 'admin' | 'member';
 export interface Participant {
   userId: string;
   displayName: string;
+  avatarUrl?: string;
   role: ParticipantRole;
   joinedAt: string;
   online: boolean;
@@ -145,6 +170,11 @@ export interface MessageMetadata {
   [field: string]: unknown;
 }
 
+/** What the host's own program keeps with a chat; its fields are named as those of `MessageMetadata`. */
+export interface ChatMetadata {
+  [field: string]: unknown;
+}
+
 /** As the sender said; who takes no part in the chat is left out. */
 export interface Mentions {
   userIds: string[];
@@ -160,6 +190,8 @@ export interface MessageEdit {
 
 /** What a send may have beside its text. */
 export interface MessageExtras {
+  /** Of the service API alone. */
+  messageType?: 'system';
   /** The id of a message of the same chat. */
   replyTo?: string;
   mentions?: Mentions;
@@ -206,10 +238,25 @@ export interface UnreadTotals {
   chatIds: string[];
 }
 
-export interface Chat {
+/** What a chat is and who leads it sets, as it is now. */
+export interface ChatSettings {
   id: string;
   isGroup: boolean;
   name: string | null;
+  avatarUrl: string | null;
+  metadata: ChatMetadata | null;
+  posting: Posting;
+}
+
+/** Who may send and edit: all who take part, or its owners and admins. */
+export type Posting = 'all' | 'admins';
+
+/** The body of `PATCH /chats/:chatId`: what is not there stays as it is. */
+export type ChatUpdate = {
+  [Field in Exclude<keyof ChatSettings, 'id' | 'isGroup'>]?: ChatSettings[Field] | undefined;
+};
+
+export interface Chat extends ChatSettings {
   createdAt: string;
   /** When its last message was stored, by the clock of the database. */
   lastActivityAt: string;
@@ -288,6 +335,12 @@ export interface ParticipantEvent {
   eventSequence: number;
 }
 
+export interface ChatUpdatedEvent {
+  chatId: string;
+  chat: ChatSettings;
+  eventSequence: number;
+}
+
 /** To one's own sockets: not numbered by the chat, and told again to who comes back with `membershipsSince`. */
 export interface MembershipEvent {
   membership: Membership;
@@ -299,7 +352,32 @@ export interface ReadEvent {
   reads: { userId: string; lastReadSequence: number; readAt: string }[];
 }
 
-/** To one's own sockets: what one has changed of oneself. */
+/** A hint, to the others in a chat of no more than `CHAT_LIVE_MAX` participants; whoever types is told of once in 3 s. */
+export interface TypingEvent {
+  chatId: string;
+  userId: string;
+  typing: boolean;
+  /** How long it is to be shown, if nothing more comes. */
+  expiresInMs: number;
+}
+
+export interface UserPresence {
+  userId: string;
+  /** Whether they have a socket somewhere. */
+  online: boolean;
+  /** When their last socket ended; null where that is not known, or not shown. */
+  lastSeenAt: string | null;
+}
+
+/** A hint, in the 50 direct chats of the user's with the newest activity; offline is who has had no socket for 10 s. */
+export interface PresenceEvent extends UserPresence {
+  chatId: string;
+}
+
+/**
+ * What a user has changed of themselves: to their own sockets with what is shown to them alone; a hint to those in their direct chats, and in
+ * their chats of no more than `CHAT_LIVE_MAX` participants.
+ */
 export interface UserEvent {
   user: User;
 }
@@ -325,6 +403,8 @@ export interface ChangeEvents {
   'chat.message.reactions': ReactionsEvent;
   'chat.participant.added': ParticipantEvent;
   'chat.participant.removed': ParticipantEvent;
+  /** To everybody, as it is now. */
+  'chat.updated': ChatUpdatedEvent;
 }
 
 /** One entry of `GET /chats/:chatId/changes`: what a socket would have been sent. */
@@ -343,7 +423,10 @@ export interface SocketAuth {
   token: string;
   /** The highest `eventSequence` seen of each chat; of more than 1,000 the last ones are taken. */
   cursors?: Record<string, number>;
-  /** The highest `version` of a membership that is known: what one has read and set since then elsewhere is told. */
+  /**
+   * The `version` up to which no membership is missing, by the last `chat.ready` and what came on from there: what one has read
+   * and set since then elsewhere is told.
+   */
   membershipsSince?: number;
 }
 
@@ -355,6 +438,8 @@ export interface ServerToClientEvents extends Listeners<ChangeEvents> {
   'chat.created': (event: { chat: Chat }) => void;
   'chat.membership': (event: MembershipEvent) => void;
   'chat.read': (event: ReadEvent) => void;
+  'chat.typing': (event: TypingEvent) => void;
+  'chat.presence': (event: PresenceEvent) => void;
   'user.updated': (event: UserEvent) => void;
   'chat.sync.reset': (event: SyncResetEvent) => void;
   /** After each connect, once everything missed has been sent: from here on all is live. */
@@ -366,10 +451,11 @@ export type ClientToServerEvents = Record<never, never>;
 
 /**
  * What `POST /chats/:chatId/messages` puts into the queue, followed there by its signature; `brokerMessageId` is the AMQP
- * `messageId` too. A field is added with a new version only: version 2 has the extras, and is used for messages with some.
+ * `messageId` too. A field is added with a new version only: version 2 has the extras, and is used for messages with some; of
+ * version 3 are those of `messageType: "system"`.
  */
 export interface SendEnvelope extends MessageExtras {
-  version: 1 | 2;
+  version: 1 | 2 | 3;
   brokerMessageId: string;
   chatId: string;
   senderId: string;

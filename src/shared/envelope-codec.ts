@@ -4,7 +4,7 @@ import { createSigner, signatureCharacters } from './signature.ts';
 export type EnvelopeVersion = SendEnvelope['version'];
 
 /** What this program can write and read, ascending. A worker leaves a higher one in the queue, so an api writes what all read. */
-export const envelopeVersions: readonly [EnvelopeVersion, ...EnvelopeVersion[]] = [1, 2];
+export const envelopeVersions: readonly [EnvelopeVersion, ...EnvelopeVersion[]] = [1, 2, 3];
 
 /** Whose a body is: `ours` was made by a process that has the key, to the letter; `none` says nothing about itself. */
 export type Signature = 'ours' | 'foreign' | 'none';

@@ -5,6 +5,7 @@ import type { LimitName, RateLimits } from './ports/admission.ts';
 export const windowSeconds: Readonly<Record<LimitName, number>> = {
   user: 60,
   read: 60,
+  typing: 60,
   address: 60,
   login: 60,
   guesses: 900,

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Message, Participant, Quote, Reaction } from './contract.ts';
+import type { ChatSettings, Message, Participant, Quote, Reaction } from './contract.ts';
 
 /** What answers and events are made of. */
 export const id = v.pipe(v.string(), v.uuid());
@@ -55,6 +55,7 @@ export const participantSchema: v.GenericSchema<Participant> = v.pipe(
   v.object({
     userId: id,
     displayName: v.string(),
+    avatarUrl: v.exactOptional(v.string()),
     role: v.picklist(['owner', 'admin', 'member']),
     joinedAt: isoInstant,
     online: v.boolean(),
@@ -62,3 +63,12 @@ export const participantSchema: v.GenericSchema<Participant> = v.pipe(
   }),
   v.metadata({ ref: 'Participant' }),
 );
+
+export const chatSettingsSchema = v.object({
+  id,
+  isGroup: v.boolean(),
+  name: v.nullable(v.string()),
+  avatarUrl: v.nullable(v.string()),
+  metadata: v.nullable(v.record(v.string(), v.unknown())),
+  posting: v.picklist(['all', 'admins']),
+} satisfies Record<keyof ChatSettings, v.GenericSchema>);

@@ -89,7 +89,8 @@ export function createBatchHandler(dependencies: {
     if (outcomes.some(isMissing)) await assertSameDatabase();
     const tellsAll = log.isLevelEnabled('debug');
     const stored: Stored[] = [];
-    const conflicts: Notification[] = [];
+    /** Of those that become no dead letters. */
+    const failures: Notification[] = [];
     for (const [at, envelope] of envelopes.entries()) {
       const outcome = outcomes[at];
       const delivery = deliveries[at];
@@ -101,7 +102,10 @@ export function createBatchHandler(dependencies: {
       } else if (outcome.outcome === 'conflict') {
         // The row of this key is there: the first stands, and there is nothing that a replay could mend.
         log.info(namesOf(envelope), 'the clientMessageId was used for another message');
-        conflicts.push(failedNotification(envelope, 'idempotency_conflict'));
+        failures.push(failedNotification(envelope, 'idempotency_conflict'));
+      } else if (outcome.outcome === 'chat_deleted') {
+        log.info(namesOf(envelope), 'its chat is deleted');
+        failures.push(failedNotification(envelope, 'chat_not_found'));
       } else {
         refusals.push({ delivery, ...refusalOf(outcome), key: envelope });
       }
@@ -109,8 +113,8 @@ export function createBatchHandler(dependencies: {
     await announcer.announce(await tellStored(stored));
 
     // A batch for later comes again whole, and again until a newer worker is there: what it refuses would die each time.
-    if (verdict === 'done' && conflicts.length + refusals.length > 0) {
-      await announcer.announce(conflicts);
+    if (verdict === 'done' && failures.length + refusals.length > 0) {
+      await announcer.announce(failures);
       for (const refusal of refusals) await deadLetter(refusal, current);
       verdict = 'refused';
     }
@@ -170,7 +174,8 @@ const namesOf = ({ requestId, chatId, brokerMessageId }: SendKey) => ({ requestI
 function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
   if (outcome.outcome === 'failed') return { reason: outcome.reason, code: 'internal_error' };
   // A chat is not there for whom it is not open to.
-  return { reason: outcome.outcome, code: 'chat_not_found' };
+  const code = outcome.outcome === 'not_allowed' ? 'not_allowed' : 'chat_not_found';
+  return { reason: outcome.outcome, code };
 }
 
 function failedNotification(key: SendKey, code: ErrorCode): Notification {

@@ -2,7 +2,7 @@ import type { Mentions, MessageExtras } from '../shared/contract.ts';
 import { isLowerCaseUuid } from '../shared/ids.ts';
 import { isObject, metadataProblem, mostMentioned, textProblem } from '../shared/message-extras.ts';
 
-/** The extras of an envelope of version 2, and nothing more of it; what is wrong where an api does not write it so. */
+/** The extras of an envelope of version 2 or 3, but for its type, and nothing more of it; what is wrong where an api does not write it so. */
 export function readExtras({ replyTo, mentions, metadata }: Record<string, unknown>): MessageExtras | string {
   const extras: MessageExtras = {};
   if (replyTo !== undefined) {

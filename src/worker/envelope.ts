@@ -84,7 +84,8 @@ function readContent(body: string, versions: readonly EnvelopeVersion[]): Envelo
   if (known === 1) return { kind: 'valid', envelope: plain };
   const extras = readExtras(value);
   if (typeof extras === 'string') return { kind: 'poison', reason: extras, key };
-  return { kind: 'valid', envelope: { ...plain, ...extras } };
+  const system = known === 3 ? ({ messageType: 'system' } as const) : {};
+  return { kind: 'valid', envelope: { ...plain, ...extras, ...system } };
 }
 
 function isInstant(value: unknown): value is string {

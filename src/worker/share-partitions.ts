@@ -27,13 +27,28 @@ export async function sharePartitions(dependencies: {
   const leaving = new AbortController();
   /** Of each partition from its opening to its closing, whatever it closes for. */
   const tenures = new Map<number, AbortController>();
+  /** Since when older workers are there. */
+  const olderSince = new Map<string, number>();
   let seenAt = performance.now();
   let shared = false;
+
+  /**
+   * What an older worker does not read it leaves at the head of its queue, which then stands still. So one that comes gets its share
+   * once all apis have seen it, and what they sent before is worked off.
+   */
+  function hasShare({ id, envelopeVersion }: LiveProcess, ownVersion: number): boolean {
+    if (envelopeVersion >= ownVersion) return true;
+    // Those who were there before this one have theirs.
+    const since = olderSince.getOrInsertComputed(id, () => (shared ? seenAt : Number.NEGATIVE_INFINITY));
+    return seenAt - since >= giveUpAfterMs;
+  }
 
   function share(live: readonly LiveProcess[], beganAt: number): void {
     seenAt = beganAt;
     if (leaving.signal.aborted) return;
-    const workerIds = live.filter(({ roles }) => roles.includes('worker')).map(({ id }) => id);
+    const ownVersion = live.find(({ id }) => id === membership.id)?.envelopeVersion ?? 0;
+    const workers = live.filter((one) => one.roles.includes('worker') && hasShare(one, ownVersion));
+    const workerIds = workers.map(({ id }) => id);
     const own = partitionsOf(membership.id, workerIds, partitionCount);
     const settled = (partition: number) => !changing.has(partition);
     const lost = [...consumers.keys()].filter((partition) => !own.has(partition)).filter(settled);

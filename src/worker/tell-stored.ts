@@ -59,7 +59,7 @@ const isLookedUp = ({ replyTo, mentions }: SendEnvelope): boolean =>
 
 /** As the row is shown that is made of it. */
 function asStored(
-  { brokerMessageId: id, chatId, senderId, content, clientMessageId, metadata }: SendEnvelope,
+  { brokerMessageId: id, chatId, senderId, content, clientMessageId, messageType, metadata }: SendEnvelope,
   { sequence, sentAt }: Numbers,
 ): Message {
   const message: Message = {
@@ -67,7 +67,7 @@ function asStored(
     chatId,
     senderId,
     content,
-    messageType: 'text',
+    messageType: messageType ?? 'text',
     status: 'sent',
     sequence,
     sentAt,

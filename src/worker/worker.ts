@@ -11,6 +11,7 @@ import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/port
 import { createAnnouncer } from './announcer.ts';
 import { createBatchHandler } from './batch.ts';
 import { gatherBatches } from './gather.ts';
+import { createPurge } from './purge.ts';
 import { sharePartitions } from './share-partitions.ts';
 import { createTellStored } from './tell-stored.ts';
 import { createUnsignedRule } from './unsigned.ts';
@@ -45,6 +46,7 @@ export async function startWorker(dependencies: {
   };
   const watch = await watchDatabase(database, log);
   const unsigned = createUnsignedRule({ database, waiting: partitionSource.waiting, log });
+  const purge = createPurge({ database, log });
   const { databaseTime } = membership;
   const handling = {
     stores,
@@ -63,13 +65,17 @@ export async function startWorker(dependencies: {
     partitionCount: config.partitionCount,
     consume: (partition, leaving) =>
       partitionSource.consume(partition, config, createBatchHandler({ ...handling, leaving })),
-    onBeat: () => void unsigned.look(),
+    onBeat() {
+      void unsigned.look();
+      purge.look();
+    },
     log,
   });
 
   return {
     async stop() {
       await share.stop();
+      await purge.stop();
       await announcer.stop();
     },
     ready: () => share.ready() && partitionSource.ready() && !watch.replaced(),

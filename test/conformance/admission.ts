@@ -9,6 +9,7 @@ export const generous: Config['rateLimits'] = {
   enabled: true,
   user: 1_000,
   read: 1_000,
+  typing: 1_000,
   address: 1_000,
   login: 1_000,
   guesses: 1_000,
@@ -53,6 +54,15 @@ export function admissionConformance(
       expect(await facts.read([fact])).toEqual([undefined]);
       await facts.fill([fact]);
       expect(await facts.read([fact])).toEqual([true]);
+    });
+
+    test('of all who say the same one is the first, until it is forgotten', async () => {
+      const what = `typing:${crypto.randomUUID()}:${crypto.randomUUID()}` as const;
+      const answers = await Promise.all(Array.from({ length: 20 }, () => facts.isNew(what, 300)));
+      expect(answers.filter((isNew) => isNew)).toHaveLength(1);
+      expect(await facts.isNew(`${what}0`, 300)).toBe(true);
+      await eventually('it is new again', () => facts.isNew(what, 300), 2_000);
+      expect(await facts.isNew(what, 300)).toBe(false);
     });
 
     test('a fact dies at its age, however often it is read and filled; so does a revocation', async () => {

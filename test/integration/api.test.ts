@@ -363,7 +363,7 @@ describe('limits', () => {
   });
 
   test('the operator’s backend is limited by nothing, whoever tries to be it by its address', async () => {
-    const token = 'the service token of these tests, long enough';
+    const token = 'the service token of these tests that is long enough';
     const { call } = await limited({ RATE_LIMIT_ADDRESS: '2', SERVICE_TOKEN: token });
     const put = (given?: string) => call('PUT', '/users/external/limits', {}, { token: given });
     expect([await put(), await put('another'), await put()].map(({ status }) => status)).toEqual([

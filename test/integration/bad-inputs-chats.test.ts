@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { Chat } from '../../src/shared/contract.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { type ChatApi, openChatApi, type TestUser } from '../support/chat-api.ts';
+import { registeredChatRoutes } from '../support/chat-routes.ts';
 
 const base = await embeddedBase();
 const nobody = '0198c0de-0000-7000-8000-000000000000';
@@ -288,28 +289,103 @@ describe('bad inputs to the routes below /chats', () => {
     expectProblem(await api.call(ann!, 'GET', '/chats?page=2'), 422, 'validation_failed', 'page');
   });
 
-  test('422: ids in the path that are not UUIDs, naming the parameter', async () => {
-    for (const id of [
-      '1',
-      'me',
-      `${nobody}0`,
-      nobody.replaceAll('-', ''),
-      `{${nobody}}`,
-      '%00',
-      '..%2f',
-      '%ff',
-    ]) {
-      for (const [method, path, parameter, body] of [
-        ['GET', `/chats/${id}`, 'chatId'],
-        ['GET', `/chats/${id}/participants`, 'chatId'],
-        ['POST', `/chats/${id}/participants`, 'chatId', { userIds: [bob!.id] }],
-        ['DELETE', `/chats/${id}/participants/${bob!.id}`, 'chatId'],
-        ['DELETE', `/chats/${chat.id}/participants/${id}`, 'userId'],
-        ['GET', `/chats/${id}/messages`, 'chatId'],
-        ['POST', `/chats/${id}/messages`, 'chatId', { content: 'x' }],
-        ['GET', `/chats/${chat.id}/messages/${id}`, 'messageId'],
-      ] as const) {
-        expectProblem(await api.call(ann!, method, path, body), 422, 'validation_failed', parameter);
+  test('every route: ids that are no UUIDs, a parameter that it does not know, a body that is no object', async () => {
+    const ids = ['1', 'me', `${nobody}0`, nobody.replaceAll('-', ''), `{${nobody}}`, '%00', '..%2f', '%ff'];
+    for (const { method, path, body } of registeredChatRoutes) {
+      const names = [...path.matchAll(/:(\w+)/g)].map(([, name]) => String(name));
+      const pathWith = (bad?: string, id = nobody) =>
+        path.replace(/:(\w+)/g, (_, name) => (name === bad ? id : nobody));
+      const refused = async (asked: string, given: unknown, status: number, code: string, of?: string) =>
+        expectProblem(await api.call(ann!, method, asked, given), status, code, of);
+      for (const name of names)
+        for (const id of ids) await refused(pathWith(name, id), undefined, 422, 'validation_failed', name);
+      await refused(`${pathWith()}?unknown=1`, undefined, 422, 'validation_failed', 'unknown');
+      if (!body) continue;
+      await refused(pathWith(), undefined, 415, 'unsupported_media_type');
+      await refused(pathWith(), '{"a":', 400, 'malformed_json');
+      await refused(pathWith(), `{"a":"${'x'.repeat(65_536)}"}`, 413, 'body_too_large');
+      for (const none of ['null', '[]', '"x"', '7', '1e999'])
+        await refused(pathWith(), none, 422, 'validation_failed', '');
+      for (const name of ['unknown', 'constructor', '__proto__'])
+        await refused(pathWith(), `{"${name}":{"a":1}}`, 422, 'validation_failed', name);
+    }
+  });
+
+  const odd = [
+    ...[
+      'null',
+      'true',
+      '0',
+      '-1',
+      '1.5',
+      '9007199254740992',
+      '1e999',
+      '""',
+      '" "',
+      '"x"',
+      '"\\u0000"',
+      '"\\ud800"',
+    ],
+    ...['[]', '{}', '[null]', '[1e999]', '{"__proto__":{}}', '{"\\u0000":1}'],
+  ];
+  const anyText = ['"x"'];
+  const objects = ['{}', '{"__proto__":{}}'];
+  const said = [
+    ['content', '{"content":#}', anyText],
+    ['mentions', '{"content":"x","mentions":#}', []],
+    ['mentions', '{"content":"x","mentions":{"userIds":#}}', ['[]']],
+    ['mentions', '{"content":"x","mentions":{"userIds":[#]}}', []],
+    ['mentions', '{"content":"x","mentions":{"userIds":[],"everyone":#}}', ['true']],
+    ['metadata', '{"content":"x","metadata":#}', objects],
+    [
+      'metadata',
+      '{"content":"x","metadata":{"a":[#]}}',
+      odd.filter((value) => !/1e999|u0000|ud800/.test(value)),
+    ],
+  ] as const;
+  const sent = [
+    ...said,
+    ['clientMessageId', '{"content":"x","clientMessageId":#}', []],
+    ['replyTo', '{"content":"x","replyTo":#}', []],
+  ] as const;
+  const set = [
+    ['notify', '{"notify":#}', []],
+    ['mutedUntil', '{"mutedUntil":#}', ['null']],
+    ['pinned', '{"pinned":#}', ['true']],
+    ['archived', '{"archived":#}', ['true']],
+  ] as const;
+  const created = [
+    ['participantUserIds', '{"isGroup":true,"participantUserIds":#}', ['[]']],
+    ['participantUserIds', '{"isGroup":true,"participantUserIds":[#]}', []],
+    ['name', '{"participantUserIds":[],"isGroup":true,"name":#}', ['null', '"x"']],
+    ['isGroup', '{"participantUserIds":[],"name":"x","isGroup":#}', ['true']],
+  ] as const;
+
+  test.each([
+    ['POST', '/chats', created],
+    ['POST', '/chats/:chatId/messages', sent],
+    ['PATCH', '/chats/:chatId/messages/:messageId', said],
+    ['PUT', '/chats/:chatId/read', [['sequence', '{"sequence":#}', ['0']]]],
+    ['PUT', '/chats/:chatId/read', [['version', '{"sequence":1,"version":#}', ['0']]]],
+    ['PUT', '/chats/:chatId/unread', [['sequence', '{"sequence":#}', []]]],
+    ['PATCH', '/chats/:chatId/membership', set],
+    ['POST', '/chats/:chatId/participants', [['userIds', '{"userIds":#}', []]]],
+    ['POST', '/chats/:chatId/participants', [['userIds', '{"userIds":[#]}', []]]],
+    ['PATCH', '/users/me', [['readReceipts', '{"readReceipts":#}', ['true']]]],
+  ] as const)('%s %s: whatever JSON is in the place of a field', async (method, path, fields) => {
+    const filled = path.replace(':chatId', otherChat.id).replace(':messageId', otherMessageId);
+    for (const [field, template, accepted] of fields) {
+      for (const value of odd) {
+        const body = template.replace('#', value);
+        const answer = await api.call(ann!, method, filled, body);
+        const at = (answer.body?.errors ?? []).map((one: { path: string }) => one.path.split('.')[0]);
+        const expected = accepted.some((one) => one === value) ? [] : [field];
+        expect([body, answer.status < 300, [...new Set(at)]]).toEqual([
+          body,
+          expected.length === 0,
+          expected,
+        ]);
+        if (expected.length > 0) expectProblem(answer, 422, 'validation_failed');
       }
     }
   });
@@ -330,7 +406,7 @@ describe('bad inputs to the routes below /chats', () => {
 
   test('405: a method that the path has not', async () => {
     for (const [method, path] of [
-      ['PATCH', `/chats/${chat.id}`],
+      ['PUT', `/chats/${chat.id}`],
       ['DELETE', '/chats'],
       ['PUT', `/chats/${chat.id}/messages`],
       ['POST', `/chats/${chat.id}/messages/${nobody}`],

@@ -14,7 +14,7 @@ interface World {
   loggedOutRefresh: string;
 }
 
-const serviceToken = 'the service token of these tests, long enough';
+const serviceToken = 'the service token of these tests that is long enough';
 const email = 'new@example.com';
 const password = testPassword;
 

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect, test } from 'bun:test';
 import { changeNotification } from '../../src/changes/announce.ts';
 import { changedMessage } from '../../src/changes/changed-message.ts';
 import { readHistory, readStored } from '../../src/db/queries/history.ts';
@@ -11,43 +11,24 @@ import { eventually } from '../support/eventually.ts';
 import {
   createWorld,
   type GatewayBase,
-  openClient,
-  type RunningGateway,
-  startTestGateway,
   type TestClient,
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
+import { openGateways } from '../support/open-gateways.ts';
 
 /** What sockets are told of messages that are edited and deleted, over as many gateways as there are ends. */
 export function gatewayChangesSuite(name: string, base: GatewayBase): void {
   describe(`gateway, changed messages: ${name}`, () => {
     const { database } = base;
-    const gateways: RunningGateway[] = [];
-    const clients: TestClient[] = [];
+    const gateways = openGateways(base, { comparisonMs: 1_000 });
     let world: World;
-
     beforeAll(async () => {
       world = await createWorld(base);
-      for (const end of base.ends) {
-        gateways.push(await startTestGateway({ ...base, ...end, comparisonMs: 1_000 }));
-      }
-    });
-    afterEach(() => {
-      for (const client of clients.splice(0)) client.close();
-    });
-    afterAll(async () => {
-      for (const gateway of gateways) await gateway.stop();
     });
 
-    let turn = 0;
-    async function connect(user: WorldUser, cursors?: object): Promise<TestClient> {
-      const auth = (give: (auth: object) => void) => give({ token: user.token, cursors });
-      const client = openClient(gateways[turn++ % gateways.length]!.url, user.token, { auth });
-      clients.push(client);
-      await eventually('it is ready', () => client.ready > 0);
-      return client;
-    }
+    const connect = ({ token }: WorldUser, cursors?: object): Promise<TestClient> =>
+      gateways.connect(token, { auth: (give: (auth: object) => void) => give({ token, cursors }) });
     const told = (client: TestClient) =>
       client.seen.map(({ event, payload }) => [
         event.slice('chat.message.'.length),

@@ -1,4 +1,6 @@
 import { twoEnds } from '../support/two-ends.ts';
 import { gatewayChangesSuite } from './gateway-changes-suite.ts';
+import { gatewayChatsSuite } from './gateway-chats-suite.ts';
 
-gatewayChangesSuite('two on PostgreSQL and Redis', await twoEnds());
+const base = await twoEnds();
+for (const suite of [gatewayChangesSuite, gatewayChatsSuite]) suite('two on PostgreSQL and Redis', base);

@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually.ts';
 import {
   connectClient,
   createWorld,
+  openClient,
   type RunningGateway,
   startTestGateway,
   type TestClient,
@@ -113,6 +114,65 @@ for (const [part, pattern] of [
     }
   });
 }
+
+test('what is announced while it is being read is newer, for who connects and for the comparison', async () => {
+  const gates = new Map<string, { reached: boolean; open: PromiseWithResolvers<void> }>();
+  /** What is read by statements like this is held back from now on. */
+  const close = (part: string) =>
+    gates.set(part, { reached: false, open: Promise.withResolvers<void>() }).get(part)!;
+  const database: Database = {
+    ...base.database,
+    async query<Row extends object>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
+      const rows = await base.database.query<Row>(text, parameters);
+      for (const [part, gate] of gates) {
+        if (!text.includes(part)) continue;
+        gate.reached = true;
+        await gate.open.promise;
+      }
+      return rows;
+    },
+  };
+  // Whatever the comparison does wrong stays so.
+  const own = await startTestGateway({ ...base, database, comparisonMs: 600_000 });
+  const [ada, bob, eve] = (await world.newUsers(3)) as [WorldUser, WorldUser, WorldUser];
+  const { id: chatId } = await world.newGroup(ada, bob, eve);
+  const { id: otherId } = await world.newGroup(ada, bob);
+  for (const id of [chatId, otherId]) {
+    for (let at = 0; at < 4; at += 1) await world.send(ada, id, `${at}`);
+  }
+  const read = (user: WorldUser, sequence: number) =>
+    world.own.markRead({ userId: user.id, chatId, sequence });
+  const [adas, bobs] = [await connectClient(own.url, ada), await connectClient(own.url, bob)];
+
+  const comparing = close('version, own_changes AS "ownVersion"');
+  const head = { version: 1, kind: 'unknown' } as const;
+  await base.notifier.publish([{ topic: `user:${bob.id}`, head, body: '' }]);
+  await eventually('it has compared', () => comparing.reached);
+  const connecting = close('p.chat_id AS "chatId", c.head');
+  const eves = openClient(own.url, eve.token);
+  await eventually('she has read her own', () => connecting.reached);
+  for (const user of [bob, eve]) await world.updateMe({ userId: user.id, readReceipts: false });
+  const lost = await world.ownSilently.markRead({ userId: bob.id, chatId: otherId, sequence: 1 });
+  const heard = await read(bob, 2);
+  await eventually('he is told of what was heard', () => bobs.memberships.length > 0);
+  gates.clear();
+  for (const { open } of [comparing, connecting]) open.resolve();
+  await eventually('she is ready', () => eves.ready > 0);
+  await eventually('he is told of what was lost before', () =>
+    bobs.memberships.some(({ version }) => version === lost.version),
+  );
+  expect(bobs.memberships[0]).toEqual(heard);
+
+  await read(ada, 4);
+  await eventually('who shows receipts is told', () => adas.seen.some(({ event }) => event === 'chat.read'));
+  await world.send(ada, chatId, 'fence');
+  await eventually('the fence arrives', () =>
+    [bobs, eves].every((client) => client.contents().includes('fence')),
+  );
+  for (const { seen } of [bobs, eves]) expect(seen.map(({ event }) => event)).not.toContain('chat.read');
+  for (const client of [adas, bobs, eves]) client.close();
+  await own.stop();
+});
 
 test('while sessions cannot be compared, messages and memberships are', async () => {
   failing = /FROM sessions/;

@@ -422,6 +422,21 @@ describe('gateway: hostile and unlucky clients', () => {
         const refusal = JSON.parse(socket.frames.at(-1)!.slice('44/chat,'.length));
         expect(refusal.data.code).toMatch(/^token_(missing|invalid)$/);
       }
+      const [ada] = await world.newUsers(1);
+      const known = [
+        '"membershipsSince":1e999',
+        '"membershipsSince":9007199254740992',
+        '"membershipsSince":-1',
+      ];
+      for (const cursors of [`{"${ada!.id}":1e999}`, '{"__proto__":1}', '{"constructor":1}', '1e999'])
+        known.push(`"membershipsSince":0,"cursors":${cursors}`);
+      for (const given of known) {
+        const socket = await begin();
+        socket.ws.send(`40/chat,{"token":"${ada!.token}",${given}}`);
+        await eventually('it is refused', () => socket.frames.some((frame) => frame.startsWith('44/chat,')));
+        const refusal = JSON.parse(socket.frames.at(-1)!.slice('44/chat,'.length));
+        expect([given, refusal.data.code]).toEqual([given, 'validation_failed']);
+      }
       const nested = await begin();
       nested.ws.send(`40/chat,{"token":${'['.repeat(5_000)}${']'.repeat(5_000)}}`);
       await eventually(

@@ -1,6 +1,7 @@
 import { heapStats } from 'bun:jsc';
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { connect } from 'node:net';
+import { createRandom } from '../../torture/random.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -12,17 +13,6 @@ import {
 } from '../support/gateway-world.ts';
 
 const base = await embeddedBase();
-
-/** The same numbers for the same seed (mulberry32). */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 const timers = (): number => {
   Bun.gc(true);
@@ -193,7 +183,8 @@ describe('gateway: what hostile clients leave behind when they are gone', () => 
 
   /** One client that does whatever comes to its mind, in any order, for a while. */
   async function misbehave(seed: number, untilMs: number): Promise<void> {
-    const below = seeded(seed);
+    const random = createRandom(seed);
+    const below = (count: number) => random.integer(0, count - 1);
     const packet = () => {
       const one = packets[below(packets.length)] ?? '';
       return one === '40/chat,' && below(2) ? `40/chat,${JSON.stringify({ token })}` : one;

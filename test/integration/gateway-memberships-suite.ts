@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect, test } from 'bun:test';
 import type { Membership } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { eventually } from '../support/eventually.ts';
@@ -7,13 +7,13 @@ import {
   createWorld,
   type GatewayBase,
   openClient,
-  type RunningGateway,
   startTestGateway,
   type TestClient,
   type Transport,
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
+import { openGateways } from '../support/open-gateways.ts';
 
 /** What sockets are told of who has read how far, over as many gateways as there are ends. */
 export function gatewayMembershipsSuite(
@@ -22,40 +22,17 @@ export function gatewayMembershipsSuite(
   transports: readonly Transport[] = ['websocket'],
 ): void {
   describe(`gateway, memberships: ${name}`, () => {
-    const gateways: RunningGateway[] = [];
-    const clients: TestClient[] = [];
     const { database, queries } = counted(base.database);
+    const gateways = openGateways(base, { database, comparisonMs: 1_000 }, transports);
     let world: World;
-
     beforeAll(async () => {
       world = await createWorld(base);
-      for (const end of base.ends) {
-        gateways.push(await startTestGateway({ ...base, ...end, database, comparisonMs: 1_000 }));
-      }
-    });
-    afterEach(() => {
-      for (const client of clients.splice(0)) client.close();
-    });
-    afterAll(async () => {
-      for (const gateway of gateways) await gateway.stop();
     });
 
-    let turn = 0;
-    /** Each connect goes to the next gateway. */
-    function open(user: WorldUser, auth: object = {}): TestClient {
-      const { url } = gateways[turn++ % gateways.length]!;
-      const client = openClient(url, user.token, {
-        auth: { token: user.token, ...auth },
-        transports: [...transports],
-      });
-      clients.push(client);
-      return client;
-    }
-    async function connect(user: WorldUser, auth?: object): Promise<TestClient> {
-      const client = open(user, auth);
-      await eventually('it is ready', () => client.ready > 0);
-      return client;
-    }
+    const open = ({ token }: WorldUser, auth: object = {}): TestClient =>
+      gateways.open(token, { auth: { token, ...auth } });
+    const connect = ({ token }: WorldUser, auth: object = {}): Promise<TestClient> =>
+      gateways.connect(token, { auth: { token, ...auth } });
     async function groupOf(count: number, ...users: WorldUser[]): Promise<string> {
       const { id } = await world.newGroup(...users);
       for (let at = 0; at < count; at += 1) await world.send(users[0]!, id, `${at}`);
@@ -122,6 +99,29 @@ export function gatewayMembershipsSuite(
       const expected = chatIds.map((chatId) => newest.get(chatId)!.version);
       await eventually('all know all', () => sockets.every((one) => Bun.deepEquals(known(one), expected)));
     }, 30_000);
+
+    test('what is read before the topic of its chat is acknowledged is told, too', async () => {
+      const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
+      const chatId = await groupOf(3, ada, bob);
+      const end = base.ends[0]!;
+      const read: Membership[] = [];
+      const subscriber: typeof end.subscriber = {
+        ...end.subscriber,
+        async subscribe(topics) {
+          if (topics.includes(`chat:${chatId}`))
+            read.push(await world.own.markRead({ userId: bob.id, chatId, sequence: 2 }));
+          await end.subscriber.subscribe(topics);
+        },
+      };
+      // It compares itself with PostgreSQL much later.
+      const gateway = await startTestGateway({ ...base, ...end, database, subscriber });
+      const client = openClient(gateway.url, bob.token, { auth: { token: bob.token, membershipsSince: 0 } });
+      await eventually('it is ready', () => client.ready > 0);
+      client.close();
+      await gateway.stop();
+      expect(read).toHaveLength(1);
+      expect(client.memberships).toEqual(read);
+    });
 
     test('what was not announced is noticed by the next announcement, and without one by the comparison', async () => {
       const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
@@ -207,6 +207,28 @@ export function gatewayMembershipsSuite(
         expect(numbers(bobs.memberships)).toEqual([version]);
         expect(bobs.membershipVersion).toBe(version);
       }
+    });
+
+    test('who reads beside others is told with what they have read, and before anything else of their own', async () => {
+      const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
+      const [chatId, other] = [await groupOf(9, ada, bob), await groupOf(9, ada, bob)];
+      const bobs = await connect(bob);
+      const read = (user: WorldUser, sequence: number) =>
+        world.own.markRead({ userId: user.id, chatId, sequence });
+      await read(ada, 1);
+      const beside = await read(bob, 2);
+      await eventually('it is told', () => bobs.seen.length > 0);
+      expect(bobs.memberships).toEqual([beside]);
+      expect(bobs.seen).toMatchObject([{ event: 'chat.read', payload: { chatId, reads: [{}, {}] } }]);
+
+      const alone = await read(bob, 3);
+      await eventually('it is told at once', () => bobs.memberships.length === 2);
+      expect(bobs.seen).toHaveLength(1);
+      const held = await read(bob, 4);
+      const set = await world.own.set({ userId: bob.id, chatId: other, settings: { pinned: true } });
+      await eventually('both are told', () => bobs.memberships.length === 4);
+      expect(bobs.seen).toHaveLength(1);
+      expect(bobs.memberships).toEqual([beside, alone, held, set]);
     });
 
     test('those in the chat are told who has read, once a second, but for those who tell nobody', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect, test } from 'bun:test';
 import { kinds } from '../../src/changes/kinds.ts';
 import { createReadChanges } from '../../src/changes/read-changes.ts';
 import { createGetChanges } from '../../src/chat/get-changes.ts';
@@ -8,14 +8,12 @@ import {
   counted,
   createWorld,
   type GatewayBase,
-  openClient,
-  type RunningGateway,
-  startTestGateway,
   type TestClient,
   type Transport,
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
+import { openGateways } from '../support/open-gateways.ts';
 
 /** What a socket with cursors is told, over as many gateways as there are ends; `transports` are the clients'. */
 export function gatewayResumeSuite(
@@ -24,8 +22,6 @@ export function gatewayResumeSuite(
   transports: readonly Transport[] = ['websocket'],
 ): void {
   describe(`gateway, resuming: ${name}`, () => {
-    const gateways: RunningGateway[] = [];
-    const clients: TestClient[] = [];
     let rowsCounted = 0;
     const { database, queries } = counted({
       ...base.database,
@@ -34,34 +30,19 @@ export function gatewayResumeSuite(
         return base.database.query(text, parameters);
       },
     });
+    const gateways = openGateways(base, { database, comparisonMs: 1_000 }, transports);
     let world: World;
-
     beforeAll(async () => {
       world = await createWorld(base);
-      for (const end of base.ends) {
-        gateways.push(await startTestGateway({ ...base, ...end, database, comparisonMs: 1_000 }));
-      }
-    });
-    afterEach(() => {
-      for (const client of clients.splice(0)) client.close();
-    });
-    afterAll(async () => {
-      for (const gateway of gateways) await gateway.stop();
     });
 
-    let turn = 0;
-    const nextUrl = () => gateways[turn++ % gateways.length]!.url;
-    function open(user: WorldUser, cursors: unknown): TestClient {
-      const auth = (give: (auth: object) => void) => give({ token: user.token, cursors });
-      const client = openClient(nextUrl(), user.token, { auth, transports: [...transports] });
-      clients.push(client);
-      return client;
-    }
-    async function resume(user: WorldUser, cursors: unknown): Promise<TestClient> {
-      const client = open(user, cursors);
-      await eventually('it is ready', () => client.ready > 0);
-      return client;
-    }
+    const withCursors = ({ token }: WorldUser, cursors: unknown) => ({
+      auth: (give: (auth: object) => void) => give({ token, cursors }),
+    });
+    const open = (user: WorldUser, cursors: unknown): TestClient =>
+      gateways.open(user.token, withCursors(user, cursors));
+    const resume = (user: WorldUser, cursors: unknown): Promise<TestClient> =>
+      gateways.connect(user.token, withCursors(user, cursors));
     async function refused(cursors: unknown) {
       const [ada] = await world.newUsers(1);
       const client = open(ada!, cursors);
@@ -473,7 +454,7 @@ export function gatewayResumeSuite(
         () => sockets.every((each) => each.contents().includes('after')),
         30_000,
       );
-      expect(queries() - before).toBeLessThan(gateways.length * 50);
+      expect(queries() - before).toBeLessThan(base.ends.length * 50);
       await eventually('ada is told', () => adas.contents().includes('after'));
       const events = adas.seen.filter(({ event }) => event === 'chat.participant.added');
       expect(events.map(({ payload }) => payload.participants.length)).toEqual([100, 100, 100]);

@@ -1,31 +1,39 @@
 import { afterAll, expect, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
 import {
+  connectClient,
   counted,
   createWorld,
   openClient,
   startTestGateway,
   type TestClient,
+  type WorldUser,
 } from '../support/gateway-world.ts';
 import { runningMs } from '../support/running-time.ts';
 import { twoEnds } from '../support/two-ends.ts';
 
 const base = await twoEnds();
 const { database, queries } = counted(base.database);
-const gateway = await startTestGateway({ ...base, ...base.ends[0]!, database });
+const presenceTimes = { offlineAfterMs: 3_000, gatherMs: 1_000, lookEveryMs: 100 };
+const open = (end: 0 | 1, port = 0) =>
+  startTestGateway({ ...base, ...base.ends[end]!, database, presenceTimes }, { port });
+let gateway = await open(0);
+const world = await createWorld(base);
 const clients: TestClient[] = [];
+const undo: (() => unknown)[] = [() => gateway.stop()];
 afterAll(async () => {
   for (const client of clients) client.close();
-  await gateway.stop();
+  for (const step of undo) await step();
 });
 
 const sockets = 1_000;
 const chatsOfEach = 5;
 const usersOfChat = 10;
+let users: WorldUser[] = [];
+const isReady = (times: number) => clients.every((client) => client.ready >= times);
 
 test('1,000 sockets that come back at once are live within 10 s, with what they missed, for one query in 20', async () => {
-  const world = await createWorld(base);
-  const users = await world.newUsers(sockets);
+  users = await world.newUsers(sockets);
   const groups = Array.from({ length: (sockets * chatsOfEach) / usersOfChat }, (_, at) =>
     Array.from({ length: usersOfChat }, (_, place) => users[(at * 7 + place * 101) % sockets]!),
   );
@@ -43,7 +51,6 @@ test('1,000 sockets that come back at once are live within 10 s, with what they 
     client.socket.connect();
     clients.push(client);
   }
-  const isReady = (times: number) => clients.every((client) => client.ready >= times);
   await eventually('all are ready', () => isReady(1), 30_000);
   for (const client of clients) client.seen.length = 0;
 
@@ -71,3 +78,30 @@ test('1,000 sockets that come back at once are live within 10 s, with what they 
     expect(client.contents().sort()).toEqual(expected[at]!);
   });
 }, 90_000);
+
+test('a gateway with 1,000 sockets restarts, and nobody is told that somebody has gone', async () => {
+  const [watcher] = (await world.newUsers(1)) as [WorldUser];
+  await database.query(
+    `WITH made AS (
+      INSERT INTO chats (id, is_group, direct_key, last_event_sequence)
+      SELECT gen_random_uuid(), false, id || ':' || $2, 1 FROM unnest($1::text[]) AS id RETURNING id, direct_key
+    )
+    INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+    SELECT made.id, who::uuid, 'owner', 1, 1 FROM made, unnest(string_to_array(direct_key, ':')) AS who`,
+    [users.map(({ id }) => id), watcher.id],
+  );
+  const other = await open(1);
+  undo.push(() => other.stop());
+  const { seen, close } = await connectClient(other.url, watcher);
+  undo.unshift(close);
+
+  await gateway.stop();
+  gateway = await open(0, gateway.port);
+  await eventually('all are back', () => isReady(3), 30_000);
+  // What there was to tell of the others is told before this.
+  clients[0]!.close();
+  const gone = () => seen.map(({ payload }) => payload).filter(({ online }) => online === false);
+  await eventually('who has left is told', () => gone().length > 0);
+  expect(gone()).toEqual([expect.objectContaining({ userId: users[0]!.id })]);
+  expect(Date.now() - Date.parse(gone()[0].lastSeenAt)).toBeGreaterThanOrEqual(3_000);
+}, 60_000);

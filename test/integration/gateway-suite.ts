@@ -1,17 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
 import {
-  connectClient,
   createWorld,
   type GatewayBase,
-  openClient,
-  type RunningGateway,
-  startTestGateway,
   type TestClient,
   type Transport,
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
+import { openGateways } from '../support/open-gateways.ts';
 import { runningMs } from '../support/running-time.ts';
 
 /**
@@ -23,29 +20,13 @@ export function gatewaySuite(
   transports: readonly Transport[] = ['websocket'],
 ): void {
   describe(`gateway: ${name}`, () => {
-    const gateways: RunningGateway[] = [];
-    const clients: TestClient[] = [];
+    const { open, connect: connectWith } = openGateways(base, {}, transports);
+    const connect = (user: WorldUser) => connectWith(user.token);
     let world: World;
-
     beforeAll(async () => {
       world = await createWorld(base);
-      for (const end of base.ends) gateways.push(await startTestGateway({ ...base, ...end }));
-    });
-    afterEach(() => {
-      for (const client of clients.splice(0)) client.close();
-    });
-    afterAll(async () => {
-      for (const gateway of gateways) await gateway.stop();
     });
 
-    let turn = 0;
-    /** Each connect goes to the next gateway. */
-    const nextUrl = () => gateways[turn++ % gateways.length]!.url;
-    async function connect(user: WorldUser) {
-      const client = await connectClient(nextUrl(), user, { transports: [...transports] });
-      clients.push(client);
-      return client;
-    }
     /** Whatever was on its way to the sockets of the chat's members has arrived after this. */
     async function fence(sender: WorldUser, chatId: string, ...others: TestClient[]) {
       const content = `fence ${crypto.randomUUID()}`;
@@ -276,8 +257,7 @@ export function gatewaySuite(
 
     test('a token closes its transport when it expires, and is refused after that', async () => {
       const [ada] = await world.newUsers(1);
-      const client = openClient(nextUrl(), await world.tokenFor(ada!, 1), { transports: [...transports] });
-      clients.push(client);
+      const client = open(await world.tokenFor(ada!, 1));
       await eventually('it is refused when it comes back', () => client.errors.length > 0);
       expect(client.errors[0].data.code).toBe('token_expired');
     });
@@ -297,8 +277,7 @@ export function gatewaySuite(
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);
       for (let at = 0; at < 10; at += 1) {
-        const client = openClient(nextUrl(), bob!.token, { transports: [...transports] });
-        clients.push(client);
+        const client = open(bob!.token);
         await eventually('it connects', () => client.socket.connected);
         await world.send(ada!, chat.id, `at once ${at}`);
         await eventually('it arrives', () => client.contents().includes(`at once ${at}`));

@@ -139,8 +139,8 @@ async function snippets(values: Record<string, string>): Promise<string[]> {
 }
 
 test('the checklist passes', async () => {
-  const run = await processes.finish(['src/commands/checklist.ts', '--api', url, '--socket', url]);
-  expect(run.output).toContain('All six steps work');
+  const run = await processes.finish(['src/commands/checklist.ts', '--all', '--api', url, '--socket', url]);
+  expect(run.output).toContain('All six steps work, and the 12 after them.');
   expect(run.code).toBe(0);
 }, 30_000);
 
@@ -191,6 +191,7 @@ test('only the routes of kong.yml are there', async () => {
   for (const path of [
     ...['/metrics', '/healthz', '/readyz', '/openapi.json', '/documentation', '/documentation/start.js'],
     // What is for the operator's own backend, however it is spelt.
+    ...['/auth/tokens', '/auth/Tokens', '/auth/tokens/', `/users/${user.id}/deactivate`, '/users/external'],
     ...['/users/external/x', '/users/%65xternal/x', '//users/external/x', '/users/./external/x'],
     ...['/chats/../users/external/x', '/chats/%2e%2e/users/external/x', `/users/${user.id}/../external/x`],
     // To nginx a backslash is a letter, to the processes it is a slash.
@@ -206,6 +207,22 @@ test('only the routes of kong.yml are there', async () => {
     expect(answer, path).toStartWith('HTTP/1.1 404');
     expect(answer, path).toContain('no Route matched with those values');
   }
+});
+
+test('nobody who comes through it acts as somebody, whatever token they have; who asks the api itself does', async () => {
+  const { user, accessToken } = await signUp();
+  const own = { 'X-Act-As': user.id, ...bearer(serviceToken) };
+  expect((await call('/auth/me', undefined, own, api.url)).status).toBe(200);
+  for (const headers of [own, { ...own, 'X-Act-As': 'nobody' }, bearer(serviceToken)]) {
+    const answer = await call('/auth/me', undefined, headers);
+    expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'token_invalid' }]);
+    const path = `/chats/${user.id}/messages/${user.id}`;
+    const deleted = await fetch(`${url}${path}`, { method: 'DELETE', headers });
+    expect([deleted.status, await deleted.json()]).toMatchObject([401, { code: 'token_invalid' }]);
+  }
+  // People are none the worse for it.
+  const theirs = await call('/auth/me', undefined, { ...bearer(accessToken), 'X-Act-As': randomUUID() });
+  expect([theirs.status, await theirs.json()]).toMatchObject([200, { id: user.id }]);
 });
 
 test('problems come through as Confab says them', async () => {

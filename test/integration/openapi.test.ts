@@ -1,15 +1,17 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import Ajv from 'ajv';
+import addFormats from 'ajv-formats';
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
-import { unlimited } from '../../src/shared/rate-limits.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { createTestApi } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { createDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
+import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
 import { testEnvelopes, testMembership } from '../support/queue-parts.ts';
 
 const serviceToken = 'the service token of these tests';
@@ -47,9 +49,9 @@ const { api, call, signUp } = await createTestApi({
   readiness: { dependencies, leaving: () => false },
   chatRoutes: createChatRoutes({
     ...base,
-    rateLimits: unlimited,
     sendMessage,
     liveMax: 100,
+    maxParticipants: 10_000,
     log,
   }),
 });
@@ -150,8 +152,18 @@ test('the running app answers as documented, with every success that is document
   await ask('GET', '/auth/me');
   await ask('GET', `/users/${bob.user.id}`);
   await ask('GET', `/users?email=${bob.email}`);
+  await ask('GET', `/users?userIds=${bob.user.id},${ada.user.id}`);
   await ask('PUT', '/users/external/documented', { displayName: 'Outside' }, serviceToken);
   await ask('PUT', '/users/external/documented', { email: 'outside@example.com' }, serviceToken);
+  await ask(
+    'PUT',
+    '/users/external',
+    { users: [{ externalId: 'documented', metadata: { plan: 'free' } }] },
+    serviceToken,
+  );
+  await ask('POST', '/auth/tokens', { externalId: 'documented' }, serviceToken);
+  for (const verb of ['deactivate', 'reactivate'])
+    await ask('POST', `/users/${eve.user.id}/${verb}`, undefined, serviceToken);
 
   const direct = { participantUserIds: [bob.user.id] };
   await ask('POST', '/chats', direct);
@@ -181,15 +193,30 @@ test('the running app answers as documented, with every success that is document
   await ask('PUT', `/chats/${group}/unread`, { sequence: 1 });
   await ask('PATCH', `/chats/${group}/membership`, { mutedUntil: '2999-01-01T00:00:00Z', pinned: true });
   await ask('GET', '/chats/unread');
+  await ask('PUT', `/chats/${group}/typing`, { typing: true });
+  await ask('GET', `/presence?userIds=${bob.user.id},${eve.user.id}`);
   await ask('GET', '/chats?filter=pinned');
-  await ask('PATCH', '/users/me', { readReceipts: false });
+  await ask('PATCH', '/users/me', {
+    readReceipts: false,
+    showPresence: false,
+    avatarUrl: 'https://example.com/a.png',
+    metadata: { a: 1 },
+  });
+  await ask('PATCH', `/chats/${group}`, {
+    avatarUrl: 'https://example.com/b.png',
+    metadata: {},
+    posting: 'admins',
+  });
+  await ask('PATCH', `/chats/${group}/participants/${eve.user.id}`, { role: 'admin' });
   await ask('GET', '/chats?limit=1');
   await ask('GET', `/chats/${group}`);
   await ask('GET', `/chats/${group}/participants`);
   await ask('DELETE', `/chats/${group}/participants/${eve.user.id}`);
+  await ask('DELETE', `/chats/${group}`);
   await ask('POST', '/auth/logout');
 
-  for (const path of ['/healthz', '/readyz', '/documentation', '/openapi.json']) await ask('GET', path);
+  const pages = ['/documentation', '/documentation/events', '/openapi.json', '/asyncapi.json'];
+  for (const path of ['/healthz', '/readyz', ...pages]) await ask('GET', path);
   dependencies[0]!.up = false;
   // What was found a moment ago is believed for a second.
   await eventually('it is not ready', async () => {
@@ -203,7 +230,50 @@ test('the running app answers as documented, with every success that is document
       .map((status) => `${operation.operationId} ${status}`),
   );
   expect(successes.filter((success) => !documented.seen.has(success))).toEqual([]);
-});
+}, 20_000);
+
+test('what a socket is told is as the document of the events has it', async () => {
+  const ajv = new Ajv({ strict: false, allErrors: true });
+  addFormats(ajv);
+  ajv.addSchema((await (await api.request('/asyncapi.json')).json()) as object, 'events');
+  const world = await createWorld(base);
+  const gateway = await startTestGateway(base);
+  const [ada, bob, eve] = await world.newUsers(3);
+  const clients = await Promise.all([ada!, bob!, eve!].map((user) => connectClient(gateway.url, user)));
+  const told: [string, unknown][] = [];
+  for (const { socket } of clients) socket.onAny((event, payload) => told.push([event, payload]));
+
+  // One after the other: of what has changed again nobody is told what it was.
+  const isTold = (...names: string[]) =>
+    eventually(names.join(), () => names.every((name) => told.some(([event]) => event === name)));
+  const chat = await world.newGroup(ada!, bob!);
+  await isTold('chat.created');
+  const { message } = await world.send(ada!, chat.id, 'Hello');
+  await isTold('chat.message.new', 'chat.message.saved');
+  await world.edit(ada!, message, 'Hello again');
+  await isTold('chat.message.updated');
+  await world.own.markRead({ userId: bob!.id, chatId: chat.id, sequence: 1 });
+  await world.delete(ada!, message);
+  await isTold('chat.message.deleted', 'chat.membership', 'chat.read');
+  await world.add(ada!, chat.id, eve!);
+  await isTold('chat.participant.added');
+  await world.type(ada!, chat.id, true);
+  await isTold('chat.typing');
+  await world.remove(ada!, chat.id, eve!);
+  await world.updateMe({ userId: bob!.id, readReceipts: false });
+  const auth = { token: ada!.token, cursors: { [chat.id]: 99 } };
+  const { socket, seen } = await connectClient(gateway.url, ada!, { auth });
+  told.push(...seen.map(({ event, payload }): [string, unknown] => [event, payload]));
+  await isTold('chat.participant.removed', 'user.updated', 'chat.sync.reset');
+  const payloads = Map.groupBy(told, ([event]) => event);
+  for (const [event, ofEvent] of payloads) {
+    const valid = ajv.compile({ $ref: `events#/channels/chat/messages/${event}/payload` });
+    for (const [, payload] of ofEvent)
+      expect(valid(payload), `${event} ${ajv.errorsText(valid.errors)}`).toBe(true);
+  }
+  for (const one of [...clients.map((client) => client.socket), socket]) one.disconnect();
+  await gateway.stop();
+}, 20_000);
 
 describe('the page', () => {
   test('loads scripts, styles and the document from here alone', async () => {
@@ -217,6 +287,20 @@ describe('the page', () => {
       expect((await asset.arrayBuffer()).byteLength, link).toBeGreaterThan(0);
     }
     expect(page).not.toContain('://');
+  });
+
+  test('of the events leads to what is there, and says each by its name', async () => {
+    const address = 'http://localhost/documentation/events';
+    const page = await (await api.request('/documentation/events')).text();
+    const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link]) => String(link));
+    for (const link of links) {
+      const { pathname, hash } = new URL(link, address);
+      if (hash === '') expect((await api.request(pathname)).status, link).toBe(200);
+      else expect(page, link).toContain(`<section id="${hash.slice(1)}">`);
+    }
+    for (const name of ['chat.message.new', 'chat.ready', 'connect_error'])
+      expect(links).toContain(`#${name}`);
+    expect(page).not.toMatch(/<script|:\/\//);
   });
 
   test('is let run by its own policy: scripts and requests of this origin, no inline script', async () => {

@@ -1,19 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import { createFindUsers } from '../../src/auth/find-users.ts';
 import { kinds } from '../../src/changes/kinds.ts';
 import { createReadChanges } from '../../src/changes/read-changes.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { deleteMessage, editMessage } from '../../src/db/queries/change-message.ts';
-import { chatListStart, listChats, readChat } from '../../src/db/queries/chats.ts';
+import { chatListStart, listChats, readChat, readChats } from '../../src/db/queries/chats.ts';
 import { readHistory, readMessage, readStored } from '../../src/db/queries/history.ts';
-import { readMemberships } from '../../src/db/queries/memberships.ts';
+import { readLiveChats } from '../../src/db/queries/live-chats.ts';
+import {
+  readHeads,
+  readMembershipStates,
+  readMemberships,
+  readParticipations,
+} from '../../src/db/queries/memberships.ts';
 import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
-import { isParticipant, listParticipants, participantsStart } from '../../src/db/queries/participants.ts';
+import { listParticipants, mayPost, participantsStart, readSize } from '../../src/db/queries/participants.ts';
+import { readDirectChats, readPresence, writeLastSeen } from '../../src/db/queries/presence.ts';
 import { listReactions, reactorsStart, writeReactions } from '../../src/db/queries/reactions.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
+import { updateChat } from '../../src/db/queries/update-chat.ts';
 import { writeMemberships } from '../../src/db/queries/write-memberships.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { realServers } from '../support/servers.ts';
@@ -37,13 +46,18 @@ const most: Record<string, number> = {
   // Twice what decides, and ten of those who have reacted.
   'a reaction': 50,
   'the chats of a user': 2 * chats + 4,
+  'who shares a chat': chats + 6,
+  'the chats that are told of a user': 2 * chats + 4,
   // Of each what was said after the marker, some forty messages.
   'a chat': 80,
+  'a chat as another sees it': 80,
   'a read': 150,
   'the list of chats': 11 * 60,
-  'what was read since': 10 * 60,
+  'what was read since': chats * 60,
+  'what was read since, where it is too much': 2 * chats + 10,
   'the list of unread chats': chats * 50,
   'what is unread': chats * 50,
+  'the direct chats of who comes': 2 * chats + 10,
 };
 
 for (const planned of [0, 1, 20]) {
@@ -108,14 +122,29 @@ for (const planned of [0, 1, 20]) {
       'the changes after a number': () =>
         createReadChanges(kinds, { database, presence })([{ chatId, after: 200 }], 10, userId),
       'a chat': () => readChat(database, quietId, userId),
+      'a chat as another sees it': () => readChats(database, [{ chatId: quietId, userId }]),
+      'what became of somebody in a chat': () => readParticipations(database, [userId], [chatId]),
+      'whether they are in it': () => readMembershipStates(database, [{ userId, chatId }]),
+      'how far a chat is': () => readHeads(database, [chatId]),
       'a page of participants': () => listParticipants(database, chatId, userId, participantsStart, 7),
       'the chats of a user': () => readMemberships(database, [userId]),
       'the list of chats': () => listChats(database, userId, undefined, chatListStart, 10),
       'the list of unread chats': () => listChats(database, userId, 'unread', chatListStart, 10),
       'what is unread': () => readUnreadTotals(database, userId),
-      'what was read since': () => readOwnMemberships(database, [{ userId, since: 0 }], 10),
+      'what was read since': () => readOwnMemberships(database, [{ userId, since: 0 }], chats),
+      'what was read since, where it is too much': () =>
+        readOwnMemberships(database, [{ userId, since: 0 }], chats - 1),
       'a read': () => writeMemberships(database, [{ userId, chatId, readTo: readTo++ }]),
-      'whether somebody takes part': () => isParticipant(database, chatId, userId),
+      'a change of a chat': () =>
+        updateChat(database, { chatId, actorId: userId, changes: { name: `name ${edits++}` } }),
+      'who shares a chat': () =>
+        createFindUsers(database).byIds({ userIds: [newId(), userId], viewerId: userId }),
+      'the chats that are told of a user': () => readLiveChats(database, userId, 100),
+      'whether somebody may post': () => mayPost(database, chatId, userId),
+      'how many take part': () => readSize(database, chatId),
+      'who is online': () => readPresence(database, userId, [userId]),
+      'the direct chats of who comes': () => readDirectChats(database, [userId], { shows: true, awayMs: 0 }),
+      'the end of a socket': () => writeLastSeen(database, new Map([[userId, 0]])),
     };
 
     async function fill(messagesEach: number): Promise<void> {

@@ -13,13 +13,18 @@ import { eventually } from '../support/eventually.ts';
 import { heardLog } from '../support/heard-log.ts';
 import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
+import { tlsCertificate } from '../support/tls.ts';
+import { createTlsFront } from '../support/tls-front.ts';
 
 const servers = await realServers();
 const rabbit = await servers.createRabbitmq();
 const erlang = await erlangShell(rabbit);
+const front = await createTlsFront(rabbit.port);
+const overTls = [{ host: 'localhost', port: front.port }];
 const opened: Queue[] = [];
 afterAll(async () => {
   await Promise.all(opened.map((queue) => queue.close()));
+  front.close();
 }, 30_000);
 
 let worlds = 0;
@@ -63,6 +68,7 @@ function world({ partitionCount = 8, ...own }: { partitionCount?: number } & Par
         'rabbit_quorum_queue:recover(<<"/">>, [Q])',
       );
     },
+    deadLetters: (what: 'suspend' | 'resume') => erlang(`sys:${what}('%2F_${broker.deadLetterQueue}')`),
     elect: (partition: number) => leaders([partition], 'ra:trigger_election({Name, node()})'),
   };
 }
@@ -130,37 +136,87 @@ const publishAll = (send: SendQueue, partition: number, ids: readonly string[]) 
   Promise.all(ids.map((id) => send.publish({ id, partition, body: '{}' })));
 
 describe('one queue of eight', () => {
-  test.concurrent('that does not confirm leaves the others alone, and is refused at once until it does', async () => {
-    const { open, suspend, resume, lines } = world();
+  for (const [name, silent, secure] of [
+    ['that does not confirm leaves the others alone, and is refused at once until it does', [3], false],
+    ['or two of them, and the one of dead letters, over TLS: the same', [3, 6], true],
+  ] as const) {
+    test.concurrent(name, async () => {
+      const by = secure ? { encrypted: true, hosts: overTls, tls: { ca: tlsCertificate } } : {};
+      const { open, suspend, resume, lines, deadLetters } = world(by);
+      const queue = open();
+      const send = await queue.sendQueue();
+      // From the second on they share a channel, as queues do that much is sent to.
+      const ids = ['first', 'second', 'third'];
+      await Promise.all(numbered(8).map((partition) => publishAll(send, Number(partition), ids)));
+      const sink = await queue.deadLetterSink();
+      const bury = (): Promise<unknown> =>
+        Promise.all(
+          ids.map((id) => sink.put({ delivery: { id, body: '{}', partition: 0 }, reason: 'a test' })),
+        );
+      await bury();
+      const load = startLoad(send, 8, 400);
+      await suspend(...silent);
+      if (secure) await deadLetters('suspend');
+      load.reset();
+      const buried = bury().then(
+        () => 'confirmed',
+        () => 'refused',
+      );
+      await eventually('they are given up', () => send.problems().join().includes('no confirms'));
+      await eventually(
+        'each of them',
+        () => load.refused.filter((count) => count > 0).length >= silent.length,
+      );
+      expect(await buried).toBe(secure ? 'refused' : 'confirmed');
+      expect(send.problems()).toEqual([
+        secure
+          ? 'partition 3, partition 6, the queue of dead letters: no confirms'
+          : 'partition 3: no confirms',
+      ]);
+      expect(send.ready()).toBe(true);
+      load.reset();
+      await Bun.sleep(2_000);
+      const of = (counts: readonly number[], which: 'silent' | 'others') =>
+        sum(counts.filter((_, at) => (silent as readonly number[]).includes(at) === (which === 'silent')));
+      const others = of(load.accepted, 'others');
+      expect(of(load.accepted, 'silent')).toBe(0);
+      // One of each may try it, and is waited for.
+      const refused = of(load.refused, 'silent');
+      expect(refused).toBeGreaterThan(40);
+      expect(load.refusedAtOnce).toBeGreaterThan(refused * 0.8);
+      expect(of(load.refused, 'others')).toBeLessThan(others * 0.1);
+      // Their share, less what is on its way.
+      expect(others).toBeGreaterThan(Math.max(300, (refused * 5) / silent.length));
+      await resume(...silent);
+      if (secure) await deadLetters('resume');
+      load.reset();
+      await eventually('they are taken again', () => silent.every((at) => load.accepted[at]! > 10), 2_000);
+      load.stop();
+      if (secure)
+        await eventually('dead letters too', () =>
+          bury().then(
+            () => true,
+            () => false,
+          ),
+        );
+      expect(send.problems()).toEqual([]);
+      for (const at of silent) {
+        const said = lines.filter(({ msg }) => msg.startsWith(`partition ${at}`));
+        expect(said.map(({ level }) => level)).toEqual(['warn', 'info']);
+      }
+    }, 40_000);
+  }
+
+  test.concurrent('that has a channel of its own goes on with it where no other is left', async () => {
+    const { open, lines } = world({ partitionCount: 3, channelMax: 4 });
     const queue = open();
-    const send = await queue.sendQueue();
-    // From the second on they share a channel, as queues do that much is sent to.
-    const ids = ['first', 'second', 'third'];
-    await Promise.all(numbered(8).map((partition) => publishAll(send, Number(partition), ids)));
-    const load = startLoad(send, 8, 400);
-    await suspend(3);
-    load.reset();
-    await eventually('it is given up', () => send.problems().length > 0);
-    expect(send.problems()).toEqual(['partition 3: no confirms']);
-    expect(send.ready()).toBe(true);
-    load.reset();
-    await Bun.sleep(2_000);
-    const [silent, others] = [load.accepted[3], sum(load.accepted.toSpliced(3, 1))];
-    expect(silent).toBe(0);
-    // One of them may try it, and is waited for.
-    const refused = load.refused[3]!;
-    expect(refused).toBeGreaterThan(40);
-    expect(load.refusedAtOnce).toBeGreaterThan(refused * 0.8);
-    expect(sum(load.refused.toSpliced(3, 1))).toBeLessThan(others * 0.1);
-    // Seven times its share, less what is on its way.
-    expect(others).toBeGreaterThan(Math.max(350, refused * 5));
-    await resume(3);
-    load.reset();
-    await eventually('it is taken again', () => load.accepted[3]! > 10, 2_000);
-    load.stop();
-    expect(send.problems()).toEqual([]);
-    const said = lines.filter(({ msg }) => msg.startsWith('partition 3'));
-    expect(said.map(({ level }) => level)).toEqual(['warn', 'info']);
+    const [send, sink] = [await queue.sendQueue(), await queue.deadLetterSink()];
+    const bury = () => sink.put({ delivery: { id: 'dead', body: '{}', partition: 0 }, reason: 'a test' });
+    for (const partition of [0, 1, 2]) await publishAll(send, partition, ['first']);
+    await bury();
+    await Promise.all([0, 1, 2].map((partition) => publishAll(send, partition, numbered(20))));
+    await Promise.all([bury(), bury()]);
+    expect(lines.filter(({ level }) => level !== 'info')).toEqual([]);
   }, 40_000);
 
   test.concurrent('that has no confirm for its first message leaves the others alone too', async () => {

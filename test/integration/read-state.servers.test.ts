@@ -11,6 +11,7 @@ import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 import { readStateSuite } from './read-state.ts';
+import { typingPresenceSuite } from './typing-presence.ts';
 
 const servers = await realServers();
 const undo: (() => unknown)[] = [];
@@ -20,7 +21,9 @@ afterAll(async () => {
 
 const url = await servers.createDatabase();
 
-readStateSuite('PostgreSQL and Redis', async () => {
+for (const suite of [readStateSuite, typingPresenceSuite]) suite('PostgreSQL and Redis', openApi);
+
+async function openApi() {
   const database = openPostgres({ url, applicationName: 'read-state-test' });
   undo.push(() => database.close());
   await migrate(database);
@@ -30,7 +33,7 @@ readStateSuite('PostgreSQL and Redis', async () => {
     database,
     facts: createRedisFacts(createAdmissionRedis(client, patientBreaker()), `test-${crypto.randomUUID()}`),
   });
-});
+}
 
 test('who holds the row of one reader keeps nobody else waiting, and that one reads when it is free', async () => {
   const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'read-state-test' });

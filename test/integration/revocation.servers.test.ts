@@ -9,19 +9,21 @@ import { testProcesses } from '../support/processes.ts';
 import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
+const serviceToken = 'the token of a backend that shuts people out';
 const servers = await realServers();
 const redis = await servers.createRedis();
 const processes = testProcesses();
 const deployment = await startThreeProcesses({
   processes,
   servers,
-  counts: { gateway: 2 },
+  counts: { api: 2, gateway: 2 },
   env: {
     REDIS_HOST: new URL(redis.url).hostname,
     REDIS_PORT: new URL(redis.url).port,
     RATE_LIMIT_ENABLED: 'false',
     MAX_SOCKETS_PER_USER: '1000',
     LOG_LEVEL: 'error',
+    SERVICE_TOKEN: serviceToken,
   },
 });
 const database = openPostgres({ url: deployment.databaseUrl, applicationName: 'confab-test' });
@@ -121,6 +123,31 @@ test('logout and the reuse of a refresh token close the sockets at every gateway
   expect(new Set(sessions.flatMap(({ refusals }) => refusals))).toEqual(new Set(['session_revoked']));
   expect(kept.closedAt).toEqual([]);
 }, 120_000);
+
+test('a deactivation closes the sockets at every gateway within 1 s, and no process lets the user in', async () => {
+  const sessions = (await Promise.all([signIn(2), signIn(2), signIn(2)])).flat();
+  const [kept] = await signIn(1);
+  const apis = deployment.apis.map(({ url }) => url);
+  const statusAt = async (url: string, { accessToken }: Session) =>
+    (await fetch(`${url}/auth/me`, { headers: { Authorization: `Bearer ${accessToken}` } })).status;
+  // Both know the sessions.
+  for (const url of apis) for (const session of sessions) expect(await statusAt(url, session)).toBe(200);
+  const deactivate = (userId: string) => () =>
+    post(`/users/${userId}/deactivate`, {}, serviceToken).then(({ status }) => expect(status).toBe(204));
+  const times: number[] = [];
+  for (const [one, other] of [sessions.slice(0, 2), sessions.slice(2, 4), sessions.slice(4)]) {
+    times.push(await tookMs(one!, deactivate(one!.user.id)));
+    await eventually('those of the other session, too', () => other!.closedAt.length === 2);
+  }
+  report('deactivated users', times);
+  expect(Math.max(...times)).toBeLessThan(1_000);
+  for (const url of apis) {
+    for (const session of sessions) expect(await statusAt(url, session)).toBe(401);
+    expect(await statusAt(url, kept!)).toBe(200);
+  }
+  await eventually('all are told why', () => sessions.every(({ refusals }) => refusals.length === 2));
+  expect(kept!.closedAt).toEqual([]);
+}, 60_000);
 
 /** A person's ears at each gateway. */
 const earsOf = (person: Person) => Promise.all(deployment.gateways.map(({ url }) => person.connect({ url })));

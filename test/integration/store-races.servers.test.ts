@@ -224,6 +224,7 @@ describe('users who come and go in many chats at once', () => {
       facts: createEmbeddedFacts(),
       presence: createEmbeddedPresence(),
       announce: async () => {},
+      maxParticipants: 10_000,
     });
     for (let round = 0; round < 5; round += 1) {
       const chats = await Promise.all(Array.from({ length: 6 }, createChat));

@@ -5,6 +5,7 @@ import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createMembership } from '../../src/process/membership.ts';
+import { envelopeVersions } from '../../src/shared/envelope-codec.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { kindsOfBefore } from '../../src/shared/ports/registry.ts';
 import { createUnsignedRule } from '../../src/worker/unsigned.ts';
@@ -17,6 +18,7 @@ import { migrateUpTo } from '../support/upgrade.ts';
 const servers = await realServers();
 let url: string;
 let database: Database;
+const newest = envelopeVersions.at(-1)!;
 const opened: Database[] = [];
 
 function open(applicationName: string, at = url): Database {
@@ -133,7 +135,8 @@ test('apis and gateways of before that write no beat are live as long as they ar
     log: createLog({ logLevel: 'silent' }, 'test'),
   });
   const seats = [await membership.join('api'), await membership.join('worker')];
-  const isReady = () => membership.everyoneLoads('chat.poll.closed') && membership.envelopeVersion() === 2;
+  const isReady = () =>
+    membership.everyoneLoads('chat.poll.closed') && membership.envelopeVersion() === newest;
   expect(isReady()).toBe(true);
   for (const [name, role] of [
     [unsigningApi, 'api'],
@@ -142,7 +145,7 @@ test('apis and gateways of before that write no beat are live as long as they ar
     const old = open(name, at);
     await old.query('SELECT 1', []);
     await eventually(`the ${role} is seen`, () => !isReady());
-    const self = process({ kinds: ['chat.poll.closed'], envelopeVersion: 2 });
+    const self = process({ kinds: ['chat.poll.closed'], envelopeVersion: newest });
     const { live } = await registry.beat(self);
     expect(live.filter(({ programVersion }) => programVersion === null)).toEqual([
       {

@@ -32,6 +32,11 @@ test('what changed is vacuumed once nobody asks anything, and not before', async
     await watched.queryText(`SELECT 'one'`, []);
     await Bun.sleep(5);
   }
+  // In transactions, too.
+  while (performance.now() < began + 700) {
+    await watched.orm.transaction((tx) => tx.execute('SELECT 1'));
+    await Bun.sleep(5);
+  }
   expect(await bytes()).toBeGreaterThan(400_000);
   await eventually('it is vacuumed', async () => (await bytes()) === 0);
   await watched.query('SELECT 1', []);

@@ -190,6 +190,34 @@ test('poison and refusals die with their reason, the sender is told, and what is
   );
 });
 
+test('who may not post is told so, and the dead letter says it; of a deleted chat nothing is kept, whatever was stored', async () => {
+  const { queue, published } = await start();
+  const [chat, ended] = [await createChat(), await createChat()];
+  const first = envelopeOf(ended, 'stored');
+  await send(queue, first);
+  await settled();
+  await database.query(`UPDATE chat_participants SET role = 'member' WHERE chat_id = $1`, [chat.chatId]);
+  await database.query(`UPDATE chats SET posting = 'admins' WHERE id = $1`, [chat.chatId]);
+  await database.query('UPDATE chats SET deleted_at = now() WHERE id = $1', [ended.chatId]);
+  published.length = 0;
+  const refused = envelopeOf(chat, 'not to all');
+  await send(queue, refused, envelopeOf(ended, 'too late'), first, { ...first, content: 'other' });
+  await settled();
+  await eventually('all are told', () => failed(published).length === 4);
+  const codes = failed(published).map(([topic, { code }]) => [topic, code]);
+  expect(codes.filter(([topic]) => topic === `user:${chat.senderId}`)).toEqual([
+    [`user:${chat.senderId}`, 'not_allowed'],
+  ]);
+  expect(codes.filter(([topic]) => topic === `user:${ended.senderId}`)).toEqual(
+    Array(3).fill([`user:${ended.senderId}`, 'chat_not_found']),
+  );
+  expect(published).toHaveLength(4);
+  const letters = (await (await queue.deadLetterStore()).list()).filter(({ body }) =>
+    [chat.chatId, ended.chatId].some((chatId) => body.includes(chatId)),
+  );
+  expect(letters.map(({ id, reason }) => [id, reason])).toEqual([[refused.brokerMessageId, 'not_allowed']]);
+});
+
 test('a refused message that is replayed when its reason is gone is stored', async () => {
   const { queue } = await start();
   const chat = await createChat();
@@ -214,7 +242,7 @@ test('a newer version waits, in its place, for a worker that knows it', async ()
   await send(
     queue,
     envelopeOf(chat, 'before'),
-    { ...envelopeOf(chat, 'newer'), version: 3 as 2 },
+    { ...envelopeOf(chat, 'newer'), version: 4 as 2 },
     envelopeOf(chat, 'after'),
   );
   await queue.close();
@@ -237,7 +265,7 @@ test('what is refused before a newer version dies once, when that has gone', asy
     { ...first, content: 'another' },
     {
       ...envelopeOf(chat, 'newer'),
-      version: 3 as 2,
+      version: 4 as 2,
     },
   );
   await queue.close();
@@ -247,7 +275,7 @@ test('what is refused before a newer version dies once, when that has gone', asy
   expect(failed(published)).toEqual([]);
   expect(await database.query('SELECT 1 FROM dead_letters', [])).toEqual([]);
 
-  await database.query(`DELETE FROM queued_messages WHERE body LIKE '%"version":3%'`, []);
+  await database.query(`DELETE FROM queued_messages WHERE body LIKE '%"version":4%'`, []);
   await eventually('the queue is empty', async () => (await queued()) === 0, 10_000);
   expect(failed(published).map(([, { code }]) => code)).toEqual(['idempotency_conflict', 'chat_not_found']);
   expect(await database.query('SELECT id FROM dead_letters', [])).toEqual([{ id: stranger.brokerMessageId }]);

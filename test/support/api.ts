@@ -27,6 +27,7 @@ export interface TestApiOptions extends ApiBase {
   rateLimits?: RateLimits;
   chatRoutes?(needs: Needs): Route[];
   readiness?: Readiness;
+  everyoneLoads?: (event: string) => boolean;
   log?: Logger;
   /** Of a request, and of a password that waits for its turn: the api's own unless given. */
   deadlineMs?: number;
@@ -42,6 +43,7 @@ export type TestApi = Awaited<ReturnType<typeof createTestApi>>;
 export async function createTestApi({
   environment = {},
   chatRoutes = () => [],
+  everyoneLoads = () => true,
   readiness = { dependencies: [], leaving: () => false },
   log = createLog({ logLevel: 'silent' }, 'test'),
   ...options
@@ -49,31 +51,23 @@ export async function createTestApi({
   const config = parseConfig({ JWT_SECRET: testSecret, ...environment });
   const { database, facts, notifier, deadlineMs } = options;
   const rateLimits = options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false });
-  const { verify, admit, ownTokens } = await createAuthentication({
+  const authentication = await createAuthentication({ config: config.auth, database, facts, log });
+  const accounts = createAccounts({
+    ...{ authentication, database, facts, notifier, rateLimits, log },
+    accountKey: testAccountKey,
     config: config.auth,
-    database,
-    facts,
-    log,
+    limits: config.rateLimits,
+    ...(deadlineMs === undefined ? {} : { passwords: createPasswords({ maxWaitMs: deadlineMs }) }),
   });
-  const accounts =
-    ownTokens &&
-    createAccounts({
-      ...{ ownTokens, database, facts, notifier, rateLimits, log },
-      accountKey: testAccountKey,
-      config: config.auth,
-      limits: config.rateLimits,
-      ...(deadlineMs === undefined ? {} : { passwords: createPasswords({ maxWaitMs: deadlineMs }) }),
-    });
   const app = createApi({
-    config: { ...config.auth, trustProxy: config.trustProxy },
+    config: { ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax },
     database,
     rateLimits,
     notifier,
-    verify,
-    admit,
+    ...authentication,
     accounts,
     chatRoutes,
-    everyoneLoads: () => true,
+    everyoneLoads,
     allowedOrigin: createAllowedOrigin(config),
     readiness,
     log,

@@ -2,11 +2,13 @@ import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts'
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { createApi } from '../../src/api/app.ts';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
+import { createAccounts } from '../../src/auth/auth.ts';
 import { createAdmit } from '../../src/auth/authenticate.ts';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import type { Database } from '../../src/db/database.ts';
 import { sessions, users } from '../../src/db/schema.ts';
+import { parseConfig } from '../../src/shared/config.ts';
 import type { Chat, SendEnvelope } from '../../src/shared/contract.ts';
 import type { EnvelopeVersion } from '../../src/shared/envelope-codec.ts';
 import { ChatError } from '../../src/shared/errors.ts';
@@ -76,11 +78,10 @@ export async function openChatApi(parts: {
   /** For the api alone: a database that fails. */
   apiDatabase?: Database;
   deadlineMs?: number;
-  /** For what is asked of the chats' own routes. */
   rateLimits?: RateLimits;
-  /** For what every request is counted by. */
-  requestLimits?: RateLimits;
+  serviceTokens?: readonly string[];
   editWindowSeconds?: number;
+  maxParticipants?: number;
 }): Promise<ChatApi> {
   const { database, facts } = parts;
   const faults: ChatApi['faults'] = {};
@@ -99,7 +100,7 @@ export async function openChatApi(parts: {
   const embeddedSends = await queue.sendQueue();
   const announced: Notification[] = [];
   const sent: SendEnvelope[] = [];
-  const known: ChatApi['known'] = { version: 2, loads: () => true };
+  const known: ChatApi['known'] = { version: 3, loads: () => true };
 
   const notifier: Notifier = {
     async publish(notifications) {
@@ -139,21 +140,33 @@ export async function openChatApi(parts: {
     envelopeVersion: () => known.version,
   });
   const api = createApi({
-    config: { issuer: 'confab', serviceToken: undefined, trustProxy: false },
+    config: {
+      issuer: 'confab',
+      serviceTokens: parts.serviceTokens ?? [],
+      sessionMaxTtlSeconds: 900,
+      trustProxy: false,
+      liveMax: 100,
+    },
     database: apiDatabase,
-    rateLimits: parts.requestLimits ?? unlimited,
+    rateLimits: parts.rateLimits ?? unlimited,
     notifier,
     verify: tokens.verify,
     admit: createAdmit({ database: apiDatabase, facts }),
-    accounts: undefined,
+    accounts: createAccounts({
+      authentication: { ownTokens: tokens, outside: true },
+      ...{ database: apiDatabase, facts, notifier, rateLimits: unlimited, log },
+      accountKey: '',
+      config: parseConfig({}).auth,
+      limits: parseConfig({}).rateLimits,
+    }),
     chatRoutes: createChatRoutes({
       database: apiDatabase,
       facts,
-      rateLimits: parts.rateLimits ?? unlimited,
       presence,
       notifier,
       sendMessage,
       liveMax: 100,
+      maxParticipants: parts.maxParticipants ?? 10_000,
       editWindowSeconds: parts.editWindowSeconds,
       log,
     }),

@@ -4,6 +4,7 @@ import { serverEnvironment as addresses } from '../../harness/servers.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { eventually } from './eventually.ts';
 import { type Processes, type RunningProcess, untilSays } from './processes.ts';
+import { repository } from './repository.ts';
 import { runningMs } from './running-time.ts';
 import type { RealServers } from './servers.ts';
 
@@ -118,15 +119,19 @@ export async function serverEnvironment(servers: RealServers): Promise<Record<st
 
 const entry = { api: 'src/api.ts', worker: 'src/commands/worker.ts', gateway: 'src/gateway.ts' } as const;
 
-/** One process of a role; resolves when it is ready. */
+/**
+ * One process of a role, on a free port where none is said; resolves when it is ready.
+ * @param root where the program is
+ */
 export async function startMember(
   processes: Processes,
   role: Role,
   env: Record<string, string>,
+  root = repository,
 ): Promise<Member> {
-  const port = String(await freePort());
+  const port = env[portVariable[role]] ?? String(await freePort());
   const own = { LOG_LEVEL: 'info', ...env, [portVariable[role]]: port };
-  const process = processes.run([entry[role]], own);
+  const process = processes.run([join(root, entry[role])], own);
   const member = { role, url: `http://localhost:${port}`, process, env: own };
   await untilReady(member);
   return member;

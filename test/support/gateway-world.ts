@@ -1,26 +1,33 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
-import { createUpdateMe, type UpdateMe } from '../../src/auth/update-me.ts';
+import { createUpdateMe, type UpdateMeInput } from '../../src/auth/update-me.ts';
 import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
 import { newMessage } from '../../src/changes/new-message.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import { type ChangeMembership, createChangeMembership } from '../../src/chat/change-membership.ts';
 import { createCreateChat } from '../../src/chat/create-chat.ts';
+import { createDeleteChat } from '../../src/chat/delete-chat.ts';
 import { createDeleteMessage } from '../../src/chat/delete-message.ts';
 import { createEditMessage } from '../../src/chat/edit-message.ts';
 import { createGatherReactions } from '../../src/chat/gather-reactions.ts';
 import { createGetChat } from '../../src/chat/get-chat.ts';
 import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
+import { createSetRole } from '../../src/chat/set-role.ts';
+import { createSetTyping } from '../../src/chat/set-typing.ts';
+import { createUpdateChat } from '../../src/chat/update-chat.ts';
 import type { Database } from '../../src/db/database.ts';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
 import { sessions, users } from '../../src/db/schema.ts';
 import { createGateway, type Gateway, type GatewayOptions } from '../../src/gateway/server.ts';
 import type {
   Chat,
+  ChatUpdate,
   Membership,
   Message,
   MessageReactions,
+  ParticipantRole,
   ServerToClientEvents,
+  User,
 } from '../../src/shared/contract.ts';
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
@@ -69,7 +76,10 @@ export interface World {
   readonly own: ChangeMembership;
   /** The same with every announcement lost. */
   readonly ownSilently: ChangeMembership;
-  readonly updateMe: UpdateMe;
+  updateMe(input: Omit<UpdateMeInput, 'limits'>): Promise<User>;
+  /** Whether the user types, as the api is told it, with nothing known of admission. */
+  type(user: WorldUser, chatId: string, typing: boolean): Promise<void>;
+  newDirect(one: WorldUser, other: WorldUser): Promise<Chat>;
   edit(
     sender: WorldUser,
     message: Message,
@@ -84,6 +94,14 @@ export interface World {
     key: string,
     options?: { present?: boolean; silent?: boolean },
   ): Promise<MessageReactions>;
+  update(
+    actor: WorldUser,
+    chatId: string,
+    changes: ChatUpdate,
+    options?: { silent?: boolean },
+  ): Promise<Chat>;
+  setRole(actor: WorldUser, chatId: string, user: WorldUser, role: ParticipantRole): Promise<void>;
+  endChat(actor: WorldUser, chatId: string, options?: { silent?: boolean }): Promise<void>;
   endSession(user: WorldUser, options?: { silent?: boolean }): Promise<void>;
 }
 
@@ -99,34 +117,47 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     update: async () => {},
     online: async () => new Set(),
     isAlone: () => true,
-    elsewhere: async (userIds) => userIds.map(() => 0),
+    elsewhere: async (userIds) => userIds.map(() => []),
     leave: async () => {},
   };
   const announce = createAnnounce(notifier, log);
+  const maxParticipants = 10_000;
   const getChat = createGetChat({ database, presence });
-  const createChat = createCreateChat({ database, getChat, announce });
-  const addParticipants = createAddParticipants({ database, facts, presence, announce });
+  const createChat = createCreateChat({ database, getChat, announce, maxParticipants });
+  const addParticipants = createAddParticipants({ database, facts, presence, announce, maxParticipants });
   const removeParticipant = createRemoveParticipant({ database, facts, announce });
-  const unannounced = { database, facts, presence, announce: async () => {} };
+  const updateChat = createUpdateChat({ database, getChat, announce });
+  const setRole = createSetRole({ database, facts, presence, announce });
+  const deleteChat = createDeleteChat({ database, facts, announce });
+  const unannounced = { database, facts, presence, getChat, announce: async () => {}, maxParticipants };
   const silently = {
     add: createAddParticipants(unannounced),
     remove: createRemoveParticipant(unannounced),
+    update: createUpdateChat(unannounced),
+    endChat: createDeleteChat(unannounced),
     edit: createEditMessage({ ...unannounced, windowSeconds: undefined }),
     delete: createDeleteMessage(unannounced),
   };
   const react = createGatherReactions({ database, announce, liveMax: 100 });
   const reactSilently = createGatherReactions({ ...unannounced, liveMax: 100 });
+  const setTyping = createSetTyping({ database, facts, announce, liveMax: 100 });
   const editMessage = createEditMessage({ database, announce, windowSeconds: undefined });
   const deleteMessage = createDeleteMessage({ database, announce });
   const tokenFor = async ({ id, sessionId }: Omit<WorldUser, 'token'>, accessTtlSeconds: number) =>
     (await createOwnTokens({ ...tokenOptions, accessTtlSeconds })).sign({ userId: id, sessionId });
+  const updateMe = createUpdateMe({ database, announce, liveMax: 100 });
 
   return {
     notifier,
     tokenFor,
     own: createChangeMembership({ database, announce, liveMax: 100 }),
     ownSilently: createChangeMembership({ ...unannounced, liveMax: 100 }),
-    updateMe: createUpdateMe({ database, announce }),
+    updateMe: (input) => updateMe({ ...input, limits: unlimited }),
+    type: ({ id }, chatId, typing) => setTyping({ chatId, userId: id, typing, facts: [] }),
+    async newDirect({ id }, other) {
+      const input = { creatorId: id, participantUserIds: [other.id] };
+      return (await asRequest(() => createChat(input))).chat;
+    },
 
     async newUsers(count) {
       const made = await Promise.all(
@@ -229,6 +260,20 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
       return (silent ? reactSilently : react)({ chatId, messageId, userId, key, present });
     },
 
+    update(actor, chatId, changes, { silent = false } = {}) {
+      const input = { chatId, actorId: actor.id, changes };
+      return silent ? silently.update(input) : updateChat(input);
+    },
+
+    async setRole(actor, chatId, user, role) {
+      await asRequest(() => setRole({ chatId, actorId: actor.id, userId: user.id, role }));
+    },
+
+    async endChat(actor, chatId, { silent = false } = {}) {
+      const end = silent ? silently.endChat : deleteChat;
+      await asRequest(() => end({ chatId, actorId: actor.id }));
+    },
+
     async endSession({ id, sessionId }, { silent = false } = {}) {
       await database.query('UPDATE sessions SET revoked_at = now() WHERE id = $1::uuid', [sessionId]);
       await facts.revoke([`session:${sessionId}`]);
@@ -270,6 +315,7 @@ export async function startTestGateway(
   parts: { database: Database; facts: Facts; subscriber: Subscriber; presence: Presence } & Partial<
     Pick<
       GatewayOptions,
+      | 'notifier'
       | 'allowedOrigin'
       | 'trustProxy'
       | 'log'
@@ -279,6 +325,7 @@ export async function startTestGateway(
       | 'verifyToken'
       | 'comparisonMs'
       | 'pingTimes'
+      | 'presenceTimes'
     >
   >,
   at: { port: number } = { port: 0 },
@@ -290,6 +337,7 @@ export async function startTestGateway(
     trustProxy: false,
     rateLimits: unlimited,
     maxSocketsPerUser: 1_000,
+    notifier: { publish: async () => {} },
     log,
     ...parts,
   });

@@ -9,8 +9,8 @@ export interface NginxFromKongOptions {
 
 /**
  * What Kong does with the routes of a declarative file, in nginx's words: the text of an `http` block. Kong is nginx
- * underneath, so paths, `strip_path`, timeouts, upgrades, hashing and forwarded headers have their directives. Plugins
- * are not part of it.
+ * underneath, so paths, `strip_path`, timeouts, upgrades, hashing, forwarded headers and those that a plugin sets have their
+ * directives. Other plugins are not part of it.
  */
 export function nginxFromKong(kong: KongConfig, { port, addresses }: NginxFromKongOptions): string {
   return [
@@ -58,6 +58,7 @@ function locations(service: KongService, route: KongRoute): string[] {
       '    proxy_set_header X-Forwarded-Proto $scheme;',
       '    proxy_set_header X-Forwarded-Host $host;',
       '    proxy_set_header X-Forwarded-Port $server_port;',
+      ...headersSet(service).map(([name, value]) => `    proxy_set_header ${name} ${value};`),
       `    proxy_connect_timeout ${service.connect_timeout}ms;`,
       `    proxy_send_timeout ${service.write_timeout}ms;`,
       `    proxy_read_timeout ${service.read_timeout}ms;`,
@@ -65,3 +66,10 @@ function locations(service: KongService, route: KongRoute): string[] {
     ].join('\n'),
   );
 }
+
+/** What `request-transformer` puts in the place of a client's, or beside what there is. */
+const headersSet = ({ plugins = [] }: KongService): [name: string, value: string][] =>
+  plugins
+    .filter(({ name }) => name === 'request-transformer')
+    .flatMap(({ config }) => (config.replace as { headers: string[] }).headers)
+    .map((header) => header.split(':') as [string, string]);

@@ -21,6 +21,7 @@ export interface Answer {
 export interface Person {
   readonly id: string;
   readonly token: string;
+  /** @param body text goes as it is, anything else as JSON */
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   newChat(...others: Person[]): Promise<Chat>;
   send(chatId: string, content: string, clientMessageId?: string): Promise<SendAccepted>;
@@ -130,7 +131,7 @@ async function request(
       ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
       ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
     },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
   return {

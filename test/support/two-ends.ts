@@ -11,8 +11,11 @@ import type { GatewayBase } from './gateway-world.ts';
 import { openTestRedis, openTestSubscriber, patientBreaker, redisConfigOf } from './redis.ts';
 import { realServers } from './servers.ts';
 
-/** At the top of a file: PostgreSQL and Redis, and what two gateways have of Redis each. */
-export async function twoEnds(): Promise<GatewayBase> {
+/**
+ * At the top of a file: PostgreSQL and Redis, and what two gateways have of Redis each.
+ * @param presenceTtl after which a gateway that says nothing is forgotten
+ */
+export async function twoEnds(presenceTtl?: { ttlMs: number }): Promise<GatewayBase> {
   const servers = await realServers();
   const prefix = `test-${crypto.randomUUID()}`;
   const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
@@ -29,7 +32,7 @@ export async function twoEnds(): Promise<GatewayBase> {
     const { subscriber, close } = await openTestSubscriber(redis, { commands, prefix, codec });
     await subscriber.becomeReady(5_000);
     afterAll(close);
-    return { subscriber, presence: createRedisPresence(commands, prefix) };
+    return { subscriber, presence: createRedisPresence(commands, prefix, presenceTtl) };
   }
 
   return {

@@ -106,6 +106,7 @@ const limits = {
   enabled: true,
   user: 3,
   read: 3,
+  typing: 3,
   address: 100,
   login: 100,
   guesses: 100,

@@ -1,11 +1,13 @@
 import { describe, expect, spyOn, test } from 'bun:test';
 import { alternate, valuesOf } from '../../bench/harness/alternate.ts';
-import { statementOf } from '../../bench/harness/pgbench.ts';
+import { statementOf, withValues } from '../../bench/harness/pgbench.ts';
 import { createReport, createResults, short, textTable } from '../../bench/harness/report.ts';
 import { percentile, ratiosOf, spreadOf } from '../../bench/harness/statistics.ts';
 import { runTicks } from '../../bench/harness/ticks.ts';
+import { paths } from '../../bench/paths.ts';
 import { cpuMicroseconds, residentBytes, treeCpuMicroseconds } from '../../harness/usage.ts';
 import { readHistory } from '../../src/db/queries/history.ts';
+import { readText } from '../support/repository.ts';
 
 describe('statistics of the bench', () => {
   test('a percentile lies between the two nearest ranks', () => {
@@ -91,6 +93,18 @@ test('a statement for pgbench is the very one of the product, with no colon that
   const statement = await statementOf((database) => readHistory(database, '', '', { before: 1 }, 50));
   expect(statement).toContain('FROM messages m WHERE m.chat_id = $1::uuid');
   expect(statement).not.toMatch(/(?<!:):[A-Za-z_]/);
+});
+
+test('each value has its own place in a statement, and what has none stays', () => {
+  const places = Array.from({ length: 11 }, (_, at) => `$${at + 1}`).join(' ');
+  expect(withValues(`${places} $12`, 'abcdefghijk'.split(''))).toBe('a b c d e f g h i j k $12;\n');
+});
+
+test('each path has a name of its own, and a row that says what it measures', async () => {
+  const rows = [...(await readText('docs/benchmarks.md')).matchAll(/^\| `([a-z-]+)` \|/gm)].map(
+    ([, name]) => name,
+  );
+  expect(rows.toSorted()).toEqual(paths.map(({ name }) => name).toSorted());
 });
 
 test('processor time is that of all threads, to much less than a tick of the kernel', () => {

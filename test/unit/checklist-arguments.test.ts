@@ -4,6 +4,7 @@ import { eventShapeProblems } from '../../src/commands/checklist/shape.ts';
 
 test('without arguments: this machine, and two users of its own', () => {
   expect(parseChecklistArguments([])).toEqual({
+    all: false,
     api: undefined,
     socket: undefined,
     a: { kind: 'registered' },
@@ -23,6 +24,7 @@ test('addresses lose their last slash, passwords may hold colons', () => {
     a: { kind: 'token', token: 't' },
     b: { kind: 'token', token: 'u' },
   });
+  expect(parseChecklistArguments(['--all'])).toMatchObject({ all: true });
   expect(parseChecklistArguments(['--help'])).toBe('help');
 });
 

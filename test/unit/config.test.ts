@@ -79,12 +79,36 @@ test.each(['p@ss/word#1', 'a:b', '100%', 'ü 🧭', '\'"`$HOME\\', '%41', '?host
 
 test('a service token that no header can carry is refused', () => {
   const token = 'a service token that is long enough for it';
-  expect(parseConfig({ SERVICE_TOKEN: `  ${token}\n` }).auth.serviceToken).toBe(token);
+  expect(parseConfig({ SERVICE_TOKEN: `  ${token}\n` }).auth.serviceTokens).toEqual([token]);
+  expect(parseConfig({}).auth.serviceTokens).toEqual([]);
   for (const bad of [`${token}ü`, `${token}\nX: y`, `${token}\u0000`]) {
     expect(problemsOf({ SERVICE_TOKEN: bad })).toEqual([
       'SERVICE_TOKEN may hold visible ASCII characters and spaces only: it travels in a header',
     ]);
   }
+});
+
+test('of service tokens there are two at most, none of them short', () => {
+  const [one, two] = ['the first of two service tokens here', 'the second of two service tokens here'];
+  expect(parseConfig({ SERVICE_TOKEN: `${one}, ${two} ` }).auth.serviceTokens).toEqual([one, two]);
+  const short = 'SERVICE_TOKEN must have at least 32 bytes; of two, separated by a comma, each must';
+  for (const bad of [
+    'x',
+    `${one},`,
+    `,${one}`,
+    `${one},short`,
+    'half of it is long,but each is too short',
+    ',',
+  ])
+    expect(problemsOf({ SERVICE_TOKEN: bad })).toEqual([short]);
+  expect(problemsOf({ SERVICE_TOKEN: `${one},${two},${one}` })).toEqual([
+    'SERVICE_TOKEN may be two at most: the one in use, and the one before or after it',
+  ]);
+  // Both are looked at.
+  const weak = `${randomBytes(32).toString('hex')},${'changeme'.repeat(4)}`;
+  expect(problemsOf({ NODE_ENV: 'production', JWT_SECRET: good, SERVICE_TOKEN: weak })).toEqual([
+    expect.stringMatching(/^SERVICE_TOKEN repeats itself/),
+  ]);
 });
 
 test('words mean the same in any case', () => {
@@ -561,6 +585,8 @@ describe('keys that somebody else could have', () => {
     'qwertyuiopasdfghjklzxcvbnm123456',
   ])('%s is refused in production, and warned of elsewhere', (secret) => {
     for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+      // Which would be two there.
+      if (name === 'SERVICE_TOKEN' && secret.includes(',')) continue;
       const given = { JWT_SECRET: good, [name]: secret };
       expect(problemsOf({ NODE_ENV: 'production', ...given })).toEqual([
         expect.stringMatching(new RegExp(`^${name} `)),

@@ -1,28 +1,24 @@
 import { expect, test } from 'bun:test';
-import type { Membership, Message } from '../../src/shared/contract.ts';
 import {
   countUnread,
   type MessageTold,
   takeMembership,
   takeMessage,
   unreadOf,
-} from '../support/count-unread.ts';
+} from '../../harness/count-unread.ts';
+import type { Membership, Message } from '../../src/shared/contract.ts';
+import { createRandom } from '../../torture/random.ts';
 
 const me = 'me';
 /** Small, so that each history comes to them. */
 const limits = { mostUnread: 6, mostLookedAt: 15 };
 const longRun = 4;
 
-/** mulberry32 */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below);
-  };
-}
+/** The same numbers from the same seed: below what is asked for. */
+const randomOf = (seed: number) => {
+  const { next } = createRandom(seed);
+  return (below: number) => Math.floor(next() * below);
+};
 
 /** One chat at the server, as far as the user's unread messages go: what the SQL says, in plain words. */
 function createServer() {
@@ -129,7 +125,7 @@ type Server = ReturnType<typeof createServer>;
 
 /** A device with what is on its way to it: events of the chat in their order, memberships in any. */
 function createDevice(server: Server, random: (below: number) => number) {
-  let unread = unreadOf(server.shown());
+  const unread = unreadOf(server.shown());
   let cursor = unread.membership.eventSequence;
   let events: MessageTold[] = [];
   let memberships: Membership[] = [];
@@ -137,7 +133,7 @@ function createDevice(server: Server, random: (below: number) => number) {
   let reads = 0;
 
   const hear = (event: MessageTold) => {
-    unread = takeMessage(unread, event);
+    takeMessage(unread, event);
     cursor = Math.max(cursor, event.eventSequence);
   };
 
@@ -162,7 +158,7 @@ function createDevice(server: Server, random: (below: number) => number) {
       } else if (what === 0) {
         [online, events, memberships] = [false, [], []];
       } else if (what < 4 && memberships.length > 0) {
-        unread = takeMembership(unread, memberships.splice(random(memberships.length), 1)[0]!);
+        takeMembership(unread, memberships.splice(random(memberships.length), 1)[0]!);
       } else if (what === 4 && cursor > 0) {
         // A repeat.
         for (const event of server.changesAfter(Math.max(0, cursor - 2), creations))
@@ -172,20 +168,20 @@ function createDevice(server: Server, random: (below: number) => number) {
     settle(creations: ReadonlyMap<number, number>) {
       online = true;
       for (const event of server.changesAfter(cursor, creations)) hear(event);
-      for (const membership of memberships) unread = takeMembership(unread, membership);
+      for (const membership of memberships) takeMembership(unread, membership);
       // `membershipsSince`.
       if (server.membership().version > unread.membership.version)
-        unread = takeMembership(unread, server.membership());
+        takeMembership(unread, server.membership());
       if (countUnread(unread, me, limits).stale) {
         reads += 1;
-        unread = unreadOf(server.shown());
+        takeMembership(unread, server.shown());
       }
     },
     counted: () => countUnread(unread, me, limits),
     /** Without a membership from the server: by what it was told alone. */
     settleAlone(creations: ReadonlyMap<number, number>) {
       online = true;
-      for (const membership of memberships) unread = takeMembership(unread, membership);
+      for (const membership of memberships) takeMembership(unread, membership);
       for (const event of server.changesAfter(cursor, creations)) hear(event);
       return unread.membership.version;
     },

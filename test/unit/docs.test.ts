@@ -160,11 +160,11 @@ describe('the contract', () => {
       chatRoutes: createChatRoutes({
         database: never,
         facts: never,
-        rateLimits: never,
         presence: never,
         notifier: never,
         sendMessage: never,
         liveMax: never,
+        maxParticipants: never,
         log: createLog({ logLevel: 'silent' }, 'test'),
       }),
     });

@@ -56,7 +56,8 @@ const pem = (eol: string) =>
 test.each([
   [{ CHAT_NOTIFICATION_CHANNEL: 'another' }, ['notifications']],
   [{ JWT_SECRET: `${secret}.` }, ['tokenKey']],
-  [{ JWT_JWKS_URL: 'https://id.example.com/jwks' }, ['tokenKey']],
+  // Its secret signs what is made beside the provider's.
+  [{ JWT_JWKS_URL: 'https://id.example.com/jwks' }, ['tokenKey', 'madeTokens']],
   [{ JWT_ISSUER: 'another' }, ['tokenClaims']],
   [{ JWT_AUDIENCE: 'another' }, ['tokenClaims']],
   [{ RABBITMQ_CHAT_PARTITION_COUNT: '9' }, ['partitions']],

@@ -29,7 +29,8 @@ test('a socket that cannot be written to when it is ready is closed, and the pro
     member,
     memberships: [],
     version: undefined,
-    own: { version: 7, readReceipts: true, memberships: [] },
+    own: { version: 7, readReceipts: true, showPresence: true, memberships: [] },
+    before: undefined,
     resume: undefined,
   });
   expect(member.live).toBe(true);

@@ -30,7 +30,7 @@ const never = {
       notifier: none,
       sendMessage: none,
       liveMax: none,
-      rateLimits: none,
+      maxParticipants: none,
       log,
     },
   }),
@@ -62,6 +62,7 @@ for (const [file, kong] of [
       ['/users', 'chat-be-service', 'user-rest-route'],
       ['/users/11111111-1111-1111-1111-111111111111', 'chat-be-service', 'user-rest-route'],
       ['/users/me', 'chat-be-service', 'user-rest-route'],
+      ['/presence', 'chat-be-service', 'user-rest-route'],
       ['/socket.io/', 'chat-gateway-service', 'chat-socket-route'],
     ])('%s goes to %s by %s', (path, service, route) => {
       const found = routeOf(kong, path);
@@ -87,7 +88,20 @@ for (const [file, kong] of [
       expect(out.length).toBeLessThan(Object.keys(document.paths).length - 4);
     });
 
+    test('nobody who comes through it is the host’s own backend', () => {
+      const headers = ['X-Act-As:nobody'];
+      for (const service of kong.services) {
+        const isApi = service.name === 'chat-be-service';
+        expect(service.plugins).toEqual(
+          isApi
+            ? [{ name: 'request-transformer', config: { replace: { headers }, add: { headers } } }]
+            : undefined,
+        );
+      }
+    });
+
     test.each([
+      ...['/auth/tokens', '/users/external', '/users/external/x', `/users/${'1'.repeat(36)}/deactivate`],
       ...[
         '/chats\\..\\readyz',
         '/chats/..\\readyz',
@@ -137,19 +151,19 @@ for (const [file, kong] of [
 }
 
 test('kong.yml checks no tokens', () => {
-  expect(JSON.stringify(plain)).not.toContain('"plugins"');
+  expect(routes(plain).every(({ plugins }) => plugins === undefined)).toBe(true);
   expect(plain.consumers).toBeUndefined();
 });
 
 describe("Kong's JWT plugin", () => {
   test('guards chats and users, and neither logins nor sockets', () => {
     const user = '/users/11111111-1111-1111-1111-111111111111';
-    for (const path of ['/chats', '/chats/x/messages', '/users', user])
+    for (const path of ['/chats', '/chats/x/messages', '/users', user, '/presence'])
       expect(hasJwt(withJwt, path)).toBe(true);
     for (const path of ['/auth/login', '/auth/refresh', '/socket.io/'])
       expect(hasJwt(withJwt, path)).toBe(false);
     expect(withJwt.plugins).toBeUndefined();
-    expect(withJwt.services.every((service) => service.plugins === undefined)).toBe(true);
+    expect(JSON.stringify(withJwt.services.map(({ plugins }) => plugins))).not.toContain('jwt');
   });
 
   test('verifies the expiry, takes tokens from the Authorization header alone, and lets preflights pass', () => {

@@ -206,7 +206,7 @@ test('the version of envelopes is the highest that every live process knows, of 
 test('while no worker lives the version of envelopes stays, and an older one that comes takes it back', async () => {
   const { state, membership, join, beats } = world();
   expect(membership.envelopeVersion()).toBe(1);
-  state.others = [process({ envelopeVersion: 2 })];
+  state.others = [process({ envelopeVersion: newest })];
   await join('api');
   expect(membership.envelopeVersion()).toBe(newest);
   state.others = [];

@@ -7,23 +7,15 @@ import type { Member } from '../../src/gateway/member.ts';
 import { createSequencer, type Sequencer } from '../../src/gateway/sequencer.ts';
 import { createLog } from '../../src/shared/log.ts';
 import type { Subscriber } from '../../src/shared/ports/notifications.ts';
+import { createRandom } from '../../torture/random.ts';
 import { eventually } from '../support/eventually.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');
 const chatId = 'chat';
+/** Of all that a test has made. */
+const sockets = new Map<string, Set<Member>>();
 /** Rooms here are small: nothing is published natively. */
-const fanOut = createFanOut({ publish() {}, socketsOf: () => new Set() });
-
-/** mulberry32: the same seed gives the same run. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+const fanOut = createFanOut({ publish() {}, socketsOf: (userId) => sockets.get(userId) ?? new Set() });
 
 interface FakeMember extends Member {
   /** Numbers of the frames, as sent. */
@@ -32,13 +24,14 @@ interface FakeMember extends Member {
 
 function member(userId: string): FakeMember {
   const numbers: number[] = [];
-  return {
+  const made: FakeMember = {
     userId,
     sessionId: undefined,
     expiresAt: 0,
     socketId: crypto.randomUUID(),
     chats: new Set(),
     live: true,
+    hides: false,
     stale: false,
     refused: undefined,
     closed: false,
@@ -48,6 +41,8 @@ function member(userId: string): FakeMember {
     close() {},
     removed() {},
   };
+  sockets.getOrInsertComputed(userId, () => new Set()).add(made);
+  return made;
 }
 
 /** One chat as a database would hold it: every row with the number of its last change. */
@@ -120,7 +115,7 @@ describe('sequencer', () => {
   test.each(Array.from({ length: 100 }, (_, seed) => [seed + 1]))(
     'every member is told everything after its cursor once and in order, whatever happens to the hints (seed %i)',
     async (seed) => {
-      const random = randomFrom(seed);
+      const random = createRandom(seed).next;
       const delay = async () => {
         const turns = Math.floor(random() * 4);
         for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -495,7 +490,7 @@ describe('sequencer', () => {
   });
 
   async function announcedAnyhow(seed: number): Promise<void> {
-    const random = randomFrom(seed);
+    const random = createRandom(seed).next;
     const database = fakeDatabase({ pageRows: 7, delay: () => Bun.sleep(random() * 3) });
     const { sequencer, ada } = await roomOf(database);
     const bob = member('bob');

@@ -24,7 +24,7 @@ const broken = (evidence: EmbeddedEvidence): string[] =>
 
 test('what held is not found fault with, and everything was held against something', () => {
   const verdicts = judgeEmbedded(clean());
-  expect(verdicts.map(({ violations }) => violations)).toEqual(Array(9).fill(0));
+  expect(verdicts.map(({ violations }) => violations)).toEqual(Array(10).fill(0));
   expect(verdicts.filter(({ checked }) => checked === 0)).toEqual([]);
 });
 

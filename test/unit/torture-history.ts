@@ -1,3 +1,4 @@
+import type { Membership } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import {
   type ChangeAttempt,
@@ -84,20 +85,23 @@ export const letterOf = (name: string, senderId: string, reason: string): DeadLe
 });
 
 /** As a client is shown it. */
-export const shown = ({
-  version,
-  deleted: _,
-  chatId: __,
-  number: ___,
-  ...seen
-}: MessageRow): SeenMessage => ({
+export const shown = ({ version, deleted, chatId: _, number: __, ...seen }: MessageRow): SeenMessage => ({
   ...seen,
   ...(version ? { version } : {}),
+  ...(deleted ? { deletedAt: 'then' } : {}),
+});
+
+/** As a device is told how far its user has read. */
+export const membershipOf = (
+  told: Pick<Membership, 'version' | 'lastReadSequence' | 'lastSequence' | 'eventSequence' | 'unreadCount'>,
+): Membership => ({
+  ...{ chatId, notify: 'all', mutedUntil: null, pinnedAt: null, archivedAt: null, unreadMentionCount: 0 },
+  ...told,
 });
 
 /**
  * Ann, Ben and Cem in one chat (numbers 1 to 3). Ann says five things and Ben one; Ben's socket drops and resumes; Cem is
- * removed at number 7 and added again at 9. Poison was put in, a refusal is stated, and one post needed three attempts.
+ * removed at number 7 and added again at 9. Ben has read two messages; Ann and Cem only what there was when they came. Poison was put in, a refusal is stated, and one post needed three attempts.
  */
 export function cleanHistory(): MutableHistory {
   const said: [name: string, sender: string, number: number, at: number][] = [
@@ -147,7 +151,17 @@ export function cleanHistory(): MutableHistory {
     number,
     messages: rows.slice(0, upTo).map(shown),
   });
-  const ready = (at: number): ClientRecord => ({ kind: 'ready', at });
+  const ready = (at: number, membershipVersion = 1): ClientRecord => ({
+    kind: 'ready',
+    at,
+    membershipVersion,
+  });
+  const membership = (at: number, ...told: Parameters<typeof membershipOf>): ClientRecord => ({
+    kind: 'membership',
+    at,
+    membership: membershipOf(...told),
+  });
+  const first = { version: 1, lastReadSequence: 0, lastSequence: 0, eventSequence: 3, unreadCount: 0 };
   const all =
     (...numbers: number[]) =>
     (userId: string) =>
@@ -175,6 +189,7 @@ export function cleanHistory(): MutableHistory {
         records: [
           chatAt(3, 900),
           ...connect(900, 3),
+          membership(908, first),
           ready(910),
           ...all(4, 5, 6)(ann),
           cemWas(false),
@@ -189,14 +204,18 @@ export function cleanHistory(): MutableHistory {
         records: [
           chatAt(3, 900),
           ...connect(900, 3),
+          membership(908, first),
           ready(910),
           ...all(4, 5)(ben),
+          membership(1_125, {
+            ...{ version: 2, lastReadSequence: 2, lastSequence: 2, eventSequence: 5, unreadCount: 0 },
+          }),
           { kind: 'disconnected', at: 1_130, reason: 'transport close' },
           // With an older cursor than it could have: 5 comes again, to the new connection. 7 was superseded by 9.
           ...connect(8_500, 4),
           ...all(5, 6, 8)(ben),
           cemWas(true),
-          ready(8_600),
+          ready(8_600, 2),
           ...all(10, 11)(ben),
         ],
       },
@@ -206,10 +225,14 @@ export function cleanHistory(): MutableHistory {
         records: [
           chatAt(3, 900),
           ...connect(900, 3),
+          membership(908, first),
           ready(910),
           ...all(4, 5, 6)(cem),
           cemWas(false),
           { kind: 'created', at: 8_030, chatId, number: 9, userIds: [ann, ben, cem] },
+          membership(8_030, {
+            ...{ version: 2, lastReadSequence: 4, lastSequence: 4, eventSequence: 9, unreadCount: 0 },
+          }),
           cemWas(true),
           page(4, 9, 8_050),
           ...all(10, 11)(cem),
@@ -234,6 +257,11 @@ export function cleanHistory(): MutableHistory {
         active: true,
         createdNumber: at + 1,
         changedNumber: userId === cem ? 9 : at + 1,
+        ...[
+          { version: 1, lastReadSequence: 0, unreadCount: 1 },
+          { version: 2, lastReadSequence: 2, unreadCount: 3 },
+          { version: 2, lastReadSequence: 4, unreadCount: 2 },
+        ][at]!,
       })),
     },
     deadLetters: [
@@ -265,6 +293,7 @@ export function changedHistory(): MutableHistory {
   const { messages, changes, chats } = history.database;
   Object.assign(messages[1] ?? {}, { content: 'two, edited', version: 12, deleted: false });
   Object.assign(messages[2] ?? {}, { content: '', version: 13, deleted: true });
+  Object.assign(history.database.participants[0] ?? {}, { unreadCount: 0 });
   changes.push({ chatId, sequence: 2, number: 12 }, { chatId, sequence: 3, number: 13 });
   Object.assign(chats[0] ?? {}, { lastNumber: 13 });
   const told = (at: number): ClientRecord[] =>
@@ -284,7 +313,7 @@ export function changedHistory(): MutableHistory {
     ),
     { kind: 'reset', at: 9_820, chatId, number: 11 },
     ...told(9_830),
-    { kind: 'ready', at: 9_840 },
+    { kind: 'ready', at: 9_840, membershipVersion: 2 },
     { kind: 'page', at: 9_850, chatId, number: 13, messages: messages.map(shown) },
   );
   return history;

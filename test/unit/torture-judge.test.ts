@@ -12,6 +12,7 @@ import {
   cleanHistory,
   letterOf,
   type MutableHistory,
+  membershipOf,
   message,
   post,
   reactedHistory,
@@ -88,7 +89,7 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
       h.database.messages.push({ chatId, ...message('two', ann, 7, 1_100), number: 12 });
       Object.assign(h.database.chats[0]!, { lastSequence: 7, lastNumber: 12 });
     },
-    ['I3 stored twice', 'I4 reversal', 'I5 loss', 'I6 miss'],
+    ['I3 stored twice', 'I4 reversal', 'I5 loss', 'I6 miss', 'I11 server counts otherwise'],
   ],
   [
     'a 202 with another id than its row',
@@ -106,7 +107,7 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
       const page = records(h, 'cem/0').find((record) => record.kind === 'page');
       if (page?.kind === 'page') page.messages = page.messages.slice(0, 3);
     },
-    ['I4 gap'],
+    ['I4 gap', 'I11 other count', 'I11 server counts otherwise'],
   ],
   [
     'a counter ahead of its rows',
@@ -135,7 +136,7 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
   [
     'a loss: one client never saw one message',
     (h) => drop(records(h, 'cem/0'), 10),
-    ['I5 loss', 'I6 miss at resume'],
+    ['I5 loss', 'I6 miss at resume', 'I11 other count'],
   ],
   [
     'a loss at the very end, where no later number shows it',
@@ -325,6 +326,42 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
     },
     ['I10 unconfirmed success'],
   ],
+  [
+    'a device that was not told what was read on another',
+    (h) => {
+      const list = records(h, 'ben/0');
+      list.splice(
+        list.findLastIndex(({ kind }) => kind === 'membership'),
+        1,
+      );
+    },
+    ['I11 other membership'],
+  ],
+  [
+    'a device that was told another count than there was',
+    (h) => {
+      const told = records(h, 'cem/0').findLast(({ kind }) => kind === 'membership');
+      if (told?.kind === 'membership') told.membership = { ...told.membership, unreadCount: 1 };
+    },
+    ['I11 other count', 'I11 told otherwise'],
+  ],
+  [
+    'a device that knows that it cannot count, and does not read the chat',
+    (h) => {
+      const ofBen = h.database.participants.find(({ userId }) => userId === ben)!;
+      const older = { version: 3, lastReadSequence: 1, lastSequence: 1, eventSequence: 4, unreadCount: 0 };
+      Object.assign(ofBen, { version: 3, lastReadSequence: 1, unreadCount: 4 });
+      records(h, 'ben/0').push({ kind: 'membership', at: 9_200, membership: membershipOf(older) });
+    },
+    ['I11 unknown'],
+  ],
+  [
+    'a server that counts what is not there',
+    (h) => {
+      h.database.participants[1]!.unreadCount = 4;
+    },
+    ['I11 other count', 'I11 server counts otherwise'],
+  ],
 ];
 
 describe('judge', () => {
@@ -461,6 +498,12 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
         indexOf(list, 9) - at,
         { kind: 'reset', at: 8_510, chatId, number: 9 },
         { kind: 'chat', at: 8_520, chatId, number: 9, userIds: [ann, ben, cem] },
+        {
+          ...{ kind: 'membership', at: 8_520 },
+          membership: membershipOf({
+            ...{ version: 2, lastReadSequence: 2, lastSequence: 4, eventSequence: 9, unreadCount: 1 },
+          }),
+        },
         { ...page },
       );
     },
@@ -474,6 +517,7 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
         active: false,
         createdNumber: 12,
         changedNumber: 13,
+        ...{ lastReadSequence: 6, version: 1, unreadCount: 0 },
       });
       h.database.chats[0]!.lastNumber = 13;
     },
@@ -534,6 +578,17 @@ test('judges a million deliveries in seconds', () => {
     records(history, name).push(
       ...events.map((event) => ({ ...event, saved: name === 'ann/0' }) as ClientRecord),
     );
+  }
+  const last = { version: 3, lastSequence: 10_006, eventSequence: 10_011 };
+  for (const [at, name, state] of [
+    [1, 'ben/0', { lastReadSequence: 10_006, unreadCount: 0 }],
+    [2, 'cem/0', { lastReadSequence: 4, unreadCount: 100 }],
+  ] as const) {
+    Object.assign(history.database.participants[at]!, { version: 3, ...state });
+    records(history, name).push({
+      ...{ kind: 'membership', at: 20_000 },
+      membership: membershipOf({ ...last, ...state }),
+    });
   }
   for (let copy = 1; copy < 100; copy += 1) {
     history.clients.push({ name: `ben/${copy}`, userId: ben, records: ofBen });

@@ -7,7 +7,7 @@ const id = (at: number) => `message ${at}`;
 /** One message every 20 ms; those sent from `from` to `to` are accepted only after the end of it. */
 function flow(until: number, from: number, to: number): { posts: Post[]; records: ClientRecord[] } {
   const posts: Post[] = [];
-  const records: ClientRecord[] = [{ kind: 'ready', at: 0 }];
+  const records: ClientRecord[] = [{ kind: 'ready', at: 0, membershipVersion: 0 }];
   for (let at = 0; at < until; at += 20) {
     const late = at >= from && at < to;
     const endedAt = late ? to + 2_000 : at + 5;
@@ -78,7 +78,7 @@ test('flow is not full while clients are away', () => {
     [
       ...seen,
       { kind: 'disconnected' as const, at: 10_000, reason: 'transport close' },
-      { kind: 'ready' as const, at: 21_000 },
+      { kind: 'ready' as const, at: 21_000, membershipVersion: 0 },
     ].sort((a, b) => a.at - b.at),
   );
   expect(recovery?.ms).toBe(3_000);

@@ -26,7 +26,7 @@ test('what the api sends is valid, whatever it holds', () => {
 });
 
 test('a newer version is left for a newer worker, even when nothing else of it is known', () => {
-  expect(readEnvelope('{"version":3,"anything":[]}', 'ours')).toEqual({ kind: 'newer', version: 3 });
+  expect(readEnvelope('{"version":4,"anything":[]}', 'ours')).toEqual({ kind: 'newer', version: 4 });
 });
 
 const extras = {

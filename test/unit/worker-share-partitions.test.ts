@@ -15,6 +15,8 @@ const ids = ['me', 'another', 'a third'];
 function world() {
   const state = {
     alive: ['me'] as string[] | undefined,
+    /** Of these that read no newer envelopes than the first. */
+    older: [] as string[],
     beats: 0,
     left: [] as string[],
     open: new Set<number>(),
@@ -29,7 +31,10 @@ function world() {
       state.beats += 1;
       if (!state.alive) throw new Error('the database is away');
       // Others than workers are nobody to share with.
-      const live = [process({ roles: ['api'] }), ...state.alive.map((id) => process({ id }))];
+      const live = [
+        process({ roles: ['api'] }),
+        ...state.alive.map((id) => process({ id, envelopeVersion: state.older.includes(id) ? 1 : 2 })),
+      ];
       return { live, databaseTime: Date.now() };
     },
     async leave(id) {
@@ -76,6 +81,20 @@ test('it consumes exactly its own, whoever comes and goes', async () => {
       () => state.open.symmetricDifference(mine(alive)).size === 0,
     );
   }
+});
+
+test('an older worker that comes has its share when apis have seen it, one that was there before at once', async () => {
+  const { state, start } = world();
+  state.older = ['another', 'a third'];
+  state.alive = ids.slice(0, 2);
+  const share = await start({ giveUpAfterMs: 150 });
+  stops.push(share.stop);
+  expect(state.open).toEqual(mine(ids.slice(0, 2)));
+  state.alive = ids;
+  const { beats } = state;
+  await eventually('it has seen it', () => state.beats > beats + 2);
+  expect(state.open).toEqual(mine(ids.slice(0, 2)));
+  await eventually('it shares', () => state.open.symmetricDifference(mine(ids)).size === 0);
 });
 
 test('it keeps what it has while the registry is away for a moment, and opens later what could not be opened', async () => {

@@ -1,6 +1,6 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../../shared/config.ts';
-import type { Fact, FactAnswer, Facts, LimitName, RateLimits } from '../../shared/ports/admission.ts';
+import type { FactAnswer, Facts, LimitName, RateLimits } from '../../shared/ports/admission.ts';
 import { factTtlMs } from '../../shared/ports/admission.ts';
 import { limitNames, rateLimited, unlimited, windowSeconds } from '../../shared/rate-limits.ts';
 
@@ -8,10 +8,10 @@ const sweepFrom = 10_000;
 
 /** In this process alone. */
 export function createEmbeddedFacts({ ttlMs = factTtlMs } = {}): Facts {
-  const known = new Map<Fact, { holds: boolean; expiresAt: number }>();
+  const known = new Map<string, { holds: boolean; expiresAt: number }>();
   let sweepAt = sweepFrom;
 
-  function read(fact: Fact): FactAnswer {
+  function read(fact: string): FactAnswer {
     const entry = known.get(fact);
     if (!entry) return undefined;
     if (entry.expiresAt > Date.now()) return entry.holds;
@@ -19,8 +19,8 @@ export function createEmbeddedFacts({ ttlMs = factTtlMs } = {}): Facts {
     return undefined;
   }
 
-  function write(fact: Fact, holds: boolean): void {
-    known.set(fact, { holds, expiresAt: Date.now() + ttlMs });
+  function write(fact: string, holds: boolean, ms = ttlMs): void {
+    known.set(fact, { holds, expiresAt: Date.now() + ms });
     if (known.size >= sweepAt) sweep();
   }
 
@@ -41,6 +41,11 @@ export function createEmbeddedFacts({ ttlMs = factTtlMs } = {}): Facts {
     },
     async restore(facts) {
       for (const fact of facts) known.delete(fact);
+    },
+    async isNew(what, ms) {
+      if (read(what)) return false;
+      write(what, true, ms);
+      return true;
     },
   };
 }

@@ -18,7 +18,7 @@ export function createEmbeddedPresence(): Presence {
     },
     // There is one gateway in a process.
     isAlone: () => true,
-    elsewhere: async (userIds) => userIds.map(() => 0),
+    elsewhere: async (userIds) => userIds.map(() => []),
     async leave() {
       sockets.clear();
     },

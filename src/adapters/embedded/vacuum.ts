@@ -3,7 +3,7 @@ import type { Logger } from '../../shared/log.ts';
 
 /** Whose rows change, or go. */
 const tables = [
-  ...['chats', 'chat_participants', 'chat_changes', 'messages', 'mentions', 'reactions'],
+  ...['chats', 'chat_participants', 'chat_changes', 'messages', 'mentions', 'reactions', 'chats_to_purge'],
   ...['users', 'sessions', 'refresh_tokens', 'queued_messages', 'dead_letters'],
 ];
 
@@ -28,7 +28,7 @@ export function vacuumWhenIdle(
   let dueAt = askedAt + everyMs;
   let running = Promise.resolve();
 
-  const asked = <Result>(answer: Promise<Result>): Promise<Result> => {
+  const asked = <Answer>(answer: Answer): Answer => {
     askedAt = performance.now();
     isAsked = true;
     return answer;
@@ -53,6 +53,9 @@ export function vacuumWhenIdle(
   return {
     database: {
       ...database,
+      get orm() {
+        return asked(database.orm);
+      },
       query: (text, parameters) => asked(database.query(text, parameters)),
       queryText: (text, parameters) => asked(database.queryText(text, parameters)),
     },

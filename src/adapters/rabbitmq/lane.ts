@@ -141,6 +141,8 @@ export function createLane(
       line = next;
       if (from) on.release(from);
     } catch (error) {
+      // For the shared one no channel is left: it goes on with its own.
+      if (from && line === from && !(error instanceof ChannelTimeout)) return;
       failed(error);
     } finally {
       moving = false;

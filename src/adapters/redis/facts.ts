@@ -35,6 +35,10 @@ export function createRedisFacts(
       await breaker.askAnyway(() => onEach(facts, (key) => client.set(key, revoked, 'PX', ttlMs)));
     },
 
+    async isNew(what, ms) {
+      return (await breaker.ask(() => client.set(`${prefix}:said:${what}`, holds, 'PX', ms, 'NX'))) === 'OK';
+    },
+
     // To "not known" and no further: the next question goes to PostgreSQL, so a restore that comes late allows nothing.
     async restore(facts) {
       await breaker.askAnyway(() => onEach(facts, (key) => client.del(key)));

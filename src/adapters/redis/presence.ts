@@ -98,10 +98,10 @@ export function createRedisPresence(
   const refreshOthers = () => (isStale() ? breaker.ask(readOthers) : undefined);
   const knownOthers = () => (others === undefined || isStale() ? readOthers() : others);
 
-  /** How many sockets each of the users has there. */
-  async function socketsAt(gateway: string, userIds: readonly string[]): Promise<number[]> {
+  /** Those that each of the users has there. */
+  async function socketsAt(gateway: string, userIds: readonly string[]): Promise<string[][]> {
     const values = await client.hmget(socketsKey(gateway), ...userIds);
-    return values.map((ids) => (ids === null ? 0 : JSON.parse(ids).length));
+    return values.map((ids) => (ids === null ? [] : JSON.parse(ids)));
   }
 
   return {
@@ -138,16 +138,16 @@ export function createRedisPresence(
     },
 
     async elsewhere(userIds) {
-      const counts = userIds.map(() => 0);
+      const found = userIds.map((): string[] => []);
       await breaker.ask(async () => {
         for (const gateway of await knownOthers()) {
           const sockets = await socketsAt(gateway, userIds);
           sockets.forEach((ids, at) => {
-            counts[at] = (counts[at] ?? 0) + ids;
+            found[at]?.push(...ids);
           });
         }
       });
-      return counts;
+      return found;
     },
 
     async leave() {

@@ -9,7 +9,7 @@ import type { AdmissionRedis, Count } from './redis-turn.ts';
 const mostRefused = 10_000;
 
 /** Limits whose keys are ids of ours. The others' say who somebody is: email and network addresses. */
-const limitsByOwnId: ReadonlySet<LimitName> = new Set(['user', 'read', 'lookup', 'invite']);
+const limitsByOwnId: ReadonlySet<LimitName> = new Set(['user', 'read', 'typing', 'lookup', 'invite']);
 /** Their windows may have room again before they end: each refusal asks Redis. */
 const givenBack: ReadonlySet<LimitName> = new Set(['login', 'guesses']);
 

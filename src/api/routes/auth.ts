@@ -1,12 +1,18 @@
 import type { Accounts } from '../../auth/auth.ts';
+import type { Logout } from '../../auth/logout.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { Needs } from '../needs.ts';
 import { loginBody, refreshBody, registerBody, tokenPairSchema, userSchema } from '../schemas/users.ts';
 
-/** Registration, sign-in and its end. With an outside identity provider they are not there. */
-export const authRoutes = ({ readable, token }: Needs, accounts: Accounts): Route[] => [
+/** Registration, sign-in and its end. With an outside identity provider there is the end of sessions that were opened here. */
+export const authRoutes = (needs: Needs, { passwords, logout }: Accounts): Route[] => [
+  ...(passwords ? passwordRoutes(needs, passwords) : []),
+  ...(logout ? [logoutRoute(needs, logout)] : []),
+];
+
+const passwordRoutes = ({ readable }: Needs, accounts: NonNullable<Accounts['passwords']>): Route[] => [
   route({
     method: 'POST',
     path: '/auth/register',
@@ -54,6 +60,9 @@ export const authRoutes = ({ readable, token }: Needs, accounts: Accounts): Rout
     },
     handle: async ({ body, address }) => json(await accounts.refresh({ ...body, address: address() })),
   }),
+];
+
+const logoutRoute = ({ token }: Needs, logout: Logout): Route =>
   route({
     method: 'POST',
     path: '/auth/logout',
@@ -66,9 +75,9 @@ export const authRoutes = ({ readable, token }: Needs, accounts: Accounts): Rout
     },
     async handle({ identity: { userId, sessionId } }) {
       // Our own tokens all have one.
-      if (sessionId === undefined) throw new ChatError('token_invalid');
-      await accounts.logout({ userId, sessionId });
+      if (sessionId === undefined)
+        throw new ChatError('token_invalid', 'There is no session of ours to end.');
+      await logout({ userId, sessionId });
       return empty(204);
     },
-  }),
-];
+  });

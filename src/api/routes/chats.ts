@@ -1,19 +1,29 @@
 import type { CreateChat } from '../../chat/create-chat.ts';
+import type { DeleteChat } from '../../chat/delete-chat.ts';
 import type { GetChat } from '../../chat/get-chat.ts';
 import type { ListChats } from '../../chat/list-chats.ts';
-import { json } from '../../process/http/answer.ts';
+import type { UpdateChat } from '../../chat/update-chat.ts';
+import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
-import { chatListQuery, chatPageSchema, chatParams, chatSchema, createChatBody } from '../schemas/chats.ts';
+import {
+  chatListQuery,
+  chatPageSchema,
+  chatParams,
+  chatSchema,
+  createChatBody,
+  updateChatBody,
+} from '../schemas/chats.ts';
 
 export interface ChatVerbs {
   createChat: CreateChat;
   listChats: ListChats;
   getChat: GetChat;
+  updateChat: UpdateChat;
+  deleteChat: DeleteChat;
 }
 
-export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: ChatVerbs): Route[] => [
+export const chatRoutes = ({ token }: Needs, verbs: ChatVerbs): Route[] => [
   route({
     method: 'POST',
     path: '/chats',
@@ -31,12 +41,12 @@ export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: Chat
         201: { description: 'The chat.', schema: chatSchema },
         200: { description: 'The direct chat that the two have already.', schema: chatSchema },
       },
-      problems: ['user_not_found'],
+      problems: ['user_not_found', 'chat_full'],
     },
-    async handle({ identity, body }) {
+    async handle({ identity, limits, body }) {
       const creatorId = identity.userId;
       const points = Math.max(1, body.participantUserIds.length);
-      await rateLimits.consume([{ limit: 'invite', key: creatorId, points }]);
+      await limits.consume([{ limit: 'invite', key: creatorId, points }]);
       const { chat, created } = await verbs.createChat({ creatorId, ...body });
       return json(chat, created ? 201 : 200);
     },
@@ -68,5 +78,48 @@ export const chatRoutes = ({ token }: Needs, rateLimits: RateLimits, verbs: Chat
       problems: ['chat_not_found'],
     },
     handle: async ({ identity: { userId }, params }) => json(await verbs.getChat({ userId, ...params })),
+  }),
+  route({
+    method: 'PATCH',
+    path: '/chats/:chatId',
+    needs: token(),
+    params: chatParams,
+    body: updateChatBody,
+    makes: ['chat.updated'],
+    operation: {
+      operationId: 'updateChat',
+      summary: 'Change what a group shows, and who may post in it',
+      description:
+        'By its owners and admins. What is not named stays as it is; null takes it away. For up to 30 s after `posting` ' +
+        'has become `admins`, what others send may be accepted, and then fail.',
+      tag: 'chats',
+      responses: { 200: { description: 'The chat.', schema: chatSchema } },
+      problems: ['not_allowed', 'chat_not_found', 'chat_is_direct'],
+    },
+    handle: async ({ identity, params, body }) =>
+      json(await verbs.updateChat({ actorId: identity.userId, ...params, changes: body })),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/chats/:chatId',
+    needs: token(),
+    transacts: true,
+    params: chatParams,
+    // A process that knows that chats change knows that they end.
+    makes: ['chat.updated'],
+    operation: {
+      operationId: 'deleteChat',
+      summary: 'Delete a group',
+      description:
+        'By an owner. Nobody takes part in it any more, each is told of their own removal, and what was said is gone within ' +
+        'a day. What is on its way to it is refused. A direct chat can be archived.',
+      tag: 'chats',
+      responses: { 204: { description: 'It is deleted.' } },
+      problems: ['not_owner', 'chat_not_found', 'chat_is_direct'],
+    },
+    async handle({ identity, params }) {
+      await verbs.deleteChat({ actorId: identity.userId, ...params });
+      return empty(204);
+    },
   }),
 ];

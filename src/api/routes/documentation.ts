@@ -2,8 +2,17 @@ import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' };
 import styles from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' };
 import scripts from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' };
 import { type Answer, empty } from '../../process/http/answer.ts';
-import { type Caller, type Need, type Operation, type Route, route } from '../../process/http/route.ts';
+import {
+  type Caller,
+  type Need,
+  type Operation,
+  type ResponseDescription,
+  type Route,
+  route,
+} from '../../process/http/route.ts';
 import { once } from '../../shared/once.ts';
+import { createEventsDocument } from '../events-document.ts';
+import { eventsPage } from '../events-page.ts';
 
 /** Relative to `/documentation`, so that it also works below a prefix; all from here, nothing from elsewhere. */
 const page = `<!doctype html>
@@ -16,6 +25,7 @@ const page = `<!doctype html>
   <link rel="icon" href="documentation/favicon-32x32.png">
 </head>
 <body>
+  <nav style="padding: 1rem"><a href="documentation/events">What a socket is told</a></nav>
   <div id="swagger-ui"></div>
   <script src="documentation/swagger-ui-bundle.js"></script>
   <script src="documentation/start.js"></script>
@@ -45,10 +55,34 @@ const files = {
   'favicon-32x32.png': favicon,
 };
 
-/** The document for people, and `/openapi.json` for programs. Anybody may ask, so each is made once. */
+/**
+ * The documents for people, and `/openapi.json` and `/asyncapi.json` for programs. Anybody may ask, so each is made once.
+ * @param document of REST; the events are the same whatever routes there are
+ */
 export function documentationRoutes(needs: Need, document: () => object): Route[] {
   const open = (path: string, handle: (caller: Caller) => Promise<Answer>, operation?: Operation): Route =>
     route({ method: 'GET', path, needs, anyQuery: true, handle, ...(operation ? { operation } : {}) });
+  const described = (operationId: string, summary: string, answer: ResponseDescription): Operation => ({
+    ...{ operationId, summary, tag: 'operation', responses: { 200: answer }, problems: ['rate_limited'] },
+  });
+  const read = (path: string, operationId: string, summary: string, page: () => string) =>
+    open(
+      path,
+      unchanging('text/html; charset=utf-8', async () => page(), {
+        'Content-Security-Policy': contentSecurityPolicy,
+      }),
+      described(operationId, summary, {
+        description: 'A page',
+        type: 'text/html',
+        schema: { type: 'string' },
+      }),
+    );
+  const load = (path: string, operationId: string, summary: string, format: string, make: () => object) =>
+    open(
+      path,
+      unchanging('application/json', async () => JSON.stringify(make())),
+      described(operationId, `${summary} (${format})`, { description: format, schema: { type: 'object' } }),
+    );
   const assets = Object.entries(files).map(([name, path]) => {
     const file = Bun.file(path);
     return open(
@@ -58,34 +92,22 @@ export function documentationRoutes(needs: Need, document: () => object): Route[
   });
 
   return [
-    open(
-      '/documentation',
-      unchanging('text/html; charset=utf-8', async () => page, {
-        'Content-Security-Policy': contentSecurityPolicy,
-      }),
-      {
-        operationId: 'getDocumentation',
-        summary: 'This document, to read and to try',
-        tag: 'operation',
-        responses: { 200: { description: 'A page', type: 'text/html', schema: { type: 'string' } } },
-        problems: ['rate_limited'],
-      },
+    read('/documentation', 'getDocumentation', 'This document, to read and to try', () => page),
+    read('/documentation/events', 'getEventsDocumentation', 'What a socket is told, to read', () =>
+      eventsPage(createEventsDocument()),
     ),
     open(
       '/documentation/start.js',
       unchanging('text/javascript', async () => start),
     ),
     ...assets,
-    open(
-      '/openapi.json',
-      unchanging('application/json', async () => JSON.stringify(document())),
-      {
-        operationId: 'getOpenapi',
-        summary: 'This document, for programs (OpenAPI 3.1)',
-        tag: 'operation',
-        responses: { 200: { description: 'OpenAPI 3.1', schema: { type: 'object' } } },
-        problems: ['rate_limited'],
-      },
+    load('/openapi.json', 'getOpenapi', 'This document, for programs', 'OpenAPI 3.1', document),
+    load(
+      '/asyncapi.json',
+      'getAsyncapi',
+      'What a socket is told, for programs',
+      'AsyncAPI 3',
+      createEventsDocument,
     ),
   ];
 }

@@ -6,10 +6,10 @@ import { participantFact } from '../../chat/participant-fact.ts';
 import type { SendMessage } from '../../chat/send-message.ts';
 import { empty, json, jsonText } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import { uuidPattern } from '../../shared/ids.ts';
+import { ChatError } from '../../shared/errors.ts';
 import type { Logger } from '../../shared/log.ts';
 import { messageSchema } from '../../shared/schemas.ts';
-import type { Needs } from '../needs.ts';
+import { aboutChat, type Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import {
   acceptedSchema,
@@ -31,16 +31,15 @@ export interface MessageVerbs {
   getMessage: GetMessage;
 }
 
-export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger): Route[] => [
+export const messageRoutes = (
+  { token, tokenOrService }: Needs,
+  verbs: MessageVerbs,
+  log: Logger,
+): Route[] => [
   route({
     method: 'POST',
     path: '/chats/:chatId/messages',
-    needs: token({
-      facts({ userId }, params) {
-        const chatId = params.chatId?.toLowerCase() ?? '';
-        return uuidPattern.test(chatId) ? [participantFact(chatId, userId)] : [];
-      },
-    }),
+    needs: token({ facts: aboutChat((chatId, userId) => [participantFact(chatId, userId)]) }),
     params: chatParams,
     body: sendBody,
     operation: {
@@ -53,7 +52,9 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
       responses: { 202: { description: 'Accepted.', schema: acceptedSchema } },
       problems: ['chat_not_found', 'not_allowed', 'broker_unavailable', 'not_ready'],
     },
-    async handle({ identity, facts, params: { chatId }, body, requestId, late }) {
+    async handle({ identity, facts, byService, params: { chatId }, body, requestId, late }) {
+      if (body.messageType === 'system' && !byService)
+        throw new ChatError('not_allowed', 'System messages are sent by the service token alone.');
       const accepted = await verbs.sendMessage({
         chatId,
         senderId: identity.userId,
@@ -115,8 +116,8 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
       operationId: 'editMessage',
       summary: 'Edit a message',
       description:
-        'By its sender alone. What the body does not name stays as it is. Not found until it is stored: wait for ' +
-        '`chat.message.saved`.',
+        'By its sender alone, a system message by the service token alone. What the body does not name stays as it is. Not ' +
+        'found until it is stored: wait for `chat.message.saved`.',
       tag: 'messages',
       responses: { 200: { description: 'The message as it is now.', schema: messageSchema } },
       problems: [
@@ -124,26 +125,27 @@ export const messageRoutes = ({ token }: Needs, verbs: MessageVerbs, log: Logger
         'message_deleted',
       ],
     },
-    handle: async ({ identity, params, body }) =>
-      json(await verbs.editMessage({ actorId: identity.userId, ...params, edit: editOf(body) })),
+    handle: async ({ identity, byService, params, body }) =>
+      json(await verbs.editMessage({ actorId: identity.userId, byService, ...params, edit: editOf(body) })),
   }),
   route({
     method: 'DELETE',
     path: '/chats/:chatId/messages/:messageId',
-    needs: token(),
+    needs: tokenOrService,
     params: messageParams,
     makes: ['chat.message.deleted'],
     operation: {
       operationId: 'deleteMessage',
       summary: 'Delete a message',
       description:
-        'By its sender, or in a group by an owner or admin. Its place stays, without a word of it. Safe to repeat.',
+        'By its sender, in a group by an owner or admin, any by the service token without `X-Act-As`. Its place stays, without a ' +
+        'word of it. Safe to repeat.',
       tag: 'messages',
       responses: { 204: { description: 'It is deleted.' } },
       problems: ['not_allowed', 'chat_not_found', 'message_not_found'],
     },
     async handle({ identity, params }) {
-      await verbs.deleteMessage({ actorId: identity.userId, ...params });
+      await verbs.deleteMessage({ actorId: identity?.userId, ...params });
       return empty(204);
     },
   }),

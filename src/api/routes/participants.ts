@@ -1,25 +1,28 @@
 import type { AddParticipants } from '../../chat/add-participants.ts';
 import type { ListParticipants } from '../../chat/list-participants.ts';
 import type { RemoveParticipant } from '../../chat/remove-participant.ts';
+import type { SetRole } from '../../chat/set-role.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
+import { participantSchema } from '../../shared/schemas.ts';
 import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
 import { listQuery } from '../schemas/lists.ts';
-import { addParticipantsBody, participantPageSchema, participantParams } from '../schemas/participants.ts';
+import {
+  addParticipantsBody,
+  participantPageSchema,
+  participantParams,
+  roleBody,
+} from '../schemas/participants.ts';
 
 export interface ParticipantVerbs {
   listParticipants: ListParticipants;
   addParticipants: AddParticipants;
   removeParticipant: RemoveParticipant;
+  setRole: SetRole;
 }
 
-export const participantRoutes = (
-  { token }: Needs,
-  rateLimits: RateLimits,
-  verbs: ParticipantVerbs,
-): Route[] => [
+export const participantRoutes = ({ token }: Needs, verbs: ParticipantVerbs): Route[] => [
   route({
     method: 'GET',
     path: '/chats/:chatId/participants',
@@ -47,17 +50,42 @@ export const participantRoutes = (
       operationId: 'addParticipants',
       summary: 'Add participants to a group',
       description:
-        'For owners. Who takes part already stays as they are. Who has left by themselves is not put back within a day ' +
-        'by the owner who had added them.',
+        'For owners and admins. Who takes part already stays as they are. Who has left by themselves is not put back ' +
+        'within a day by whoever had added them.',
       tag: 'participants',
       responses: { 200: { description: 'The named users as participants.', schema: participantPageSchema } },
-      problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct', 'recently_left'],
+      problems: [
+        'not_owner',
+        'chat_not_found',
+        'user_not_found',
+        'chat_is_direct',
+        'recently_left',
+        'chat_full',
+      ],
     },
-    async handle({ identity, params: { chatId }, body: { userIds } }) {
+    async handle({ identity, limits, params: { chatId }, body: { userIds } }) {
       const actorId = identity.userId;
-      await rateLimits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
+      await limits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
       return json({ data: await verbs.addParticipants({ chatId, actorId, userIds }), nextCursor: null });
     },
+  }),
+  route({
+    method: 'PATCH',
+    path: '/chats/:chatId/participants/:userId',
+    needs: token(),
+    transacts: true,
+    params: participantParams,
+    body: roleBody,
+    operation: {
+      operationId: 'setRole',
+      summary: "Change a participant's role in a group",
+      description: 'For owners. The last one does not step down.',
+      tag: 'participants',
+      responses: { 200: { description: 'The participant as they are now.', schema: participantSchema } },
+      problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct', 'last_owner'],
+    },
+    handle: async ({ identity, params, body: { role } }) =>
+      json(await verbs.setRole({ actorId: identity.userId, ...params, role })),
   }),
   route({
     method: 'DELETE',
@@ -69,7 +97,8 @@ export const participantRoutes = (
       operationId: 'removeParticipant',
       summary: 'Remove a participant from a group, or leave it',
       description:
-        'Owners remove anyone, everybody removes themselves. The last owner to leave passes the chat to its longest member.',
+        'Owners remove anyone, admins members, everybody removes themselves. The last owner to leave passes the chat to ' +
+        'its longest admin, or member where there is none.',
       tag: 'participants',
       responses: { 204: { description: 'They take part no more.' } },
       problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct'],

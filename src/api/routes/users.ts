@@ -5,9 +5,8 @@ import type { UpdateMe } from '../../auth/update-me.ts';
 import { json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { uuid } from '../../process/http/validate.ts';
-import type { RateLimits } from '../../shared/ports/admission.ts';
 import type { Needs } from '../needs.ts';
-import { emailInQuery, updateMeBody, userSchema, usersSchema } from '../schemas/users.ts';
+import { findUsersQuery, updateMeBody, userSchema, usersSchema } from '../schemas/users.ts';
 
 export interface UserVerbs {
   getUser: GetUser;
@@ -15,11 +14,7 @@ export interface UserVerbs {
   updateMe: UpdateMe;
 }
 
-export const usersRoutes = (
-  { token }: Needs,
-  rateLimits: RateLimits,
-  { getUser, findUsers, updateMe }: UserVerbs,
-): Route[] => [
+export const usersRoutes = ({ token }: Needs, { getUser, findUsers, updateMe }: UserVerbs): Route[] => [
   route({
     method: 'GET',
     path: '/auth/me',
@@ -41,28 +36,38 @@ export const usersRoutes = (
     operation: {
       operationId: 'updateMe',
       summary: 'Change what you say of yourself',
-      description: 'What is not named stays as it is.',
+      description:
+        'What is not named stays as it is; null takes it away. What others see of you counts for `RATE_LIMIT_LOOKUP`.',
       tag: 'users',
       responses: { 200: { description: 'Oneself', schema: userSchema } },
       problems: ['user_not_found'],
     },
-    handle: async ({ identity: { userId }, body }) => json(await updateMe({ userId, ...body })),
+    handle: async ({ identity: { userId }, limits, body }) =>
+      json(await updateMe({ userId, limits, ...body })),
   }),
   route({
     method: 'GET',
     path: '/users',
     needs: token(),
-    query: v.strictObject({ email: emailInQuery }),
+    query: findUsersQuery,
     operation: {
       operationId: 'findUsers',
-      summary: 'Find a user by the whole email',
+      summary: 'Find a user by the whole email, or users by their ids',
+      description: 'By ids those alone who are, or were, in a chat with you: who has left still has a name.',
       tag: 'users',
-      responses: { 200: { description: 'One user or none', schema: usersSchema } },
+      responses: {
+        200: {
+          description: 'By email one user or none; by ids those of them that there are',
+          schema: usersSchema,
+        },
+      },
     },
-    async handle({ identity, query: { email } }) {
+    async handle({ identity, limits, query: { email, userIds } }) {
       const viewerId = identity.userId;
-      await rateLimits.consume([{ limit: 'lookup', key: viewerId }]);
-      return json({ data: await findUsers({ email, viewerId }) });
+      if (email === undefined)
+        return json({ data: await findUsers.byIds({ userIds: userIds ?? [], viewerId }) });
+      await limits.consume([{ limit: 'lookup', key: viewerId }]);
+      return json({ data: await findUsers.byEmail({ email, viewerId }) });
     },
   }),
   route({

@@ -14,7 +14,7 @@ export const changesQuery = v.strictObject({
   ),
 });
 
-const syncResetEvent: v.GenericSchema<SyncResetEvent> = v.pipe(
+export const syncResetEvent: v.GenericSchema<SyncResetEvent> = v.pipe(
   v.object({ chatId: v.exactOptional(id), eventSequence: v.exactOptional(counter) }),
   v.metadata({ ref: 'SyncResetEvent' }),
 );

@@ -2,9 +2,17 @@ import * as v from 'valibot';
 import { uuid } from '../../process/http/validate.ts';
 import type { Chat, Page } from '../../shared/contract.ts';
 import { nameProblem } from '../../shared/names.ts';
-import { counter, id, isoInstant, messageSchema, participantSchema } from '../../shared/schemas.ts';
+import {
+  chatSettingsSchema,
+  counter,
+  isoInstant,
+  messageSchema,
+  participantSchema,
+} from '../../shared/schemas.ts';
+import { avatarUrl } from './avatar-url.ts';
 import { listQuery, pageOf } from './lists.ts';
 import { membershipSchema } from './memberships.ts';
+import { metadata } from './metadata.ts';
 import { userIds } from './participants.ts';
 
 const name = v.pipe(
@@ -25,6 +33,21 @@ export const createChatBody = v.pipe(
   v.metadata({ ref: 'CreateChat' }),
 );
 
+export const updateChatBody = v.pipe(
+  v.strictObject({
+    name: v.optional(v.nullable(name)),
+    avatarUrl: v.optional(v.nullable(avatarUrl)),
+    metadata: v.optional(v.nullable(metadata)),
+    posting: v.optional(
+      v.pipe(
+        v.picklist(['all', 'admins']),
+        v.description('Who may send and edit: all who take part, or its owners and admins.'),
+      ),
+    ),
+  }),
+  v.metadata({ ref: 'UpdateChat' }),
+);
+
 export const chatListQuery = v.strictObject({
   ...listQuery.entries,
   filter: v.optional(
@@ -39,9 +62,7 @@ export const chatParams = v.strictObject({ chatId: uuid });
 
 export const chatSchema: v.GenericSchema<Chat> = v.pipe(
   v.object({
-    id,
-    isGroup: v.boolean(),
-    name: v.nullable(v.string()),
+    ...chatSettingsSchema.entries,
     createdAt: isoInstant,
     lastActivityAt: isoInstant,
     participantCount: counter,

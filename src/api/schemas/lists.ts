@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { uuid } from '../../process/http/validate.ts';
 
 /** A whole number in a query string. */
 export const digits = v.pipe(v.string(), v.regex(/^\d{1,16}$/, 'must be a whole number, not below 0'));
@@ -23,6 +24,16 @@ export const sequence = v.pipe(
   v.transform(Number),
   v.safeInteger('is beyond any sequence'),
   v.description('The sequence of a message, which is not in the page.'),
+);
+
+const mostUserIds = 100;
+
+export const userIdsInQuery = v.pipe(
+  v.string(),
+  v.transform((text) => text.split(',')),
+  v.maxLength(mostUserIds, `must name at most ${mostUserIds}`),
+  v.array(uuid),
+  v.description(`Ids of users, 1 to ${mostUserIds}, with commas between them.`),
 );
 
 /** Cursors of lists say nothing to a client; the verb that made one checks it. */

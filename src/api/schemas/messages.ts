@@ -4,19 +4,13 @@ import type {
   Mentions,
   MessageEdit,
   MessageExtras,
-  MessageMetadata,
   MessagePage,
   SendAccepted,
 } from '../../shared/contract.ts';
-import {
-  isObject,
-  maxMetadataBytes,
-  maxMetadataDepth,
-  metadataProblem,
-  mostMentioned,
-} from '../../shared/message-extras.ts';
+import { mostMentioned } from '../../shared/message-extras.ts';
 import { counter, id, messageSchema } from '../../shared/schemas.ts';
 import { limit, sequence } from './lists.ts';
+import { metadata } from './metadata.ts';
 
 /** In UTF-16 units: what `length` says in the sender's program. */
 const longestContent = 8_000;
@@ -38,19 +32,6 @@ const mentions = v.strictObject({
   everyone: v.optional(v.boolean()),
 });
 
-/** Not `v.record`, which drops names like `__proto__`: it is kept as it is. */
-const metadata = v.pipe(
-  v.custom<MessageMetadata>(isObject, 'must be an object'),
-  v.rawCheck(({ dataset, addIssue }) => {
-    const message = dataset.typed ? metadataProblem(dataset.value) : undefined;
-    if (message !== undefined) addIssue({ message });
-  }),
-  v.metadata({ type: 'object' }),
-  v.description(
-    `An object of the host's own, at most ${maxMetadataBytes} bytes as JSON and ${maxMetadataDepth} levels deep.`,
-  ),
-);
-
 export const sendBody = v.pipe(
   v.strictObject({
     content,
@@ -58,6 +39,9 @@ export const sendBody = v.pipe(
     replyTo: v.optional(v.pipe(uuid, v.description('The id of a message of this chat.'))),
     mentions: v.optional(mentions),
     metadata: v.optional(metadata),
+    messageType: v.optional(
+      v.pipe(v.picklist(['text', 'system']), v.description('`system`: by the service token alone.')),
+    ),
   }),
   v.metadata({ ref: 'SendMessage' }),
 );
@@ -67,14 +51,17 @@ export function extrasOf({
   replyTo,
   mentions,
   metadata,
+  messageType,
 }: v.InferOutput<typeof sendBody>): MessageExtras | undefined {
   const given = mentions && mentionsOf(mentions);
   const mentioned = given !== undefined && (given.userIds.length > 0 || given.everyone === true);
-  if (replyTo === undefined && !mentioned && metadata === undefined) return undefined;
+  const system = messageType === 'system';
+  if (replyTo === undefined && !mentioned && metadata === undefined && !system) return undefined;
   return {
     ...(replyTo === undefined ? {} : { replyTo }),
     ...(mentioned ? { mentions: given } : {}),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(system ? { messageType } : {}),
   };
 }
 

@@ -15,6 +15,11 @@ export const addParticipantsBody = v.pipe(
   v.metadata({ ref: 'AddParticipants' }),
 );
 
+export const roleBody = v.pipe(
+  v.strictObject({ role: v.picklist(['owner', 'admin', 'member']) }),
+  v.metadata({ ref: 'SetRole' }),
+);
+
 export const participantParams = v.strictObject({ chatId: uuid, userId: uuid });
 
 export const participantPageSchema: v.GenericSchema<Page<Participant>> = pageOf(

@@ -18,9 +18,14 @@ export async function advice(api: RestClient, socketUrl: string, progress: Progr
     progress.a
       ? 'Are the access tokens valid? A and B are logged in with them'
       : 'Are the access tokens valid? They come from POST /auth/login, and expire',
-    ...(progress.accepted ? await afterAcceptance(api, progress) : []),
+    ...(progress.further ? afterSixSteps : progress.accepted ? await afterAcceptance(api, progress) : []),
   ];
 }
+
+const afterSixSteps = [
+  'Messages come through. Are all processes of one version? Until they are, some of this is answered 503 not_ready',
+  'Are receipts and edits let through? There are none with CHAT_LIVE_MAX below 2, or with a MESSAGE_EDIT_WINDOW of a moment',
+];
 
 async function aboutApi(api: RestClient): Promise<string> {
   const question = `Is the api running, and reachable at ${api.url}?`;

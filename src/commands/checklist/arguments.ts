@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
 
-export const checklistUsage = `bun run checklist [--api URL] [--socket URL] [--a email:password --b email:password | --token-a TOKEN --token-b TOKEN]
+export const checklistUsage = `bun run checklist [--all] [--api URL] [--socket URL] [--a email:password --b email:password | --token-a TOKEN --token-b TOKEN]
 
 Goes through the six steps of the setup guide's checklist against a running deployment.
+  --all                 then what else a chat has: edits, deletions, what is read, what was missed
   --api                 where REST is: Kong, or the api (without it: the deployment on this machine)
   --socket              where Socket.IO is (without it: where --api is)
   --a, --b              two users that are there already
@@ -15,6 +16,8 @@ export type Credentials =
   | { kind: 'token'; token: string };
 
 export interface ChecklistOptions {
+  /** What a chat has beside the six steps, too. */
+  all: boolean;
   /** Undefined: look on this machine. Without a slash at the end. */
   api: string | undefined;
   socket: string | undefined;
@@ -34,6 +37,7 @@ export function parseChecklistArguments(args: readonly string[]): ChecklistOptio
     parseArgs({
       args: [...args],
       options: {
+        all: { type: 'boolean' },
         api: option,
         socket: option,
         a: option,
@@ -56,6 +60,7 @@ export function parseChecklistArguments(args: readonly string[]): ChecklistOptio
     throw new UsageError('--token-a and --token-b go together: two users talk');
   }
   return {
+    all: values.all ?? false,
     api: base('--api', values.api),
     socket: base('--socket', values.socket),
     a: credentials('--a', values.a, values['token-a']),

@@ -17,6 +17,7 @@ export interface RestClient {
   readonly url: string;
   get(path: string, token?: string): Promise<Answer>;
   post(path: string, body: unknown, token?: string): Promise<Answer>;
+  call(method: string, path: string, token?: string, body?: unknown): Promise<Answer>;
 }
 
 /** @throws StepFailure when nothing answers at the address */
@@ -41,6 +42,7 @@ export function createRestClient(url: string): RestClient {
     url,
     get: (path, token) => call('GET', path, token),
     post: (path, body, token) => call('POST', path, token, body),
+    call,
   };
 }
 

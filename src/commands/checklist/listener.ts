@@ -10,20 +10,34 @@ export interface Listener {
   received: MessageEvent[];
   saved: MessageEvent[];
   failed: { code: string; clientMessageId: string }[];
+  /** All of them, in their order. */
+  events: { name: string; payload: unknown }[];
   close(): void;
 }
 
-/** @throws StepFailure when `/chat` does not let it in */
-export async function listenAs(name: string, socketUrl: string, token: string): Promise<Listener> {
+/**
+ * @param auth beside the token
+ * @throws StepFailure when `/chat` does not let it in
+ */
+export async function listenAs(
+  name: string,
+  socketUrl: string,
+  token: string,
+  auth: object = {},
+): Promise<Listener> {
   const { origin, pathname } = new URL(socketUrl);
   const socket: Socket<ServerToClientEvents> = io(`${origin}/chat`, {
     path: `${pathname.replace(/\/$/, '')}/socket.io/`,
     transports: ['websocket'],
-    auth: { token },
+    auth: { ...auth, token },
     reconnection: false,
     forceNew: true,
   });
-  const listener: Listener = { received: [], saved: [], failed: [], close: () => socket.disconnect() };
+  const listener: Listener = {
+    ...{ received: [], saved: [], failed: [], events: [] },
+    close: () => socket.disconnect(),
+  };
+  socket.onAny((event, payload) => listener.events.push({ name: event, payload }));
   socket.on('chat.message.new', (event) => listener.received.push(event));
   socket.on('chat.message.saved', (event) => listener.saved.push(event));
   socket.on('chat.message.failed', (event) => listener.failed.push(event));

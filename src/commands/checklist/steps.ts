@@ -16,9 +16,11 @@ export interface Progress {
   b?: Person;
   chatId?: string;
   accepted?: SendAccepted;
+  /** The six steps are done. */
+  further?: boolean;
 }
 
-interface Person {
+export interface Person {
   user: User;
   token: string;
 }
@@ -27,7 +29,7 @@ const arrivesWithinMs = 10_000;
 /** How long sockets that must stay silent are listened to, once the sender's copy has come. */
 const silenceMs = 1_000;
 
-/** The user's six steps. `progress` holds how far they came; `close` ends the sockets. */
+/** The user's six steps. `progress` holds how far they came; `close` ends the sockets of `listeners`. */
 export function createSteps(options: { api: RestClient; socketUrl: string; a: Credentials; b: Credentials }) {
   const { api, socketUrl } = options;
   const progress: Progress = {};
@@ -130,13 +132,14 @@ export function createSteps(options: { api: RestClient; socketUrl: string; a: Cr
   return {
     steps,
     progress,
+    listeners,
     close: () => {
       for (const listener of listeners) listener.close();
     },
   };
 }
 
-function known({ a, b }: Progress): { a: Person; b: Person } {
+export function known({ a, b }: Progress): { a: Person; b: Person } {
   if (!a || !b) throw new StepFailure('nobody is logged in');
   return { a, b };
 }

@@ -1,6 +1,7 @@
 import type { Chat, ChatFilter, Membership } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
+import { settingsColumns } from './chat-columns.ts';
 import {
   isUnsettled,
   joinUnread,
@@ -23,26 +24,28 @@ export interface StoredMembership {
   membership: Membership;
   /** It is to be settled before it is shown. */
   unsettled: boolean;
+  /** Whether its owner may be told that others are online. */
+  showsPresence: boolean;
 }
 
 /** How many participants a chat object shows. */
 const shownParticipants = 20;
 
 /** Of `chats c`, in one snapshot: participants, last message and `eventSequence` belong together. */
-const chatColumns = (
-  reader?: string,
-) => `c.id, c.is_group AS "isGroup", c.name, ${iso('c.created_at')} AS "createdAt",
+const chatColumns = (reader?: string) => `${settingsColumns('c')}, ${iso('c.created_at')} AS "createdAt",
   ${iso('c.last_activity_at')} AS "lastActivityAt",
   c.participant_count AS "participantCount", members.shown AS participants,
   (SELECT (${messageJson('m', reader ? { own: ownReactions('m', reader) } : {})})::json FROM (${messageAt('c.id', 'c.last_sequence')}) m) AS "lastMessage",
   c.last_sequence AS "lastSequence", c.last_event_sequence AS "eventSequence"`;
 
 /** Of its participant `me`, in the same snapshot. */
-const ownColumns = `${membershipJson('me', 'c')} AS membership, ${isUnsettled('me', 'c', 'unread.first')} AS unsettled`;
+const ownColumns = `${membershipJson('me', 'c')} AS membership, ${isUnsettled('me', 'c', 'unread.first')} AS unsettled,
+  (SELECT x.show_presence FROM users x WHERE x.id = me.user_id) AS "showsPresence"`;
 
 const joinMembers = `CROSS JOIN LATERAL (
   SELECT coalesce(json_agg(json_build_object(
-    'userId', f.user_id, 'displayName', ${shownName('u')}, 'role', f.role, 'joinedAt', ${iso('f.joined_at')}
+    'userId', f.user_id, 'displayName', ${shownName('u')}, 'avatarUrl', u.avatar_url, 'role', f.role, 'joinedAt', ${iso('f.joined_at')},
+    'showsPresence', u.show_presence
   ) ORDER BY ${participantOrder('f')}), '[]'::json) AS shown
   FROM (
     SELECT p.*
@@ -72,8 +75,8 @@ export async function readChat(
 }
 
 const readChatsSql = `WITH present AS (
-  SELECT me.chat_id, json_agg(json_build_object('userId', me.user_id, 'membership', own.membership, 'unsettled', own.unsettled))
-    AS memberships
+  SELECT me.chat_id, json_agg(json_build_object('userId', me.user_id, 'membership', own.membership, 'unsettled', own.unsettled,
+    'showsPresence', own."showsPresence")) AS memberships
   FROM unnest($1::uuid[], $2::uuid[]) AS w (chat_id, user_id)
   CROSS JOIN LATERAL (
     SELECT x.* FROM chat_participants x

@@ -15,6 +15,7 @@ export interface UserMemberships {
   /** The number of the last change to what the user has read and set. */
   ownVersion: number;
   readReceipts: boolean;
+  showPresence: boolean;
   memberships: Membership[];
 }
 
@@ -23,6 +24,7 @@ export const noMemberships = (): UserMemberships => ({
   version: undefined,
   ownVersion: 0,
   readReceipts: true,
+  showPresence: true,
   memberships: [],
 });
 
@@ -32,10 +34,10 @@ export const noMemberships = (): UserMemberships => ({
  * plan that was made on an empty table.
  */
 const membershipsSql = `SELECT w.user_id AS "userId", u.membership_version AS version, u.own_changes AS "ownVersion",
-  u.read_receipts AS "readReceipts", p.chat_id AS "chatId", c.head
+  u.read_receipts AS "readReceipts", u.show_presence AS "showPresence", p.chat_id AS "chatId", c.head
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, after)
 LEFT JOIN LATERAL (
-  SELECT x.membership_version, x.own_changes, x.read_receipts FROM users x WHERE x.id = w.user_id LIMIT 1
+  SELECT x.membership_version, x.own_changes, x.read_receipts, x.show_presence FROM users x WHERE x.id = w.user_id LIMIT 1
 ) u ON true
 LEFT JOIN LATERAL (
   SELECT x.chat_id FROM chat_participants x
@@ -45,7 +47,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (SELECT x.last_event_sequence AS head FROM chats x WHERE x.id = p.chat_id LIMIT 1) c ON true`;
 
 type UserRow = { userId: string } & (
-  | { version: number; ownVersion: number; readReceipts: boolean }
+  | { version: number; ownVersion: number; readReceipts: boolean; showPresence: boolean }
   | { version: null }
 );
 type MembershipRow = UserRow & (Membership | { chatId: null });
@@ -73,6 +75,7 @@ export async function readMemberships(
         user.version = row.version;
         user.ownVersion = row.ownVersion;
         user.readReceipts = row.readReceipts;
+        user.showPresence = row.showPresence;
       }
       if (row.chatId !== null) user.memberships.push(row);
     }
@@ -106,10 +109,13 @@ export interface UserVersions {
   /** Of what the user has read and set. */
   ownVersion: number;
   readReceipts: boolean;
+  showPresence: boolean;
+  deactivated: boolean;
 }
 
 const versionsSql = `SELECT id AS "userId", membership_version AS version, own_changes AS "ownVersion",
-  read_receipts AS "readReceipts"
+  read_receipts AS "readReceipts", show_presence AS "showPresence",
+  deactivated_at IS NOT NULL AS deactivated
 FROM users WHERE id = ANY ($1::uuid[])`;
 
 /** Of those of the users who are there. */
@@ -129,10 +135,15 @@ export interface MembershipState {
   changedEventSequence: number;
 }
 
+/** Of each pair its row, looked up by itself: a join could become a scan of all rows, in a plan that was made while there were none. */
+const rowOfEach = `CROSS JOIN LATERAL (
+  SELECT x.* FROM chat_participants x WHERE x.chat_id = w.chat_id AND x.user_id = w.user_id LIMIT 1
+) p`;
+
 const membershipStatesSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", p.left_at IS NULL AS present,
   p.changed_event_sequence AS "changedEventSequence"
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
-JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id`;
+${rowOfEach}`;
 
 /** Those of the pairs that have a row; a user who never took part has none. */
 export function readMembershipStates(
@@ -157,7 +168,7 @@ export interface Participation {
 const participationsSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", p.left_at IS NULL AS present,
   p.changed_event_sequence AS "changedEventSequence", row_to_json(shown) AS participant
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
-JOIN chat_participants p ON p.chat_id = w.chat_id AND p.user_id = w.user_id
+${rowOfEach}
 ${joinUser('p', 'u')}
 CROSS JOIN LATERAL (SELECT ${participantColumns('p', 'u')}) shown`;
 

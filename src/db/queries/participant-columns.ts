@@ -3,12 +3,33 @@ import { iso } from '../database.ts';
 import { shownName } from './shown-name.ts';
 
 /** A participant as PostgreSQL knows it; who is online only presence knows. */
-export type StoredParticipant = Omit<Participant, 'online'>;
+export type StoredParticipant = Omit<Participant, 'online' | 'avatarUrl'> & {
+  avatarUrl: string | null;
+  /** Whether whoever sees this may be told that they are online. */
+  showsPresence: boolean;
+};
 
-/** Columns of `chat_participants` and `users` under the names of the contract's `Participant`. */
-export const participantColumns = (participants: string, users: string): string =>
-  `${participants}.user_id AS "userId", ${shownName(users)} AS "displayName", ${participants}.role,
-  ${iso(`${participants}.joined_at`)} AS "joinedAt"`;
+/** As it is shown, without what it does not have. */
+export function toParticipant(
+  stored: Omit<StoredParticipant, 'lastReadSequence'> & { lastReadSequence?: number | null },
+  online: ReadonlySet<string>,
+): Participant {
+  const { userId, displayName, avatarUrl, role, joinedAt, lastReadSequence, showsPresence } = stored;
+  const isOnline = showsPresence && online.has(userId);
+  const participant: Participant = { userId, displayName, role, joinedAt, online: isOnline };
+  if (avatarUrl !== null) participant.avatarUrl = avatarUrl;
+  if (lastReadSequence != null) participant.lastReadSequence = lastReadSequence;
+  return participant;
+}
+
+/**
+ * Columns of `chat_participants` and `users` under the names of a `StoredParticipant`.
+ * @param viewer of `users`: to whom they are shown, where that is one
+ */
+export const participantColumns = (participants: string, users: string, viewer = users): string =>
+  `${participants}.user_id AS "userId", ${shownName(users)} AS "displayName", ${users}.avatar_url AS "avatarUrl",
+  ${participants}.role, ${iso(`${participants}.joined_at`)} AS "joinedAt",
+  ${users}.show_presence AND ${viewer}.show_presence AS "showsPresence"`;
 
 /**
  * Longest members first. None of it changes while a user takes part, so this is a stable order for pages too; who were added

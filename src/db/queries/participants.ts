@@ -7,11 +7,26 @@ import {
   type StoredParticipant,
 } from './participant-columns.ts';
 
-const isParticipantSql = `SELECT 1 FROM chat_participants
-WHERE chat_id = $1::uuid AND user_id = $2::uuid AND left_at IS NULL`;
+/** By the function that the store asks, too. */
+const mayPostSql = `SELECT may_post(me.role, (SELECT c.posting FROM chats c WHERE c.id = $1::uuid)) AS may
+FROM chat_participants me WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
 
-export async function isParticipant(database: Database, chatId: string, userId: string): Promise<boolean> {
-  return (await database.query(isParticipantSql, [chatId, userId])).length > 0;
+/** Undefined for who is not in the chat. */
+export async function mayPost(
+  database: Database,
+  chatId: string,
+  userId: string,
+): Promise<boolean | undefined> {
+  const [row] = await database.query<{ may: boolean }>(mayPostSql, [chatId, userId]);
+  return row?.may;
+}
+
+const sizeSql = 'SELECT participant_count AS size FROM chats WHERE id = $1::uuid';
+
+/** How many take part in the chat. */
+export async function readSize(database: Database, chatId: string): Promise<number> {
+  const [row] = await database.query<{ size: number }>(sizeSql, [chatId]);
+  return row?.size ?? 0;
 }
 
 /** In a small chat anybody; to call a big one together is for those who lead it. */
@@ -33,9 +48,9 @@ export async function mayMentionEveryone(
 /** How far somebody has read is shown where both they and the reader show it. */
 const listParticipantsSql = `SELECT page.*
 FROM chat_participants me
-CROSS JOIN LATERAL (SELECT x.read_receipts FROM users x WHERE x.id = me.user_id LIMIT 1) mine
+CROSS JOIN LATERAL (SELECT x.read_receipts, x.show_presence FROM users x WHERE x.id = me.user_id LIMIT 1) mine
 LEFT JOIN LATERAL (
-  SELECT ${participantColumns('p', 'u')}, p.created_event_sequence AS "createdEventSequence",
+  SELECT ${participantColumns('p', 'u', 'mine')}, p.created_event_sequence AS "createdEventSequence",
     CASE WHEN mine.read_receipts AND u.read_receipts THEN p.read_through_sequence END AS "lastReadSequence"
   FROM chat_participants p
   ${joinUser('p', 'u')}

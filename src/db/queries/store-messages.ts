@@ -7,9 +7,14 @@ import { iso } from '../database.ts';
  * One batch, one call, one commit: the hot path of the worker. The function is the one of `drizzle/` that takes extras.
  * The arrays go as text and are cast there, so that both drivers encode them alike.
  */
-const storeMessagesSql = `SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"
+const storeMessagesSql = (
+  more = '',
+) => `SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"
 FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[],
-  $7::uuid[], $8::text[]::json[], $9::text[]::json[], $10::text[]::bytea[])`;
+  $7::uuid[], $8::text[]::json[], $9::text[]::json[], $10::text[]::bytea[]${more})`;
+const textsSql = storeMessagesSql();
+/** The other one, for batches in which some are of another type: all others do not pay for it. */
+const typedSql = storeMessagesSql(', $11::text[]');
 
 export type MessageToStore = Omit<SendEnvelope, 'version' | 'requestId'>;
 
@@ -18,11 +23,13 @@ export type StoreOutcome =
   | { outcome: 'stored' | 'repeat'; sequence: number; eventSequence: number; sentAt: string }
   /** A repeat of what was edited or deleted since, `eventSequence` says when: nothing of it is to be said again. */
   | { outcome: 'changed'; sequence: number; eventSequence: number; sentAt: string }
-  | { outcome: 'conflict' | 'chat_not_found' | 'not_participant' };
+  /** Of what is said in a chat that is deleted nothing is kept anywhere. */
+  | { outcome: 'conflict' | 'chat_deleted' | 'chat_not_found' | 'not_participant' | 'not_allowed' };
 
 /** Stores the batch in its order; the answers are in the same order. All of it is committed, or nothing is. */
 export function storeMessages(database: Database, batch: readonly MessageToStore[]): Promise<StoreOutcome[]> {
-  return database.query(storeMessagesSql, [
+  const types = ofSome(batch, ({ messageType }) => messageType);
+  return database.query(types ? typedSql : textsSql, [
     batch.map((message) => message.chatId),
     batch.map((message) => message.senderId),
     batch.map((message) => message.brokerMessageId),
@@ -33,6 +40,7 @@ export function storeMessages(database: Database, batch: readonly MessageToStore
     ofSome(batch, ({ mentions }) => mentions && JSON.stringify(mentions)),
     ofSome(batch, ({ metadata }) => metadata && JSON.stringify(metadata)),
     ofSome(batch, bodyHash),
+    ...(types ? [types] : []),
   ]);
 }
 
@@ -48,9 +56,11 @@ function ofSome(
 const hashBytes = 16;
 
 /** Of what was accepted, by which a repeat is told from a conflict; of a plain text its content does that. */
-function bodyHash({ content, replyTo, mentions, metadata }: MessageToStore): string | undefined {
-  if (replyTo === undefined && mentions === undefined && metadata === undefined) return undefined;
-  const body = JSON.stringify([content, replyTo ?? null, mentions ?? null, metadata ?? null]);
+function bodyHash({ content, replyTo, mentions, metadata, messageType }: MessageToStore): string | undefined {
+  if (replyTo === undefined && mentions === undefined && metadata === undefined && messageType === undefined)
+    return undefined;
+  const type = messageType === undefined ? [] : [messageType];
+  const body = JSON.stringify([content, replyTo ?? null, mentions ?? null, metadata ?? null, ...type]);
   return `\\x${Bun.SHA256.hash(body, 'hex').slice(0, 2 * hashBytes)}`;
 }
 

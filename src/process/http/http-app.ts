@@ -92,7 +92,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     let answered: Answer;
     try {
       assertHost(request);
-      const reading = readBody(request);
+      const reading = readBody(request, route.mostBodyBytes?.(request));
       const body = reading && (await reading);
       // The work itself goes on, but begins or commits no transaction any more: the answer means that its end is not known.
       answered = await (route.transacts ? asRequest : untold)((giveUp) =>
@@ -115,7 +115,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const { status } = answered;
     logRequest(status, () => ({
       ...{ requestId, method, route: route.path, chatId: given.chatId, userId: entered?.identity?.userId },
-      ...{ status, startedAt },
+      ...{ status, startedAt, ...(entered?.byService ? { byService: true } : {}) },
     }));
     return response;
   }

@@ -11,6 +11,8 @@ export interface RequestLine {
   route: string;
   chatId: string | undefined;
   userId: string | undefined;
+  /** Whether the host's backend asked; absent where it did not. */
+  byService?: true;
   status: number;
   startedAt: number;
 }

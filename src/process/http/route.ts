@@ -1,5 +1,6 @@
 import type * as v from 'valibot';
 import type { ChangeEvents, ErrorCode } from '../../shared/contract.ts';
+import type { Ability } from '../../shared/ports/registry.ts';
 import type { Answer } from './answer.ts';
 
 /** A valibot strict object. */
@@ -27,8 +28,10 @@ export interface Route<
   anyQuery?: boolean;
   /** Of a JSON body, which then has to be there. */
   body?: Schema<Body>;
-  /** The changes that it makes: before every live process can load them it answers 503 `not_ready`. */
-  makes?: readonly (keyof ChangeEvents)[];
+  /** How long a body may be, where that is not what any may; asked before anything is read. */
+  mostBodyBytes?(request: Request): number | undefined;
+  /** The changes that it makes, and what else all processes must know: before every live one does it answers 503 `not_ready`. */
+  makes?: readonly (keyof ChangeEvents | Ability)[];
   /** It begins transactions, which are told that the request was given up. Elsewhere none can be begun. */
   transacts?: true;
   handle(asked: Entered & Asked<Params, Query, Body>): Answer | Promise<Answer>;
@@ -64,12 +67,13 @@ export interface Asked<Params = Taken, Query = Taken, Body = Taken> extends Call
 /** What the log has of who was let in. */
 export interface EnteredAs {
   identity?: { userId: string };
+  byService?: boolean;
 }
 
 /** What a route wants of its callers. */
 export interface Need<Entered extends EnteredAs = EnteredAs> {
   /** The credential, as the document names it. */
-  security: 'accessToken' | 'serviceToken' | 'none';
+  security: 'accessToken' | 'serviceToken' | 'accessOrServiceToken' | 'none';
   /**
    * @param params as they stand in the path: not checked yet
    * @throws ChatError what keeps the caller out
@@ -84,7 +88,7 @@ export interface Operation {
   operationId: string;
   summary: string;
   description?: string;
-  tag: 'auth' | 'users' | 'chats' | 'messages' | 'participants' | 'operation';
+  tag: 'auth' | 'users' | 'chats' | 'messages' | 'participants' | 'service' | 'operation';
   responses: Readonly<Record<number, ResponseDescription>>;
   /** Beside those that follow from `needs` and `body` and those that any route may answer. */
   problems?: readonly ErrorCode[];

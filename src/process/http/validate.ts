@@ -123,8 +123,11 @@ export function parseJson(headers: Headers, bytes: ArrayBuffer | undefined): obj
   return body;
 }
 
-/** Of our bodies those with metadata are the deepest: its 16 levels lie in the body, and hold values. One more is the schema's to name. */
-const maxDepth = 18;
+/**
+ * Of our bodies the deepest are those with metadata: its 16 levels lie in one of a list in the body, and hold values. One more is the
+ * schema's to name.
+ */
+const maxDepth = 20;
 
 const tooDeep = (): ChatError =>
   new ChatError('validation_failed', undefined, { errors: [{ path: '', message: 'is nested too deeply' }] });

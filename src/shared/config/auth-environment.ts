@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Environment } from './environment.ts';
 import { publicKeyProblem } from './key-strength.ts';
 import { secretWeakness } from './secret-strength.ts';
-import { duration, headerSecret, pem, secret, text, url } from './variable-kinds.ts';
+import { duration, headerSecrets, pem, secret, secretsIn, text, url } from './variable-kinds.ts';
 
 /** Who may come in. */
 export const authVariables = v.object({
@@ -24,7 +24,7 @@ export const authVariables = v.object({
     ),
   ),
   JWT_JWKS_URL: v.optional(url('http:', 'https:')),
-  SERVICE_TOKEN: v.optional(headerSecret),
+  SERVICE_TOKEN: v.optional(headerSecrets),
 });
 
 export const authOf = (env: v.InferOutput<typeof authVariables>) => ({
@@ -39,7 +39,8 @@ export const authOf = (env: v.InferOutput<typeof authVariables>) => ({
   sessionMaxTtlSeconds: env.SESSION_MAX_TTL,
   publicKey: env.JWT_PUBLIC_KEY,
   jwksUrl: env.JWT_JWKS_URL,
-  serviceToken: env.SERVICE_TOKEN,
+  /** Of the host's own backend: two while one takes the other's place, none where it has no access. */
+  serviceTokens: env.SERVICE_TOKEN ?? [],
 });
 
 /** What does not go together. */
@@ -59,8 +60,11 @@ export function authProblems(set: Environment, needsOwnSecret: boolean): string[
 export function weakKeys(set: Environment): string[] {
   const weak: string[] = [];
   for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
-    const weakness = secretWeakness(set[name]?.trim() ?? '');
-    if (set[name] !== undefined && weakness !== undefined) {
+    const given = set[name];
+    if (given === undefined) continue;
+    const secrets = name === 'SERVICE_TOKEN' ? secretsIn(given) : [given.trim()];
+    for (const weakness of new Set(secrets.map(secretWeakness))) {
+      if (weakness === undefined) continue;
       weak.push(`${name} ${weakness}: take random bytes, as \`openssl rand -base64 32\` prints them`);
     }
   }

@@ -69,16 +69,15 @@ export const pause = v.pipe(
   v.transform((value) => ms(value as ms.StringValue)),
   v.maxValue(20_000, 'must be 20s at most'),
 );
-const longEnough = v.check<string, string>(
-  (value) => Buffer.byteLength(value) >= 32,
-  'must have at least 32 bytes',
-);
-export const secret = v.pipe(secretText, longEnough);
-/** Travels in a header, which has no more than these, and none of them blank at an end. */
-export const headerSecret = v.pipe(
+const isLongEnough = (value: string): boolean => Buffer.byteLength(value) >= 32;
+export const secret = v.pipe(secretText, v.check(isLongEnough, 'must have at least 32 bytes'));
+/** One or two, separated by a comma. They travel in a header, which has no more than these characters, and none of them blank at an end. */
+export const headerSecrets = v.pipe(
   text,
   v.regex(/^[\x20-\x7e]*$/, 'may hold visible ASCII characters and spaces only: it travels in a header'),
-  longEnough,
+  v.transform(secretsIn),
+  v.maxLength(2, 'may be two at most: the one in use, and the one before or after it'),
+  v.everyItem(isLongEnough, 'must have at least 32 bytes; of two, separated by a comma, each must'),
 );
 /** An address of this machine, or a name of one; brackets around IPv6 are allowed. */
 export const ownHost = v.pipe(
@@ -92,3 +91,8 @@ export const pem = v.pipe(
   text,
   v.transform((value) => value.replaceAll('\\n', '\n')),
 );
+
+/** As they stand in the variable. */
+export function secretsIn(list: string): string[] {
+  return list.split(',').map((secret) => secret.trim());
+}

@@ -3,8 +3,15 @@
  * Absence or silence is no answer: ask PostgreSQL. Adapters: Redis and in-process.
  */
 
-/** `session:<id>` is alive; `participant:<chatId>:<userId>` takes part. */
-export type Fact = `session:${string}` | `participant:${string}:${string}`;
+/**
+ * `session:<id>` is alive; `user:<id>` is there, and not deactivated; `participant:<chatId>:<userId>` takes part, and may post;
+ * `live:<chatId>` has so few participants that they are told what passes.
+ */
+export type Fact =
+  | `session:${string}`
+  | `user:${string}`
+  | `participant:${string}:${string}`
+  | `live:${string}`;
 
 /** How long a fact is believed, and how long a revocation keeps late fills out. */
 export const factTtlMs = 30_000;
@@ -22,11 +29,22 @@ export interface Facts {
    * Never throws: with the store away the fact dies by itself within 30 s.
    */
   revoke(facts: readonly Fact[]): Promise<void>;
-  /** Undoes a revocation (a participant is added again). Never throws. */
+  /** Undoes a revocation (a participant is added again, a user reactivated). Never throws. */
   restore(facts: readonly Fact[]): Promise<void>;
+  /** Whether this has not been said in the last `ms`, by whichever process. Never throws: to a store that is away nothing is new. */
+  isNew(what: `typing:${string}:${string}`, ms: number): Promise<boolean>;
 }
 
-export type LimitName = 'user' | 'read' | 'address' | 'login' | 'guesses' | 'lookup' | 'invite' | 'connect';
+export type LimitName =
+  | 'user'
+  | 'read'
+  | 'typing'
+  | 'address'
+  | 'login'
+  | 'guesses'
+  | 'lookup'
+  | 'invite'
+  | 'connect';
 
 export interface Take {
   limit: LimitName;

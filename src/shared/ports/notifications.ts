@@ -1,4 +1,4 @@
-import type { ChatChange, ServerToClientEvents } from '../contract.ts';
+import type { ChatChange, Membership, ReadEvent, ServerToClientEvents } from '../contract.ts';
 
 /**
  * Hints from those who change something to the gateways. They may be lost, repeated, reordered or forged: a gateway
@@ -30,10 +30,16 @@ export type NotificationHead =
   | { version: 1; kind: 'passing'; event: keyof ServerToClientEvents; actorId?: string | undefined }
   /** To a user: look at your membership of this chat again. */
   | { version: 1; kind: 'membership'; chatId: string; eventSequence: number; userId: string }
-  /** Close the sockets of this session. */
-  | { version: 1; kind: 'session.revoked'; userId: string; sessionId: string }
+  /** Close the sockets of this session; without one all of the user's. */
+  | { version: 1; kind: 'session.revoked'; userId: string; sessionId?: string }
   /** Made by the receiving end of what it cannot read or believe, as during a rolling deploy: look at PostgreSQL. */
   | { version: 1; kind: 'unknown' };
+
+/** Of `chat.read`: what several have read in one chat, for all in it, and for each of them the own membership. */
+export interface ReadsBody extends ReadEvent {
+  /** In the order of the reads. */
+  memberships: Membership[];
+}
 
 export interface Notification {
   topic: Topic;

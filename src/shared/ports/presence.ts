@@ -9,10 +9,10 @@ export interface Presence {
   /** Whether no other gateway is known of: a new one is, within 10 s, or with the next connects. */
   isAlone(): boolean;
   /**
-   * How many sockets each of the users has at other gateways, in their order; never throws: with the store away there are none.
-   * A gateway that died counts until it expires.
+   * The sockets that each of the users has at other gateways, in their order; never throws: with the store away there are none.
+   * Those of a gateway that died count until it expires.
    */
-  elsewhere(userIds: readonly string[]): Promise<number[]>;
+  elsewhere(userIds: readonly string[]): Promise<string[][]>;
   /** The gateway leaves: forgets all of its sockets. */
   leave(): Promise<void>;
 }

@@ -4,7 +4,14 @@ export const deadAfterMs = 6_000;
 export type Role = 'api' | 'worker' | 'gateway';
 
 /** What processes must have in common to understand each other. */
-export type Aspect = 'notifications' | 'redis' | 'broker' | 'partitions' | 'tokenKey' | 'tokenClaims';
+export type Aspect =
+  | 'notifications'
+  | 'redis'
+  | 'broker'
+  | 'partitions'
+  | 'tokenKey'
+  | 'madeTokens'
+  | 'tokenClaims';
 /** A digest an aspect; without those that this process has nothing to do with, or cannot tell now. */
 export type Fingerprints = Partial<Record<Aspect, string>>;
 
@@ -16,6 +23,10 @@ export const kindsOfBefore = [
   'chat.participant.removed',
 ];
 
+/** What processes must know of besides kinds of changes, and say in the same place; those of before do not. */
+export const abilities = ['tokens made here', 'deactivated users'] as const;
+export type Ability = (typeof abilities)[number];
+
 export interface LiveProcess {
   id: string;
   roles: readonly Role[];
@@ -23,7 +34,7 @@ export interface LiveProcess {
   programVersion: string | null;
   /** The highest version of an envelope that it can read, and of whose messages it shows everything. */
   envelopeVersion: number;
-  /** The events of durable changes that it can load and tell. */
+  /** The events of durable changes that it can load and tell, and its abilities. */
   kinds: readonly string[];
   fingerprints: Fingerprints;
 }

@@ -1,17 +1,22 @@
-import type { Membership, Message } from '../../src/shared/contract.ts';
+import { mostLookedAt, mostUnread } from '../src/db/queries/membership-columns.ts';
+import type { Membership, Message } from '../src/shared/contract.ts';
 
 /** What a client keeps of one chat to know what is unread in it. */
 export interface Unread {
   /** The base: the newest membership that it was given. */
   membership: Membership;
   /** What it was told of messages in events numbered above the base, as they were last, by their sequences. */
-  told: ReadonlyMap<number, ToldMessage>;
+  readonly told: Map<number, ToldMessage>;
   /** Events up to here have been in a base, and are not kept: one that is older does not do. */
   forgotten: number;
 }
 
+/** What counts of a message. */
+export type CountedMessage = Pick<Message, 'sequence' | 'senderId'> &
+  Partial<Pick<Message, 'messageType' | 'deletedAt' | 'version' | 'mentions'>>;
+
 interface ToldMessage {
-  message: Message;
+  message: CountedMessage;
   /** The highest of the events that told of it. */
   eventSequence: number;
   /** Whether one of them was an edit: then nobody knows whom it mentioned before. */
@@ -20,12 +25,12 @@ interface ToldMessage {
 
 /** `chat.message.new`, `saved`, `updated`, `deleted`: each has the message as it is now. */
 export interface MessageTold {
-  message: Message;
+  message: CountedMessage;
   eventSequence: number;
 }
 
 /** As the server counts; other numbers are for tests. */
-export const limits = { mostUnread: 100, mostLookedAt: 1_000 };
+const limits = { mostUnread, mostLookedAt };
 
 export const unreadOf = (membership: Membership): Unread => ({
   membership,
@@ -33,32 +38,27 @@ export const unreadOf = (membership: Membership): Unread => ({
   forgotten: membership.eventSequence,
 });
 
-/**
- * From REST or an event, in whatever order they come. After `chat.sync.reset` the chat is read, and begins anew with
- * {@link unreadOf}.
- */
-export function takeMembership(unread: Unread, given: Membership): Unread {
+/** From REST or an event, in whatever order they come. */
+export function takeMembership(unread: Unread, given: Membership): void {
   const { membership, told, forgotten } = unread;
   const older =
     given.version < membership.version ||
     (given.version === membership.version && given.eventSequence < membership.eventSequence);
-  if (older) return unread;
-  return {
-    membership: given,
-    told: new Map([...told].filter(([, { eventSequence }]) => eventSequence > given.eventSequence)),
-    forgotten: Math.max(forgotten, given.eventSequence),
-  };
+  if (older) return;
+  unread.membership = given;
+  unread.forgotten = Math.max(forgotten, given.eventSequence);
+  for (const [sequence, { eventSequence }] of told) {
+    if (eventSequence <= given.eventSequence) told.delete(sequence);
+  }
 }
 
 /** An event about a message, in whatever order they come, and however often. */
-export function takeMessage(unread: Unread, { message, eventSequence }: MessageTold): Unread {
-  if (eventSequence <= unread.membership.eventSequence) return unread;
-  const known = unread.told.get(message.sequence);
+export function takeMessage({ membership, told }: Unread, { message, eventSequence }: MessageTold): void {
+  if (eventSequence <= membership.eventSequence) return;
+  const known = told.get(message.sequence);
   const newer = !known || eventSequence > known.eventSequence;
   const edited = known?.edited === true || (message.version !== undefined && message.deletedAt === undefined);
-  const told = new Map(unread.told);
   told.set(message.sequence, newer ? { message, eventSequence, edited } : { ...known, edited });
-  return { ...unread, told };
 }
 
 export interface Counted {
@@ -103,5 +103,5 @@ export function countUnread(
   };
 }
 
-const mentions = ({ mentions: of }: Message, me: string): boolean =>
+const mentions = ({ mentions: of }: CountedMessage, me: string): boolean =>
   of?.everyone === true || of?.userIds.includes(me) === true;

@@ -1,0 +1,78 @@
+import { and, eq, isNull, ne } from 'drizzle-orm';
+import { type Announce, changeNotification } from '../changes/announce.ts';
+import type { Database, Orm } from '../db/database.ts';
+import { chatParticipants } from '../db/schema.ts';
+import { inTransaction } from '../db/transaction.ts';
+import type { Participant, ParticipantRole } from '../shared/contract.ts';
+import { ChatError } from '../shared/errors.ts';
+import type { Facts } from '../shared/ports/admission.ts';
+import type { Presence } from '../shared/ports/presence.ts';
+import { changeRole } from './change-role.ts';
+import { advanceEventSequence, lockGroup } from './lock-chat.ts';
+import { withOnline } from './online.ts';
+import { participantFact } from './participant-fact.ts';
+import { readParticipants } from './read-participants.ts';
+
+/** The actor may be the one to step down. A role that one has already takes no number. */
+export type SetRole = (input: {
+  chatId: string;
+  actorId: string;
+  userId: string;
+  role: ParticipantRole;
+}) => Promise<Participant>;
+
+/**
+ * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `last_owner`, `database_unavailable`
+ */
+export function createSetRole(deps: {
+  database: Database;
+  facts: Facts;
+  presence: Presence;
+  announce: Announce;
+}): SetRole {
+  const { database, facts, presence, announce } = deps;
+
+  return async ({ chatId, actorId, userId, role }) => {
+    const { stored, eventSequence } = await inTransaction(database, async (tx) => {
+      const chat = await lockGroup(tx, chatId, actorId);
+      if (chat.role !== 'owner') throw new ChatError('not_owner');
+      const [known] = await readParticipants(tx, chatId, [userId], actorId);
+      if (!known) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
+      if (known.role === role) return { stored: known, eventSequence: undefined };
+      if (userId === actorId && !(await hasAnotherOwner(tx, chatId, userId)))
+        throw new ChatError('last_owner');
+
+      const eventSequence = chat.eventSequence + 1;
+      await changeRole(tx, { chatId, userId, role }, eventSequence);
+      await advanceEventSequence(tx, chatId, eventSequence);
+      return { stored: { ...known, role }, eventSequence };
+    });
+
+    const [[participant]] = await Promise.all([
+      withOnline(presence, [stored]),
+      eventSequence
+        ? announce([changeNotification({ chatId, eventSequence, event: 'chat.participant.added' })])
+        : undefined,
+      // Who led could post where members may not.
+      eventSequence && role === 'member' ? facts.revoke([participantFact(chatId, userId)]) : undefined,
+    ]);
+    if (!participant) throw new Error('one participant became none');
+    return participant;
+  };
+}
+
+async function hasAnotherOwner(tx: Orm, chatId: string, userId: string): Promise<boolean> {
+  const [other] = await tx
+    .select({ userId: chatParticipants.userId })
+    .from(chatParticipants)
+    .where(
+      and(
+        eq(chatParticipants.chatId, chatId),
+        eq(chatParticipants.role, 'owner'),
+        isNull(chatParticipants.leftAt),
+        ne(chatParticipants.userId, userId),
+      ),
+    )
+    .limit(1);
+  return other !== undefined;
+}

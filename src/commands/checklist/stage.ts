@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import type { Chat, Membership, Message, ServerToClientEvents } from '../../shared/contract.ts';
+import { type Answer, expectStatus, type RestClient, StepFailure } from './client.ts';
+import { type Listener, listenAs } from './listener.ts';
+import { known, type Person, type Progress } from './steps.ts';
+
+type Event = keyof ServerToClientEvents;
+type PayloadOf<Name extends Event> = Parameters<ServerToClientEvents[Name]>[0];
+
+const withinMs = 10_000;
+
+/** One of the two, in the group. */
+export interface Actor {
+  readonly id: string;
+  /** @throws StepFailure unless it succeeds; waits for processes that do not know yet that all others know it too */
+  call(method: string, path: string, body?: unknown): Promise<Answer['body']>;
+  /** The same, below the group's path. */
+  inChat(method: string, path: string, body?: unknown): Promise<Answer['body']>;
+  membership(): Promise<Membership>;
+  /** Sends, and waits until it is stored. */
+  say(content: string, extras?: object): Promise<Message>;
+  /** The first such event, of this socket unless another is given. @throws StepFailure when there is none in time */
+  hears<Name extends Event>(
+    event: Name,
+    is: (payload: PayloadOf<Name>) => boolean,
+    listener?: Listener,
+  ): Promise<PayloadOf<Name>>;
+  /** One more socket. */
+  connect(auth?: object): Promise<Listener>;
+}
+
+/** A group of the two that is there for these steps alone, and a socket of each. */
+export interface Stage {
+  chatId: string;
+  a: Actor;
+  b: Actor;
+}
+
+export interface StageOptions {
+  api: RestClient;
+  socketUrl: string;
+  progress: Progress;
+  /** Closed by the caller. */
+  listeners: Listener[];
+}
+
+/** @throws StepFailure */
+export async function createStage(options: StageOptions): Promise<Stage> {
+  const { api, socketUrl, listeners } = options;
+  const people = known(options.progress);
+  let chatId = '';
+
+  async function actorOf(name: 'A' | 'B', { user, token }: Person): Promise<Actor> {
+    const connect: Actor['connect'] = async (auth) => {
+      const listener = await listenAs(name, socketUrl, token, auth);
+      listeners.push(listener);
+      return listener;
+    };
+    const own = await connect();
+
+    const call: Actor['call'] = async (method, path, body) => {
+      const end = performance.now() + withinMs;
+      for (;;) {
+        const answer = await api.call(method, path, token, body);
+        if (answer.body?.code === 'not_ready' && performance.now() < end) await Bun.sleep(250);
+        else {
+          expectStatus(`${method} ${path} as ${name}`, answer, 200, 201, 202, 204);
+          return answer.body;
+        }
+      }
+    };
+    const inChat: Actor['inChat'] = (method, path, body) => call(method, `/chats/${chatId}${path}`, body);
+
+    const hears: Actor['hears'] = async (event, is, listener = own) => {
+      const end = performance.now() + withinMs;
+      for (;;) {
+        const heard = listener.events.find((one) => one.name === event && is(one.payload as never));
+        if (heard) return heard.payload as never;
+        if (performance.now() > end)
+          throw new StepFailure(`${name} has not received ${event} within ${withinMs / 1000} s`);
+        await Bun.sleep(5);
+      }
+    };
+
+    return {
+      ...{ id: user.id, call, inChat, hears, connect },
+      membership: async () => ((await inChat('GET', '')) as Chat).membership,
+      async say(content, extras) {
+        const sent = { content, clientMessageId: randomUUID(), ...extras };
+        const { brokerMessageId } = await inChat('POST', '/messages', sent);
+        return (await hears('chat.message.saved', ({ message }) => message.id === brokerMessageId)).message;
+      },
+    };
+  }
+
+  const [a, b] = [await actorOf('A', people.a), await actorOf('B', people.b)];
+  const participantUserIds = [b.id];
+  const chat: Chat = await a.call('POST', '/chats', { participantUserIds, isGroup: true, name: 'Checklist' });
+  chatId = chat.id;
+  for (const who of [a, b]) await who.hears('chat.created', (event) => event.chat.id === chatId);
+  return { chatId, a, b };
+}
+
+/** @throws StepFailure that names what does not hold */
+export function holds(facts: Readonly<Record<string, boolean>>): void {
+  const wrong = Object.keys(facts).filter((fact) => !facts[fact]);
+  if (wrong.length > 0) throw new StepFailure(`not so: ${wrong.join('; ')}`);
+}

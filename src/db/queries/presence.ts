@@ -1,0 +1,108 @@
+import type { Database } from '../database.ts';
+import { iso } from '../database.ts';
+
+export interface KnownPresence {
+  userId: string;
+  /** Whether both the user and who asks show it. */
+  shown: boolean;
+  lastSeenAt: string | null;
+}
+
+/** The direct chat of the two is found by its key; else the first chat of the user's in which who asks takes part. */
+const presenceSql = `SELECT u.id AS "userId", u.show_presence AND mine.show_presence AS shown,
+  ${iso('u.last_seen_at')} AS "lastSeenAt"
+FROM (SELECT x.id, x.show_presence FROM users x WHERE x.id = $1::uuid) mine
+CROSS JOIN unnest($2::uuid[]) WITH ORDINALITY AS w (user_id, ord)
+CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = w.user_id LIMIT 1) u
+WHERE coalesce(
+  (SELECT true FROM chats d WHERE d.direct_key = least(w.user_id, mine.id)::text || ':' || greatest(w.user_id, mine.id)::text),
+  (
+    SELECT true FROM chat_participants them
+    CROSS JOIN LATERAL (
+      SELECT FROM chat_participants x WHERE x.chat_id = them.chat_id AND x.user_id = mine.id AND x.left_at IS NULL LIMIT 1
+    ) me
+    WHERE them.user_id BETWEEN w.user_id AND w.user_id AND them.left_at IS NULL LIMIT 1
+  ),
+  false
+)
+ORDER BY w.ord`;
+
+/** Of those who share a chat with who asks. */
+export function readPresence(
+  database: Database,
+  viewerId: string,
+  userIds: readonly string[],
+): Promise<KnownPresence[]> {
+  return database.query(presenceSql, [viewerId, userIds]);
+}
+
+const showsPresenceSql = 'SELECT show_presence AS shows FROM users WHERE id = $1::uuid';
+
+/** Whether the user may be told that others are online. */
+export async function showsPresence(database: Database, userId: string): Promise<boolean> {
+  const [row] = await database.query<{ shows: boolean }>(showsPresenceSql, [userId]);
+  return row?.shows === true;
+}
+
+/** A direct chat whose other participant is to be told of the user. */
+export interface DirectChat {
+  userId: string;
+  chatId: string;
+  lastSeenAt: string | null;
+}
+
+/** Of so many direct chats of a user the others are told. */
+const mostChats = 50;
+
+const directChatsSql = `SELECT u.id AS "userId", d.id AS "chatId", ${iso('u.last_seen_at')} AS "lastSeenAt"
+FROM unnest($1::uuid[]) AS w (user_id)
+CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = w.user_id LIMIT 1) u
+CROSS JOIN LATERAL (
+  SELECT c.id FROM (
+    SELECT x.chat_id FROM chat_participants x
+    WHERE x.user_id BETWEEN w.user_id AND w.user_id AND x.left_at IS NULL
+    ORDER BY x.user_id, x.chat_id OFFSET 0
+  ) me
+  CROSS JOIN LATERAL (SELECT x.* FROM chats x WHERE x.id = me.chat_id LIMIT 1) c
+  WHERE NOT c.is_group
+  ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${mostChats}
+) d
+CROSS JOIN LATERAL (
+  SELECT x.user_id FROM chat_participants x WHERE x.chat_id = d.id AND x.user_id <> u.id AND x.left_at IS NULL LIMIT 1
+) them
+WHERE u.show_presence = $2::boolean AND coalesce(u.last_seen_at <= now() - $3::int * interval '1 ms', true)
+  AND (SELECT x.show_presence FROM users x WHERE x.id = them.user_id)`;
+
+/** Direct chats of those of the users who show their presence, or do not, and had no last close for so long. */
+export function readDirectChats(
+  database: Database,
+  userIds: readonly string[],
+  wanted: { shows: boolean; awayMs: number },
+): Promise<DirectChat[]> {
+  return database.query(directChatsSql, [userIds, wanted.shows, wanted.awayMs]);
+}
+
+/** Of a row that somebody holds nothing is waited for: whoever calls tries it again. */
+const writeLastSeenSql = `WITH free AS MATERIALIZED (
+  SELECT u.id, w.ago FROM unnest($1::uuid[], $2::int[]) AS w (user_id, ago) JOIN users u ON u.id = ANY (ARRAY[w.user_id])
+  FOR NO KEY UPDATE OF u SKIP LOCKED
+)
+UPDATE users SET last_seen_at = greatest(users.last_seen_at, now() - free.ago * interval '1 ms')
+FROM free WHERE users.id = ANY (ARRAY[free.id])
+RETURNING users.id AS "userId"`;
+
+/**
+ * When the users' last sockets ended, by the database's clock.
+ * @param closed users with the milliseconds since then
+ * @returns those that are written
+ */
+export async function writeLastSeen(
+  database: Database,
+  closed: ReadonlyMap<string, number>,
+): Promise<string[]> {
+  const rows = await database.query<{ userId: string }>(writeLastSeenSql, [
+    [...closed.keys()],
+    [...closed.values()],
+  ]);
+  return rows.map(({ userId }) => userId);
+}

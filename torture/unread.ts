@@ -1,0 +1,40 @@
+import { takeMembership, takeMessage, type Unread, unreadOf } from '../harness/count-unread.ts';
+import type { Membership } from '../src/shared/contract.ts';
+import type { ClientRecord } from './history.ts';
+
+/** What one device knows of what is unread, by what it was told: while it listens, and when it is judged. */
+export interface UnreadChats {
+  take(record: ClientRecord): void;
+  of(chatId: string): Unread;
+  /** The version up to which no membership is missing. */
+  since(): number;
+}
+
+export function createUnreadChats(): UnreadChats {
+  const chats = new Map<string, Unread>();
+  let since = 0;
+  const of = (chatId: string): Unread => {
+    const known = chats.get(chatId) ?? unreadOf(unknown(chatId));
+    chats.set(chatId, known);
+    return known;
+  };
+  return {
+    of,
+    since: () => since,
+    take(record) {
+      if (record.kind === 'message') {
+        takeMessage(of(record.chatId), { message: record.message, eventSequence: record.number });
+      } else if (record.kind === 'membership') {
+        const { chatId, version } = record.membership;
+        takeMembership(of(chatId), record.membership);
+        if (version === since + 1) since = version;
+      } else if (record.kind === 'ready') since = record.membershipVersion;
+    },
+  };
+}
+
+/** Older than any. */
+const unknown = (chatId: string): Membership => ({
+  ...{ chatId, lastReadSequence: 0, unreadCount: 0, unreadMentionCount: 0, version: 0 },
+  ...{ notify: 'all', mutedUntil: null, pinnedAt: null, archivedAt: null, lastSequence: 0, eventSequence: 0 },
+});

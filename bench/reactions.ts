@@ -30,8 +30,9 @@ const sendsASecond = 10;
 const inFlight = 800;
 const pageSize = 50;
 const keys = ['👍', '❤️'];
-/** To each message of a page, one of them who reads it. */
-const reactors = 3;
+/** To each message of a page, by as many in turn of those who read it. */
+const reactionsEach = 3;
+const readers = 10;
 
 /** One message that everybody reacts to, and pages of messages that all have reactions. */
 export const reactions: BenchPath = {
@@ -65,14 +66,19 @@ export const reactions: BenchPath = {
     const load = await startHttpLoad();
     defer(() => load.end());
 
-    /** Everybody in turn sets one, and half of the others take theirs back: nearly each changes something. */
+    const windows = new Map<number, number>();
+    /** Everybody in turn sets one, and half of the others take theirs back; in the next window the other way round. */
     const storm = async (chat: number, size: number, wanted: number) => {
+      windows.set(chat, (windows.get(chat) ?? 0) + 1);
+      const methods =
+        (windows.get(chat) ?? 0) % 2 === 1 ? (['PUT', 'DELETE'] as const) : (['DELETE', 'PUT'] as const);
       const requests = tokens
         .slice(0, size)
-        .flatMap((token, at) => [
-          reactionRequest(api.port, 'PUT', messagePath(chat), token),
-          reactionRequest(api.port, 'DELETE', messagePath(chat), tokens[(at + size / 2) % size] ?? ''),
-        ]);
+        .flatMap((token, at) =>
+          [token, tokens[(at + size / 2) % size] ?? ''].map((of, which) =>
+            reactionRequest(api.port, methods[which] ?? 'PUT', messagePath(chat), of),
+          ),
+        );
       const before = await numbersOf(database, chat);
       const options = { port: api.port, connections: inFlight, seconds: wanted, requests, status: 200 };
       const sample = await loadWindow(load, api, { ...options, aSecond: reactionsASecond });
@@ -90,7 +96,7 @@ export const reactions: BenchPath = {
       loadWindow(load, api, {
         ...{ port: api.port, connections: 64, seconds: seconds(2.5), status: 200 },
         requests: tokens
-          .slice(0, reactors)
+          .slice(0, readers)
           .map((token) => getRequest(api.port, `/chats/${chatId(chat)}/messages?limit=${pageSize}`, token)),
       });
     const contenders = [
@@ -130,7 +136,7 @@ export const reactions: BenchPath = {
       ],
     });
     report.table({
-      title: `Pages of ${pageSize}, with ${reactors} reactions to every message, one of them the reader's`,
+      title: `Pages of ${pageSize}, with ${reactionsEach} reactions to every message, a third of them with one of the reader's`,
       columns: ['', 'pages/s', 'api CPU µs/page', 'p50 ms'],
       rows: ['plain pages', 'pages with reactions'].map((name) => [
         name,
@@ -183,16 +189,18 @@ async function say({ sql }: BenchDatabase, chat: number): Promise<void> {
   }
 }
 
-/** To each of the messages, each with one of the keys. */
 async function reactToAll({ sql }: BenchDatabase): Promise<void> {
   for (let sequence = 1; sequence <= pageSize; sequence += 1) {
+    const users = Array.from({ length: reactionsEach }, (_, at) => userId(1 + ((sequence + at) % readers)));
     await sql.unsafe(
-      `SELECT count(*) FROM (
-         SELECT array_agg($2::text::uuid) AS ids, array_agg(user_id) AS users, array_agg(true) AS presents,
-           array_agg(($3::text[])[1 + user_number % ${keys.length}]) AS keys
-         FROM (SELECT user_id, row_number() OVER (ORDER BY user_id) AS user_number FROM chat_participants WHERE chat_id = $1::text::uuid ORDER BY user_id LIMIT ${reactors}) p
-       ) a, react($1::text::uuid, a.ids, a.users, a.keys, a.presents, 20)`,
-      [chatId(reacted), messageId(reacted, sequence), keys],
+      `SELECT count(*) FROM react($1::text::uuid, array_fill($2::text::uuid, ARRAY[${reactionsEach}]), $3::text[]::uuid[], $4::text[],
+         array_fill(true, ARRAY[${reactionsEach}]), 20)`,
+      [
+        chatId(reacted),
+        messageId(reacted, sequence),
+        users,
+        users.map((_, at) => keys[at % keys.length] ?? ''),
+      ],
     );
   }
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { groupIsAlive } from '../../src/commands/servers/groups.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { type Embedded, startEmbedded } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
@@ -96,6 +97,7 @@ describe('a running one', () => {
     await processes.bash(writing).exited;
     await eventually('he hears it again', () => bob.output().split('Bob received: Hello Bob').length === 3);
     await bob.kill();
+    await eventually('nothing of his is left', async () => !(await groupIsAlive(bob.pid)));
   }, 30_000);
 
   test('is reached by IPv4 and IPv6, also by those who share a big room', async () => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inheritedEnvironment } from '../../harness/process.ts';
+import { signalGroup } from '../../src/commands/servers/groups.ts';
 import { createGuard, type Guard } from '../../src/commands/servers/guard.ts';
 import { eventually } from './eventually.ts';
 import { repository } from './repository.ts';
@@ -44,7 +45,12 @@ export function testProcesses(): Processes {
     for (const folder of folders) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }, 30_000);
 
-  const spawn = (command: readonly string[], env: Record<string, string> = {}): RunningProcess => {
+  /** @param group whether it starts others: they end with it */
+  const spawn = (
+    command: readonly string[],
+    env: Record<string, string> = {},
+    group = false,
+  ): RunningProcess => {
     let output = '';
     const child = Bun.spawn([...command], {
       cwd: repository,
@@ -52,10 +58,12 @@ export function testProcesses(): Processes {
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'pipe',
+      detached: group,
     });
+    const target = group ? -child.pid : child.pid;
     // A file that fails at its top gets no afterAll, one that is killed nothing at all.
     guard ??= createGuard();
-    const forget = guard.undoOnDeath(`process ${child.pid}`, ['kill', '-KILL', String(child.pid)]);
+    const forget = guard.undoOnDeath(`process ${child.pid}`, ['kill', '-KILL', '--', String(target)]);
     void child.exited.then(forget);
     const decoder = new TextDecoder();
     const read = async (stream: ReadableStream<Uint8Array>) => {
@@ -70,7 +78,8 @@ export function testProcesses(): Processes {
       running: () => child.exitCode === null && child.signalCode === null,
       signal: (signal) => child.kill(signal),
       async kill() {
-        child.kill('SIGKILL');
+        if (group) signalGroup(child.pid, 'SIGKILL');
+        else child.kill('SIGKILL');
         await child.exited;
       },
     };
@@ -83,7 +92,7 @@ export function testProcesses(): Processes {
   return {
     run,
     program: (path, env) => spawn([path], env),
-    bash: (script) => spawn(['bash', '-c', script]),
+    bash: (script) => spawn(['bash', '-c', script], {}, true),
     async finish(command, env) {
       const process = run(command, env);
       return { code: await process.exited, output: process.output() };

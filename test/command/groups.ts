@@ -1,8 +1,9 @@
 const inFolder = (folder: string) => (file: string) => file.startsWith(`test/${folder}/`);
 /** A test file that needs real servers says so in its name. */
 const needsServers = (file: string): boolean => file.endsWith('.servers.test.ts');
-/** They load the machine as much as it bears, and judge how that is borne. */
-const loadsMachine = (file: string): boolean => file.startsWith('test/integration/torture');
+const isTorture = (file: string): boolean => file.startsWith('test/integration/torture');
+/** It loads the machine as much as it bears, and judges how that is borne. */
+const loadsMachine = (file: string): boolean => file === 'test/integration/torture.servers.test.ts';
 
 export interface TestGroup {
   name: string;
@@ -18,7 +19,7 @@ export interface TestPlan {
   leftOut: string[];
 }
 
-const integration = (file: string): boolean => inFolder('integration')(file) && !loadsMachine(file);
+const integration = (file: string): boolean => inFolder('integration')(file) && !isTorture(file);
 
 /** A file belongs to the first that takes it. */
 const kinds: { name: string; lanes: number; has: (file: string) => boolean }[] = [
@@ -27,6 +28,7 @@ const kinds: { name: string; lanes: number; has: (file: string) => boolean }[] =
   { name: 'integration, embedded', lanes: 2, has: (file) => integration(file) && !needsServers(file) },
   { name: 'integration, three processes', lanes: 2, has: integration },
   { name: 'torture', lanes: 1, has: loadsMachine },
+  { name: 'torture, small', lanes: 2, has: isTorture },
   { name: 'others', lanes: 1, has: () => true },
 ];
 

@@ -106,7 +106,7 @@ test(
           },
           {
             file: 'src/gateway/own-memberships.ts',
-            from: '      for (const member of users.of(userId)) if (member.live) member.send(frame);\n',
+            from: '      for (const member of user) if (member.live) member.send(frame);\n',
             to: '      void frame;\n',
           },
         ],

@@ -107,6 +107,8 @@ const files = [
   'test/conformance/queue-rabbitmq.servers.test.ts',
   'test/conformance/queue-embedded.test.ts',
   'test/integration/torture-embedded.test.ts',
+  'test/integration/torture-mutants.servers.test.ts',
+  'test/integration/torture.servers.test.ts',
   'test/elsewhere.test.ts',
 ];
 
@@ -134,9 +136,18 @@ test('every file is in one group, and groups come in order', () => {
       },
       {
         name: 'torture',
-        files: ['test/integration/torture-embedded.test.ts'],
-        needsServers: false,
+        files: ['test/integration/torture.servers.test.ts'],
+        needsServers: true,
         lanes: 1,
+      },
+      {
+        name: 'torture, small',
+        files: [
+          'test/integration/torture-embedded.test.ts',
+          'test/integration/torture-mutants.servers.test.ts',
+        ],
+        needsServers: true,
+        lanes: 2,
       },
       { name: 'others', files: ['test/elsewhere.test.ts'], needsServers: false, lanes: 1 },
     ],
@@ -150,6 +161,8 @@ test('without servers, the files that need them are named as left out', () => {
   expect(leftOut).toEqual([
     'test/conformance/queue-rabbitmq.servers.test.ts',
     'test/integration/fan-out.servers.test.ts',
+    'test/integration/torture-mutants.servers.test.ts',
+    'test/integration/torture.servers.test.ts',
   ]);
 });
 

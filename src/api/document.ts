@@ -5,6 +5,7 @@ import type { Operation, ResponseDescription, Route } from '../process/http/rout
 import type { ErrorCode } from '../shared/contract.ts';
 import { errorTable } from '../shared/errors.ts';
 import { schemaObject } from './json-schema.ts';
+import { actAsHeader } from './service-access.ts';
 
 /** OpenAPI 3.1 of these routes, from the schemas that validate. */
 export function createDocument(routes: readonly Route[]): object {
@@ -65,8 +66,9 @@ const serviceSchemes = {
   actAs: {
     type: 'apiKey',
     in: 'header',
-    name: 'X-Act-As',
-    description: 'The id of the user as whom the backend acts, beside `SERVICE_TOKEN`.',
+    name: actAsHeader,
+    description:
+      'The id of the user as whom the backend acts, beside `SERVICE_TOKEN`; `service` where it may act by itself.',
   },
 };
 
@@ -78,20 +80,17 @@ const always: readonly ErrorCode[] = [
   'database_unavailable',
   'server_busy',
 ];
-const accessCodes = [
-  ...(['token_missing', 'token_invalid', 'token_expired', 'session_revoked', 'user_not_found'] as const),
-  'user_deactivated',
-] as const;
 const withToken = {
-  accessToken: accessCodes,
-  accessOrServiceToken: accessCodes,
+  accessToken: [
+    ...(['token_missing', 'token_invalid', 'token_expired', 'session_revoked', 'user_not_found'] as const),
+    'user_deactivated',
+  ],
   serviceToken: ['token_missing', 'token_invalid'],
   none: [],
 } as const satisfies Record<string, readonly ErrorCode[]>;
 /** Any of these is enough. */
 const schemesOf = {
   accessToken: [{ accessToken: [] }, { serviceToken: [], actAs: [] }],
-  accessOrServiceToken: [{ accessToken: [] }, { serviceToken: [], actAs: [] }, { serviceToken: [] }],
   serviceToken: [{ serviceToken: [] }],
   none: [],
 };

@@ -5,7 +5,7 @@ import { ChatError } from '../shared/errors.ts';
 import { uuidPattern } from '../shared/ids.ts';
 import type { Fact, FactAnswer, RateLimits } from '../shared/ports/admission.ts';
 import { unlimited } from '../shared/rate-limits.ts';
-import { bearerToken, type ServiceAccess } from './service-access.ts';
+import { actAsHeader, bearerToken, itself, type ServiceAccess } from './service-access.ts';
 
 interface NeedsDependencies {
   verify: VerifyToken;
@@ -36,9 +36,9 @@ export interface Needs {
     facts?: (identity: Identity, params: Readonly<Record<string, string>>) => readonly Fact[];
     limit?: 'read' | 'typing';
   }): Need<Somebody>;
-  /** The same; or the service token alone, for which nobody is `identity`. */
+  /** The same; or the service token with `X-Act-As: service`, for which nobody is `identity`. */
   tokenOrService: Need<Partial<Somebody>>;
-  /** The service token alone. Without it a request counts for its address. */
+  /** The service token, which acts as nobody but itself. Without it a request counts for its address. */
   service: Need<{ byService: true }> & { knows(request: Request): boolean };
   /** Nothing; each request counts for its address. */
   address: Need;
@@ -88,10 +88,11 @@ export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsD
     token,
 
     tokenOrService: {
-      security: 'accessOrServiceToken',
+      security: 'accessToken',
       async enter(caller, params) {
-        const alone = isService(caller.request) && actAs(caller.request) === undefined;
-        return alone ? { byService: true } : ((await somebody.enter?.(caller, params)) ?? {});
+        if (actAs(caller.request) !== itself) return (await somebody.enter?.(caller, params)) ?? {};
+        await assertService(caller);
+        return { byService: true };
       },
     },
 
@@ -100,6 +101,8 @@ export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsD
       security: 'serviceToken',
       async enter(caller) {
         await assertService(caller);
+        if ((actAs(caller.request) ?? itself) !== itself)
+          throw wrongActAs(`must be ${itself} here, or not be given`);
         return { byService: true };
       },
     },
@@ -135,6 +138,8 @@ export const aboutChat =
 function identityOf(actedAs: string): Identity {
   if (uuidPattern.test(actedAs))
     return { userId: actedAs.toLowerCase(), sessionId: undefined, expiresAt: Number.POSITIVE_INFINITY };
-  const errors = [{ path: 'X-Act-As', message: 'must be the id of a user' }];
-  throw new ChatError('validation_failed', undefined, { errors });
+  throw wrongActAs('must be the id of a user');
 }
+
+const wrongActAs = (message: string) =>
+  new ChatError('validation_failed', undefined, { errors: [{ path: actAsHeader, message }] });

@@ -1,16 +1,18 @@
 import { timingSafeEqual } from 'node:crypto';
 
 /**
- * Whom the host's own backend acts as. A proxy that lets people in sets it to `nobody`: nothing that comes through it is the
- * backend's, whatever it carries.
+ * Whom the host's own backend acts as: the id of a user, or itself. A proxy that lets people in sets it to `nobody`: nothing that
+ * comes through it is the backend's, whatever it carries. Without the header a request is a user's: Kong strips it where a
+ * client's `Connection` names it.
  */
-const actAsHeader = 'x-act-as';
+export const actAsHeader = 'X-Act-As';
+export const itself = 'service';
 const nobody = 'nobody';
 
 export interface ServiceAccess {
   /** Whether it comes from the backend, by `Authorization: Bearer <SERVICE_TOKEN>`. */
   isService(request: Request): boolean;
-  /** As it is given; undefined where the request is to act as nobody else. */
+  /** As it is given; undefined for nobody. */
   actAs(request: Request): string | undefined;
 }
 

@@ -17,14 +17,15 @@ export interface OutsideUser {
 /** In the order given, of which each has another `externalId`: all of them, or none. */
 export type PutOutsideUsers = (users: readonly OutsideUser[]) => Promise<{ user: User; created: boolean }[]>;
 
-// What is not given stays as it is. In one order, so that two of these never wait for each other. xmax is 0 in a row that this
-// statement has inserted.
+// What is not given stays as it is. Users who are there are locked in the order of their ids, as by all that lock several of them, so
+// that none of these waits for another; new ones in one order, too. xmax is 0 in a row that this statement has inserted.
 const putSql = `INSERT INTO users (id, issuer, external_id, display_name, display_name_given, email, avatar_url, metadata)
 SELECT i.id, $1, i.external_id, coalesce(i.display_name, i.neutral_name), i.display_name IS NOT NULL, i.email, i.avatar_url,
   i.metadata::json
 FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
   AS i (id, external_id, display_name, neutral_name, email, avatar_url, metadata)
-ORDER BY i.external_id
+LEFT JOIN users there ON there.issuer = $1 AND there.external_id = i.external_id
+ORDER BY there.id NULLS LAST, i.external_id
 ON CONFLICT (issuer, external_id) DO UPDATE
 SET display_name = CASE WHEN excluded.display_name_given THEN excluded.display_name ELSE users.display_name END,
   display_name_given = users.display_name_given OR excluded.display_name_given,

@@ -3,7 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { RedisClient } from 'bun';
 import { io, type Socket } from 'socket.io-client';
-import type { Chat, MessageEvent, ServerToClientEvents, TokenPair } from '../../src/shared/contract.ts';
+import type {
+  Chat,
+  MessageEvent,
+  SendAccepted,
+  ServerToClientEvents,
+  TokenPair,
+} from '../../src/shared/contract.ts';
 import { type Member, serverEnvironment, startMember, untilReady } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { readKong } from '../support/kong.ts';
@@ -184,6 +190,23 @@ test("the guide's snippets work as they stand, with KONG_BASE_URL set", async ()
   await run.kill();
 });
 
+test('reactions come through, whatever is written in them', async () => {
+  const { accessToken } = await signUp();
+  const chat = await createChat(accessToken, (await signUp()).user.id);
+  const answer = await call(`/chats/${chat.id}/messages`, { content: 'x' }, bearer(accessToken));
+  const { brokerMessageId } = (await answer.json()) as SendAccepted;
+  const react = (method: string, key: string) =>
+    fetch(`${url}/chats/${chat.id}/messages/${brokerMessageId}/reactions/${encodeURIComponent(key)}`, {
+      method,
+      headers: bearer(accessToken),
+    });
+  await eventually('it is stored', async () => (await react('PUT', '👍')).status === 200);
+  for (const key of [':a_+b:', '👨‍👩‍👧', '#️⃣', '👍'])
+    for (const method of ['PUT', 'DELETE']) expect((await react(method, key)).status, key).toBe(200);
+  for (const key of ['a/b', '..\\x', '?', '%'])
+    expect([404, 422], key).toContain((await react('PUT', key)).status);
+});
+
 test('only the routes of kong.yml are there', async () => {
   const { user, accessToken } = await signUp();
   expect((await call(`/users/${user.id}`, undefined, bearer(accessToken))).status).toBe(200);
@@ -213,12 +236,19 @@ test('nobody who comes through it acts as somebody, whatever token they have; wh
   const { user, accessToken } = await signUp();
   const own = { 'X-Act-As': user.id, ...bearer(serviceToken) };
   expect((await call('/auth/me', undefined, own, api.url)).status).toBe(200);
-  for (const headers of [own, { ...own, 'X-Act-As': 'nobody' }, bearer(serviceToken)]) {
-    const answer = await call('/auth/me', undefined, headers);
-    expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'token_invalid' }]);
-    const path = `/chats/${user.id}/messages/${user.id}`;
-    const deleted = await fetch(`${url}${path}`, { method: 'DELETE', headers });
-    expect([deleted.status, await deleted.json()]).toMatchObject([401, { code: 'token_invalid' }]);
+  const path = `/chats/${user.id}/messages/${user.id}`;
+  const itself = { ...own, 'X-Act-As': 'service' };
+  const found = await fetch(`${api.url}${path}`, { method: 'DELETE', headers: itself });
+  expect([found.status, await found.json()]).toMatchObject([404, { code: 'message_not_found' }]);
+  for (const headers of [own, itself, { ...own, 'X-Act-As': 'nobody' }, bearer(serviceToken)]) {
+    const lines = Object.entries(headers).map((header) => header.join(': '));
+    for (const asked of ['GET /auth/me', `DELETE ${path}`]) {
+      for (const connection of ['close', 'close, X-Act-As', 'x-act-as']) {
+        const answer = await raw(`${asked} HTTP/1.1`, 'Host: x', `Connection: ${connection}`, ...lines);
+        expect(answer, lines.join()).toStartWith('HTTP/1.1 401');
+        expect(answer, lines.join()).toContain('"code":"token_invalid"');
+      }
+    }
   }
   // People are none the worse for it.
   const theirs = await call('/auth/me', undefined, { ...bearer(accessToken), 'X-Act-As': randomUUID() });

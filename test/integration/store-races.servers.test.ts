@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import postgres from 'postgres';
 import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
+import { createPutOutsideUsers } from '../../src/auth/put-outside-users.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import type { Database } from '../../src/db/database.ts';
 import { isTimeout } from '../../src/db/errors.ts';
@@ -51,10 +52,11 @@ async function storeHeld(sql: postgres.TransactionSql, batch: readonly MessageTo
   await storeMessages(held, batch);
 }
 
-/** Runs `before` in a transaction that ends only when `waiting` is seen to wait for a lock of it. */
+/** Runs `before` in a transaction that ends, after `then`, only when `waiting` is seen to wait for a lock of it. */
 async function race<Result>(
   before: (sql: postgres.TransactionSql) => Promise<void>,
   waiting: () => Promise<Result>,
+  then?: (sql: postgres.TransactionSql) => Promise<void>,
 ): Promise<Result> {
   let result: Promise<Result> | undefined;
   await holder.begin(async (sql) => {
@@ -69,6 +71,7 @@ async function race<Result>(
       );
       return rows.length > 0;
     });
+    await then?.(sql);
   });
   return result!;
 }
@@ -242,4 +245,27 @@ describe('users who come and go in many chats at once', () => {
       ]);
     }
   }, 20_000);
+});
+
+test('users brought up to date in bulk are locked in the order of their ids, as by who adds them: no deadlock', async () => {
+  const ids = [newId(), newId()];
+  const externalIds = ['z', 'a'];
+  await database.query(
+    `INSERT INTO users (id, issuer, external_id, display_name)
+    SELECT id, 'confab', external_id, 'Before' FROM unnest($1::uuid[], $2::text[]) AS i (id, external_id)`,
+    [ids, externalIds],
+  );
+  const put = createPutOutsideUsers(database, 'confab');
+  const lock = (sql: postgres.TransactionSql, id: string | undefined) =>
+    sql.unsafe('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [id!]);
+  const users = await race(
+    async (sql) => void (await lock(sql, ids[0])),
+    () => put([...externalIds, 'm'].map((externalId) => ({ externalId, displayName: 'After' }))),
+    async (sql) => void (await lock(sql, ids[1])),
+  );
+  expect(users.map(({ user, created }) => [user.displayName, created])).toEqual([
+    ['After', false],
+    ['After', false],
+    ['After', true],
+  ]);
 });

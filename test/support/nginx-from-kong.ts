@@ -16,6 +16,13 @@ export function nginxFromKong(kong: KongConfig, { port, addresses }: NginxFromKo
   return [
     // Kong sends `Connection: keep-alive, Upgrade` for a WebSocket, `keep-alive` else.
     'map $http_upgrade $connection_of_upgrade { default "keep-alive, Upgrade"; "" "keep-alive"; }',
+    // What a client's `Connection` names Kong strips, after its plugins have set theirs.
+    ...kong.services
+      .flatMap(headersSet)
+      .map(
+        ([name, value]) =>
+          `map $http_connection ${variableOf(name)} { default ${value}; "~*(?:^|[ ,])${name}(?:[ ,]|$)" ""; }`,
+      ),
     'client_max_body_size 1m;',
     ...kong.services.map((service) => upstreamOf(kong, service, addresses)),
     'server {',
@@ -47,7 +54,9 @@ function locations(service: KongService, route: KongRoute): string[] {
   return route.paths.map((path) =>
     [
       // Kong's regular expressions begin where the path does.
-      path.startsWith('~') ? `  location ~ "^(?:${path.slice(1)})" {` : `  location ${path} {`,
+      path.startsWith('~')
+        ? `  location ~ "^(?:${path.slice(1).replaceAll('\\\\', '\\\\\\\\')})" {`
+        : `  location ${path} {`,
       // Without a path of its own, nginx passes the client's on as it is: strip_path false.
       `    proxy_pass http://${service.name}${route.strip_path ? '/' : ''};`,
       '    proxy_http_version 1.1;',
@@ -58,7 +67,7 @@ function locations(service: KongService, route: KongRoute): string[] {
       '    proxy_set_header X-Forwarded-Proto $scheme;',
       '    proxy_set_header X-Forwarded-Host $host;',
       '    proxy_set_header X-Forwarded-Port $server_port;',
-      ...headersSet(service).map(([name, value]) => `    proxy_set_header ${name} ${value};`),
+      ...headersSet(service).map(([name]) => `    proxy_set_header ${name} ${variableOf(name)};`),
       `    proxy_connect_timeout ${service.connect_timeout}ms;`,
       `    proxy_send_timeout ${service.write_timeout}ms;`,
       `    proxy_read_timeout ${service.read_timeout}ms;`,
@@ -73,3 +82,5 @@ const headersSet = ({ plugins = [] }: KongService): [name: string, value: string
     .filter(({ name }) => name === 'request-transformer')
     .flatMap(({ config }) => (config.replace as { headers: string[] }).headers)
     .map((header) => header.split(':') as [string, string]);
+
+const variableOf = (header: string) => `$set_${header.toLowerCase().replaceAll('-', '_')}`;

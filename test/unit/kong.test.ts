@@ -76,7 +76,8 @@ for (const [file, kong] of [
       );
       const out = Object.entries(document.paths).filter(([path]) => {
         const asked = path.replace(/\{\w+Id\}/g, '11111111-1111-1111-1111-111111111111');
-        return routeOf(kong, asked) !== undefined;
+        const keys = ['👍', '%F0%9F%91%8D', ':a_+b:'];
+        return keys.every((key) => routeOf(kong, asked.replace('{key}', key)) !== undefined);
       });
       const forUsers = Object.entries(document.paths).filter(([, methods]) =>
         Object.values(methods).every(
@@ -116,6 +117,9 @@ for (const [file, kong] of [
         '/authx',
         '/socket.iox',
       ],
+      ...['..\\readyz', 'x/..', ''].map(
+        (key) => `/chats/${'1'.repeat(36)}/messages/${'1'.repeat(36)}/reactions/${key}`,
+      ),
     ])('%s goes nowhere', (path) => expect(routeOf(kong, path)).toBeUndefined());
 
     test('a gateway that is leaving is out before it closes what it has', () => {

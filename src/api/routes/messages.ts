@@ -138,7 +138,7 @@ export const messageRoutes = (
       operationId: 'deleteMessage',
       summary: 'Delete a message',
       description:
-        'By its sender, in a group by an owner or admin, any by the service token without `X-Act-As`. Its place stays, without a ' +
+        'By its sender, in a group by an owner or admin, any by the service token with `X-Act-As: service`. Its place stays, without a ' +
         'word of it. Safe to repeat.',
       tag: 'messages',
       responses: { 204: { description: 'It is deleted.' } },

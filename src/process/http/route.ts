@@ -73,7 +73,7 @@ export interface EnteredAs {
 /** What a route wants of its callers. */
 export interface Need<Entered extends EnteredAs = EnteredAs> {
   /** The credential, as the document names it. */
-  security: 'accessToken' | 'serviceToken' | 'accessOrServiceToken' | 'none';
+  security: 'accessToken' | 'serviceToken' | 'none';
   /**
    * @param params as they stand in the path: not checked yet
    * @throws ChatError what keeps the caller out

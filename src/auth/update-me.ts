@@ -29,7 +29,7 @@ RETURNING ${userColumns}`;
 
 /**
  * What one says of oneself. One's own sockets are told, and gateways by that what to show them; of what others see, the chats in which
- * not many are told, as often as emails may be looked up: each is a frame to thousands.
+ * not many are told, as often as emails may be looked up: each is a frame to thousands. So is who shows their presence, to direct chats.
  * @param deps.liveMax chats of more participants are not told
  * @throws ChatError `user_not_found`, `rate_limited`
  */
@@ -37,9 +37,9 @@ export function createUpdateMe(deps: { database: Database; announce: Announce; l
   const { database, announce, liveMax } = deps;
 
   return async ({ userId, limits, ...changes }) => {
-    const { readReceipts: _, showPresence: __, ...shown } = changes;
+    const { readReceipts: _, showPresence, ...shown } = changes;
     const isSeen = Object.values(shown).some((value) => value !== undefined);
-    if (isSeen) await limits.consume([{ limit: 'lookup', key: userId }]);
+    if (isSeen || showPresence !== undefined) await limits.consume([{ limit: 'lookup', key: userId }]);
     const [row] = await database.query<UserRow>(updateSql, [userId, JSON.stringify(changes)]);
     if (!row) throw new ChatError('user_not_found');
     const user = toUser(row, userId);

@@ -58,18 +58,18 @@ export function createFanOut(deps: {
         for (const member of socketsIn(room, onlyTo)) member.send(frame);
         return;
       }
-      const mayDiffer = saysWho(change);
+      const mayDiffer = saysWho(change) && body !== unseen(body);
       /** Who is told otherwise: the actor's sockets in the room, by another name, and who is not told who is online. */
-      const apart: Member[] = [];
+      const apart = new Set<Member>();
       if (room.isTopic) {
         if (actorId !== undefined && actorEvent !== event)
-          for (const member of socketsOf(actorId)) if (room.has(member)) apart.push(member);
-        if (mayDiffer) for (const member of room) if (member.hides) apart.push(member);
-        for (const member of room.others) if (!apart.includes(member)) member.send(frame);
+          for (const member of socketsOf(actorId)) if (room.has(member)) apart.add(member);
+        if (mayDiffer) for (const member of room) if (member.hides) apart.add(member);
+        for (const member of room.others) if (!apart.has(member)) member.send(frame);
         room.publish(frame, apart);
       } else {
         for (const member of room) {
-          if (member.userId === actorId || (mayDiffer && member.hides)) apart.push(member);
+          if (member.userId === actorId || (mayDiffer && member.hides)) apart.add(member);
           else member.send(frame);
         }
       }

@@ -80,7 +80,7 @@ export class NativeRoom<Member extends Recipient> extends Set<Member> {
   }
 
   /** To all that have a native socket, but a few who are taken out of the topic for the moment. */
-  publish(frame: string, leftOut: readonly Recipient[]): void {
+  publish(frame: string, leftOut: ReadonlySet<Recipient>): void {
     for (const { ws } of leftOut) ws?.unsubscribe(this.#topic);
     this.#publish(this.#topic, frame);
     for (const { ws } of leftOut) ws?.subscribe(this.#topic);

@@ -14,7 +14,7 @@ import { createBatcher } from './batch.ts';
 import { frameOf } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
-import type { LocalUser, Shown, Users } from './users.ts';
+import type { LocalUser, Users } from './users.ts';
 
 export interface Known {
   told: number | undefined;
@@ -152,9 +152,8 @@ export function createOwnMemberships(deps: {
   }
 
   /** What was announced while it was being read is newer. */
-  function setShown(userId: string, shown: Shown, before: Known | undefined): void {
-    if (users.local(userId)?.announced === before?.announced) users.setShown(userId, shown);
-  }
+  const isNewest = (userId: string, before: Known | undefined): boolean =>
+    users.local(userId)?.announced === before?.announced;
 
   return {
     read: async (userId, since) => (await ownOf({ userId, since })) ?? nothing,
@@ -163,8 +162,11 @@ export function createOwnMemberships(deps: {
     goesLive(member, own, before) {
       const user = users.local(member.userId);
       if (!user) return;
-      member.hides = !own.showPresence;
-      setShown(member.userId, own, before);
+      if (isNewest(member.userId, before)) {
+        // By itself, as it is live already: its user has not changed their mind.
+        member.hides = !own.showPresence;
+        users.setShown(member.userId, own);
+      }
       const others = [...users.of(member.userId)].some((one) => one !== member && one.live);
       user.told = others && user.told !== undefined ? Math.min(user.told, own.version) : own.version;
       user.heard = Math.max(user.heard, own.version);
@@ -185,7 +187,7 @@ export function createOwnMemberships(deps: {
     compare({ userId, ownVersion, ...shown }, before) {
       release(userId);
       const user = users.local(userId);
-      setShown(userId, shown, before);
+      if (isNewest(userId, before)) users.setShown(userId, shown);
       if (user?.told === undefined) return;
       const restored = before?.told !== undefined && ownVersion < before.told;
       user.heard = restored ? ownVersion : Math.max(user.heard, ownVersion);

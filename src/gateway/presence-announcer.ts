@@ -20,10 +20,12 @@ const defaultTimes: PresenceTimes = { offlineAfterMs: 10_000, gatherMs: 1_000, l
 const onlineAfter = 0.8;
 /** An end that could not be written by then is forgotten. */
 const patienceMs = 60_000;
-/** Users of one look for direct chats, of which each may have 50; notifications of one publish; users of one write. */
-const mostTold = 200;
+/** Users of one look for direct chats, each among up to 1,000 chats; notifications of one publish; users of one write. */
+const mostTold = 50;
 const mostPublished = 500;
 const mostWritten = 1_000;
+
+type Since = [userId: string, at: number];
 
 /** Tells direct chats who comes and goes, and keeps when a user was last seen. All of it is hints, gathered, beside the connects. */
 export interface PresenceAnnouncer {
@@ -65,7 +67,9 @@ export function createPresenceAnnouncer(deps: {
       await announce(some.map((chat) => presenceNotification(chat, online, shows)));
   }
 
-  async function tellArrived(userIds: readonly string[]): Promise<void> {
+  async function tellArrived(some: readonly Since[]): Promise<void> {
+    const userIds = some.map(([userId]) => userId);
+    for (const userId of userIds) arrived.delete(userId);
     // Where the earliest socket is it was told, by a gateway that has died since, too; of two that come at once one tells.
     const elsewhere = await presence.elsewhere(userIds);
     const first = userIds.filter((userId, at) => {
@@ -75,30 +79,40 @@ export function createPresenceAnnouncer(deps: {
     await tell(first, { online: true, awayMs: offlineAfterMs * onlineAfter });
   }
 
-  async function tellGone(userIds: readonly string[]): Promise<void> {
-    const online = await presence.online(userIds);
-    const offline = userIds.filter((userId) => !online.has(userId));
+  /** @returns whether it is known who is gone; if not they are still to be told */
+  async function tellGone(some: readonly Since[]): Promise<boolean> {
+    const offline = await presence.offline(some.map(([userId]) => userId));
+    if (!offline) return false;
+    // Not who has come back meanwhile.
+    const still = new Set(some.flatMap(([userId, at]) => (gone.get(userId) === at ? userId : [])));
+    for (const userId of still) gone.delete(userId);
     // Of one whose last socket ended at another gateway, later, that one tells.
-    await tell(offline, { online: false, awayMs: offlineAfterMs });
+    await tell(
+      offline.filter((userId) => still.has(userId)),
+      { online: false, awayMs: offlineAfterMs },
+    );
+    return true;
   }
 
   async function writeEnds(): Promise<void> {
     const now = performance.now();
-    for (const some of chunks([...unwritten], mostWritten)) {
-      const agos = some.map(([userId, at]) => [userId, Math.round(now - at)] as const);
-      for (const userId of await writeLastSeen(database, new Map(agos))) {
-        // Not that of a socket that has ended meanwhile.
-        if ((unwritten.get(userId) ?? now) < now) unwritten.delete(userId);
+    try {
+      for (const some of chunks([...unwritten], mostWritten)) {
+        const agos = some.map(([userId, at]) => [userId, Math.round(now - at)] as const);
+        for (const userId of await writeLastSeen(database, new Map(agos))) {
+          // Not that of a socket that has ended meanwhile.
+          if ((unwritten.get(userId) ?? now) < now) unwritten.delete(userId);
+        }
       }
+    } finally {
+      for (const some of older(unwritten, patienceMs)) for (const [userId] of some) unwritten.delete(userId);
     }
-    takeOlder(unwritten, patienceMs);
   }
 
   async function look(): Promise<void> {
     if (unwritten.size > 0) await writeEnds();
-    for (const some of chunks(takeOlder(arrived, gatherMs), mostTold)) await tellArrived(some);
-    for (const some of chunks(takeOlder(gone, offlineAfterMs + 2 * lookEveryMs), mostTold))
-      await tellGone(some);
+    for (const some of older(arrived, gatherMs)) await tellArrived(some);
+    for (const some of older(gone, offlineAfterMs + 2 * lookEveryMs)) if (!(await tellGone(some))) return;
   }
 
   const failed = (error: unknown) =>
@@ -152,16 +166,14 @@ const presenceNotification = (
   } satisfies PresenceEvent),
 });
 
-/** Takes those out that have been in for so long. */
-function takeOlder(users: Map<string, number>, ageMs: number): string[] {
+/** Those that have been in for so long, some at a time, until there are none: whoever gets them takes them out. */
+function* older(users: ReadonlyMap<string, number>, ageMs: number): Iterable<Since[]> {
   const until = performance.now() - ageMs;
-  const taken: string[] = [];
-  for (const [userId, at] of users) {
-    if (at > until) break;
-    users.delete(userId);
-    taken.push(userId);
+  for (;;) {
+    const some = [...users.entries().take(mostTold)].filter(([, at]) => at <= until);
+    if (some.length === 0) return;
+    yield some;
   }
-  return taken;
 }
 
 function* chunks<Item>(items: readonly Item[], size: number): Iterable<Item[]> {

@@ -58,7 +58,7 @@ export function createReceipts(deps: {
       for (const [at, read] of announced.entries()) {
         const before = reads.get(read.userId);
         if (!before || before.lastReadSequence < read.lastReadSequence) reads.set(read.userId, read);
-        const membership = memberships[at];
+        const membership = memberships?.[at];
         if (!membership) continue;
         if (alone) ownMemberships.offer(read.userId, membership);
         else ownMemberships.hold(read.userId, membership);

@@ -35,7 +35,7 @@ export interface Sequencer {
   offer(chatId: string, change: Change): void;
   /** To those in the room, now or never. */
   pass(chatId: string, frame: string, toWhom: (member: Member) => boolean): void;
-  /** Those in the room. */
+  /** Those in the room; nobody while it is being read who still is. */
   room(chatId: string): Iterable<Member>;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
@@ -189,6 +189,12 @@ export function createSequencer(deps: {
     fill(chat);
   }
 
+  /** What is being read may be a removal: who is in the room may not belong there any more. */
+  function roomOf(chatId: string): Iterable<Member> {
+    const chat = chats.get(chatId);
+    return chat && !chat.filling ? chat.room : [];
+  }
+
   function holdBack(chat: LocalChat, change: Change): void {
     chat.heldBack ??= createHeldBack((highest) => hintChat(chat, highest));
     chat.heldBack.hold(change);
@@ -249,13 +255,10 @@ export function createSequencer(deps: {
     },
 
     pass(chatId, frame, toWhom) {
-      const chat = chats.get(chatId);
-      // What is being read may be a removal: who is in the room may not belong there any more.
-      if (!chat || chat.filling) return;
-      for (const member of chat.room) if (toWhom(member)) member.pass(frame);
+      for (const member of roomOf(chatId)) if (toWhom(member)) member.pass(frame);
     },
 
-    room: (chatId) => chats.get(chatId)?.room ?? [],
+    room: roomOf,
 
     hint(chatId, eventSequence) {
       const chat = chats.get(chatId);

@@ -34,6 +34,7 @@ describe('presence of several gateways in Redis', () => {
     expect(await api.presence.online(['ada', 'bob'])).toEqual(new Set(['ada', 'bob']));
     await second.presence.update('ada', new Set());
     expect(await api.presence.online(['ada', 'bob'])).toEqual(new Set(['bob']));
+    expect(await api.presence.offline(['ada', 'bob'])).toEqual(['ada']);
     for (const each of [first, second, api]) await each.close();
   });
 
@@ -84,6 +85,7 @@ describe('presence of several gateways in Redis', () => {
     await redis.kill();
     await eventually('the loss is seen', () => client.status !== 'ready');
     expect(await presence.online(['ada'])).toEqual(new Set());
+    expect(await presence.offline(['ada'])).toBeUndefined();
     expect(await presence.elsewhere(['ada', 'bob'])).toEqual([[], []]);
     await expect(presence.update('ada', new Set(['s1']))).rejects.toThrow();
     await expect(presence.heartbeat(new Map())).rejects.toThrow();
@@ -100,6 +102,7 @@ describe('presence of several gateways in Redis', () => {
     for (let at = 0; at < 100; at += 1) expect(await presence.online(['ada'])).toEqual(new Set());
     // Each by itself would wait for 250 ms.
     expect(runningMs() - began).toBeLessThan(5_000);
+    expect(await presence.offline(['ada'])).toBeUndefined();
     await redis.resume();
     await eventually('it is asked again', async () => (await presence.online(['ada'])).has('ada'), 3_000);
     client.disconnect();

@@ -29,9 +29,11 @@ export function presenceConformance(name: string, open: () => Promise<PresenceUn
       expect(await presence.online(['ada', 'bob'])).toEqual(new Set(['ada']));
       await presence.update('ada', new Set(['s2']));
       expect(await presence.online(['ada'])).toEqual(new Set(['ada']));
+      expect(await presence.offline(['ada', 'bob'])).toEqual(['bob']);
       await presence.update('ada', new Set());
       expect(await presence.online(['ada', 'bob'])).toEqual(new Set());
       expect(await presence.online([])).toEqual(new Set());
+      expect(await presence.offline(['ada', 'bob'])).toEqual(['ada', 'bob']);
     });
 
     test('a heartbeat rewrites everything: what it does not name is gone', async () => {

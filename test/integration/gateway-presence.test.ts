@@ -1,11 +1,34 @@
 import { expect, test } from 'bun:test';
 import { createSetTyping } from '../../src/chat/set-typing.ts';
+import { readDirectChats } from '../../src/db/queries/presence.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
+import { createWorld, type WorldUser } from '../support/gateway-world.ts';
 import { runningMs } from '../support/running-time.ts';
 import { gatewayPresenceSuite } from './gateway-presence-suite.ts';
 
 const base = await embeddedBase();
+
+test('of who is in thousands of chats the newest are looked at', async () => {
+  const world = await createWorld(base);
+  const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
+  await world.newDirect(ada, bob);
+  const found = async () => {
+    const chats = await readDirectChats(base.database, [ada.id, bob.id], { shows: true, awayMs: 0 });
+    return chats.map(({ userId }) => userId);
+  };
+  expect(await found()).toEqual([ada.id, bob.id]);
+  await base.database.query(
+    `WITH made AS (
+       INSERT INTO chats (id, is_group, last_event_sequence)
+       SELECT ('ffffffff' || substr(gen_random_uuid()::text, 9))::uuid, true, 1 FROM generate_series(1, 1000) RETURNING id
+     )
+     INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+     SELECT made.id, $1::uuid, 'member', 1, 1 FROM made`,
+    [ada.id],
+  );
+  expect(await found()).toEqual([bob.id]);
+});
 
 test.concurrent('who types on is told of once in 3 s', async () => {
   const announced: number[] = [];

@@ -11,8 +11,14 @@ const database = await embeddedDatabase();
 for (const suite of [readStateSuite, typingPresenceSuite])
   suite('PGlite and this process', () => openChatApi({ database, facts: createEmbeddedFacts() }));
 
-test('429: reads and typing have limits of their own, and are none of the other requests', async () => {
-  const { rateLimits } = parseConfig({ RATE_LIMIT_READ: '2', RATE_LIMIT_TYPING: '2', RATE_LIMIT_USER: '3' });
+test('429: reads, typing and whether presence is shown have limits of their own; the first two are none of the other requests', async () => {
+  const limits = {
+    RATE_LIMIT_READ: '2',
+    RATE_LIMIT_TYPING: '2',
+    RATE_LIMIT_LOOKUP: '2',
+    RATE_LIMIT_USER: '6',
+  };
+  const { rateLimits } = parseConfig(limits);
   const api = await openChatApi({
     database,
     facts: createEmbeddedFacts(),
@@ -27,6 +33,8 @@ test('429: reads and typing have limits of their own, and are none of the other 
   expect(await ask('PUT', `/chats/${id}/unread`, { sequence: 1 })).toBe(429);
   const type = (typing: boolean) => ask('PUT', `/chats/${id}/typing`, { typing });
   expect([await type(true), await type(false), await type(false)]).toEqual([204, 204, 429]);
+  const show = (showPresence: boolean) => ask('PATCH', '/users/me', { showPresence });
+  expect([await show(false), await show(true), await show(false)]).toEqual([200, 200, 429]);
   expect([await ask('GET', '/chats'), await ask('GET', '/chats'), await ask('GET', '/chats')]).toEqual([
     200, 200, 429,
   ]);

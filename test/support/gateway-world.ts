@@ -1,4 +1,5 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { createUpdateMe, type UpdateMeInput } from '../../src/auth/update-me.ts';
 import { changeNotification, createAnnounce } from '../../src/changes/announce.ts';
@@ -112,14 +113,7 @@ export interface Sent {
 }
 
 export async function createWorld({ database, facts, notifier }: WorldParts): Promise<World> {
-  const presence: Presence = {
-    heartbeat: async () => {},
-    update: async () => {},
-    online: async () => new Set(),
-    isAlone: () => true,
-    elsewhere: async (userIds) => userIds.map(() => []),
-    leave: async () => {},
-  };
+  const presence = createEmbeddedPresence();
   const announce = createAnnounce(notifier, log);
   const maxParticipants = 10_000;
   const getChat = createGetChat({ database, presence });

@@ -58,3 +58,14 @@ test('in a room in which all read each member is written to once, with their own
   ]);
   receipts.stop();
 });
+
+test('an older api, which tells the own memberships by themselves, is understood', () => {
+  const receipts = createReceipts({
+    sequencer: { room: () => [] },
+    users: { local: () => undefined },
+    ownMemberships: { offer() {}, hold() {}, release() {} },
+  });
+  const reads = [{ userId: 'ada', lastReadSequence: 1, readAt: '' }];
+  expect(() => receipts.hear('chat', { chatId: 'chat', reads })).not.toThrow();
+  receipts.stop();
+});

@@ -203,6 +203,19 @@ describe('sequencer', () => {
     expect(eve.chats.size).toBe(0);
   });
 
+  test('while it is read who still is in the room, nobody is: neither for what passes nor for who has read', async () => {
+    const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
+    const sequencer = createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });
+    const [ada, eve] = [member('ada'), member('eve')];
+    for (const who of [ada, eve]) await plainConnect(sequencer, who, async () => database.head);
+    expect([...sequencer.room(chatId)]).toEqual([ada, eve]);
+    sequencer.hint(chatId, database.participant('eve', false).eventSequence);
+    expect([...sequencer.room(chatId)]).toEqual([]);
+    await eventually('it is read', () => ada.numbers.length === 1);
+    await eventually('the room is there again', () => [...sequencer.room(chatId)].length > 0);
+    expect([...sequencer.room(chatId)]).toEqual([ada]);
+  });
+
   test('who was removed while joining never gets in', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
     const sequencer = createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });

@@ -16,6 +16,9 @@ export function createEmbeddedPresence(): Presence {
     async online(userIds) {
       return new Set(userIds.filter((userId) => sockets.has(userId)));
     },
+    async offline(userIds) {
+      return userIds.filter((userId) => !sockets.has(userId));
+    },
     // There is one gateway in a process.
     isAlone: () => true,
     elsewhere: async (userIds) => userIds.map(() => []),

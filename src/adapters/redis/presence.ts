@@ -133,6 +133,11 @@ export function createRedisPresence(
       return found ?? new Set();
     },
 
+    async offline(userIds) {
+      const found = await breaker.ask(() => askAll(userIds));
+      return found && userIds.filter((userId) => !found.has(userId));
+    },
+
     isAlone() {
       return others?.length === 0;
     },

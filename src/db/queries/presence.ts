@@ -51,20 +51,21 @@ export interface DirectChat {
   lastSeenAt: string | null;
 }
 
-/** Of so many direct chats of a user the others are told. */
+/** Of so many direct chats of a user the others are told; they are looked for among so many of the user's newest chats. */
 const mostChats = 50;
+const mostSearched = 1_000;
 
 const directChatsSql = `SELECT u.id AS "userId", d.id AS "chatId", ${iso('u.last_seen_at')} AS "lastSeenAt"
 FROM unnest($1::uuid[]) AS w (user_id)
 CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = w.user_id LIMIT 1) u
 CROSS JOIN LATERAL (
   SELECT c.id FROM (
-    SELECT x.chat_id FROM chat_participants x
-    WHERE x.user_id BETWEEN w.user_id AND w.user_id AND x.left_at IS NULL
-    ORDER BY x.user_id, x.chat_id OFFSET 0
+    SELECT x.chat_id, x.left_at FROM chat_participants x
+    WHERE x.user_id BETWEEN w.user_id AND w.user_id
+    ORDER BY x.user_id DESC, x.chat_id DESC LIMIT ${mostSearched}
   ) me
   CROSS JOIN LATERAL (SELECT x.* FROM chats x WHERE x.id = me.chat_id LIMIT 1) c
-  WHERE NOT c.is_group
+  WHERE me.left_at IS NULL AND NOT c.is_group
   ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${mostChats}
 ) d
 CROSS JOIN LATERAL (

@@ -37,8 +37,8 @@ export type NotificationHead =
 
 /** Of `chat.read`: what several have read in one chat, for all in it, and for each of them the own membership. */
 export interface ReadsBody extends ReadEvent {
-  /** In the order of the reads. */
-  memberships: Membership[];
+  /** In the order of the reads; an older api tells them by themselves. */
+  memberships?: Membership[];
 }
 
 export interface Notification {

@@ -6,6 +6,8 @@ export interface Presence {
   update(userId: string, socketIds: ReadonlySet<string>): Promise<void>;
   /** Those of the users with a socket somewhere; never throws: with the store away nobody is known to be online. */
   online(userIds: readonly string[]): Promise<Set<string>>;
+  /** Those of the users with a socket nowhere; never throws: with the store away it is undefined who is gone. */
+  offline(userIds: readonly string[]): Promise<string[] | undefined>;
   /** Whether no other gateway is known of: a new one is, within 10 s, or with the next connects. */
   isAlone(): boolean;
   /**

@@ -46,7 +46,8 @@ const most: Record<string, number> = {
   // Twice what decides, and ten of those who have reacted.
   'a reaction': 50,
   'the chats of a user': 2 * chats + 4,
-  'who shares a chat': chats + 6,
+  'who shares a chat': 2 * chats + 8,
+  'who is online': 2 * chats + 10,
   'the chats that are told of a user': 2 * chats + 4,
   // Of each what was said after the marker, some forty messages.
   'a chat': 80,

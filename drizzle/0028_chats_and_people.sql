@@ -19,7 +19,9 @@ ALTER TABLE "chats" VALIDATE CONSTRAINT "chats_posting";
 --> statement-breakpoint
 CREATE TABLE IF NOT EXISTS "chats_to_purge" (
 	"chat_id" uuid PRIMARY KEY NOT NULL,
-	"deleted_at" timestamp (3) with time zone NOT NULL
+	"deleted_at" timestamp (3) with time zone NOT NULL,
+	"purged_through" bigint DEFAULT 0 NOT NULL,
+	"retry_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
 -- Whoever may write chats writes these.
@@ -36,3 +38,8 @@ BEGIN
   END LOOP;
 END
 $$;
+--> statement-breakpoint
+-- Who leads a chat: to know whether an owner is left read everybody in it, under its lock. As with the other two, only who names its
+-- condition can use it.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "chat_participants_leading" ON "chat_participants"
+USING btree ("chat_id","role","joined_at") WHERE "chat_participants"."left_at" is null and "chat_participants"."role" <> 'member';

@@ -235,15 +235,16 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- As in 0020_change_messages, by who may post.
-CREATE OR REPLACE FUNCTION edit_message(
+-- As in 0020_change_messages, by who may post; what the host's backend alone sends, nobody else edits.
+CREATE FUNCTION edit_message(
   chat uuid,
   message uuid,
   actor uuid,
   new_content text,
   new_mentions json,
   new_metadata json,
-  window_seconds int
+  window_seconds int,
+  by_service boolean
 ) RETURNS TABLE (outcome text, sequence bigint, event_sequence bigint)
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan
@@ -270,7 +271,7 @@ BEGIN
       SELECT x.user_id, x.left_at, x.role FROM chat_participants x WHERE x.chat_id = chat AND x.user_id = actor LIMIT 1
     ) p ON p.left_at IS NULL
     LEFT JOIN LATERAL (
-      SELECT x.id, x.sequence, x.sender_id, x.sent_at, x.deleted_at, x.version, x.content, x.mentions, x.metadata
+      SELECT x.id, x.sequence, x.sender_id, x.sent_at, x.deleted_at, x.version, x.content, x.mentions, x.metadata, x.message_type
       FROM messages x WHERE x.chat_id = chat AND x.id BETWEEN message AND message
       ORDER BY x.chat_id, x.id LIMIT 1
     ) m ON true;
@@ -292,6 +293,7 @@ BEGIN
       WHEN known.participant IS NULL THEN 'chat_not_found'
       WHEN known.id IS NULL THEN 'message_not_found'
       WHEN known.sender_id <> actor OR NOT known.may_post THEN 'not_allowed'
+      WHEN known.message_type = 'system' AND NOT by_service THEN 'not_allowed'
       WHEN known.deleted_at IS NOT NULL THEN 'message_deleted'
       WHEN known.closed THEN 'edit_window_closed'
       WHEN coalesce(new_content, known.content) = known.content
@@ -325,6 +327,19 @@ BEGIN
   RETURN NEXT;
 END
 $$;
+--> statement-breakpoint
+-- For processes of before, which know of no backend.
+CREATE OR REPLACE FUNCTION edit_message(
+  chat uuid,
+  message uuid,
+  actor uuid,
+  new_content text,
+  new_mentions json,
+  new_metadata json,
+  window_seconds int
+) RETURNS TABLE (outcome text, sequence bigint, event_sequence bigint)
+LANGUAGE sql VOLATILE
+AS $$ SELECT * FROM edit_message(chat, message, actor, new_content, new_mentions, new_metadata, window_seconds, false) $$;
 --> statement-breakpoint
 -- outcome: updated | unchanged | chat_not_found | chat_is_direct | not_allowed
 -- What `changes` does not name stays as it is. It looks twice, as edit_message does, and is numbered as that is.

@@ -47,16 +47,64 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- delete_message takes no actor for the host's own backend, which may delete any message and takes part in no chat: nobody is
--- said to have deleted it. The rest of the function is as it stands, whichever version wrote it.
-DO $$
+-- As in 0022_reactions. No actor is the host's own backend, which may delete any message and takes part in no chat: nobody is said to
+-- have deleted it.
+CREATE OR REPLACE FUNCTION delete_message(
+  chat uuid,
+  message uuid,
+  actor uuid
+) RETURNS TABLE (outcome text, sequence bigint, event_sequence bigint)
+LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET lock_timeout = '4s'
+AS $$
+#variable_conflict use_column
 DECLARE
-  before text := pg_get_functiondef('delete_message(uuid, uuid, uuid)'::regprocedure);
-  after text := replace(before, 'WHEN known.participant IS NULL THEN', 'WHEN actor IS NOT NULL AND known.participant IS NULL THEN');
+  known record;
+  number bigint;
 BEGIN
-  IF after = before THEN
-    RAISE 'delete_message is not what it was';
-  END IF;
-  EXECUTE after;
+  FOREACH outcome IN ARRAY ARRAY['before', 'locked'] LOOP
+    IF outcome = 'locked' THEN
+      PERFORM FROM chats c WHERE c.id = chat FOR UPDATE;
+    END IF;
+    SELECT m.*,
+      CASE WHEN actor IS NULL THEN (SELECT x.deleted_at IS NOT NULL FROM chats x WHERE x.id = chat) ELSE p.user_id IS NULL END AS hidden,
+      m.sender_id = actor OR (p.role <> 'member' AND (SELECT x.is_group FROM chats x WHERE x.id = chat)) AS may
+    INTO known
+    FROM (SELECT) one
+    LEFT JOIN LATERAL (
+      SELECT x.user_id, x.role, x.left_at FROM chat_participants x WHERE x.chat_id = chat AND x.user_id = actor LIMIT 1
+    ) p ON p.left_at IS NULL
+    LEFT JOIN LATERAL (
+      SELECT x.id, x.sequence, x.sender_id, x.deleted_at, x.version, x.mentions
+      FROM messages x WHERE x.chat_id = chat AND x.id BETWEEN message AND message
+      ORDER BY x.chat_id, x.id LIMIT 1
+    ) m ON true;
+    outcome := CASE
+      WHEN known.hidden THEN 'chat_not_found'
+      WHEN known.id IS NULL THEN 'message_not_found'
+      WHEN actor IS NOT NULL AND NOT known.may THEN 'not_allowed'
+      WHEN known.deleted_at IS NOT NULL THEN 'unchanged'
+      ELSE 'deleted'
+    END;
+    sequence := known.sequence;
+    event_sequence := known.version;
+    IF outcome <> 'deleted' THEN
+      RETURN NEXT;
+      RETURN;
+    END IF;
+  END LOOP;
+
+  number := number_change(chat, 'message', known.sequence);
+  event_sequence := number;
+  UPDATE messages x
+  SET content = '', edited_at = NULL, deleted_at = clock_timestamp(), deleted_by = actor, version = number,
+    reply_to = NULL, mentions = NULL, attachments = NULL, metadata = NULL, reactions = NULL, body_hash = NULL
+  WHERE x.chat_id = chat AND x.sequence = known.sequence AND x.id = message;
+  PERFORM forget_mentions(chat, known.sequence, known.mentions);
+  PERFORM forget_reactions(chat, known.sequence);
+  RETURN NEXT;
 END
 $$;

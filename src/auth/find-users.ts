@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import { sharesChat, viewersChats } from '../db/queries/shares-chat.ts';
 import type { User } from '../shared/contract.ts';
 import { toUser, type UserRow, userColumns } from './user-row.ts';
 
@@ -11,21 +12,11 @@ export interface FindUsers {
 
 const byEmailSql = `SELECT ${userColumns} FROM users WHERE email = $1`;
 
-/**
- * Ranges of a single id, in an order that leaves one index alone, and a comparison that cannot become a join: the viewer's chats are
- * read once, however many are asked for, and of each of those as many as there are until one is among them.
- */
-const byIdsSql = `WITH mine AS MATERIALIZED (
-  SELECT x.chat_id FROM chat_participants x WHERE x.user_id BETWEEN $2::uuid AND $2::uuid ORDER BY x.user_id, x.chat_id
-)
+const byIdsSql = `WITH ${viewersChats('$2::uuid', { now: false })}
 SELECT ${userColumns}
 FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, ord)
 CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = w.id LIMIT 1) users
-WHERE w.id = $2::uuid OR (
-  SELECT true FROM chat_participants them
-  WHERE them.user_id BETWEEN w.id AND w.id AND (them.chat_id IN (SELECT mine.chat_id FROM mine)) IS TRUE
-  ORDER BY them.user_id, them.chat_id LIMIT 1
-)
+WHERE w.id = $2::uuid OR ${sharesChat('w.id', '$2::uuid', { now: false })}
 ORDER BY w.ord`;
 
 export function createFindUsers(database: Database): FindUsers {

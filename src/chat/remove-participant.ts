@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { type Announce, changeNotification, membershipHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import { chatParticipants } from '../db/schema.ts';
@@ -6,6 +6,7 @@ import { inTransaction } from '../db/transaction.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import { changeRole, participant } from './change-role.ts';
+import { findHeir } from './leaders.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
@@ -21,7 +22,7 @@ export interface RemoveParticipantDependencies {
 
 /**
  * Owners remove anyone, admins members. The last owner's leaving passes the chat to its longest admin, where there is none to its
- * longest member; that is a change with a number of its own.
+ * longest member, to those who are not deactivated first; that is a change with a number of its own.
  * @throws ChatError `chat_not_found`, `chat_is_direct`, `not_owner`, `user_not_found`, `database_unavailable`
  */
 export function createRemoveParticipant(deps: RemoveParticipantDependencies): RemoveParticipant {
@@ -61,18 +62,8 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
 
 /** @returns the new owner; undefined where an owner is left, or nobody at all */
 async function passOnOwnership(tx: Orm, chatId: string, number: number): Promise<string | undefined> {
-  // Owners first, then admins, then the longest members.
-  const [first] = await tx
-    .select({ userId: chatParticipants.userId, role: chatParticipants.role })
-    .from(chatParticipants)
-    .where(and(eq(chatParticipants.chatId, chatId), isNull(chatParticipants.leftAt)))
-    .orderBy(
-      sql`${chatParticipants.role} = 'owner' DESC, ${chatParticipants.role} = 'admin' DESC`,
-      chatParticipants.joinedAt,
-      chatParticipants.createdEventSequence,
-    )
-    .limit(1);
-  if (!first || first.role === 'owner') return undefined;
-  await changeRole(tx, { chatId, userId: first.userId, role: 'owner' }, number);
-  return first.userId;
+  const heir = await findHeir(tx, chatId);
+  if (!heir || heir.role === 'owner') return undefined;
+  await changeRole(tx, { chatId, userId: heir.userId, role: 'owner' }, number);
+  return heir.userId;
 }

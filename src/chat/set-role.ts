@@ -1,13 +1,12 @@
-import { and, eq, isNull, ne } from 'drizzle-orm';
 import { type Announce, changeNotification } from '../changes/announce.ts';
-import type { Database, Orm } from '../db/database.ts';
-import { chatParticipants } from '../db/schema.ts';
+import type { Database } from '../db/database.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Participant, ParticipantRole } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import type { Presence } from '../shared/ports/presence.ts';
 import { changeRole } from './change-role.ts';
+import { hasAnotherOwner } from './leaders.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
 import { participantFact } from './participant-fact.ts';
@@ -59,20 +58,4 @@ export function createSetRole(deps: {
     if (!participant) throw new Error('one participant became none');
     return participant;
   };
-}
-
-async function hasAnotherOwner(tx: Orm, chatId: string, userId: string): Promise<boolean> {
-  const [other] = await tx
-    .select({ userId: chatParticipants.userId })
-    .from(chatParticipants)
-    .where(
-      and(
-        eq(chatParticipants.chatId, chatId),
-        eq(chatParticipants.role, 'owner'),
-        isNull(chatParticipants.leftAt),
-        ne(chatParticipants.userId, userId),
-      ),
-    )
-    .limit(1);
-  return other !== undefined;
 }

@@ -185,6 +185,11 @@ export const chatParticipants = pgTable(
       .on(table.chatId, table.joinedAt, table.createdEventSequence, table.userId)
       .where(sql`${table.leftAt} is null and ${table.createdEventSequence} >= 0`)
       .concurrently(),
+    // Owners and admins, who are few.
+    index('chat_participants_leading')
+      .on(table.chatId, table.role, table.joinedAt)
+      .where(sql`${table.leftAt} is null and ${table.role} <> 'member'`)
+      .concurrently(),
     check('chat_participants_role', sql`${table.role} in ('owner', 'admin', 'member')`),
     check('chat_participants_notify', sql`${table.notify} in ('all', 'mentions', 'none')`),
     check('chat_participants_numbers', sql`${table.changedEventSequence} >= ${table.createdEventSequence}`),
@@ -271,6 +276,10 @@ export const mentions = pgTable(
 export const chatsToPurge = pgTable('chats_to_purge', {
   chatId: uuid('chat_id').primaryKey(),
   deletedAt: instant('deleted_at').notNull(),
+  /** Of its messages up to this sequence nothing is left. */
+  purgedThrough: counter('purged_through').notNull().default(0),
+  /** Until then it is in some worker's hands, or its last batch has failed. */
+  retryAt: instant('retry_at'),
 });
 
 /** Who has reacted to which message, and how. Of messages that are not deleted. */

@@ -27,8 +27,8 @@ export function createPurge({ database, log }: { database: Pick<Database, 'query
   return {
     look() {
       purging ??= purge()
-        // The next beat looks again.
-        .catch((error: unknown) => log.debug({ err: error }, 'deleted chats could not be purged now'))
+        // The next beat looks again, at another one.
+        .catch((error: unknown) => log.warn({ err: error }, 'a deleted chat could not be purged now'))
         .finally(() => {
           purging = undefined;
         });

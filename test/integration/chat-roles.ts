@@ -106,6 +106,19 @@ export function chatRolesSuite(name: string, open: () => Promise<ChatApi>): void
       expect(await rolesOf({ chat, people })).toEqual({ member: 'owner' });
     });
 
+    test('it passes to who is not deactivated, if there is anybody', async () => {
+      const { chat, people } = await newScene();
+      const deactivate = (...users: TestUser[]) =>
+        api.database.query('UPDATE users SET deactivated_at = now() WHERE id = ANY ($1::uuid[])', [
+          users.map(({ id }) => id),
+        ]);
+      await deactivate(people.admin, people.member);
+      expect(said(await remove(people.owner, chat, people.owner))).toBe(204);
+      expect(await rolesOf({ chat, people })).toEqual({ admin: 'admin', member: 'member', another: 'owner' });
+      expect(said(await remove(people.another, chat, people.another))).toBe(204);
+      expect(await rolesOf({ chat, people })).toEqual({ admin: 'owner', member: 'member' });
+    });
+
     test('two owners who demote each other, or both step down, at once: one is left', async () => {
       const scenes = await Promise.all(Array.from({ length: 6 }, newScene));
       await Promise.all(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { storeMessages } from '../../src/db/queries/store-messages.ts';
-import type { Chat } from '../../src/shared/contract.ts';
+import type { Chat, Message } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { kindsOfBefore } from '../../src/shared/ports/registry.ts';
 import { changesOf, tableTexts } from '../support/changes-of.ts';
@@ -231,6 +231,15 @@ export function chatSettingsSuite(name: string, open: () => Promise<ChatApi>): v
     });
 
     describe('the end of a group', () => {
+      const purged = (chat: Chat) =>
+        eventually(
+          'it is purged',
+          async () =>
+            (await api.database.query('SELECT FROM chats_to_purge WHERE chat_id = $1::uuid', [chat.id]))
+              .length === 0,
+          10_000,
+        );
+
       test('204 by an owner: nobody is in it, what is on its way is refused, and nothing of it is left', async () => {
         const word = `secret-${newId()}`;
         const chat = await api.newGroup(ann!, bob!, cy!);
@@ -268,13 +277,40 @@ export function chatSettingsSuite(name: string, open: () => Promise<ChatApi>): v
         expect(
           (await api.call(bob!, 'PATCH', `/chats/${chat.id}/messages/${first.id}`, { content: word })).status,
         ).toBe(200);
+        // More reactions to one message than a batch of the purge, and to many a few.
+        await api.database.query(
+          `INSERT INTO reactions (chat_id, user_id, sequence, key, reacted_at)
+          SELECT $1::uuid, gen_random_uuid(), CASE WHEN n > 300 THEN 7 ELSE n END, '👍', now() FROM generate_series(1, 1500) AS n`,
+          [chat.id],
+        );
+        const page: Message[] = (await api.call(bob!, 'GET', `/chats/${chat.id}/messages?limit=12`)).body
+          .data;
+        const change = (method: string, { id }: Message, path = '', body?: object) =>
+          api.call(bob!, method, `/chats/${chat.id}/messages/${id}${path}`, body);
+        const type = (typing: boolean) => api.call(cy!, 'PUT', `/chats/${chat.id}/typing`, { typing });
+        /** Of all kinds, to others of the messages each time. */
+        const changes = (from: number) =>
+          page
+            .slice(from, from + 4)
+            .flatMap((one) => [
+              change('PATCH', one, '', { content: `${word} edited`, mentions: { userIds: [cy!.id] } }),
+              ...['👍', '🎉'].map((key) => change('PUT', one, `/reactions/${encodeURIComponent(key)}`)),
+              type(from === 4),
+            ]);
         const { eventSequence } = await read(ann!, chat);
 
+        const changing = changes(0);
         const before = [1, 2, 3].map((at) => api.send(cy!, chat.id, `${word} before ${at}`));
         api.announced.length = 0;
         const ending = end(ann!, chat);
         const beside = [1, 2, 3].map((at) => api.send(bob!, chat.id, `${word} beside ${at}`));
+        changing.push(...changes(4));
         expect(said(await ending)).toBe(204);
+        const changed = new Set((await Promise.all(changing)).map(said));
+        expect(changed.isSubsetOf(new Set([200, 204, '404 chat_not_found']))).toBe(true);
+        const told = api.announced.splice(0);
+        const refused = await Promise.all(changes(8));
+        expect(new Set(refused.map(said))).toEqual(new Set(['404 chat_not_found']));
         const after = await api.send(cy!, chat.id, `${word} after`);
         expect(said(after)).toBe('404 chat_not_found');
         for (const { status, body } of await Promise.all([...before, ...beside])) {
@@ -282,10 +318,10 @@ export function chatSettingsSuite(name: string, open: () => Promise<ChatApi>): v
           else expect([status, body.code]).toEqual([404, 'chat_not_found']);
         }
 
-        const told = api.announced.filter(({ topic }) => topic === `chat:${chat.id}`);
-        expect(told.map(({ head, body }) => [(head as { event: string }).event, body])).toEqual([
-          ['chat.participant.removed', ''],
-        ]);
+        expect(api.announced).toEqual([]);
+        const ends = told.filter(({ head }) => 'event' in head && head.event === 'chat.participant.removed');
+        expect(ends).toMatchObject([{ topic: `chat:${chat.id}`, body: '' }]);
+        const numbers = told.flatMap(({ head }) => ('eventSequence' in head ? head.eventSequence : []));
         const rows = await api.database.query<{ number: number; by: string }>(
           `SELECT changed_event_sequence AS number, removed_by AS by FROM chat_participants
           WHERE chat_id = $1::uuid AND left_at IS NOT NULL`,
@@ -295,6 +331,7 @@ export function chatSettingsSuite(name: string, open: () => Promise<ChatApi>): v
         expect(new Set(rows.map(({ by }) => by))).toEqual(new Set([ann!.id]));
         expect(new Set(rows.map(({ number }) => number)).size).toBe(1);
         expect(rows[0]!.number).toBeGreaterThan(eventSequence);
+        expect(Math.max(...numbers)).toBe(rows[0]!.number);
 
         for (const user of [ann!, bob!, cy!]) {
           const list = (await api.call(user, 'GET', '/chats?limit=100')).body.data;
@@ -317,18 +354,31 @@ export function chatSettingsSuite(name: string, open: () => Promise<ChatApi>): v
             said(await api.call(ann!, method, `/chats/${chat.id}${path}`, body)),
           ]).toEqual([...[method, path, '404 chat_not_found']]);
         }
-        await eventually(
-          'it is purged',
-          async () => {
-            const rows = await api.database.query('SELECT FROM chats_to_purge WHERE chat_id = $1::uuid', [
-              chat.id,
-            ]);
-            return rows.length === 0;
-          },
-          10_000,
-        );
+        await purged(chat);
         expect(await tableTexts(api.database, word)).toEqual([]);
         expect(await tableTexts(api.database, chat.id)).toEqual(['chat_participants', 'chats']);
+      }, 20_000);
+
+      test('one that cannot be purged keeps no other one waiting', async () => {
+        const [stuck, next] = [await api.newGroup(ann!), await api.newGroup(ann!)];
+        await api.send(ann!, stuck.id, 'stays');
+        await api.stored(stuck.id, 1);
+        for (const text of [
+          `CREATE FUNCTION refuse_deletion() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$`,
+          `CREATE TRIGGER refuse_deletion BEFORE DELETE ON messages FOR EACH ROW WHEN (OLD.chat_id = '${stuck.id}')
+          EXECUTE FUNCTION refuse_deletion()`,
+        ]) {
+          await api.database.query(text, []);
+        }
+        try {
+          for (const chat of [stuck, next]) expect(said(await end(ann!, chat))).toBe(204);
+          await purged(next);
+          expect(
+            await api.database.query('SELECT FROM messages WHERE chat_id = $1::uuid', [stuck.id]),
+          ).toHaveLength(1);
+        } finally {
+          await api.database.query('DROP FUNCTION refuse_deletion CASCADE', []);
+        }
       }, 20_000);
     });
 

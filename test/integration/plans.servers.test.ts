@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createFindUsers } from '../../src/auth/find-users.ts';
 import { kinds } from '../../src/changes/kinds.ts';
 import { createReadChanges } from '../../src/changes/read-changes.ts';
+import { createRemoveParticipant } from '../../src/chat/remove-participant.ts';
+import { createSetRole } from '../../src/chat/set-role.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
@@ -19,11 +22,14 @@ import {
 import { readOwnMemberships } from '../../src/db/queries/own-memberships.ts';
 import { listParticipants, mayPost, participantsStart, readSize } from '../../src/db/queries/participants.ts';
 import { readDirectChats, readPresence, writeLastSeen } from '../../src/db/queries/presence.ts';
+import { purgeDeletedChat } from '../../src/db/queries/purge-deleted-chat.ts';
 import { listReactions, reactorsStart, writeReactions } from '../../src/db/queries/reactions.ts';
 import { type MessageToStore, storeMessages } from '../../src/db/queries/store-messages.ts';
 import { readUnreadTotals } from '../../src/db/queries/unread-totals.ts';
 import { updateChat } from '../../src/db/queries/update-chat.ts';
 import { writeMemberships } from '../../src/db/queries/write-memberships.ts';
+import { asRequest } from '../../src/shared/current-request.ts';
+import type { ChatError } from '../../src/shared/errors.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -46,7 +52,8 @@ const most: Record<string, number> = {
   // Twice what decides, and ten of those who have reacted.
   'a reaction': 50,
   'the chats of a user': 2 * chats + 4,
-  'who shares a chat': chats + 6,
+  'who shares a chat': 2 * chats + 8,
+  'who is online': 2 * chats + 10,
   'the chats that are told of a user': 2 * chats + 4,
   // Of each what was said after the marker, some forty messages.
   'a chat': 80,
@@ -59,6 +66,23 @@ const most: Record<string, number> = {
   'what is unread': chats * 50,
   'the direct chats of who comes': 2 * chats + 10,
 };
+
+/** Entries of indexes and rows of tables that this session has read. */
+async function readSoFar(database: Database): Promise<number> {
+  await database.query('SELECT pg_stat_force_next_flush()', []);
+  const [row] = await database.query<{ read: number }>(
+    `SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)
+       + (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) AS read`,
+    [],
+  );
+  return Number(row?.read);
+}
+
+async function readBy(database: Database, run: () => Promise<unknown>): Promise<number> {
+  const before = await readSoFar(database);
+  await run();
+  return (await readSoFar(database)) - before;
+}
 
 for (const planned of [0, 1, 20]) {
   describe(`with plans made at ${planned} messages a chat`, () => {
@@ -198,17 +222,6 @@ for (const planned of [0, 1, 20]) {
       );
     }
 
-    /** Entries of indexes and rows of tables that this session has read. */
-    async function read(): Promise<number> {
-      await database.query('SELECT pg_stat_force_next_flush()', []);
-      const [row] = await database.query<{ read: number }>(
-        `SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)
-           + (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) AS read`,
-        [],
-      );
-      return Number(row?.read);
-    }
-
     beforeAll(async () => {
       const url = await servers.createDatabase();
       // One session: its plans are the ones that count.
@@ -247,21 +260,16 @@ for (const planned of [0, 1, 20]) {
 
     for (const [name, run] of Object.entries(statements)) {
       test(`${name} reads no more than it needs`, async () => {
-        const before = await read();
-        await run();
         // Of a message the chat, twice, and the participant, and once more each chat; of a page its rows, the chat and the
         // participant, and of a participant the user, which has an entry more since it came in.
-        expect((await read()) - before).toBeLessThanOrEqual(most[name] ?? 22);
+        expect(await readBy(database, run)).toBeLessThanOrEqual(most[name] ?? 22);
       });
     }
   });
 }
 
-test('a batch costs the same in a large chat, of a sender in many', async () => {
-  const database = openPostgres({
-    url: await servers.createDatabase(),
-    applicationName: 'confab-test-plans',
-  });
+describe('with a large chat, and somebody who is in many', () => {
+  let database: Database;
   const [crowded, sender] = [newId(), newId()];
   const batch = () =>
     Array.from({ length: 64 }, () => {
@@ -284,8 +292,11 @@ test('a batch costs the same in a large chat, of a sender in many', async () => 
     expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['stored']));
     return (await pages()) - before;
   }
+  let small: number;
 
-  try {
+  beforeAll(async () => {
+    const url = await servers.createDatabase();
+    database = openPostgres({ url, applicationName: 'confab-test-plans', maxConnections: 1 });
     await migrate(database);
     await database.query(
       `INSERT INTO users (id, display_name) SELECT id, 'Ann' FROM (SELECT $1::uuid AS id UNION ALL
@@ -300,35 +311,75 @@ test('a batch costs the same in a large chat, of a sender in many', async () => 
     const join = (from: string, where: string) =>
       database.query(
         `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
-         SELECT chats.id, users.id, 'member', 1, 1 FROM ${from} WHERE ${where} ON CONFLICT DO NOTHING`,
+         SELECT chats.id, users.id, CASE WHEN users.id = $2::uuid THEN 'owner' ELSE 'member' END, 1, 1
+         FROM ${from} WHERE ${where} ON CONFLICT DO NOTHING`,
         [crowded, sender],
       );
     await join('chats, users', 'chats.id = $1::uuid AND users.id = $2::uuid');
-    const small = await pagesOfBatch();
+    small = await pagesOfBatch();
     await join('chats, users', 'chats.id = $1::uuid OR users.id = $2::uuid');
+  }, 60_000);
+  afterAll(() => database.close());
+
+  test('a batch costs the same', async () => {
     for (let stored = 0; stored < 20_000; stored += 64) await storeMessages(database, batch());
     // Indexes are a level deeper; to walk through the chat would look at hundreds of pages a message.
     expect(await pagesOfBatch()).toBeLessThan(small * 3);
-  } finally {
-    await database.close();
-  }
-}, 60_000);
+  }, 60_000);
 
-test('a page of changes costs the same wherever it begins, in a chat of many messages and as many later changes', async () => {
+  test('whether somebody shares a chat with them is known of a thousand of their chats, or by the own ones', async () => {
+    const [stranger, friend, chatId] = [newId(), newId(), newId()];
+    await database.query(`INSERT INTO users (id, display_name) SELECT unnest($1::uuid[]), 'Bob'`, [
+      [stranger, friend],
+    ]);
+    await database.query('INSERT INTO chats (id, is_group) VALUES ($1::uuid, true)', [chatId]);
+    await database.query(
+      `INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
+       VALUES ($1::uuid, $2::uuid, 'member', 1, 1),
+         ((SELECT max(chat_id::text)::uuid FROM chat_participants WHERE user_id = $4::uuid AND chat_id <> $5::uuid), $3::uuid, 'member', 1, 1)`,
+      [chatId, stranger, friend, sender, crowded],
+    );
+    for (const [viewerId, shared] of [
+      [stranger, false],
+      [friend, true],
+    ] as const) {
+      for (const look of [
+        async () => (await readPresence(database, viewerId, [sender])).length,
+        async () => (await createFindUsers(database).byIds({ userIds: [sender], viewerId })).length,
+      ]) {
+        let found: number | undefined;
+        const read = await readBy(database, async () => {
+          found = await look();
+        });
+        expect([found, read < 1_050]).toEqual([shared ? 1 : 0, true]);
+      }
+    }
+  });
+
+  test('who is to lead it is known without reading who is in it', async () => {
+    const facts = createEmbeddedFacts();
+    const deps = { database, facts, presence, announce: async () => {} };
+    const owner = { chatId: crowded, actorId: sender, userId: sender };
+    const stepDown = () => asRequest(() => createSetRole(deps)({ ...owner, role: 'member' }));
+    const refused = async () =>
+      expect(await stepDown().catch((error: ChatError) => error.code)).toBe('last_owner');
+    expect(await readBy(database, refused)).toBeLessThan(50);
+    const leave = () => asRequest(() => createRemoveParticipant(deps)(owner));
+    expect(await readBy(database, leave)).toBeLessThan(100);
+    const owners = await database.query(
+      `SELECT FROM chat_participants WHERE chat_id = $1::uuid AND role = 'owner' AND left_at IS NULL`,
+      [crowded],
+    );
+    expect(owners).toHaveLength(1);
+  });
+});
+
+test('a page of changes costs the same wherever it begins, in a chat of many messages and as many later changes, and so does a batch of its purge', async () => {
   const url = await servers.createDatabase();
   const database = openPostgres({ url, applicationName: 'confab-test-plans', maxConnections: 1 });
   const [chatId, userId, most, page] = [newId(), newId(), 10_000, 50];
+  const holder = openPostgres({ url, applicationName: 'confab-test-holder', maxConnections: 1 });
   const readChanges = createReadChanges(kinds, { database, presence });
-  /** Entries of indexes and rows that were read. */
-  async function read(): Promise<number> {
-    await database.query('SELECT pg_stat_force_next_flush()', []);
-    const [row] = await database.query<{ read: number }>(
-      `SELECT (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)
-         + (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) AS read`,
-      [],
-    );
-    return Number(row?.read);
-  }
   try {
     await migrate(database);
     // The plan is made while there is nothing.
@@ -353,16 +404,29 @@ test('a page of changes costs the same wherever it begins, in a chat of many mes
       [chatId, most],
     );
     for (const after of [0, 1, 5_000, 9_970, 9_999, 10_000, 10_001, 15_000, 19_900]) {
-      const before = await read();
+      const before = await readSoFar(database);
       const [found] = await readChanges([{ chatId, after }], page, userId);
       // What is told, once for the range and once for the row of a change; some that are halved, and read through.
-      expect((await read()) - before).toBeLessThan(5 * page + 64 + 20);
+      expect((await readSoFar(database)) - before).toBeLessThan(5 * page + 64 + 20);
       expect(found).toMatchObject({ after, through: after + page, head: 2 * most });
       expect(found?.changes.map(({ eventSequence }) => eventSequence)).toEqual(
         Array.from({ length: page }, (_, at) => after + 1 + at),
       );
     }
+
+    // While an old snapshot keeps all that is deleted.
+    await database.query('INSERT INTO chats_to_purge VALUES ($1::uuid, now())', [chatId]);
+    await holder.orm.transaction(
+      async (tx) => {
+        await tx.execute('SELECT FROM chats');
+        for (let at = 0; at < most / 1_000; at += 1) {
+          expect(await readBy(database, () => purgeDeletedChat(database))).toBeLessThan(6_000);
+        }
+      },
+      { isolationLevel: 'repeatable read' },
+    );
+    expect(await database.query('SELECT FROM messages WHERE chat_id = $1::uuid', [chatId])).toEqual([]);
   } finally {
-    await database.close();
+    await Promise.all([database.close(), holder.close()]);
   }
 }, 30_000);

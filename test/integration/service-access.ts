@@ -227,6 +227,10 @@ export function serviceAccessSuite(name: string, base: ObservedBase): void {
       }
       for (const path of [`/chats/${chat.id}/messages/${newId()}`, `/chats/${newId()}/messages/${newId()}`])
         expect(outcome(await ask('DELETE', path, itself))).toBe('404 message_not_found');
+      const ended = await api.newGroup(ann!, bob!);
+      const last = await say(bob!, ended.id, { content: 'to go with it' });
+      await as(ann!, 'DELETE', `/chats/${ended.id}`);
+      expect(outcome(await ask('DELETE', messagePath(last), itself))).toBe('404 chat_not_found');
     });
 
     describe('system messages', () => {

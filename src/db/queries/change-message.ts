@@ -1,7 +1,6 @@
 import type { MessageEdit } from '../../shared/contract.ts';
 import type { Database } from '../database.ts';
 import type { StoredKey } from './history.ts';
-import { messageWithId } from './message-columns.ts';
 
 export interface MessageToChange {
   chatId: string;
@@ -18,20 +17,8 @@ export type ChangeRefusal = 'chat_not_found' | 'message_not_found' | 'not_allowe
 
 const outcomeColumns = '$1::text AS "chatId", outcome, sequence, event_sequence AS "eventSequence"';
 
-/**
- * What the host's backend alone sends nobody else edits: the function is asked for an edit of nothing then, which says whether there
- * is a message that this sender might edit.
- */
-const editMessageSql = `SELECT $1::text AS "chatId",
-  CASE WHEN message.kept AND outcome = 'unchanged' THEN 'not_allowed' ELSE outcome END AS outcome,
-  sequence, event_sequence AS "eventSequence"
-FROM (
-  SELECT NOT $8::boolean AND EXISTS (
-    SELECT FROM (${messageWithId('$1::text::uuid', '$2::uuid')}) m WHERE m.message_type = 'system'
-  ) AS kept OFFSET 0
-) message
-CROSS JOIN LATERAL edit_message($1::text::uuid, $2::uuid, $3::uuid, CASE WHEN NOT message.kept THEN $4::text END,
-  CASE WHEN NOT message.kept THEN $5::text::json END, CASE WHEN NOT message.kept THEN $6::text::json END, $7::int)`;
+const editMessageSql = `SELECT ${outcomeColumns}
+FROM edit_message($1::text::uuid, $2::uuid, $3::uuid, $4::text, $5::text::json, $6::text::json, $7::int, $8::boolean)`;
 
 /** @param windowSeconds after it was sent; undefined: always */
 export async function editMessage(

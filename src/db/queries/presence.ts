@@ -1,5 +1,6 @@
 import type { Database } from '../database.ts';
 import { iso } from '../database.ts';
+import { sharesChat, viewersChats } from './shares-chat.ts';
 
 export interface KnownPresence {
   userId: string;
@@ -8,23 +9,12 @@ export interface KnownPresence {
   lastSeenAt: string | null;
 }
 
-/** The direct chat of the two is found by its key; else the first chat of the user's in which who asks takes part. */
-const presenceSql = `SELECT u.id AS "userId", u.show_presence AND mine.show_presence AS shown,
-  ${iso('u.last_seen_at')} AS "lastSeenAt"
-FROM (SELECT x.id, x.show_presence FROM users x WHERE x.id = $1::uuid) mine
+const presenceSql = `WITH ${viewersChats('$1::uuid', { now: true })}
+SELECT u.id AS "userId", u.show_presence AND me.show_presence AS shown, ${iso('u.last_seen_at')} AS "lastSeenAt"
+FROM (SELECT x.show_presence FROM users x WHERE x.id = $1::uuid) me
 CROSS JOIN unnest($2::uuid[]) WITH ORDINALITY AS w (user_id, ord)
 CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = w.user_id LIMIT 1) u
-WHERE coalesce(
-  (SELECT true FROM chats d WHERE d.direct_key = least(w.user_id, mine.id)::text || ':' || greatest(w.user_id, mine.id)::text),
-  (
-    SELECT true FROM chat_participants them
-    CROSS JOIN LATERAL (
-      SELECT FROM chat_participants x WHERE x.chat_id = them.chat_id AND x.user_id = mine.id AND x.left_at IS NULL LIMIT 1
-    ) me
-    WHERE them.user_id BETWEEN w.user_id AND w.user_id AND them.left_at IS NULL LIMIT 1
-  ),
-  false
-)
+WHERE ${sharesChat('w.user_id', '$1::uuid', { now: true })}
 ORDER BY w.ord`;
 
 /** Of those who share a chat with who asks. */

@@ -12,6 +12,13 @@ CREATE TABLE "reactions" (
 --> statement-breakpoint
 CREATE INDEX "reactions_of_message" ON "reactions" USING btree ("chat_id","sequence","key","reacted_at","user_id");
 --> statement-breakpoint
+-- Deleted messages that have left reactions behind, which a worker takes away.
+CREATE TABLE "reactions_to_purge" (
+	"chat_id" uuid NOT NULL,
+	"sequence" bigint NOT NULL,
+	CONSTRAINT "reactions_to_purge_pkey" PRIMARY KEY("chat_id","sequence")
+);
+--> statement-breakpoint
 -- Whoever may write messages writes these.
 DO $$
 DECLARE
@@ -22,7 +29,7 @@ BEGIN
     FROM pg_class c, aclexplode(c.relacl) a
     WHERE c.oid = 'messages'::regclass AND a.grantee <> c.relowner
   LOOP
-    EXECUTE format('GRANT %s ON reactions TO %s', given.what, given.to_whom);
+    EXECUTE format('GRANT %s ON reactions, reactions_to_purge TO %s', given.what, given.to_whom);
   END LOOP;
 END
 $$;
@@ -98,16 +105,22 @@ BEGIN
     IF pass = 'locked' THEN
       PERFORM FROM chats c WHERE c.id = chat FOR UPDATE;
     END IF;
-    SELECT array_agg(CASE WHEN j.known + j.nth > most_keys THEN 'too_many_reactions' ELSE j.verdict END ORDER BY j.ord),
+    SELECT array_agg(CASE WHEN j.known + j.nth - j.freed > most_keys THEN 'too_many_reactions' ELSE j.verdict END ORDER BY j.ord),
       array_agg(j.sequence ORDER BY j.ord), array_agg(j.place ORDER BY j.ord)
     INTO verdicts, sequences, places
     FROM (
-      SELECT f.*, dense_rank() OVER (PARTITION BY f.sequence, f.known IS NULL ORDER BY f.first) AS nth
+      -- A key that nobody has given any more, after all of this, leaves its place to another.
+      SELECT f.*, dense_rank() OVER (PARTITION BY f.sequence, f.known IS NULL ORDER BY f.first) AS nth,
+        count(*) FILTER (WHERE f.more < 0 AND f.ord = f.first AND 0 = f.more + (
+          SELECT (o.entry ->> 'count')::int FROM messages x CROSS JOIN json_array_elements(x.reactions::json) AS o (entry)
+          WHERE x.chat_id = chat AND x.sequence BETWEEN f.sequence AND f.sequence AND o.entry ->> 'key' = f.key
+        )) OVER (PARTITION BY f.sequence) AS freed
       FROM (
-        SELECT k.*, min(k.ord) OVER (PARTITION BY k.sequence, k.key, k.known IS NULL) AS first
+        SELECT k.*, min(k.ord) OVER (PARTITION BY k.sequence, k.key, k.known IS NULL) AS first,
+          sum(CASE WHEN k.verdict <> 'changed' THEN 0 WHEN k.present THEN 1 ELSE -1 END) OVER (PARTITION BY k.sequence, k.key) AS more
         FROM (
           -- How many keys the message has, where this one is none of them.
-          SELECT i.ord, i.key, m.sequence, r.place, v.verdict,
+          SELECT i.ord, i.key, i.present, m.sequence, r.place, v.verdict,
             CASE WHEN v.verdict = 'changed' AND i.present AND (
               SELECT x.key FROM reactions x WHERE x.chat_id = chat AND x.sequence = m.sequence AND x.key = i.key
               ORDER BY x.chat_id, x.sequence, x.key, x.reacted_at, x.user_id LIMIT 1
@@ -207,19 +220,45 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- What a deleted message had is not there any more, nor that it had it.
-CREATE FUNCTION forget_reactions(chat uuid, number bigint) RETURNS void
+-- Takes away the reactions of a deleted message, at most so many, and that it had any: whoever deletes it holds the chat's lock, and there
+-- may be 200,000 of them. Says whether there may be more.
+CREATE FUNCTION forget_reactions(chat uuid, number bigint, most int) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 AS $$
+DECLARE
+  gone bigint;
 BEGIN
+  DELETE FROM chat_changes x WHERE x.chat_id = chat AND x.kind = 'reactions' AND x.key = number;
   DELETE FROM reactions x WHERE x.ctid = ANY (ARRAY(
     SELECT r.ctid FROM reactions r WHERE r.chat_id = chat AND r.sequence BETWEEN number AND number
-    ORDER BY r.chat_id, r.sequence, r.key, r.reacted_at, r.user_id
+    ORDER BY r.chat_id, r.sequence, r.key, r.reacted_at, r.user_id LIMIT most
   ));
-  DELETE FROM chat_changes x WHERE x.chat_id = chat AND x.kind = 'reactions' AND x.key = number;
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  RETURN gone = most;
+END
+$$;
+--> statement-breakpoint
+-- The same of one message that a deletion has left some of. Of several who call it at the same time each has a message of its own.
+CREATE FUNCTION purge_reactions(most int) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+DECLARE
+  left_of record;
+BEGIN
+  SELECT x.* INTO left_of FROM reactions_to_purge x ORDER BY x.chat_id, x.sequence LIMIT 1 FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  IF NOT forget_reactions(left_of.chat_id, left_of.sequence, most) THEN
+    DELETE FROM reactions_to_purge x WHERE x.chat_id = left_of.chat_id AND x.sequence = left_of.sequence;
+  END IF;
+  RETURN true;
 END
 $$;
 --> statement-breakpoint
@@ -280,7 +319,9 @@ BEGIN
     reply_to = NULL, mentions = NULL, attachments = NULL, metadata = NULL, reactions = NULL, body_hash = NULL
   WHERE x.chat_id = chat AND x.sequence = known.sequence AND x.id = message;
   PERFORM forget_mentions(chat, known.sequence, known.mentions);
-  PERFORM forget_reactions(chat, known.sequence);
+  IF forget_reactions(chat, known.sequence, 1000) THEN
+    INSERT INTO reactions_to_purge (chat_id, sequence) VALUES (chat, known.sequence);
+  END IF;
   RETURN NEXT;
 END
 $$;

@@ -1,4 +1,4 @@
-import type { Announce } from '../changes/announce.ts';
+import { type Announce, passing } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
 import { readLiveChats } from '../db/queries/live-chats.ts';
 import type { User, UserEvent, UserUpdate } from '../shared/contract.ts';
@@ -52,8 +52,5 @@ export function createUpdateMe(deps: { database: Database; announce: Announce; l
   };
 }
 
-const updated = (topic: Topic, user: User, actorId?: string): Notification => ({
-  topic,
-  head: { version: 1, kind: 'passing', event: 'user.updated', actorId },
-  body: JSON.stringify({ user } satisfies UserEvent),
-});
+const updated = (topic: Topic, user: User, actorId?: string): Notification =>
+  passing(topic, 'user.updated', { user } satisfies UserEvent, actorId);

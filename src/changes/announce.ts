@@ -1,5 +1,6 @@
+import type { ServerToClientEvents } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
-import type { ChangeHead, Notification, Notifier } from '../shared/ports/notifications.ts';
+import type { ChangeHead, Notification, Notifier, Topic } from '../shared/ports/notifications.ts';
 import type { Told } from './told.ts';
 
 /** Tells the gateways what was committed; never rejects. */
@@ -25,6 +26,18 @@ export function changeNotification(told: ChangeHead & Partial<Told>): Notificati
     body: payload === undefined ? '' : JSON.stringify(payload),
   };
 }
+
+/** What is not numbered, and not told again. @param actorId of whoever in a chat is not told */
+export const passing = (
+  topic: Topic,
+  event: keyof ServerToClientEvents,
+  payload: object,
+  actorId?: string,
+): Notification => ({
+  topic,
+  head: { version: 1, kind: 'passing', event, actorId },
+  body: JSON.stringify(payload),
+});
 
 /** To a user's gateways: look at the membership of this chat again. */
 export const membershipHint = (chatId: string, userId: string, eventSequence: number): Notification => ({

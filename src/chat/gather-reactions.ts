@@ -23,6 +23,8 @@ interface Waiting {
 const gatherMs = 50;
 /** In chats of many, whom each event costs as much as a message. */
 const gatherManyMs = 500;
+/** Of one call, under the chat's lock. */
+const mostWritten = 1_000;
 /** Of one event: beyond it nobody is told by it what they did elsewhere. */
 const mostBy = 50;
 
@@ -40,12 +42,12 @@ export function createGatherReactions(deps: {
   const chats = new Map<string, Waiting[]>();
 
   async function next(chatId: string): Promise<void> {
-    const batch = chats.get(chatId) ?? [];
+    const waiting = chats.get(chatId) ?? [];
+    const batch = waiting.splice(0, mostWritten);
     if (batch.length === 0) {
       chats.delete(chatId);
       return;
     }
-    chats.set(chatId, []);
     const begunAt = performance.now();
     let pauseMs = gatherMs;
     try {

@@ -1,3 +1,4 @@
+import { passing } from '../changes/announce.ts';
 import type { WrittenMembership } from '../db/queries/write-memberships.ts';
 import type { MembershipEvent } from '../shared/contract.ts';
 import type { Notification, ReadsBody } from '../shared/ports/notifications.ts';
@@ -32,13 +33,3 @@ export function membershipNotifications(
     ),
   ];
 }
-
-const passing = (
-  topic: Notification['topic'],
-  event: 'chat.membership' | 'chat.read',
-  payload: object,
-): Notification => ({
-  topic,
-  head: { version: 1, kind: 'passing', event },
-  body: JSON.stringify(payload),
-});

@@ -1,4 +1,4 @@
-import type { Announce } from '../changes/announce.ts';
+import { type Announce, passing } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
 import { readSize } from '../db/queries/participants.ts';
 import type { TypingEvent } from '../shared/contract.ts';
@@ -47,7 +47,6 @@ export function createSetTyping(deps: {
     if (!(live ?? (await askLive(chatId)))) return;
     if (typing && !(await facts.isNew(`typing:${chatId}:${userId}`, repeatMs))) return;
     const payload: TypingEvent = { chatId, userId, typing, expiresInMs: shownMs };
-    const head = { version: 1, kind: 'passing', event: 'chat.typing', actorId: userId } as const;
-    await announce([{ topic: `chat:${chatId}`, head, body: JSON.stringify(payload) }]);
+    await announce([passing(`chat:${chatId}`, 'chat.typing', payload, userId)]);
   };
 }

@@ -282,7 +282,7 @@ export const chatsToPurge = pgTable('chats_to_purge', {
   retryAt: instant('retry_at'),
 });
 
-/** Who has reacted to which message, and how. Of messages that are not deleted. */
+/** Who has reacted to which message, and how; of deleted ones none are shown. */
 export const reactions = pgTable(
   'reactions',
   {
@@ -301,6 +301,13 @@ export const reactions = pgTable(
       ...([table.chatId, table.sequence, table.key, table.reactedAt, table.userId] as const),
     ),
   ],
+);
+
+/** Deleted messages that have left some of them behind. */
+export const reactionsToPurge = pgTable(
+  'reactions_to_purge',
+  { chatId: uuid('chat_id').notNull(), sequence: counter('sequence').notNull() },
+  (table) => [primaryKey({ name: 'reactions_to_purge_pkey', columns: [table.chatId, table.sequence] })],
 );
 
 /** Facts about this deployment, the same for all processes: the partition count, the hash's name, the keys. */

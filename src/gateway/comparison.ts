@@ -7,6 +7,7 @@ import {
   readUserVersions,
 } from '../db/queries/memberships.ts';
 import { pause } from '../shared/backoff.ts';
+import { chunks } from '../shared/chunks.ts';
 import type { Logger } from '../shared/log.ts';
 import type { OwnMemberships } from './own-memberships.ts';
 import type { Sequencer } from './sequencer.ts';
@@ -149,8 +150,4 @@ export function createComparison(deps: {
     },
     stop: () => stopping.abort(),
   };
-}
-
-function* chunks<Item>(items: readonly Item[], size: number): Iterable<Item[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }

@@ -1,6 +1,7 @@
-import type { Announce } from '../changes/announce.ts';
+import { type Announce, passing } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
 import { type DirectChat, readDirectChats, writeLastSeen } from '../db/queries/presence.ts';
+import { chunks } from '../shared/chunks.ts';
 import type { PresenceEvent } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Notification } from '../shared/ports/notifications.ts';
@@ -158,13 +159,10 @@ const presenceNotification = (
   { chatId, userId, lastSeenAt }: DirectChat,
   online: boolean,
   shows: boolean,
-): Notification => ({
-  topic: `chat:${chatId}`,
-  head: { version: 1, kind: 'passing', event: 'chat.presence', actorId: userId },
-  body: JSON.stringify({
-    ...{ chatId, userId, online, lastSeenAt: shows ? lastSeenAt : null },
-  } satisfies PresenceEvent),
-});
+): Notification => {
+  const payload: PresenceEvent = { chatId, userId, online, lastSeenAt: shows ? lastSeenAt : null };
+  return passing(`chat:${chatId}`, 'chat.presence', payload, userId);
+};
 
 /** Those that have been in for so long, some at a time, until there are none: whoever gets them takes them out. */
 function* older(users: ReadonlyMap<string, number>, ageMs: number): Iterable<Since[]> {
@@ -174,8 +172,4 @@ function* older(users: ReadonlyMap<string, number>, ageMs: number): Iterable<Sin
     if (some.length === 0) return;
     yield some;
   }
-}
-
-function* chunks<Item>(items: readonly Item[], size: number): Iterable<Item[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }

@@ -1,3 +1,4 @@
+import { passing } from '../changes/announce.ts';
 import type { DatabaseWatch } from '../db/identity.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Config } from '../shared/config.ts';
@@ -181,9 +182,5 @@ function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
 function failedNotification(key: SendKey, code: ErrorCode): Notification {
   const { chatId, clientMessageId, brokerMessageId, senderId } = key;
   const event: MessageFailedEvent = { chatId, clientMessageId, brokerMessageId, code };
-  return {
-    topic: `user:${senderId}`,
-    head: { version: 1, kind: 'passing', event: 'chat.message.failed' },
-    body: JSON.stringify(event),
-  };
+  return passing(`user:${senderId}`, 'chat.message.failed', event);
 }

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { purgeDeletedChat } from '../db/queries/purge-deleted-chat.ts';
+import { purgeReactions } from '../db/queries/reactions.ts';
 import { pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 
@@ -13,13 +14,16 @@ export interface Purge {
 /** Between two batches, for the sake of those who store. */
 const pauseMs = 100;
 
-/** Takes the words of deleted chats out of the database, in small batches. What one worker leaves the next one finds. */
+/** Takes what is left of deleted chats and messages out of the database, in small batches. What one worker leaves the next one finds. */
 export function createPurge({ database, log }: { database: Pick<Database, 'query'>; log: Logger }): Purge {
   const stopping = new AbortController();
   let purging: Promise<void> | undefined;
 
   async function purge(): Promise<void> {
-    while (!stopping.signal.aborted && (await purgeDeletedChat(database))) {
+    while (
+      !stopping.signal.aborted &&
+      ((await purgeReactions(database)) || (await purgeDeletedChat(database)))
+    ) {
       await pause(pauseMs, stopping.signal);
     }
   }

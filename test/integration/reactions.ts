@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import type { Announce } from '../../src/changes/announce.ts';
 import { createGatherReactions, type React } from '../../src/chat/gather-reactions.ts';
+import type { Database } from '../../src/db/database.ts';
+import { purgeReactions } from '../../src/db/queries/reactions.ts';
 import type { Chat, Message, MessageReactions, Reaction } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { kindsOfBefore } from '../../src/shared/ports/registry.ts';
 import { changesOf } from '../support/changes-of.ts';
 import type { Answer, ChatApi, TestUser } from '../support/chat-api.ts';
+import { eventually } from '../support/eventually.ts';
 
 type OfMessage = Pick<Message, 'chatId' | 'id'>;
 
@@ -234,6 +237,43 @@ export function reactionsSuite(name: string, open: () => Promise<ChatApi>): void
         ...[...keys.slice(0, 5), ...keys.slice(6, 20)],
         keys[5]!,
       ]);
+
+      // What is nobody's any more, after all that is asked at once, leaves its place to one other.
+      const swapped = await atOnce(
+        [people[5]!, message, keys[20]!, 'PUT'],
+        [people[5]!, message, keys[5]!, 'DELETE'],
+        [ann!, message, keys[5]!, 'DELETE'],
+        [ann!, message, keys[21]!, 'PUT'],
+      );
+      expect(swapped.map(({ status }) => status)).toEqual([...Array(3).fill('fulfilled'), 'rejected']);
+      // Ann's is there still.
+      const kept = await atOnce(
+        [people[0]!, message, keys[0]!, 'DELETE'],
+        [people[1]!, message, keys[21]!, 'PUT'],
+      );
+      expect(kept.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+      expect((await read(ann!, message)).reactions?.map(({ key, count }) => `${key} ${count}`)).toEqual(
+        [...keys.slice(0, 5), ...keys.slice(6, 21)].map((key) => `${key} 1`),
+      );
+    });
+
+    test('a thousand are written with one call, and the others with the next', async () => {
+      const chat = await api.newGroup(ann!);
+      const message = await say(ann!, chat.id);
+      const sizes: number[] = [];
+      const query: Database['query'] = (text, parameters) => {
+        sizes.push((parameters[1] as string[]).length);
+        return api.database.query(text, parameters);
+      };
+      const counted = createGatherReactions({
+        ...{ database: { ...api.database, query }, announce: async () => {}, liveMax: 100 },
+      });
+      const one = { chatId: chat.id, messageId: message.id, userId: ann!.id, key: '👍' };
+      const answers = await Promise.all(
+        Array.from({ length: 1_100 }, (_, at) => counted({ ...one, present: at < 1_000 })),
+      );
+      expect(sizes).toEqual([1_000, 100]);
+      expect([answers[0], answers[1_099]].map((answer) => answer?.reactions.length)).toEqual([1, 0]);
     });
 
     test('422: what is no key; an emoji is one however its program writes it', async () => {
@@ -356,6 +396,27 @@ export function reactionsSuite(name: string, open: () => Promise<ChatApi>): void
       expect(changes[1]?.payload.message.reactions).toEqual(changes[2]?.payload.reactions);
       expect('reactions' in (await read(bob!, message))).toBe(false);
     });
+
+    test('a deletion takes a thousand with it, and leaves those beyond, whom nobody is shown, to the worker', async () => {
+      const chat = await api.newGroup(ann!, bob!);
+      const message = await say(ann!, chat.id);
+      await react(bob!, message, '👍');
+      await api.database.query(
+        `INSERT INTO reactions (chat_id, user_id, sequence, key, reacted_at)
+        SELECT $1::uuid, gen_random_uuid(), $2::bigint, '👍', now() FROM generate_series(1, 5000)`,
+        [chat.id, message.sequence],
+      );
+      const left = async () => {
+        const sql = 'SELECT count(*)::int AS count FROM reactions WHERE chat_id = $1::uuid';
+        return (await api.database.query<{ count: number }>(sql, [chat.id]))[0]?.count;
+      };
+      expect((await api.call(ann!, 'DELETE', path(message))).status).toBe(204);
+      expect(await left()).toBeGreaterThan(0);
+      expect((await who(bob!, message)).body).toEqual({ data: [], nextCursor: null });
+      expect(outcome(await react(bob!, message, '👍', 'DELETE'))).toBe('409 message_deleted');
+      await eventually('all are gone', async () => (await left()) === 0);
+      await eventually('nothing is left to do', async () => !(await purgeReactions(api.database)));
+    }, 20_000);
 
     test('who has reacted comes by key, the first ones first, in pages', async () => {
       const people = await api.newUsers(6);

@@ -4,7 +4,7 @@ import type { Logger } from '../../shared/log.ts';
 /** Whose rows change, or go. */
 const tables = [
   ...['chats', 'chat_participants', 'chat_changes', 'messages', 'mentions', 'reactions', 'chats_to_purge'],
-  ...['users', 'sessions', 'refresh_tokens', 'queued_messages', 'dead_letters'],
+  ...['reactions_to_purge', 'users', 'sessions', 'refresh_tokens', 'queued_messages', 'dead_letters'],
 ];
 
 export interface VacuumTimes {

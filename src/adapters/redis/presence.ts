@@ -1,3 +1,4 @@
+import { chunks } from '../../shared/chunks.ts';
 import { newId } from '../../shared/ids.ts';
 import type { Presence } from '../../shared/ports/presence.ts';
 import { createBreaker } from './breaker.ts';
@@ -166,10 +167,4 @@ function fieldsOf(users: readonly [string, ReadonlySet<string>][]): string[] {
   const fields: string[] = [];
   for (const [userId, ids] of users) fields.push(userId, JSON.stringify([...ids]));
   return fields;
-}
-
-function chunks<Item>(items: readonly Item[], size: number): Item[][] {
-  const parts: Item[][] = [];
-  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size));
-  return parts;
 }

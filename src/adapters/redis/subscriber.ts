@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { chunks } from '../../shared/chunks.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import type { Notification, Subscriber, Topic } from '../../shared/ports/notifications.ts';
 import type { RedisClient } from './client.ts';
@@ -92,8 +93,10 @@ export function createRedisSubscriber({
     const on = connection;
     try {
       await Promise.all([
-        ...chunks([...added].map(channelOf)).map((channels) => client.subscribe(...channels)),
-        ...chunks([...removed].map(channelOf)).map((channels) => client.unsubscribe(...channels)),
+        ...chunks([...added].map(channelOf), mostChannels).map((channels) => client.subscribe(...channels)),
+        ...chunks([...removed].map(channelOf), mostChannels).map((channels) =>
+          client.unsubscribe(...channels),
+        ),
       ]);
     } catch (error) {
       if (on === connection) drop(error);
@@ -215,11 +218,4 @@ export function createRedisSubscriber({
       down(undefined);
     },
   };
-}
-
-function chunks(channels: readonly string[]): string[][] {
-  const parts: string[][] = [];
-  for (let at = 0; at < channels.length; at += mostChannels)
-    parts.push(channels.slice(at, at + mostChannels));
-  return parts;
 }

@@ -59,7 +59,7 @@ LEFT JOIN LATERAL (${messageWithId('me.chat_id', '$3::uuid')}) m ON true
 LEFT JOIN LATERAL (
   SELECT r.user_id AS "userId", r.key, ${iso('r.reacted_at')} AS "reactedAt"
   FROM reactions r
-  WHERE r.chat_id = me.chat_id AND r.sequence = m.sequence AND r.key <= $7::text
+  WHERE m.deleted_at IS NULL AND r.chat_id = me.chat_id AND r.sequence = m.sequence AND r.key <= $7::text
     AND (r.key, r.reacted_at, r.user_id) > ($4::text, $5::text::timestamptz, $6::uuid)
   ORDER BY r.chat_id, r.sequence, r.key, r.reacted_at, r.user_id
   LIMIT $8::int
@@ -106,4 +106,15 @@ export async function listReactions(
   return rows.flatMap((row) =>
     row.userId === null ? [] : [{ userId: row.userId, key: row.key, reactedAt: row.reactedAt }],
   );
+}
+
+/** Rows of one commit. */
+const mostPurged = 1_000;
+
+/** What deletions have left; the function is the one of `drizzle/`. @returns whether there may be more to purge */
+export async function purgeReactions(database: Pick<Database, 'query'>): Promise<boolean> {
+  const [row] = await database.query<{ more: boolean }>('SELECT purge_reactions($1::int) AS more', [
+    mostPurged,
+  ]);
+  return row?.more === true;
 }

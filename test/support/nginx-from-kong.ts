@@ -46,8 +46,10 @@ function upstreamOf(
 function locations(service: KongService, route: KongRoute): string[] {
   return route.paths.map((path) =>
     [
-      // Kong's regular expressions begin where the path does.
-      path.startsWith('~') ? `  location ~ "^(?:${path.slice(1)})" {` : `  location ${path} {`,
+      // Kong's regular expressions begin where the path does. In quotes nginx takes a backslash for more than itself.
+      path.startsWith('~')
+        ? `  location ~ "^(?:${path.slice(1).replaceAll('\\', '\\\\')})" {`
+        : `  location ${path} {`,
       // Without a path of its own, nginx passes the client's on as it is: strip_path false.
       `    proxy_pass http://${service.name}${route.strip_path ? '/' : ''};`,
       '    proxy_http_version 1.1;',

@@ -59,6 +59,9 @@ for (const [file, kong] of [
       ['/auth/login', 'chat-be-service', 'auth-rest-route'],
       ['/chats', 'chat-be-service', 'chat-rest-route'],
       ['/chats/11111111-1111-1111-1111-111111111111/messages', 'chat-be-service', 'chat-rest-route'],
+      // Kong writes what is reserved in a path as it came, and the rest as it is.
+      ['/chats/1/messages/1/reactions/👍', 'chat-be-service', 'chat-rest-route'],
+      ['/chats/1/messages/1/reactions/%3Aparty_parrot+1%3A', 'chat-be-service', 'chat-rest-route'],
       ['/users', 'chat-be-service', 'user-rest-route'],
       ['/users/11111111-1111-1111-1111-111111111111', 'chat-be-service', 'user-rest-route'],
       ['/users/me', 'chat-be-service', 'user-rest-route'],
@@ -75,7 +78,9 @@ for (const [file, kong] of [
         (await createTestApi({ ...never, environment: service })).api,
       );
       const out = Object.entries(document.paths).filter(([path]) => {
-        const asked = path.replace(/\{\w+Id\}/g, '11111111-1111-1111-1111-111111111111');
+        const asked = path
+          .replace(/\{\w+Id\}/g, '11111111-1111-1111-1111-111111111111')
+          .replace('{key}', '👍');
         return routeOf(kong, asked) !== undefined;
       });
       const forUsers = Object.entries(document.paths).filter(([, methods]) =>
@@ -105,6 +110,8 @@ for (const [file, kong] of [
       ...[
         '/chats\\..\\readyz',
         '/chats/..\\readyz',
+        '/chats/1/messages/1/reactions/\\..\\readyz',
+        '/chats/1/reactions/..',
         '/auth\\..\\openapi.json',
         '/auth/login\\..\\..\\readyz',
       ],

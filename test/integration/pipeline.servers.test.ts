@@ -11,11 +11,11 @@ import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { examplesSuite } from './examples.ts';
 import { oddSendsSuite } from './odd-sends.ts';
-import { pipelineSuite } from './pipeline.ts';
+import { pipelineSuite, serviceToken } from './pipeline.ts';
 
 const servers = await realServers();
 const processes = testProcesses();
-const deployment = await startThreeProcesses({ processes, servers });
+const deployment = await startThreeProcesses({ processes, servers, env: { SERVICE_TOKEN: serviceToken } });
 
 /** A logical dump of PostgreSQL, all of Redis; a queue in which nothing is left has no word either. */
 async function placesOf(word: string): Promise<string[]> {

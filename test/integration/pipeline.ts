@@ -6,6 +6,9 @@ import { eventually } from '../support/eventually.ts';
 import { type Ears, newPerson, type Person } from '../support/people.ts';
 import type { Processes } from '../support/processes.ts';
 
+/** Of the deployments that the suite runs on. */
+export const serviceToken = 'the token of the backend of this product';
+
 /** What must work the same in one process and in three. */
 export function pipelineSuite({
   processes,
@@ -37,12 +40,22 @@ export function pipelineSuite({
       '--socket',
       deployment.socketUrl,
     ];
-    const [six, all] = await Promise.all(
-      [command, [...command, '--all']].map((each) => processes.finish(each)),
-    );
+    const [six, all, withToken, withOther] = await Promise.all([
+      processes.finish(command),
+      processes.finish([...command, '--all']),
+      processes.finish([...command, '--all'], { SERVICE_TOKEN: `${serviceToken}, ${serviceToken} too` }),
+      processes.finish([...command, '--all'], {
+        SERVICE_TOKEN: 'the token of the backend of another product',
+      }),
+    ]);
+    expect(all?.output).toMatch(/^– 20\. The backend .+ {2}left out\n +it wants SERVICE_TOKEN/m);
+    expect(withOther?.output).toMatch(/^✗ 20\. The backend .+\n.+ answered 401 .+token_invalid/m);
+    expect(withOther?.output).toContain('Is SERVICE_TOKEN one of the api’s');
+    expect(withOther?.code).toBe(1);
     for (const [run, said, steps] of [
       [six, 'All six steps work.', 6],
-      [all, 'All six steps work, and the 12 after them.', 18],
+      [all, 'All six steps work, and the 15 after them; 1 is left out.', 21],
+      [withToken, 'All six steps work, and the 16 after them.', 22],
     ] as const) {
       expect(run?.output).toContain(said);
       expect(run?.output.match(/^✓ \d+\. .+ {2}\d+ ms$/gm)).toHaveLength(steps);

@@ -25,6 +25,7 @@ export async function advice(api: RestClient, socketUrl: string, progress: Progr
 const afterSixSteps = [
   'Messages come through. Are all processes of one version? Until they are, some of this is answered 503 not_ready',
   'Are receipts and edits let through? There are none with CHAT_LIVE_MAX below 2, or with a MESSAGE_EDIT_WINDOW of a moment',
+  'Is SERVICE_TOKEN one of the api’s, and --api its own address? No proxy lets the backend in; without SERVICE_TOKEN its step is left out',
 ];
 
 async function aboutApi(api: RestClient): Promise<string> {

@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 export const checklistUsage = `bun run checklist [--all] [--api URL] [--socket URL] [--a email:password --b email:password | --token-a TOKEN --token-b TOKEN]
 
 Goes through the six steps of the setup guide's checklist against a running deployment.
-  --all                 then what else a chat has: edits, deletions, what is read, what was missed
+  --all                 then what else a chat has: edits, deletions, reactions, what is read, what was missed,
+                        and with SERVICE_TOKEN in the environment what the backend may do
   --api                 where REST is: Kong, or the api (without it: the deployment on this machine)
   --socket              where Socket.IO is (without it: where --api is)
   --a, --b              two users that are there already

@@ -17,18 +17,20 @@ export interface RestClient {
   readonly url: string;
   get(path: string, token?: string): Promise<Answer>;
   post(path: string, body: unknown, token?: string): Promise<Answer>;
-  call(method: string, path: string, token?: string, body?: unknown): Promise<Answer>;
+  /** @param actAs the user as whom the host's own backend asks */
+  call(method: string, path: string, token?: string, body?: unknown, actAs?: string): Promise<Answer>;
 }
 
 /** @throws StepFailure when nothing answers at the address */
 export function createRestClient(url: string): RestClient {
-  async function call(method: string, path: string, token?: string, body?: unknown): Promise<Answer> {
+  const call: RestClient['call'] = async (method, path, token, body, actAs) => {
     const request = `${method} ${url}${path}`;
     const response = await fetch(`${url}${path}`, {
       method,
       headers: {
         ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(actAs === undefined ? {} : { 'X-Act-As': actAs }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(answerWithinMs),
@@ -37,7 +39,7 @@ export function createRestClient(url: string): RestClient {
     });
     const text = await response.text();
     return { status: response.status, body: parseJson(text) };
-  }
+  };
   return {
     url,
     get: (path, token) => call('GET', path, token),

@@ -7,23 +7,29 @@ import type {
   Participant,
   UnreadTotals,
 } from '../../shared/contract.ts';
-import { createStage, holds, type Stage, type StageOptions } from './stage.ts';
-import type { Step } from './steps.ts';
+import { presence, reactions, typing } from './moments.ts';
+import { service } from './service.ts';
+import { createStage, holds, readAll, type Stage, type StageOptions } from './stage.ts';
+import type { Outcome, Step } from './steps.ts';
 
-/** What a chat has beside texts. @returns what it adds to its tick @throws StepFailure */
-type Feature = (stage: Stage) => Promise<string>;
+/** What a chat has beside texts. */
+type Feature = (stage: Stage) => Promise<Outcome>;
 
 /** After the six steps, in this order, in a group of A's. Each stands on its own. */
 const features: readonly (readonly [name: string, run: Feature])[] = [
   ['A answers, mentions B, and adds data', answer],
   ['A edits a message', edit],
+  ['B reacts to a message, and takes it back', reactions],
   ['What A says is unread for B', unread],
   ['B reads, and A is told', read],
   ['B marks a message as unread', markUnread],
   ['B mutes, pins and archives the chat', settings],
+  ['A types, and B is told', typing],
+  ['A sees whether B is online', presence],
   ['A deletes a message', deletion],
   ['What changed is read without a socket', changes],
   ['B comes back and is told what was missed', resume],
+  ['The backend speaks as A, and deletes it', service],
   ['A changes the group, and B leads it with A', lead],
   ['B leaves the group, and A deletes it', end],
 ];
@@ -211,10 +217,6 @@ async function end({ a, b, chatId }: Stage): Promise<string> {
   await a.hears('chat.participant.removed', (event) => event.participant.userId === a.id);
   holds({ 'it is in A’s list no more': !(await isListed(a, chatId)) });
   return 'nothing of it is left in their lists';
-}
-
-async function readAll(who: Stage['b']): Promise<Membership> {
-  return who.inChat('PUT', '/read', { sequence: Number.MAX_SAFE_INTEGER });
 }
 
 /** Among the first: it is the newest. */

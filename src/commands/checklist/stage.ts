@@ -12,6 +12,7 @@ const withinMs = 10_000;
 /** One of the two, in the group. */
 export interface Actor {
   readonly id: string;
+  readonly socket: Listener;
   /** @throws StepFailure unless it succeeds; waits for processes that do not know yet that all others know it too */
   call(method: string, path: string, body?: unknown): Promise<Answer['body']>;
   /** The same, below the group's path. */
@@ -34,11 +35,16 @@ export interface Stage {
   chatId: string;
   a: Actor;
   b: Actor;
+  /** The host's own, where its token is given; `actAs` is whom it is. @throws StepFailure unless it succeeds */
+  backend:
+    | ((method: string, path: string, body?: unknown, actAs?: string) => Promise<Answer['body']>)
+    | undefined;
 }
 
 export interface StageOptions {
   api: RestClient;
   socketUrl: string;
+  serviceToken: string | undefined;
   progress: Progress;
   /** Closed by the caller. */
   listeners: Listener[];
@@ -46,9 +52,21 @@ export interface StageOptions {
 
 /** @throws StepFailure */
 export async function createStage(options: StageOptions): Promise<Stage> {
-  const { api, socketUrl, listeners } = options;
+  const { api, socketUrl, listeners, serviceToken } = options;
   const people = known(options.progress);
   let chatId = '';
+
+  async function succeed(what: string, call: () => Promise<Answer>): Promise<Answer['body']> {
+    const end = performance.now() + withinMs;
+    for (;;) {
+      const answer = await call();
+      if (answer.body?.code === 'not_ready' && performance.now() < end) await Bun.sleep(250);
+      else {
+        expectStatus(what, answer, 200, 201, 202, 204);
+        return answer.body;
+      }
+    }
+  }
 
   async function actorOf(name: 'A' | 'B', { user, token }: Person): Promise<Actor> {
     const connect: Actor['connect'] = async (auth) => {
@@ -56,34 +74,19 @@ export async function createStage(options: StageOptions): Promise<Stage> {
       listeners.push(listener);
       return listener;
     };
-    const own = await connect();
+    const socket = await connect();
 
-    const call: Actor['call'] = async (method, path, body) => {
-      const end = performance.now() + withinMs;
-      for (;;) {
-        const answer = await api.call(method, path, token, body);
-        if (answer.body?.code === 'not_ready' && performance.now() < end) await Bun.sleep(250);
-        else {
-          expectStatus(`${method} ${path} as ${name}`, answer, 200, 201, 202, 204);
-          return answer.body;
-        }
-      }
-    };
+    const call: Actor['call'] = (method, path, body) =>
+      succeed(`${method} ${path} as ${name}`, () => api.call(method, path, token, body));
     const inChat: Actor['inChat'] = (method, path, body) => call(method, `/chats/${chatId}${path}`, body);
 
-    const hears: Actor['hears'] = async (event, is, listener = own) => {
-      const end = performance.now() + withinMs;
-      for (;;) {
-        const heard = listener.events.find((one) => one.name === event && is(one.payload as never));
-        if (heard) return heard.payload as never;
-        if (performance.now() > end)
-          throw new StepFailure(`${name} has not received ${event} within ${withinMs / 1000} s`);
-        await Bun.sleep(5);
-      }
+    const hears: Actor['hears'] = async (event, is, listener = socket) => {
+      const heard = () => listener.events.find((one) => one.name === event && is(one.payload as never));
+      return (await until(`${name} has not received ${event}`, heard, 5)).payload as never;
     };
 
     return {
-      ...{ id: user.id, call, inChat, hears, connect },
+      ...{ id: user.id, socket, call, inChat, hears, connect },
       membership: async () => ((await inChat('GET', '')) as Chat).membership,
       async say(content, extras) {
         const sent = { content, clientMessageId: randomUUID(), ...extras };
@@ -98,11 +101,32 @@ export async function createStage(options: StageOptions): Promise<Stage> {
   const chat: Chat = await a.call('POST', '/chats', { participantUserIds, isGroup: true, name: 'Checklist' });
   chatId = chat.id;
   for (const who of [a, b]) await who.hears('chat.created', (event) => event.chat.id === chatId);
-  return { chatId, a, b };
+  const backend: Stage['backend'] = (method, path, body, actAs) =>
+    succeed(`${method} ${path} as the backend`, () => api.call(method, path, serviceToken, body, actAs));
+  return { chatId, a, b, backend: serviceToken === undefined ? undefined : backend };
+}
+
+/** @throws StepFailure of that when nothing is found in time */
+export async function until<Found>(
+  otherwise: string,
+  find: () => Found | undefined | Promise<Found | undefined>,
+  everyMs: number,
+): Promise<Found> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const found = await find();
+    if (found !== undefined) return found;
+    if (performance.now() > end) throw new StepFailure(`${otherwise} within ${withinMs / 1000} s`);
+    await Bun.sleep(everyMs);
+  }
 }
 
 /** @throws StepFailure that names what does not hold */
 export function holds(facts: Readonly<Record<string, boolean>>): void {
   const wrong = Object.keys(facts).filter((fact) => !facts[fact]);
   if (wrong.length > 0) throw new StepFailure(`not so: ${wrong.join('; ')}`);
+}
+
+export async function readAll(who: Actor): Promise<Membership> {
+  return who.inChat('PUT', '/read', { sequence: Number.MAX_SAFE_INTEGER });
 }

@@ -7,9 +7,11 @@ import { acceptedShapeProblems, eventShapeProblems } from './shape.ts';
 
 export interface Step {
   name: string;
-  /** What it adds to its tick. @throws StepFailure */
-  run(): Promise<string>;
+  run(): Promise<Outcome>;
 }
+
+/** What it adds to its tick, or why there is nothing to show here; a step that fails throws StepFailure. */
+export type Outcome = string | { leftOut: string };
 
 export interface Progress {
   a?: Person;

@@ -150,9 +150,7 @@ test('the first version and this one take turns, there and back, while people wr
     expect(await newThings()).toEqual(notReady);
     await end(old[role]);
   }
-  await eventually('the last older one is forgotten', async () =>
-    Bun.deepEquals(await newThings(), ready),
-  );
+  await eventually('the last older one is forgotten', async () => Bun.deepEquals(await newThings(), ready));
   // Whoever is added reads the chat, and of what is edited an older api shows no version.
   await comings.stop();
   changing.start();

@@ -60,8 +60,16 @@ for (const [file, kong] of [
       ['/chats', 'chat-be-service', 'chat-rest-route'],
       ['/chats/11111111-1111-1111-1111-111111111111/messages', 'chat-be-service', 'chat-rest-route'],
       // Kong writes what is reserved in a path as it came, and the rest as it is.
-      ['/chats/1/messages/1/reactions/👍', 'chat-be-service', 'chat-rest-route'],
-      ['/chats/1/messages/1/reactions/%3Aparty_parrot+1%3A', 'chat-be-service', 'chat-rest-route'],
+      [
+        '/chats/11111111-1111-1111-1111-111111111111/messages/11111111-1111-1111-1111-111111111111/reactions/👍',
+        'chat-be-service',
+        'chat-rest-route',
+      ],
+      [
+        '/chats/11111111-1111-1111-1111-111111111111/messages/11111111-1111-1111-1111-111111111111/reactions/%3Aparty_parrot+1%3A',
+        'chat-be-service',
+        'chat-rest-route',
+      ],
       ['/users', 'chat-be-service', 'user-rest-route'],
       ['/users/11111111-1111-1111-1111-111111111111', 'chat-be-service', 'user-rest-route'],
       ['/users/me', 'chat-be-service', 'user-rest-route'],
@@ -109,7 +117,7 @@ for (const [file, kong] of [
       ...[
         '/chats\\..\\readyz',
         '/chats/..\\readyz',
-        '/chats/1/messages/1/reactions/\\..\\readyz',
+        '/chats/11111111-1111-1111-1111-111111111111/messages/11111111-1111-1111-1111-111111111111/reactions/\\..\\readyz',
         '/chats/1/reactions/..',
         '/auth\\..\\openapi.json',
         '/auth/login\\..\\..\\readyz',

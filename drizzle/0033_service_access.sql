@@ -104,7 +104,9 @@ BEGIN
     reply_to = NULL, mentions = NULL, attachments = NULL, metadata = NULL, reactions = NULL, body_hash = NULL
   WHERE x.chat_id = chat AND x.sequence = known.sequence AND x.id = message;
   PERFORM forget_mentions(chat, known.sequence, known.mentions);
-  PERFORM forget_reactions(chat, known.sequence);
+  IF forget_reactions(chat, known.sequence, 1000) THEN
+    INSERT INTO reactions_to_purge (chat_id, sequence) VALUES (chat, known.sequence);
+  END IF;
   RETURN NEXT;
 END
 $$;

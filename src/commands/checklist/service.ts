@@ -14,7 +14,7 @@ export async function service({ a, b, chatId, backend }: Stage): Promise<Outcome
     'it is a system message': message.messageType === 'system',
     'it is not unread': (await b.membership()).unreadCount === 0,
   });
-  await backend('DELETE', `${path}/${id}`);
+  await backend('DELETE', `${path}/${id}`, undefined, 'service');
   const deleted = await b.hears('chat.message.deleted', (event) => event.message.id === id);
   holds({ 'nobody in the chat has deleted it': deleted.message.deletedBy === undefined });
   return `system message ${message.sequence}`;

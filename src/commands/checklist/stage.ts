@@ -35,9 +35,9 @@ export interface Stage {
   chatId: string;
   a: Actor;
   b: Actor;
-  /** The host's own, where its token is given; `actAs` is whom it is. @throws StepFailure unless it succeeds */
+  /** The host's own, where its token is given; `actAs` is whom it is, `service` itself. @throws StepFailure unless it succeeds */
   backend:
-    | ((method: string, path: string, body?: unknown, actAs?: string) => Promise<Answer['body']>)
+    | ((method: string, path: string, body: unknown, actAs: string) => Promise<Answer['body']>)
     | undefined;
 }
 

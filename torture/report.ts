@@ -44,8 +44,6 @@ export interface Figures {
   replayed: number;
   resets: number;
   membershipChanges: number;
-  /** How often a client was told what a chat is called, and who may post. */
-  settingsTold: number;
   /** Edits and deletions that were done, as far as that was answered. */
   messagesChanged: number;
   /** How often a device was told, or answered, how far its user has read. */
@@ -120,8 +118,7 @@ export function loadFigures(
         catchingUp = true;
         connected += 1;
       } else if (record.kind === 'ready') catchingUp = false;
-      else if (catchingUp && ['message', 'participant', 'reactions', 'settings'].includes(record.kind))
-        replayed += 1;
+      else if (catchingUp && ['message', 'participant', 'reactions'].includes(record.kind)) replayed += 1;
     }
     resumes += Math.max(0, connected - 1);
   }
@@ -141,7 +138,6 @@ export function loadFigures(
     replayed,
     resets: count(({ kind }) => kind === 'reset'),
     membershipChanges: history.memberships.length,
-    settingsTold: count(({ kind }) => kind === 'settings'),
     messagesChanged: history.changes.filter(({ status }) => status === 200 || status === 204).length,
     membershipsTold: count(({ kind }) => kind === 'membership'),
   };
@@ -185,7 +181,7 @@ export function printReport(report: Report, print: (line: string) => void): void
   print(`stored ${f.stored}, dead letters ${f.deadLetters}, delivered ${f.delivered}`);
   print(
     `connects ${f.connects}, resumes ${f.resumes}, rows filled ${f.rowsFilled}, replayed ${f.replayed}, resets ${f.resets}, ` +
-      `participants changed ${f.membershipChanges}, settings told ${f.settingsTold}, messages changed ${f.messagesChanged}, memberships told ${f.membershipsTold}`,
+      `participants changed ${f.membershipChanges}, messages changed ${f.messagesChanged}, memberships told ${f.membershipsTold}`,
   );
   print(
     `recovery p50 ${seconds(recovery.p50Ms)}, max ${seconds(recovery.maxMs)}, ` +

@@ -52,7 +52,6 @@ test(
     expect(figures.chats).toBeGreaterThanOrEqual(50);
     expect(figures.offered / figures.loadSeconds).toBeGreaterThanOrEqual(190);
     expect(figures.resumes).toBeGreaterThan(300);
-    expect(figures.settingsTold).toBeGreaterThan(100);
     expect(figures.messagesChanged).toBeGreaterThan(300);
     expect(figures.membershipsTold).toBeGreaterThan(1_000);
     expect(figures.rowsFilled).toBeGreaterThan(0);

@@ -3,7 +3,6 @@ import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import {
   type ChangeAttempt,
   type ChangeRow,
-  type ChatRow,
   type ClientRecord,
   type DeadLetterRow,
   type History,
@@ -37,7 +36,7 @@ export interface MutableHistory {
   poison: { id: string; body: string; at: number }[];
   replayed: string[];
   database: {
-    chats: ChatRow[];
+    chats: { id: string; lastSequence: number; lastNumber: number; participantCount: number }[];
     messages: MessageRow[];
     changes: ChangeRow[];
     reactions: ReactionsRow[];
@@ -133,7 +132,6 @@ export function cleanHistory(): MutableHistory {
     chatId,
     number: added ? 9 : 7,
     userId: cem,
-    leads: false,
   });
   const connect = (at: number, cursor: number | undefined): ClientRecord[] => [
     { kind: 'connecting', at, cursors: cursor === undefined ? {} : { [chatId]: cursor } },
@@ -144,7 +142,7 @@ export function cleanHistory(): MutableHistory {
     at,
     chatId,
     number,
-    ...{ userIds: [ann, ben, cem], leads: [ann], settings: 'all ' },
+    userIds: [ann, ben, cem],
   });
   const page = (upTo: number, number: number, at: number): ClientRecord => ({
     kind: 'page',
@@ -231,7 +229,7 @@ export function cleanHistory(): MutableHistory {
           ready(910),
           ...all(4, 5, 6)(cem),
           cemWas(false),
-          { ...chatAt(9, 8_030), kind: 'created' } as ClientRecord,
+          { kind: 'created', at: 8_030, chatId, number: 9, userIds: [ann, ben, cem] },
           membership(8_030, {
             ...{ version: 2, lastReadSequence: 4, lastSequence: 4, eventSequence: 9, unreadCount: 0 },
           }),
@@ -249,16 +247,7 @@ export function cleanHistory(): MutableHistory {
     poison: [{ id: 'poison-1', body: 'not json', at: 5_000 }],
     replayed: [],
     database: {
-      chats: [
-        {
-          id: chatId,
-          lastSequence: 6,
-          lastNumber: 11,
-          participantCount: 3,
-          settings: 'all ',
-          settingsNumber: null,
-        },
-      ],
+      chats: [{ id: chatId, lastSequence: 6, lastNumber: 11, participantCount: 3 }],
       messages: rows,
       changes: [],
       reactions: [],
@@ -266,7 +255,6 @@ export function cleanHistory(): MutableHistory {
         chatId,
         userId,
         active: true,
-        leads: userId === ann,
         createdNumber: at + 1,
         changedNumber: userId === cem ? 9 : at + 1,
         ...[
@@ -343,21 +331,6 @@ export function reactedHistory(): MutableHistory {
       ...{ kind: 'reactions', at: 9_700, chatId, number: 12, sequence: 1 },
       reactions: reactionsText(shown),
     });
-  }
-  return history;
-}
-
-/** The same as the clean one, and then the chat is renamed, for admins alone (12), one of whom Ben becomes (13). */
-export function ledHistory(): MutableHistory {
-  const history = cleanHistory();
-  const { participants, chats } = history.database;
-  Object.assign(chats[0]!, { lastNumber: 13, settings: 'admins Renamed', settingsNumber: 12 });
-  Object.assign(participants[1]!, { leads: true, changedNumber: 13 });
-  for (const { records } of history.clients) {
-    records.push(
-      { kind: 'settings', at: 9_700, chatId, number: 12, settings: 'admins Renamed' },
-      { kind: 'participant', at: 9_800, added: true, chatId, number: 13, userId: ben, leads: true },
-    );
   }
   return history;
 }

@@ -10,7 +10,6 @@ import {
   chatId,
   checkedOf,
   cleanHistory,
-  ledHistory,
   letterOf,
   type MutableHistory,
   membershipOf,
@@ -219,7 +218,6 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
           chatId,
           number: 12,
           userId: ben,
-          leads: false,
         });
       }
     },
@@ -499,15 +497,7 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
         at + 1,
         indexOf(list, 9) - at,
         { kind: 'reset', at: 8_510, chatId, number: 9 },
-        {
-          kind: 'chat',
-          at: 8_520,
-          chatId,
-          number: 9,
-          userIds: [ann, ben, cem],
-          leads: [ann],
-          settings: 'all ',
-        },
+        { kind: 'chat', at: 8_520, chatId, number: 9, userIds: [ann, ben, cem] },
         {
           ...{ kind: 'membership', at: 8_520 },
           membership: membershipOf({
@@ -525,7 +515,6 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
         chatId,
         userId: '00000000-0000-0000-0000-00000000000d',
         active: false,
-        leads: false,
         createdNumber: 12,
         changedNumber: 13,
         ...{ lastReadSequence: 6, version: 1, unreadCount: 0 },
@@ -658,46 +647,6 @@ describe('judge, of reactions', () => {
   for (const [name, damage, found] of damages) {
     test(`finds ${name}`, () => {
       const history = reactedHistory();
-      damage(history);
-      expect(broken(history).sort()).toEqual(found.sort());
-    });
-  }
-});
-
-describe('judge, of settings and roles', () => {
-  const damages: [name: string, damage: (history: MutableHistory) => void, found: string[]][] = [
-    ['nothing in what is right', () => {}, []],
-    [
-      'settings that are not told',
-      (h) => {
-        records(h, 'ben/0').splice(-2, 1);
-      },
-      ['I5 other settings', 'I6 miss'],
-    ],
-    [
-      'a role that is not told',
-      (h) => {
-        records(h, 'ann/0').pop();
-      },
-      ['I5 other role', 'I6 miss'],
-    ],
-    [
-      'what a client shows',
-      (h) => {
-        Object.assign(records(h, 'cem/0').at(-2)!, { settings: 'all Renamed' });
-        Object.assign(records(h, 'cem/0').at(-1)!, { leads: false });
-      },
-      ['I5 other role', 'I5 other settings'],
-    ],
-    [
-      'a number that two have',
-      (h) => Object.assign(h.database.chats[0]!, { settingsNumber: 11 }),
-      ['I4 event number twice'],
-    ],
-  ];
-  for (const [name, damage, found] of damages) {
-    test(`finds ${name}`, () => {
-      const history = ledHistory();
       damage(history);
       expect(broken(history).sort()).toEqual(found.sort());
     });

@@ -18,7 +18,6 @@ export function numbering(evidence: Evidence): Verdict {
       ...(participants.get(chat.id) ?? []).map((row) => row.changedNumber),
       ...changed.map(({ number }) => number),
       ...(reactions.get(chat.id) ?? []).map(({ number }) => number),
-      ...(chat.settingsNumber === null ? [] : [chat.settingsNumber]),
     ];
     const active = (participants.get(chat.id) ?? []).filter((row) => row.active).length;
     if (active !== chat.participantCount) {

@@ -63,13 +63,6 @@ function wrong(
       ? undefined
       : 'its sender took part all the time';
   }
-  if (letter.reason === 'not_allowed') {
-    return history.database.chats.some(
-      ({ id, settingsNumber }) => settingsNumber !== null && key?.startsWith(`${id} `),
-    )
-      ? undefined
-      : 'its chat was open to all, all the time';
-  }
   if (/conflict/i.test(letter.reason)) {
     return posts.contents.length > 1 ? undefined : 'its key was used once only';
   }

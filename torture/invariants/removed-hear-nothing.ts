@@ -39,13 +39,7 @@ function judgeLeaks(
   client: ClientHistory,
 ): void {
   client.records.forEach((record, at) => {
-    if (
-      record.kind !== 'message' &&
-      record.kind !== 'participant' &&
-      record.kind !== 'settings' &&
-      record.kind !== 'created'
-    )
-      return;
+    if (record.kind !== 'message' && record.kind !== 'participant' && record.kind !== 'created') return;
     const { chatId, number } = record;
     const timeline = changes.get(`${chatId} ${client.userId}`);
     const leak = (what: string) =>

@@ -128,6 +128,70 @@ export function gatewayChangesSuite(name: string, base: GatewayBase): void {
       }
     });
 
+    test('what an answer quotes is shown alike live, filled, resumed and by REST, whatever became of it', async () => {
+      const [ada, bob] = await world.newUsers(2);
+      const [chat, elsewhere] = [await world.newGroup(ada!, bob!), await world.newGroup(ada!, bob!)];
+      const said = async (chatId: string, content: string) =>
+        (await world.send(ada!, chatId, content)).message;
+      const [plain, changed, gone, foreign] = [
+        await said(chat.id, 'plain'),
+        await said(chat.id, 'before'),
+        await said(chat.id, 'words'),
+        await said(elsewhere.id, 'of another chat'),
+      ];
+      await world.edit(ada!, changed, 'after');
+      await world.delete(ada!, gone);
+      const bobs = await connect(bob!, { [chat.id]: 0 });
+      const read = createTellStored({
+        read: (wanted) => readStored(database, wanted),
+        log: createLog({ logLevel: 'silent' }, 'test'),
+      });
+      const quoted = [plain.id, changed.id, gone.id, foreign.id, crypto.randomUUID()];
+      /** The last one answers the first, which comes in the same batch. */
+      async function answers(how: string) {
+        const batch: Stored['envelope'][] = [];
+        for (const replyTo of [undefined, ...quoted, 'first']) {
+          const clientMessageId = crypto.randomUUID();
+          const brokerMessageId = deriveBrokerMessageId(chat.id, ada!.id, clientMessageId);
+          const about = replyTo === 'first' ? batch[0]!.brokerMessageId : replyTo;
+          batch.push({
+            ...{ version: 2, brokerMessageId, chatId: chat.id, senderId: ada!.id, clientMessageId },
+            ...{ content: `${how} ${batch.length}`, sentAt: new Date().toISOString(), requestId: 'answers' },
+            ...(about === undefined ? {} : { replyTo: about }),
+          });
+        }
+        const outcomes = await storeMessages(database, batch);
+        return batch.map((envelope, at) => ({ envelope, outcome: outcomes[at] }) as Stored);
+      }
+      const live = await answers('live');
+      await world.notifier.publish(await read(live));
+      const filled = await answers('filled');
+      await world.send(ada!, chat.id, 'end');
+      await eventually('all is told', () => told(bobs).some(([, content]) => content === 'end'));
+
+      const quotesOf = (messages: readonly (Message | undefined)[], how: string) =>
+        messages.flatMap((message) => (message?.content.startsWith(how) ? [message.replyTo] : []));
+      const shown = ({ id, sequence, senderId }: Message, preview: string) => ({
+        ...{ messageId: id, sequence, senderId, preview },
+      });
+      const state = await stateOf(chat.id, bob!.id);
+      const later = await connect(bob!, { [chat.id]: chat.eventSequence });
+      for (const [how, [first]] of [['live', live] as const, ['filled', filled] as const]) {
+        const expected = [
+          undefined,
+          shown(plain, 'plain'),
+          shown(changed, 'after'),
+          ...quoted.slice(2).map((messageId) => ({ messageId, deleted: true as const })),
+          shown(state.find(({ id }) => id === first!.envelope.brokerMessageId)!, `${how} 0`),
+        ];
+        expect(quotesOf(state, how)).toEqual(expected);
+        for (const client of [bobs, later]) {
+          const messages = client.seen.map(({ payload }) => payload.message as Message | undefined);
+          expect(quotesOf(messages, how)).toEqual(expected);
+        }
+      }
+    });
+
     test('500 old messages edited while away, some of them again: each is told once, one more is a reset', async () => {
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);

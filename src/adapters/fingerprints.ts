@@ -1,4 +1,4 @@
-import type { AuthConfig, Config } from '../shared/config.ts';
+import { type AuthConfig, type Config, isOutside } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
 import type { Aspect, Fingerprints, Role } from '../shared/ports/registry.ts';
 import { createSigner } from '../shared/signature.ts';
@@ -51,9 +51,6 @@ function namesOf({ broker }: Pick<Config, 'broker'>) {
 const keyOf = ({ publicKey, jwksUrl, secret }: AuthConfig): string | undefined =>
   // One key may be written with any ends of lines.
   publicKey?.replace(/\s+/g, '') ?? jwksUrl ?? secret;
-
-const isOutside = ({ publicKey, jwksUrl }: AuthConfig): boolean =>
-  publicKey !== undefined || jwksUrl !== undefined;
 
 /** Whoever finds none leaves one; a Redis that is away, or takes no writes and has none, says nothing. */
 export async function redisMark(client: RedisClient, prefix: string): Promise<string | undefined> {

@@ -23,6 +23,11 @@ export interface Somebody {
   byService: boolean;
 }
 
+interface Wanted {
+  facts?: (identity: Identity, params: Readonly<Record<string, string>>) => readonly Fact[];
+  limit?: 'read' | 'typing';
+}
+
 /** What the api's routes want of their callers. */
 export interface Needs {
   /**
@@ -32,10 +37,7 @@ export interface Needs {
    * @throws ChatError `token_missing`, `token_invalid`, `token_expired`, `session_revoked`, `rate_limited`, `user_not_found`,
    * `user_deactivated`, `database_unavailable`
    */
-  token(want?: {
-    facts?: (identity: Identity, params: Readonly<Record<string, string>>) => readonly Fact[];
-    limit?: 'read' | 'typing';
-  }): Need<Somebody>;
+  token(want?: Wanted): Need<Somebody>;
   /** The same; or the service token with `X-Act-As: service`, for which nobody is `identity`. */
   tokenOrService: Need<Partial<Somebody>>;
   /** The service token, which acts as nobody but itself. Without it a request counts for its address. */
@@ -55,42 +57,45 @@ export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsD
     throw new ChatError(bearerToken(request) === undefined ? 'token_missing' : 'token_invalid');
   }
 
-  const token: Needs['token'] = ({ facts: want, limit = 'user' as const } = {}) => ({
-    security: 'accessToken',
-    async enter(caller, params) {
-      const { request, address } = caller;
-      const actedAs = actAs(request);
-      if (actedAs !== undefined) {
-        await assertService(caller);
-        const identity = identityOf(actedAs);
-        const facts = await admit(identity, want?.(identity, params) ?? []);
-        return { identity, facts, limits: unlimited, byService: true };
-      }
+  async function enterAs(
+    caller: Caller,
+    params: Readonly<Record<string, string>>,
+    { facts: want, limit }: Wanted = {},
+  ): Promise<Somebody> {
+    const { request, address } = caller;
+    const actedAs = actAs(request);
+    if (actedAs !== undefined) {
+      await assertService(caller);
+      const identity = identityOf(actedAs);
+      const facts = await admit(identity, want?.(identity, params) ?? []);
+      return { identity, facts, limits: unlimited, byService: true };
+    }
 
-      let identity: Identity;
-      try {
-        identity = await verify(bearerToken(request));
-      } catch (error) {
-        await rateLimits.consume([{ limit: 'address', key: address() }]);
-        throw error;
-      }
-      // Both begin in one turn of the event loop: one round trip.
-      const [facts] = await Promise.all([
-        admit(identity, want?.(identity, params) ?? []),
-        rateLimits.consume([{ limit, key: identity.userId }]),
-      ]);
-      return { identity, facts, limits: rateLimits, byService: false };
-    },
-  });
-  const somebody = token();
+    let identity: Identity;
+    try {
+      identity = await verify(bearerToken(request));
+    } catch (error) {
+      await rateLimits.consume([{ limit: 'address', key: address() }]);
+      throw error;
+    }
+    // Both begin in one turn of the event loop: one round trip.
+    const [facts] = await Promise.all([
+      admit(identity, want?.(identity, params) ?? []),
+      rateLimits.consume([{ limit: limit ?? 'user', key: identity.userId }]),
+    ]);
+    return { identity, facts, limits: rateLimits, byService: false };
+  }
 
   return {
-    token,
+    token: (want) => ({
+      security: 'accessToken',
+      enter: (caller, params) => enterAs(caller, params, want),
+    }),
 
     tokenOrService: {
       security: 'accessToken',
       async enter(caller, params) {
-        if (actAs(caller.request) !== itself) return (await somebody.enter?.(caller, params)) ?? {};
+        if (actAs(caller.request) !== itself) return enterAs(caller, params);
         await assertService(caller);
         return { byService: true };
       },

@@ -1,5 +1,6 @@
 import { type Announce, changeNotification } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
+import { toParticipant } from '../db/queries/participant-columns.ts';
 import { inTransaction } from '../db/transaction.ts';
 import type { Participant, ParticipantRole } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
@@ -8,7 +9,6 @@ import type { Presence } from '../shared/ports/presence.ts';
 import { changeRole } from './change-role.ts';
 import { hasAnotherOwner } from './leaders.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
-import { withOnline } from './online.ts';
 import { participantFact } from './participant-fact.ts';
 import { readParticipants } from './read-participants.ts';
 
@@ -47,15 +47,14 @@ export function createSetRole(deps: {
       return { stored: { ...known, role }, eventSequence };
     });
 
-    const [[participant]] = await Promise.all([
-      withOnline(presence, [stored]),
+    const [online] = await Promise.all([
+      presence.online([userId]),
       eventSequence
         ? announce([changeNotification({ chatId, eventSequence, event: 'chat.participant.added' })])
         : undefined,
       // Who led could post where members may not.
       eventSequence && role === 'member' ? facts.revoke([participantFact(chatId, userId)]) : undefined,
     ]);
-    if (!participant) throw new Error('one participant became none');
-    return participant;
+    return toParticipant(stored, online);
   };
 }

@@ -1,3 +1,4 @@
+import { chunks } from '../shared/chunks.ts';
 import { networkOf } from '../shared/client-address.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
@@ -62,8 +63,7 @@ export function createConnectLimits(deps: {
     await new Promise<void>((resolve) => setImmediate(resolve));
     asked = undefined;
     const found = new Map<string, number>();
-    for (let at = 0; at < userIds.length; at += mostUsers) {
-      const some = userIds.slice(at, at + mostUsers);
+    for (const some of chunks(userIds, mostUsers)) {
       const sockets = await presence.elsewhere(some);
       for (const [of, userId] of some.entries()) found.set(userId, sockets[of]?.length ?? 0);
     }

@@ -63,8 +63,12 @@ export function createNotificationRoutes(deps: {
 
   function passToChat(chatId: string, { event, actorId }: Passing, body: string): void {
     if (ownEvents.has(event)) return;
-    if (event === 'chat.read') receipts.hear(chatId, JSON.parse(body));
-    else sequencer.pass(chatId, frameOf(event, body), ({ userId }) => userId !== actorId);
+    if (event === 'chat.read') {
+      receipts.hear(chatId, JSON.parse(body));
+      return;
+    }
+    const frame = frameOf(event, body);
+    for (const member of sequencer.room(chatId)) if (member.userId !== actorId) member.pass(frame);
   }
 
   function passToUser(userId: string, event: Passing['event'], body: string): void {

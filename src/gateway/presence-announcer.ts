@@ -106,7 +106,8 @@ export function createPresenceAnnouncer(deps: {
         }
       }
     } finally {
-      for (const some of older(unwritten, patienceMs)) for (const [userId] of some) unwritten.delete(userId);
+      for (const [userId, at] of unwritten)
+        if (at <= performance.now() - patienceMs) unwritten.delete(userId);
     }
   }
 

@@ -33,8 +33,6 @@ export interface Sequencer {
   leave(member: Member, chatId: string): void;
   /** A change as announced: delivered if it is the next one, held for a moment if it is beyond that. */
   offer(chatId: string, change: Change): void;
-  /** To those in the room, now or never. */
-  pass(chatId: string, frame: string, toWhom: (member: Member) => boolean): void;
   /** Those in the room; nobody while it is being read who still is. */
   room(chatId: string): Iterable<Member>;
   /** Something up to this number is committed. */
@@ -252,10 +250,6 @@ export function createSequencer(deps: {
       if (change.eventSequence <= delivered) return;
       deliver(chat, change);
       releaseHeld(chat);
-    },
-
-    pass(chatId, frame, toWhom) {
-      for (const member of roomOf(chatId)) if (toWhom(member)) member.pass(frame);
     },
 
     room: roomOf,

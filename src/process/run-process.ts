@@ -1,4 +1,4 @@
-import { type Config, ConfigError, type ConfigOptions } from '../shared/config.ts';
+import { type Config, ConfigError, type ConfigOptions, isOutside } from '../shared/config.ts';
 import { createLog, type Logger } from '../shared/log.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { loadConfig } from './load-config.ts';
@@ -63,8 +63,7 @@ export async function runProcess(
 
 async function withSecret(config: Config, source: ProcessOptions['secret']): Promise<Config> {
   const { auth } = config;
-  const outside = auth.publicKey !== undefined || auth.jwksUrl !== undefined;
-  if (source === 'none' || outside || auth.secret !== undefined) return config;
+  if (source === 'none' || isOutside(auth) || auth.secret !== undefined) return config;
   return { ...config, auth: { ...auth, secret: await keptTokenSecret(config.dataDir) } };
 }
 

@@ -115,6 +115,10 @@ export type Config = ReturnType<typeof parseConfig>;
 export type AuthConfig = Config['auth'];
 export type BrokerConfig = Config['broker'];
 
+/** Whether tokens are those of a provider, and not our own. */
+export const isOutside = ({ publicKey, jwksUrl }: AuthConfig): boolean =>
+  publicKey !== undefined || jwksUrl !== undefined;
+
 export interface ConfigOptions {
   /** False for processes that sign and check no tokens, and where the secret is kept in the data folder. */
   needsSecret?: boolean;

@@ -84,8 +84,9 @@ function readContent(body: string, versions: readonly EnvelopeVersion[]): Envelo
   if (known === 1) return { kind: 'valid', envelope: plain };
   const extras = readExtras(value);
   if (typeof extras === 'string') return { kind: 'poison', reason: extras, key };
-  const system = known === 3 ? ({ messageType: 'system' } as const) : {};
-  return { kind: 'valid', envelope: { ...plain, ...extras, ...system } };
+  if (known === 2) return { kind: 'valid', envelope: { ...plain, ...extras } };
+  if (value.messageType !== 'system') return { kind: 'poison', reason: 'messageType is not system', key };
+  return { kind: 'valid', envelope: { ...plain, ...extras, messageType: 'system' } };
 }
 
 function isInstant(value: unknown): value is string {

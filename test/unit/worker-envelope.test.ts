@@ -91,6 +91,15 @@ test('extras that no api writes are poison of a known sender', () => {
   }
 });
 
+test('the third version is that of system messages, and says so', () => {
+  const system = read({ version: 3, messageType: 'system' });
+  expect(system).toMatchObject({ kind: 'valid', envelope: { messageType: 'system' } });
+  for (const messageType of [undefined, null, 'text', 'System'])
+    expect(read({ version: 3, messageType })).toMatchObject({
+      ...{ kind: 'poison', reason: 'messageType is not system', key: { chatId, senderId } },
+    });
+});
+
 test('what nobody of ours has signed is poison that names nobody, whatever it says', () => {
   for (const body of [JSON.stringify(envelope), '{"version":2}', 'nope', '']) {
     const foreign = { kind: 'poison', reason: 'the signature is not ours' } as const;

@@ -1,3 +1,4 @@
+import { chunks } from '../../shared/chunks.ts';
 import type { Notifier } from '../../shared/ports/notifications.ts';
 import type { RedisClient } from './client.ts';
 import type { NotificationCodec } from './notification-codec.ts';
@@ -25,13 +26,9 @@ export function createRedisNotifier(client: RedisClient, prefix: string, codec: 
 
   return {
     async publish(notifications) {
-      const sent: Promise<unknown>[] = [];
-      for (let at = 0; at < notifications.length; at += mostPublished) {
-        const pairs = notifications
-          .slice(at, at + mostPublished)
-          .flatMap((one) => [`${prefix}:${one.topic}`, codec.encode(one)]);
-        sent.push(scripted.publishAll(pairs));
-      }
+      const sent = chunks(notifications, mostPublished).map((some) =>
+        scripted.publishAll(some.flatMap((one) => [`${prefix}:${one.topic}`, codec.encode(one)])),
+      );
       await Promise.all(sent);
     },
   };

@@ -146,12 +146,13 @@ export function createRedisPresence(
     async elsewhere(userIds) {
       const found = userIds.map((): string[] => []);
       await breaker.ask(async () => {
-        for (const gateway of await knownOthers()) {
+        const ask = async (gateway: string) => {
           const sockets = await socketsAt(gateway, userIds);
           sockets.forEach((ids, at) => {
             found[at]?.push(...ids);
           });
-        }
+        };
+        await Promise.all((await knownOthers()).map(ask));
       });
       return found;
     },

@@ -8,23 +8,25 @@ const lookEveryMs = 200;
  * Runs `work` under an advisory lock, which a transaction of its own holds: there it is right through a pooler as well, and
  * gone with its connection.
  *
- * All that this transaction says goes without parameters, and it asks for the lock instead of waiting for it. CREATE INDEX
- * CONCURRENTLY waits for everybody who has a snapshot: an answered statement with parameters keeps one until the next, and so
- * does whoever waits in pg_advisory_xact_lock, for a lock that is given back after the index (measured: without an end).
+ * CREATE INDEX CONCURRENTLY waits for the end of every transaction that has a snapshot at that moment. So all that these
+ * transactions say goes without parameters, for an answered statement with some keeps its snapshot until the next; the lock
+ * is asked for, not waited for; and whoever did not get it ends its transaction before it asks again: one that went on was
+ * waited for, now and then, by the index, and waited for the lock that is given back after it.
  */
 export async function aloneUnder<Result>(
   { key, onWait }: { key: number; onWait?: (() => void) | undefined },
   patient: Database,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  return patient.orm.transaction(async (holder) => {
-    await holder.execute(sql.raw('SET LOCAL idle_in_transaction_session_timeout = 0'));
-    if (!(await isTaken(holder, key))) {
-      onWait?.();
-      while (!(await isTaken(holder, key))) await pause(lookEveryMs);
-    }
-    return work();
-  });
+  for (let attempt = 0; ; attempt += 1) {
+    const done = await patient.orm.transaction(async (holder) => {
+      await holder.execute(sql.raw('SET LOCAL idle_in_transaction_session_timeout = 0'));
+      return (await isTaken(holder, key)) ? { result: await work() } : undefined;
+    });
+    if (done) return done.result;
+    if (attempt === 0) onWait?.();
+    await pause(lookEveryMs);
+  }
 }
 
 async function isTaken(holder: Orm, key: number): Promise<boolean> {

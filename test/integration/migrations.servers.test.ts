@@ -94,6 +94,12 @@ test('two that begin together do each migration once, one waiting for the other'
         await watcher`SELECT FROM pg_stat_activity WHERE query LIKE '%first_a%' AND wait_event_type = 'Lock'`;
       return building.length > 0 && lines.length > 0;
     });
+    await Bun.sleep(700);
+    // Who waits is in no transaction, for which an index could wait in turn.
+    expect(
+      await watcher`SELECT FROM pg_stat_activity WHERE application_name = 'confab-test' AND datname = current_database()
+        AND state = 'idle in transaction' AND xact_start < clock_timestamp() - interval '500 ms'`,
+    ).toHaveLength(1);
   });
   expect((await both)?.flat()).toEqual(['0000_first', '0001_index']);
   expect(lines.map(({ msg }) => msg)).toEqual([

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { createDatabase } from '../../harness/servers.ts';
 import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
 import { createFindUsers } from '../../src/auth/find-users.ts';
@@ -39,6 +40,9 @@ import { realServers } from '../support/servers.ts';
  * statement reads is counted.
  */
 const servers = await realServers();
+/** For this file alone: what a long transaction in any database keeps of dead rows is read here, too. */
+const server = await servers.createPostgres();
+const newDatabase = async () => (await createDatabase(server.url)).url;
 const presence = createEmbeddedPresence();
 const chats = 40;
 const each = 250;
@@ -223,7 +227,7 @@ for (const planned of [0, 1, 20]) {
     }
 
     beforeAll(async () => {
-      const url = await servers.createDatabase();
+      const url = await newDatabase();
       // One session: its plans are the ones that count.
       const open = () => openPostgres({ url, applicationName: 'confab-test-plans', maxConnections: 1 });
       database = open();
@@ -295,7 +299,7 @@ describe('with a large chat, and somebody who is in many', () => {
   let small: number;
 
   beforeAll(async () => {
-    const url = await servers.createDatabase();
+    const url = await newDatabase();
     database = openPostgres({ url, applicationName: 'confab-test-plans', maxConnections: 1 });
     await migrate(database);
     await database.query(
@@ -375,7 +379,7 @@ describe('with a large chat, and somebody who is in many', () => {
 });
 
 test('a page of changes costs the same wherever it begins, in a chat of many messages and as many later changes, and so does a batch of its purge', async () => {
-  const url = await servers.createDatabase();
+  const url = await newDatabase();
   const database = openPostgres({ url, applicationName: 'confab-test-plans', maxConnections: 1 });
   const [chatId, userId, most, page] = [newId(), newId(), 10_000, 50];
   const holder = openPostgres({ url, applicationName: 'confab-test-holder', maxConnections: 1 });

@@ -138,12 +138,12 @@ export async function startMember(
 }
 
 export async function untilReady({ role, url, process }: Member): Promise<void> {
-  await eventually(
-    `the ${role} is ready`,
-    async () => {
-      if (!process.running()) throw new Error(`the ${role} ended:\n${process.output()}`);
-      return answers(`${url}/readyz`, 5_000);
-    },
-    60_000,
-  );
+  const ready = async () => {
+    if (!process.running()) throw new Error(`the ${role} ended:\n${process.output()}`);
+    return answers(`${url}/readyz`, 5_000);
+  };
+  // Before the test itself is given up, which would say nothing of why.
+  await eventually(`the ${role} is ready`, ready, 45_000).catch((cause: unknown) => {
+    throw new Error(`the ${role} is not ready; it said:\n${process.output()}`, { cause });
+  });
 }

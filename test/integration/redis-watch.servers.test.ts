@@ -289,6 +289,31 @@ test.concurrent('one that is loading its data is gone on without, and used once 
   admin.destroy();
 });
 
+test.concurrent('a connection that was made while there was a password does when there is none any more', async () => {
+  const server = await servers.createRedis();
+  const admin = await openTestRedis(server.url);
+  undo.push(() => admin.disconnect());
+  await admin.config('SET', 'requirepass', 'right');
+  const passedOn = Promise.withResolvers<void>();
+  const front = createServer(async (socket) => {
+    const redis = connect(server.port, '127.0.0.1');
+    redis.on('error', () => socket.destroy());
+    socket.on('error', () => redis.destroy());
+    redis.pipe(socket);
+    await passedOn.promise;
+    socket.pipe(redis);
+  });
+  const opened = await open(`redis://127.0.0.1:${await listen(front)}`);
+  const clients = async () =>
+    String(await admin.client('LIST'))
+      .trim()
+      .split('\n').length;
+  await eventually('it has come', async () => (await clients()) === 2);
+  await admin.config('SET', 'requirepass', '');
+  passedOn.resolve();
+  expect(await opened.watch.start()).toBe(true);
+});
+
 describe('connected, and not doing what is needed', () => {
   const faults: [
     string,

@@ -6,10 +6,9 @@ import type {
   Message,
   MessagePage,
   MessageReactions,
-  SyncResetEvent,
 } from '../contract.ts';
 import type { ChatItem } from '../types.ts';
-import { type Held, hold, mergeHeld, mergeReactions } from './held.ts';
+import { type Held, hold, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
 import * as list from './messages.ts';
 import { noPeople, type People, peopleNow, renamePerson, takePeople, takePersonEvent } from './people.ts';
 import { countUnread, takeCounted, takeMembership, type Unread, unreadOf } from './unread.ts';
@@ -28,8 +27,12 @@ export interface ChatState {
   readonly messages: list.Messages;
   /** Where a connect goes on: all up to here is in it. Undefined where the chat has to be read. */
   readonly cursor: number | undefined;
+  /** The lowest number of what was read since the last reset: up to here it needs no events. */
+  readonly readAt: number;
   /** The highest number of an event. */
   readonly toldAt: number;
+  /** The highest number of an edit or a deletion: a quote that is older may be of what was changed. */
+  readonly changedAt: number;
   /** The number of what took the user out of it. */
   readonly goneAt: number | undefined;
   /** Of resets: what was asked before one does not count. */
@@ -46,7 +49,8 @@ type Told = {
 
 export type ChatInput =
   | ({ kind: 'event' } & Told)
-  | { kind: 'reset'; reset: SyncResetEvent }
+  /** What is held may be out of date; what is told from here on is not. */
+  | { kind: 'reset' }
   /** From an answer or an event. @param epoch of when it was asked */
   | { kind: 'chat'; chat: Chat; epoch?: number }
   | { kind: 'membership'; membership: Membership }
@@ -69,7 +73,8 @@ export const noChat = (id: string, me: string): ChatState => ({
   ...{
     messages: list.noMessages,
     cursor: undefined,
-    toldAt: 0,
+    readAt: Number.POSITIVE_INFINITY,
+    toldAt: 0, changedAt: 0,
     goneAt: undefined,
     epoch: 0,
     item: undefined,
@@ -107,10 +112,14 @@ function take(state: ChatState, input: ChatInput): ChatState {
     case 'unanswered':
       return withMessages(list.answered(messages));
     case 'page': {
-      const isOld = input.epoch !== state.epoch;
-      return withMessages(
-        list.answered(isOld ? messages : list.takePage(messages, input.page, input.jump, me)),
-      );
+      if (input.epoch !== state.epoch) return withMessages(list.answered(messages));
+      const { page, jump } = input;
+      const readAt = Math.min(state.readAt, page.page.eventSequence);
+      return {
+        ...withMessages(list.answered(list.takePage(messages, page, jump, me))),
+        readAt,
+        cursor: state.cursor === undefined ? undefined : Math.max(readAt, state.toldAt),
+      };
     }
     case 'message': {
       const { message, at } = input;
@@ -162,14 +171,25 @@ function takeEvent(state: ChatState, told: Told): ChatState {
     }
     default: {
       const { message } = told.payload;
+      const given = list.toldHeld(heldIf(next.last, message), { message, at }, me);
+      const isChange = told.event === 'chat.message.updated' || told.event === 'chat.message.deleted';
+      const changedAt = isChange ? Math.max(next.changedAt, at) : next.changedAt;
       return {
         ...next,
+        changedAt,
         messages: list.takeMessageEvent(next.messages, told.payload, me),
-        last: newerOf(next.last, list.toldHeld(heldIf(next.last, message), { message, at }, me)),
+        last: quotesUpTo(changedAt, newerOf(next.last, given), given),
         unread: next.unread && takeCounted(next.unread, told.payload, me),
       };
     }
   }
+}
+
+/** What it quotes is as of this number now. */
+function quotesUpTo(at: number, last: Held | undefined, changed: Held): Held | undefined {
+  if (!last || last.quoteAt >= at) return last;
+  const [settled = last] = settleQuotes([last], [changed]);
+  return { ...settled, quoteAt: at };
 }
 
 const heldIf = (last: Held | undefined, { id }: Message): Held | undefined =>
@@ -197,7 +217,8 @@ function takeChat(state: ChatState, chat: Chat): ChatState {
     last: newerOf(state.last, lastRead),
     messages: { ...messages, lastSequence: Math.max(messages.lastSequence, chat.lastSequence) },
     // What was told beyond it is in the parts.
-    cursor: cursor ?? Math.max(at, state.toldAt),
+    readAt: Math.min(state.readAt, at),
+    cursor: Math.max(Math.min(state.readAt, at), state.toldAt),
   };
   return takeOwn(read, chat.membership);
 }
@@ -259,7 +280,8 @@ function derived(next: ChatState, before: ChatState): ChatState {
     eventSequence: cursor ?? chat.eventSequence,
     membership: { ...unread.membership, ...counts },
   };
-  return { ...next, item, stale: cursor === undefined || stale || unknown };
+  const oldQuote = last?.message.replyTo !== undefined && last.quoteAt < next.changedAt;
+  return { ...next, item, stale: cursor === undefined || stale || unknown || oldQuote };
 }
 
 const laterOf = (one: string, other: string): string => (one > other ? one : other);

@@ -31,8 +31,8 @@ export interface ChatState {
   readonly readAt: number;
   /** The highest number of an event. */
   readonly toldAt: number;
-  /** The highest number of an edit or a deletion: a quote that is older may be of what was changed. */
-  readonly changedAt: number;
+  /** Up to here something was told that may be about the last message, before that was known; 0: it is sure. */
+  readonly unsureAt: number;
   /** The number of what took the user out of it. */
   readonly goneAt: number | undefined;
   /** Of resets: what was asked before one does not count. */
@@ -74,7 +74,7 @@ export const noChat = (id: string, me: string): ChatState => ({
     messages: list.noMessages,
     cursor: undefined,
     readAt: Number.POSITIVE_INFINITY,
-    toldAt: 0, changedAt: 0,
+    toldAt: 0, unsureAt: 0,
     goneAt: undefined,
     epoch: 0,
     item: undefined,
@@ -172,24 +172,16 @@ function takeEvent(state: ChatState, told: Told): ChatState {
     default: {
       const { message } = told.payload;
       const given = list.toldHeld(heldIf(next.last, message), { message, at }, me);
-      const isChange = told.event === 'chat.message.updated' || told.event === 'chat.message.deleted';
-      const changedAt = isChange ? Math.max(next.changedAt, at) : next.changedAt;
+      const last = newerOf(next.last, given);
       return {
         ...next,
-        changedAt,
         messages: list.takeMessageEvent(next.messages, told.payload, me),
-        last: quotesUpTo(changedAt, newerOf(next.last, given), given),
+        last: last && (settleQuotes([last], [given])[0] ?? last),
+        unsureAt: last === given ? 0 : next.unsureAt,
         unread: next.unread && takeCounted(next.unread, told.payload, me),
       };
     }
   }
-}
-
-/** What it quotes is as of this number now. */
-function quotesUpTo(at: number, last: Held | undefined, changed: Held): Held | undefined {
-  if (!last || last.quoteAt >= at) return last;
-  const [settled = last] = settleQuotes([last], [changed]);
-  return { ...settled, quoteAt: at };
 }
 
 const heldIf = (last: Held | undefined, { id }: Message): Held | undefined =>
@@ -208,13 +200,16 @@ function takeChat(state: ChatState, chat: Chat): ChatState {
     return at <= state.goneAt ? state : takeChat({ ...state, goneAt: undefined }, chat);
   }
   const lastRead = chat.lastMessage ? hold(chat.lastMessage, at) : undefined;
-  const { settings, cursor, messages } = state;
+  const { settings, cursor, messages, last } = state;
+  const isNew = lastRead !== undefined && lastRead.message.sequence > (last?.message.sequence ?? 0);
+  const unsureAt = isNew ? messages.toldAt : state.unsureAt;
   const read: ChatState = {
     ...state,
     chat: cursor === undefined || at >= (state.chat?.eventSequence ?? 0) ? chat : state.chat,
     settings: settings && settings.at > at ? settings : { of: chat, at },
     people: takePeople(state.people, chat),
-    last: newerOf(state.last, lastRead),
+    last: newerOf(last, lastRead),
+    unsureAt: at >= unsureAt ? 0 : unsureAt,
     messages: { ...messages, lastSequence: Math.max(messages.lastSequence, chat.lastSequence) },
     // What was told beyond it is in the parts.
     readAt: Math.min(state.readAt, at),
@@ -261,7 +256,7 @@ function derived(next: ChatState, before: ChatState): ChatState {
   const { chat, settings, people, last, unread, goneAt, me, cursor } = next;
   if (!chat || !unread || goneAt !== undefined)
     return { ...next, item: undefined, stale: goneAt === undefined };
-  const parts: (keyof ChatState)[] = ['chat', 'settings', 'people', 'last', 'unread', 'cursor'];
+  const parts: (keyof ChatState)[] = ['chat', 'settings', 'people', 'last', 'unread', 'cursor', 'unsureAt'];
   if (before.item && parts.every((part) => next[part] === before[part])) return next;
   const { unknown, ...who } = people.at > 0 ? peopleNow(people) : { ...chat, unknown: false };
   const { stale, ...counts } = countUnread(unread, me);
@@ -280,8 +275,7 @@ function derived(next: ChatState, before: ChatState): ChatState {
     eventSequence: cursor ?? chat.eventSequence,
     membership: { ...unread.membership, ...counts },
   };
-  const oldQuote = last?.message.replyTo !== undefined && last.quoteAt < next.changedAt;
-  return { ...next, item, stale: cursor === undefined || stale || unknown || oldQuote };
+  return { ...next, item, stale: cursor === undefined || stale || unknown || next.unsureAt > 0 };
 }
 
 const laterOf = (one: string, other: string): string => (one > other ? one : other);

@@ -167,7 +167,7 @@ export function takePage(
   // What came after the page was read.
   for (let next = recent.get(endOf(all) + 1)?.held; next; next = recent.get(endOf(all) + 1)?.held)
     all.push(next);
-  const told = [...recent.values()].flatMap(({ held }) => held ?? []);
+  const told = [...(window ?? []), ...[...recent.values()].flatMap(({ held }) => held ?? [])];
   const limit = Math.min(windowLimits.most, Math.max(messages.limit, all.length));
   const older = kept.length > 0 && first < firstOf(kept);
   return {

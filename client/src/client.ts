@@ -40,7 +40,6 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   let [wanted, life, isRunning, keeps] = [0, 0, false, false];
   let state = noChats('');
   let giveUpLead = () => {};
-  let tabs = createTabs('', () => {}, true);
   const handles = new Map<string, LiveChat>();
 
   const status = createCell<ConnectionStatus>({ state: 'idle', since: Date.now() });
@@ -49,7 +48,8 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   let isListLoading = false;
 
   const pauses = createPauses();
-  const tokens = createTokens(options.getToken, () => tabs);
+  const tabs = createTabs(`confab ${url}`, onTab, kept === undefined);
+  const tokens = createTokens(options.getToken, tabs, restart);
   const requests = createRequests(url, tokens, pauses);
   const isReady = () => status.getSnapshot().state === 'ready';
   const drafts = createDrafts(storage);
@@ -79,9 +79,7 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     url: (options.socketUrl ?? url).replace(/\/+$/, ''),
     transports: options.transports ?? ['websocket', 'polling'],
     ...{ tokens, onEvent, onStatus: setStatus },
-    known(token) {
-      // Somebody else has signed in, and nobody has said so.
-      if (subjectOf(token) !== undefined && subjectOf(token) !== subject) return restart();
+    known() {
       const { membershipsSince, chats } = state;
       if (chats.size === 0 && !state.listed) return {};
       const cursors = cursorsOf(state);
@@ -158,7 +156,10 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     if (message.kind === 'token') tokens.offer(message.token);
     else if (message.subject !== subject) return;
     else if (message.kind === 'outbox') void outbox.restore(message.clientMessageId);
-    else restart();
+    else {
+      tokens.forget();
+      restart();
+    }
   }
 
   /** Until it is done, or this life is over; refused where somebody has to sign in. */
@@ -190,7 +191,7 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     const own = ++life;
     isRunning = true;
     setStatus('connecting');
-    tabs = createTabs(`confab ${url}`, onTab, kept === undefined);
+    globalThis.addEventListener?.('online', onOnline);
     const token = await untilDone(own, () => tokens.get());
     if (token === undefined) return;
     await open(subjectOf(token) ?? 'somebody');
@@ -237,11 +238,10 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     outbox.lead(false);
     setStatus('idle');
     globalThis.removeEventListener?.('online', onOnline);
-    const [release, channel] = [giveUpLead, tabs];
+    const release = giveUpLead;
     giveUpLead = () => {};
     void Promise.all([keeper.flush(), drafts.flush()]).then(() => {
       release();
-      channel.close();
       if (life === ended) keeps = false;
     });
   }
@@ -259,11 +259,10 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     refreshList();
   }
 
-  function restart(): undefined {
+  function restart(): void {
     if (isRunning) stop();
     forget();
     if (wanted > 0) void start();
-    return undefined;
   }
 
   function onOnline(): void {
@@ -280,8 +279,11 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
 
     connect() {
       wanted += 1;
-      if (isRunning) return;
-      globalThis.addEventListener?.('online', onOnline);
+      const isRefused = status.getSnapshot().state === 'refused';
+      if (isRunning && !isRefused) return;
+      if (isRunning) stop();
+      // Whoever signs in again has another one.
+      if (isRefused) tokens.forget();
       void start();
     },
     disconnect() {
@@ -317,14 +319,15 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
       return me;
     },
     async reset() {
-      if (isRunning) stop();
       const before = storage();
-      const whose = subject;
+      if (subject !== undefined) tabs.post({ kind: 'forgotten', subject });
+      if (isRunning) stop();
       forget();
       tokens.forget();
+      // What is being written ends before.
+      await keeper.flush();
       for (const key of (await before?.keys('')) ?? []) await before?.delete(key);
-      if (whose !== undefined) tabs.post({ kind: 'forgotten', subject: whose });
-      if (wanted > 0) void start();
+      if (wanted > 0 && !isRunning) void start();
     },
   };
 }

@@ -23,13 +23,15 @@ export function createConnection(options: {
   url: string;
   transports: ('websocket' | 'polling')[];
   tokens: Tokens;
-  /** Asked before each connect; undefined: with this token it must not be. */
-  known: (token: string) => Omit<SocketAuth, 'token'> | undefined;
+  /** Asked before each connect. */
+  known: () => Omit<SocketAuth, 'token'>;
   onEvent: (event: ServerEvent) => void;
   onStatus: (state: ConnectionState, code?: ErrorCode) => void;
 }): Connection {
   const { tokens, known, onEvent, onStatus } = options;
   let isOpen = false;
+  /** Of what asks for a token: the last one alone counts. */
+  let asks = 0;
   let tried: string | undefined;
   let refused: string | undefined;
   /** Of connects that were refused, since the last one that was not. */
@@ -46,17 +48,16 @@ export function createConnection(options: {
     reconnectionDelayMax: 20_000,
     timeout: 10_000,
     auth: async (give) => {
-      try {
-        const token = await tokens.get(refused);
-        if (!isOpen) return;
-        if (token === undefined) return refuse('token_missing');
-        tried = token;
-        const more = known(token);
-        if (more) give({ token, ...more });
-      } catch {
+      const own = ++asks;
+      const token = await tokens.get(refused).catch(() => null);
+      if (own !== asks) return;
+      if (token === undefined) return refuse('token_missing');
+      if (token === null) {
         onStatus('offline');
-        comeBack(backoffMs(refusals++));
+        return comeBack(backoffMs(refusals++));
       }
+      tried = token;
+      give({ token, ...known() });
     },
   });
 
@@ -118,6 +119,7 @@ export function createConnection(options: {
     },
     close() {
       isOpen = false;
+      asks += 1;
       clearTimeout(timer);
       socket.disconnect();
     },

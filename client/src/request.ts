@@ -1,5 +1,5 @@
 import { backoffMs, type Pauses } from './backoff.ts';
-import type { ErrorCode, Problem } from './contract.ts';
+import type { Problem } from './contract.ts';
 import { ConfabError } from './error.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -15,82 +15,87 @@ export interface Requests {
 }
 
 /** The api promises an answer within 5 s. */
-const timeoutMs = 12_000;
+const longestMs = 12_000;
 const mostTries = 4;
 
 /** Whether the same request may come through later. */
-export const isTransient = ({ status, code }: ConfabError): boolean =>
-  status === undefined ||
-  status >= 500 ||
-  status === 401 ||
-  status === 408 ||
-  status === 429 ||
-  (status === 409 && code === 'server_busy');
+export const isTransient = ({ status = 0, code }: ConfabError): boolean =>
+  code === 'offline' || status >= 500 || status === 401 || status === 408 || status === 429;
 
 export const asError = (error: unknown): ConfabError =>
   error instanceof ConfabError ? error : new ConfabError('offline', String(error));
 
-export function createRequests(url: string, tokens: Tokens, pauses: Pauses): Requests {
+/** @param timeoutMs of an answer, its body too */
+export function createRequests(url: string, tokens: Tokens, pauses: Pauses, timeoutMs = longestMs): Requests {
   /** Of this device's clock, in ms. */
   let ahead = 0;
 
-  async function fetchOnce(token: string, method: Method, path: string, body?: object): Promise<Response> {
+  async function answerTo(token: string, { method, path, body }: Asked): Promise<[Response, string]> {
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(), timeoutMs);
     try {
-      return await fetch(url + path, {
+      const response = await fetch(url + path, {
         method,
         headers: {
           Authorization: `Bearer ${token}`,
           ...(body ? { 'Content-Type': 'application/json' } : {}),
         },
         signal: end.signal,
-        ...(body ? { body: JSON.stringify(body) } : {}),
+        ...(body ? { body } : {}),
       });
+      return [response, await response.text()];
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async function attempt(
-    refused: string | undefined,
-    method: Method,
-    path: string,
-    body?: object,
-  ): Promise<unknown> {
-    const token = await tokens.get(refused);
-    if (token === undefined || token === refused)
-      throw new ConfabError('token_missing', 'Nobody is signed in.', { status: 401 });
-    const response = await fetchOnce(token, method, path, body);
+  /** With a token of whoever asked, and answered to nobody else. */
+  async function attempt(asked: Asked, refused?: string): Promise<unknown> {
+    const signedIn = (is: boolean): void => {
+      if (!is || asked.life !== tokens.life())
+        throw new ConfabError('token_missing', 'Who asked is not signed in.', { status: 401 });
+    };
+    signedIn(true);
+    const token = (await tokens.get(refused)) ?? '';
+    signedIn(token !== '' && token !== refused);
+    const [response, text] = await answerTo(token, asked);
+    signedIn(true);
     const date = Date.parse(response.headers.get('Date') ?? '');
     if (date) ahead = Date.now() - date;
-    const text = await response.text();
-    if (response.ok) return text === '' ? undefined : JSON.parse(text);
-    const problem = parsed(text);
-    const code = problem?.code ?? 'internal_error';
-    if (isRefused(code) && refused === undefined) return attempt(token, method, path, body);
+    const { ok, status } = response;
+    if (ok) return text === '' ? undefined : JSON.parse(text);
+    const { code, detail } = problemOf(text, status);
+    if (isRefused(code) && refused === undefined) return attempt(asked, token);
     const retryAfterMs = 1_000 * Number(response.headers.get('Retry-After') ?? 0) || undefined;
-    throw new ConfabError(code, problem?.detail ?? `${response.status} of ${method} ${path}`, {
-      status: response.status,
+    throw new ConfabError(code, detail ?? `${status} of ${asked.method} ${asked.path}`, {
+      status,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     });
   }
 
-  const once = <Body>(method: Method, path: string, body?: object) =>
-    attempt(undefined, method, path, body).catch((error) => {
-      throw asError(error);
-    }) as Promise<Body>;
+  const asking = (method: Method, path: string, body: object | undefined): Asked => ({
+    ...{ method, path, life: tokens.life(), body: body && JSON.stringify(body) },
+  });
 
   return {
-    once,
     serverNow: () => Date.now() - ahead,
+    async once<Body>(method: Method, path: string, body?: object) {
+      const asked = asking(method, path, body);
+      try {
+        return (await attempt(asked)) as Body;
+      } catch (cause) {
+        throw asError(cause);
+      }
+    },
     async patiently<Body>(method: Method, path: string, body?: object) {
+      const asked = asking(method, path, body);
       for (let tries = 1; ; tries += 1) {
         try {
-          return await once<Body>(method, path, body);
+          return (await attempt(asked)) as Body;
         } catch (cause) {
           const error = asError(cause);
-          if (tries === mostTries || error.status === 401 || !isTransient(error)) throw error;
+          const isRefused = error.status === 401 && error.code !== 'offline';
+          if (tries === mostTries || isRefused || !isTransient(error)) throw error;
           await pauses.wait(backoffMs(tries - 1), error.retryAfterMs);
         }
       }
@@ -98,12 +103,22 @@ export function createRequests(url: string, tokens: Tokens, pauses: Pauses): Req
   };
 }
 
-const isRefused = (code: ErrorCode): boolean => code === 'token_expired' || code === 'token_invalid';
+interface Asked {
+  readonly method: Method;
+  readonly path: string;
+  readonly body: string | undefined;
+  /** Of the tokens. */
+  readonly life: number;
+}
 
-function parsed(text: string): Problem | undefined {
+const isRefused = (code: ConfabError['code']): boolean =>
+  code === 'token_expired' || code === 'token_invalid';
+
+/** What does not say its code is not the api's, but of something before it: that says nothing of the request, unless this is too large for it. */
+function problemOf(text: string, status: number): { code: ConfabError['code']; detail?: string } {
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+    const problem: Problem = JSON.parse(text);
+    if (typeof problem.code === 'string') return problem;
+  } catch {}
+  return { code: status === 413 ? 'body_too_large' : 'offline' };
 }

@@ -17,7 +17,6 @@ export interface Tabs {
   /** Calls back once this tab leads, until it gives that up or is closed. @returns gives it up */
   lead(name: string, onLead: () => void): () => void;
   post(message: TabMessage): void;
-  close(): void;
 }
 
 /** @param name what the tabs have in common @param alone nothing is shared with them */
@@ -29,7 +28,6 @@ export function createTabs(name: string, listener: (message: TabMessage) => void
     ) => {
       postMessage(message: TabMessage): void;
       onmessage: ((event: { data: TabMessage }) => void) | null;
-      close(): void;
       unref?(): void;
     };
   };
@@ -58,6 +56,5 @@ export function createTabs(name: string, listener: (message: TabMessage) => void
       return () => end.abort();
     },
     post: (message) => channel?.postMessage(message),
-    close: () => channel?.close(),
   };
 }

@@ -8,30 +8,48 @@ export interface Tokens {
    * @throws what `getToken` throws
    */
   get(refused?: string): Promise<string | undefined>;
+  /** Of how many users there were tokens: what was begun with one's must not go on with another's. */
+  life(): number;
   /** Another tab has it. */
   offer(token: string): void;
   forget(): void;
 }
 
-export function createTokens(getToken: ClientOptions['getToken'], tabs: () => Tabs): Tokens {
-  let current: string | undefined;
+/** @param onOther somebody else has signed in, and nobody has said so */
+export function createTokens(
+  getToken: ClientOptions['getToken'],
+  tabs: Tabs,
+  onOther: () => void = () => {},
+): Tokens {
+  let [life, current, subject]: [number, string?, string?] = [0];
   let asked: Promise<string | undefined> | undefined;
 
-  async function ask(refused: string | undefined): Promise<string | undefined> {
-    return tabs().exclusively('token', async () => {
+  const ask = (refused: string | undefined, of: number): Promise<string | undefined> =>
+    tabs.exclusively('token', async () => {
+      if (of !== life) return undefined;
       // While this tab waited another one has got it.
       if (current !== undefined && current !== refused) return current;
-      current = await getToken(refused === undefined ? {} : { expired: refused });
-      if (current !== undefined && current !== refused) tabs().post({ kind: 'token', token: current });
-      return current;
+      const token = await getToken(refused === undefined ? {} : { expired: refused });
+      if (of !== life) return undefined;
+      current = token;
+      if (token === undefined) return undefined;
+      const [before, now] = [subject, subjectOf(token)];
+      subject = now;
+      if (token !== refused) tabs.post({ kind: 'token', token });
+      if (before !== undefined && now !== before) {
+        life += 1;
+        asked = undefined;
+        onOther();
+      }
+      return token;
     });
-  }
 
   return {
+    life: () => life,
     async get(refused) {
       if (current !== undefined && current !== refused) return current;
       if (!asked) {
-        const own = ask(refused).finally(() => {
+        const own = ask(refused, life).finally(() => {
           if (asked === own) asked = undefined;
         });
         asked = own;
@@ -40,16 +58,11 @@ export function createTokens(getToken: ClientOptions['getToken'], tabs: () => Ta
     },
     offer(token) {
       // Tabs may have users of their own.
-      if (
-        current !== undefined &&
-        subjectOf(current) !== undefined &&
-        subjectOf(current) === subjectOf(token)
-      )
-        current = token;
+      if (current !== undefined && subject !== undefined && subject === subjectOf(token)) current = token;
     },
     forget() {
-      current = undefined;
-      asked = undefined;
+      life += 1;
+      current = subject = asked = undefined;
     },
   };
 }

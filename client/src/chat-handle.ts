@@ -84,8 +84,9 @@ export function createChat(deps: {
     draft: deps.drafts.of(chatId),
 
     send(message) {
+      const { replyTo } = message;
+      const clientMessageId = outbox.add(chatId, replyTo ? { ...message, replyTo: idOf(replyTo) } : message);
       typed.sent();
-      const clientMessageId = outbox.add(chatId, message);
       if (messages.getSnapshot().hasAfter) messages.jumpToLatest().catch(() => {});
       return { clientMessageId };
     },
@@ -97,8 +98,7 @@ export function createChat(deps: {
     async delete(messageId) {
       const entry = outbox.find(chatId, messageId);
       // Nobody has been told of it.
-      if (entry?.state === 'queued' || entry?.state === 'failed')
-        return outbox.discard(entry.clientMessageId);
+      if (entry && !entry.tried) return outbox.discard(entry.clientMessageId);
       if (entry) return outbox.doAfter(entry, { kind: 'delete' });
       const id = `${path}/messages/${idOf(messageId)}`;
       await requests.patiently('DELETE', id);

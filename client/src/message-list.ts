@@ -51,22 +51,23 @@ export function createMessageList(deps: {
     const { messages } = state();
     const held = messages.window ?? messages.ghosts;
     if (held !== savedOf) [saved, savedOf] = [held.map(({ message }) => message), held];
-    const entries = outbox.of(chatId).filter((one) => one.state !== 'saved');
     const me = deps.me();
-    const own =
-      entries.length === 0
-        ? undefined
-        : new Set(saved.flatMap((one) => (one.senderId === me ? one.clientMessageId : [])));
-    const waiting = entries.flatMap((entry) => {
+    const entries = outbox.of(chatId);
+    const items = [...saved];
+    for (const entry of entries) {
       const { clientMessageId } = entry;
-      if (own?.has(clientMessageId)) return [];
+      const at = saved.findIndex((one) => one.senderId === me && one.clientMessageId === clientMessageId);
+      const isSaved = at >= 0;
+      if (isSaved ? entry.after.length === 0 : entry.state === 'saved') continue;
       const retry = () => outbox.retry(clientMessageId);
       const discard = () => outbox.discard(clientMessageId);
-      return shownEntry(entry, { me, items: saved, retry, discard });
-    });
+      items[isSaved ? at : items.length] = shownEntry(entry, {
+        ...{ me, items: saved, saved: saved[at], retry, discard },
+      });
+    }
     const before = cell.getSnapshot();
     const next: MessageListSnapshot = {
-      items: waiting.length > 0 ? [...saved, ...waiting] : saved,
+      items: entries.length > 0 ? items : saved,
       hasBefore: hasBefore(messages),
       hasAfter: hasAfter(messages),
       loading: loading > 0,

@@ -11,13 +11,20 @@ export interface Entry {
   readonly order: number;
   /** `saved`: only what waited for that is left to do. */
   readonly state: MessageState;
-  readonly code?: ErrorCode | 'not_saved';
+  /** Why it has failed, or what waited for it. */
+  readonly code?: ErrorCode;
+  /** Whether the server may have it. */
+  readonly tried: boolean;
   /** Since it was accepted. */
   readonly messageId?: string;
   /** How often it was accepted and then not there. */
   readonly losses: number;
-  /** What is done once it is saved. */
-  readonly after: readonly Then[];
+  /** What is done once it is saved, in the order of `at`. */
+  readonly after: readonly (Then & { at: number })[];
+  /** The `at` of what is done. */
+  readonly done: readonly number[];
+  /** Of what tabs have written the highest counts. */
+  readonly revision: number;
 }
 
 export type Then =
@@ -25,31 +32,48 @@ export type Then =
   | { kind: 'react'; key: string; present: boolean }
   | { kind: 'delete' };
 
-/** As it is shown until it is saved, with what is to be done to it. */
+/** What two tabs know of it: nothing is lost of what waits for it. */
+export function mergeEntries(known: Entry, kept: Entry): Entry {
+  const newer = kept.revision > known.revision && known.state !== 'sending' ? kept : known;
+  const done = [...new Set([...known.done, ...kept.done])];
+  const after = new Map([...known.after, ...kept.after].map((then) => [then.at, then]));
+  for (const at of done) after.delete(at);
+  return {
+    ...{ ...newer, done, tried: known.tried || kept.tried },
+    after: [...after.values()].sort((a, b) => a.at - b.at),
+  };
+}
+
+/** As it is shown, with what is to be done to it. @param saved as the server has it */
 export function shownEntry(
   entry: Entry,
   context: {
     me: string;
     items: readonly ChatMessage[];
+    saved: ChatMessage | undefined;
     retry: () => void;
     discard: () => void;
   },
 ): ChatMessage {
-  const { clientMessageId, chatId, message, order, state, code, messageId } = entry;
-  const { me, items, retry, discard } = context;
-  const edits = entry.after.flatMap((one) => (one.kind === 'edit' ? one.edit : []));
-  const { content, mentions, metadata } = Object.assign({}, message, ...edits) as NewMessage;
-  const replyTo = message.replyTo === undefined ? undefined : quoteIn(items, message.replyTo);
-  return {
+  const { clientMessageId, chatId, message, order, code, messageId } = entry;
+  const { me, items, saved, retry, discard } = context;
+  const { replyTo: quoted, ...sent } = message;
+  const replyTo = quoted === undefined ? undefined : quoteIn(items, quoted);
+  const shown: ChatMessage = saved ?? {
     id: messageId ?? clientMessageId,
-    ...{ chatId, senderId: me, content, messageType: 'text', status: 'sent', clientMessageId },
+    ...{ chatId, senderId: me, messageType: 'text', status: 'sent', clientMessageId, state: entry.state },
     sentAt: new Date(order).toISOString(),
+    ...sent,
     ...(replyTo ? { replyTo } : {}),
-    ...(mentions ? { mentions } : {}),
-    ...(metadata ? { metadata } : {}),
-    state,
-    ...(state === 'failed' ? { failure: { code: code ?? 'not_saved', retry, discard } } : {}),
   };
+  const edits = entry.after.flatMap((one) => (one.kind === 'edit' ? one.edit : []));
+  const isDeleted = entry.after.some(({ kind }) => kind === 'delete');
+  return Object.assign(
+    { ...shown },
+    ...edits,
+    isDeleted && { content: '', deletedAt: new Date(order).toISOString() },
+    code && { state: 'failed', failure: { code, retry, discard } },
+  );
 }
 
 type Named = Pick<Entry, 'chatId' | 'clientMessageId' | 'messageId'>;

@@ -59,7 +59,10 @@ export interface ConnectionStatus {
 }
 
 export interface ConfabClient {
-  /** Counted: as many disconnects as connects end the connection. What is called twice in one tick, as by StrictMode, opens one. */
+  /**
+   * Counted: as many disconnects as connects end the connection. What is called twice in one tick, as by StrictMode, opens one. Where it is
+   * `refused`, `getToken` is asked anew: `disconnect(); connect();` after somebody has signed in again keeps all that is known and kept.
+   */
   connect(): void;
   disconnect(): void;
   readonly status: Store<ConnectionStatus>;
@@ -123,8 +126,7 @@ export interface ChatMessage extends Readonly<Omit<ContractMessage, 'sequence'>>
 }
 
 export interface MessageFailure {
-  /** `not_saved`: it was accepted again and again, and is not there. */
-  readonly code: ErrorCode | 'not_saved';
+  readonly code: ErrorCode;
   retry(): void;
   discard(): void;
 }
@@ -170,7 +172,10 @@ export interface ChatHandle {
   readonly reads: Store<ReadonlyMap<string, number>>;
   /** At once; the outbox does the rest. */
   send(message: NewMessage): { clientMessageId: string };
-  /** Of one's own message that is not saved yet: resolves when it is noted, is done once that is saved, and fails with it. */
+  /**
+   * Of one's own message that is not saved yet: resolves when it is noted, is shown at once, and done once that is saved. If it is refused
+   * then, the message is `failed`: `retry()` asks again, and `discard()` leaves it as it was saved.
+   */
   edit(messageId: string, edit: MessageEdit): Promise<void>;
   delete(messageId: string): Promise<void>;
   react(messageId: string, key: string, present: boolean): Promise<void>;

@@ -1,8 +1,10 @@
 import { expect, test } from 'bun:test';
 import { createPauses } from '../../client/src/backoff.ts';
 import { ConfabError, memory } from '../../client/src/index.ts';
-import { createOutbox } from '../../client/src/outbox.ts';
+import { createOutbox, type Outbox } from '../../client/src/outbox.ts';
+import { shownEntry } from '../../client/src/outbox-entry.ts';
 import type { Requests } from '../../client/src/request.ts';
+import type { ChatMessage } from '../../client/src/types.ts';
 import type { Message } from '../../src/shared/contract.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -14,7 +16,8 @@ const refused = (status: number | undefined, more: { retryAfterMs?: number } = {
   });
 
 /** An outbox that leads, before a server that answers as it is said; by itself it accepts. */
-function createWorld(unsavedMs = 30_000) {
+/** @param tabs the outboxes on the same storage */
+function createWorld(unsavedMs = 30_000, storage = memory(), tabs: Outbox[] = []) {
   const asked: { method: string; path: string; body: Record<string, unknown> }[] = [];
   const errors: (ConfabError | undefined)[] = [];
   const ask: Requests['once'] = async (method, path, body) => {
@@ -24,16 +27,18 @@ function createWorld(unsavedMs = 30_000) {
     const clientMessageId = (body as { clientMessageId?: string } | undefined)?.clientMessageId;
     return { brokerMessageId: `id of ${clientMessageId}`, clientMessageId } as never;
   };
-  const storage = memory();
   const outbox = createOutbox({
     storage: () => storage,
     requests: { once: ask, patiently: ask, serverNow: Date.now },
     pauses: createPauses(),
     times: { unsavedMs },
     onChange: () => {},
-    onStored: () => {},
+    onStored(clientMessageId) {
+      for (const tab of tabs) if (tab !== outbox) void tab.restore(clientMessageId);
+    },
     onMessage: (message) => outbox.saw(message),
   });
+  tabs.push(outbox);
   outbox.lead(true);
   return {
     outbox,
@@ -69,7 +74,7 @@ test('a server is left alone for as long as it says, whatever wakes', async () =
   expect(performance.now() - started).toBeGreaterThanOrEqual(299);
 });
 
-test('what was accepted and is not there is looked for, sent again under its key, and given up at last', async () => {
+test('what was accepted and is not there is looked for and sent again under its key, ever more seldom, and never given up', async () => {
   const { outbox, asked, errors, states, saw } = createWorld(5);
   const lost = () => new ConfabError('message_not_found', 'no', { status: 404 });
   errors.push(undefined, lost(), undefined, lost());
@@ -85,13 +90,138 @@ test('what was accepted and is not there is looked for, sent again under its key
   saw(id);
   expect(states()).toEqual([]);
 
-  const other = createWorld(5);
-  other.errors.push(...Array.from({ length: 5 }, () => [undefined, lost()]).flat());
+  const other = createWorld(1);
+  other.errors.push(...Array.from({ length: 6 }, () => [undefined, lost()]).flat());
   other.outbox.ready(true);
+  const started = performance.now();
   other.outbox.add(chatId, { content: 'never there' });
-  await eventually('it has failed', () => other.states()[0] === 'failed');
-  expect(other.outbox.of(chatId)[0]?.code).toBe('not_saved');
+  await eventually('it was lost six times', () => other.outbox.of(chatId)[0]?.losses === 6);
+  await eventually('it is accepted', () => other.states()[0] === 'accepted');
+  expect(performance.now() - started).toBeGreaterThanOrEqual(1 + 2 + 4 + 8 + 16 + 32);
   expect(new Set(other.asked.flatMap(({ body }) => body.clientMessageId ?? [])).size).toBe(1);
+});
+
+test('an answer names what it answers as the server does, from its first try on and after a restart', async () => {
+  const storage = memory();
+  const { outbox, asked, errors, states } = createWorld(30_000, storage);
+  errors.push(undefined, refused(429, { retryAfterMs: 60_000 }));
+  const first = outbox.add(chatId, { content: 'one' });
+  const answer = outbox.add(chatId, { content: 'two', replyTo: first });
+  await eventually('the answer was tried', () => asked.length === 2 && states()[1] === 'queued');
+  expect(asked[1]?.body.replyTo).toBe(`id of ${first}`);
+  const again = createWorld(30_000, storage);
+  await again.outbox.restore();
+  await eventually('it is accepted', () => again.states()[1] === 'accepted');
+  expect(again.asked.map(({ body }) => body)).toEqual([asked[1]!.body]);
+  expect(again.outbox.of(chatId)[1]?.clientMessageId).toBe(answer);
+});
+
+test('what the server may have is known for such, and what it refused at once is not', async () => {
+  const storage = memory();
+  const { outbox, asked, errors, states } = createWorld(30_000, storage);
+  outbox.lead(false);
+  outbox.add(chatId, { content: 'one' });
+  outbox.add('other', { content: 'two' });
+  const tried = () => [...outbox.of(chatId), ...outbox.of('other')].map((one) => one.tried);
+  expect(tried()).toEqual([false, false]);
+  errors.push(refused(429, { retryAfterMs: 60_000 }), refused(403));
+  outbox.lead(true);
+  await eventually('both were tried', () => asked.length === 2 && states()[0] === 'queued');
+  await eventually('one was refused', () => outbox.of('other')[0]?.state === 'failed');
+  expect(tried()).toEqual([true, false]);
+  const again = createWorld(30_000, storage);
+  again.outbox.lead(false);
+  await again.outbox.restore();
+  expect(again.outbox.of(chatId)[0]).toMatchObject({ state: 'queued', tried: true });
+});
+
+test('what is no JSON is refused at once, and holds up nothing', async () => {
+  const { outbox, states } = createWorld();
+  const circle: Record<string, unknown> = {};
+  circle.circle = circle;
+  expect(() => outbox.add(chatId, { content: 'one', metadata: circle as never })).toThrow(TypeError);
+  const id = outbox.add(chatId, { content: 'two' });
+  const edit = outbox.doAfter(outbox.find(chatId, id)!, {
+    kind: 'edit',
+    edit: { metadata: circle as never },
+  });
+  expect(await edit.catch((error) => error)).toBeInstanceOf(TypeError);
+  await eventually('it is accepted', () => states().join() === 'accepted');
+});
+
+test('an entry that cannot be read does not keep the others from being sent', async () => {
+  const storage = memory();
+  const before = createWorld(30_000, storage);
+  before.outbox.lead(false);
+  before.outbox.add(chatId, { content: 'one' });
+  await storage.set('outbox/0', '{');
+  const { outbox, states } = createWorld(30_000, storage);
+  await outbox.restore();
+  await eventually('it is accepted', () => states().join() === 'accepted');
+});
+
+test('what another tab wants while this one sends is not lost', async () => {
+  const storage = memory();
+  const tabs: Outbox[] = [];
+  const [leader, other] = [createWorld(30_000, storage, tabs), createWorld(30_000, storage, tabs)];
+  other.outbox.lead(false);
+  leader.errors.push(refused(422), refused(429, { retryAfterMs: 300 }));
+  const failed = leader.outbox.add(chatId, { content: 'failed' });
+  await eventually('it has failed', () => leader.states()[0] === 'failed');
+  const waiting = leader.outbox.add(chatId, { content: 'waits' });
+  await eventually('it is left alone', () => leader.asked.length === 2 && leader.states()[1] === 'queued');
+  await eventually('the other knows', () => other.states().join() === 'failed,queued');
+  other.outbox.retry(failed);
+  for (const [key, { outbox }] of [
+    ['a', other],
+    ['b', leader],
+  ] as const)
+    void outbox.doAfter(outbox.find(chatId, waiting)!, { kind: 'react', key, present: true });
+  await eventually('both are accepted', () => leader.states().join() === 'accepted,accepted');
+  leader.saw(waiting);
+  await eventually('both are done', () => leader.outbox.of(chatId).length === 1);
+  expect(
+    leader.asked
+      .slice(-2)
+      .flatMap(({ path }) => path.at(-1) ?? [])
+      .sort(),
+  ).toEqual(['a', 'b']);
+});
+
+test('what the server refuses of what waited is told, tried again or left', async () => {
+  const { outbox, asked, storage, states, saw, errors } = createWorld();
+  const id = outbox.add(chatId, { content: 'one' });
+  await outbox.doAfter(outbox.find(chatId, id)!, { kind: 'edit', edit: { content: 'two' } });
+  await eventually('it is accepted', () => states()[0] === 'accepted');
+  errors.push(refused(409), refused(409));
+  saw(id);
+  const shown = () => {
+    const [entry] = outbox.of(chatId);
+    const saved = { id: `id of ${id}`, content: 'one', state: 'saved' } as ChatMessage;
+    const retry = () => outbox.retry(id);
+    const discard = () => outbox.discard(id);
+    return entry && shownEntry(entry, { me: 'me', items: [saved], saved, retry, discard });
+  };
+  expect(shown()).toMatchObject({ id: `id of ${id}`, content: 'two', state: 'saved' });
+  await eventually('it is refused', () => shown()?.state === 'failed');
+  expect(shown()).toMatchObject({ content: 'two', failure: { code: 'internal_error' } });
+  shown()?.failure?.retry();
+  expect(shown()?.state).toBe('saved');
+  await eventually('it is refused again', () => asked.length === 3 && shown()?.state === 'failed');
+  shown()?.failure?.discard();
+  expect(shown()).toBeUndefined();
+  await eventually('nothing is left', async () => (await storage.keys('')).length === 0);
+});
+
+test('after somebody else has signed in nothing of the one before holds up what they send', async () => {
+  const { outbox, asked, errors, states } = createWorld();
+  errors.push(refused(429, { retryAfterMs: 60_000 }));
+  outbox.add(chatId, { content: 'one' });
+  await eventually('it is left alone', () => asked.length === 1 && states()[0] === 'queued');
+  outbox.forget();
+  outbox.lead(true);
+  outbox.add(chatId, { content: 'of another' });
+  await eventually('it is accepted', () => states().join() === 'accepted');
 });
 
 test('what waits for a message is done after it in order, and goes with it', async () => {

@@ -173,10 +173,12 @@ export function createChat(deps: {
       } else if (event === 'chat.message.new') typing.end(payload.message.senderId);
     },
     fill() {
+      marks.again();
       messages.fill().catch(() => {});
       participants.refresh();
     },
     forget() {
+      marks.drop();
       typing.forget();
       participants.forget();
     },

@@ -22,6 +22,7 @@ import type {
   ConfabClient,
   ConnectionState,
   ConnectionStatus,
+  KeyValueStorage,
 } from './types.ts';
 import { createUnreadTotal } from './unread-total.ts';
 
@@ -34,7 +35,17 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   const base = kept ?? memory();
   /** Whose what is known and kept is: as the token says it. */
   let subject: string | undefined;
-  const storage = () => (subject === undefined ? undefined : within(base, `confab/${url}/${subject}/`));
+  const storage = () => (subject === undefined ? undefined : within(base, `confab/1/${url}/${subject}/`));
+  /** For what is nowhere else. */
+  const precious = (): KeyValueStorage | undefined => {
+    const all = storage();
+    return (
+      all && {
+        ...all,
+        set: (...of) => all.set(...of).catch(() => keeper.makeRoom().then(() => all.set(...of))),
+      }
+    );
+  };
 
   /** How many want the connection, and which of its lives this is. */
   let [wanted, life, isRunning, keeps] = [0, 0, false, false];
@@ -52,7 +63,7 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   const tokens = createTokens(options.getToken, tabs, restart);
   const requests = createRequests(url, tokens, pauses);
   const isReady = () => status.getSnapshot().state === 'ready';
-  const drafts = createDrafts(storage);
+  const drafts = createDrafts(precious);
   const presence = createPresence(requests, isReady);
   const unread = createUnreadTotal({ requests, state: () => state, now: requests.serverNow });
   const keeper = createKeeper({ storage, leads: () => keeps, state: () => state, user: user.getSnapshot });
@@ -66,7 +77,8 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     },
   });
   const outbox = createOutbox({
-    ...{ storage, requests, pauses, times },
+    ...{ requests, pauses, times },
+    storage: precious,
     onChange: ({ chatId }) => handles.get(chatId)?.refresh(),
     onStored: (clientMessageId) => subject && tabs.post({ kind: 'outbox', subject, clientMessageId }),
     onMessage(message) {

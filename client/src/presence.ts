@@ -11,7 +11,7 @@ export function createPresence(requests: Requests, isReady: () => boolean) {
   const known = new Map<string, UserPresence>();
   const watched = new Map<readonly string[], Cell<ReadonlyMap<string, UserPresence>>>();
   let timer: ReturnType<typeof setInterval> | undefined;
-  let isAsking = false;
+  const wanted = new Set<string>();
 
   function take(data: readonly UserPresence[]): void {
     for (const { userId, online, lastSeenAt } of data) {
@@ -28,7 +28,8 @@ export function createPresence(requests: Requests, isReady: () => boolean) {
   }
 
   async function ask(): Promise<void> {
-    const userIds = [...new Set([...watched].flatMap(([ids, cell]) => (cell.isWatched() ? ids : [])))];
+    const userIds = [...wanted];
+    wanted.clear();
     if (!isReady()) return;
     for (let from = 0; from < userIds.length; from += mostAsked) {
       const some = userIds.slice(from, from + mostAsked).join(',');
@@ -38,13 +39,9 @@ export function createPresence(requests: Requests, isReady: () => boolean) {
   }
 
   /** Those who begin to be watched in one tick are asked of together. */
-  function askSoon(): void {
-    if (isAsking) return;
-    isAsking = true;
-    setTimeout(() => {
-      isAsking = false;
-      ask().catch(() => {});
-    }, 0);
+  function askSoon(userIds: Iterable<string> = [...watched.keys()].flat()): void {
+    if (wanted.size === 0) setTimeout(() => ask().catch(() => {}), 0);
+    for (const userId of userIds) wanted.add(userId);
   }
 
   const store: PresenceStore = {
@@ -53,18 +50,20 @@ export function createPresence(requests: Requests, isReady: () => boolean) {
       const cell: Cell<ReadonlyMap<string, UserPresence>> = createCell(
         new Map(ids.flatMap((id) => (known.has(id) ? [[id, known.get(id) as UserPresence]] : []))),
         (isWatched) => {
-          if (isWatched) watched.set(ids, cell);
-          else watched.delete(ids);
           if (isWatched) {
+            const asked = new Set([...watched.keys()].flat());
+            watched.set(ids, cell);
             take([]);
-            askSoon();
+            askSoon(ids.filter((id) => !asked.has(id)));
+            timer ??= setInterval(askSoon, everyMs);
+          } else if (watched.delete(ids) && watched.size === 0) {
+            clearInterval(timer);
+            timer = undefined;
           }
-          clearInterval(timer);
-          timer = watched.size > 0 ? setInterval(() => ask().catch(() => {}), everyMs) : undefined;
         },
       );
       return { subscribe: cell.subscribe, getSnapshot: cell.getSnapshot };
     },
   };
-  return { store, take, askSoon, forget: () => known.clear() };
+  return { store, take, askSoon: () => askSoon(), forget: () => known.clear() };
 }

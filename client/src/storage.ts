@@ -19,10 +19,17 @@ interface LocalStorage {
   removeItem(key: string): void;
 }
 
+function ofThePage(): LocalStorage | undefined {
+  try {
+    return (globalThis as unknown as { localStorage?: LocalStorage }).localStorage;
+  } catch {
+    // Where cookies are blocked even asking for it throws.
+    return undefined;
+  }
+}
+
 /** `localStorage`: some 5 MB. Where there is none, as long as the page lives. */
-export function local(
-  storage = (globalThis as unknown as { localStorage?: LocalStorage }).localStorage,
-): KeyValueStorage {
+export function local(storage = ofThePage()): KeyValueStorage {
   if (!storage) return memory();
   return {
     get: async (key) => storage.getItem(key) ?? undefined,
@@ -37,7 +44,7 @@ export function local(
 
 /** What a browser's tabs share. Elsewhere nothing is kept unless somebody says so. */
 export const browserStorage = (): KeyValueStorage | undefined =>
-  'document' in globalThis && 'localStorage' in globalThis ? local() : undefined;
+  'document' in globalThis && ofThePage() ? local() : undefined;
 
 /** A part of it. */
 export const within = (storage: KeyValueStorage, prefix: string): KeyValueStorage => ({

@@ -16,7 +16,14 @@ export function createCell<Snapshot>(first: Snapshot, watched?: (is: boolean) =>
     set(next) {
       if (Object.is(next, snapshot)) return;
       snapshot = next;
-      for (const listener of [...listeners]) listener();
+      for (const listener of [...listeners]) {
+        try {
+          listener();
+        } catch (error) {
+          // Its own affair: the others are told all the same.
+          report(error);
+        }
+      }
     },
     subscribe(listener) {
       // Each call is one listener, also of a function that listens twice.
@@ -29,3 +36,8 @@ export function createCell<Snapshot>(first: Snapshot, watched?: (is: boolean) =>
     },
   };
 }
+
+const report = (error: unknown): void => {
+  if (typeof reportError === 'function') reportError(error);
+  else void Promise.reject(error);
+};

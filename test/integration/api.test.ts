@@ -63,7 +63,7 @@ describe('every answer', () => {
       });
     const own = await from('https://app.example.com');
     expect(own.headers.get('access-control-allow-origin')).toBe('https://app.example.com');
-    expect(own.headers.get('access-control-expose-headers')).toBe('Retry-After,X-Request-Id');
+    expect(own.headers.get('access-control-expose-headers')).toBe('Date,Retry-After,X-Request-Id');
     expect((await from('https://evil.example.com')).headers.has('access-control-allow-origin')).toBe(false);
     const preflight = await from('https://app.example.com', 'OPTIONS');
     expect(preflight.status).toBe(204);

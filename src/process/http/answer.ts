@@ -23,7 +23,7 @@ export const empty = (status: 204 | 304, headers: Record<string, string> = {}): 
 });
 
 /** What a page of an allowed origin may read of an answer's headers. */
-const exposedHeaders = 'Retry-After,X-Request-Id';
+const exposedHeaders = 'Date,Retry-After,X-Request-Id';
 
 const ofAll = {
   ...securityHeaders,

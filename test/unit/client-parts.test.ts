@@ -1,0 +1,208 @@
+import { afterAll, expect, spyOn, test } from 'bun:test';
+import { createClient } from '../../client/src/client.ts';
+import { ConfabError, type KeyValueStorage } from '../../client/src/index.ts';
+import { createKeeper } from '../../client/src/keeper.ts';
+import { createPresence } from '../../client/src/presence.ts';
+import { createReadMarks } from '../../client/src/read-marks.ts';
+import { foldChats, noChats } from '../../client/src/state/chats.ts';
+import { local, memory } from '../../client/src/storage.ts';
+import { createCell } from '../../client/src/store.ts';
+import type { Chat, User } from '../../src/shared/contract.ts';
+import { eventually } from '../support/eventually.ts';
+
+test('a listener that throws is its own affair', () => {
+  const report = spyOn(globalThis, 'reportError').mockImplementation(() => {});
+  const cell = createCell(0);
+  let heard = 0;
+  cell.subscribe(() => {
+    throw new Error('of a listener');
+  });
+  cell.subscribe(() => {
+    heard += 1;
+  });
+  cell.set(1);
+  expect([heard, report.mock.calls.length]).toEqual([1, 1]);
+  report.mockRestore();
+});
+
+test('a read mark that does not come through is kept until there is a reason to try again', async () => {
+  const told: number[] = [];
+  let error: ConfabError | undefined = new ConfabError('offline', 'no');
+  const marks = createReadMarks(async (sequence) => {
+    told.push(sequence);
+    if (error) throw error;
+  });
+  marks.mark(7);
+  await eventually('it was tried', () => told.length === 1);
+  await Bun.sleep(0);
+  error = undefined;
+  marks.again();
+  expect(told).toEqual([7, 7]);
+  const [dropped, refused] = [createReadMarks(() => Promise.reject(new ConfabError('offline', 'no'))), marks];
+  dropped.mark(7);
+  dropped.drop();
+  await Bun.sleep(0);
+  dropped.again();
+  refused.again();
+  expect(told).toEqual([7, 7]);
+});
+
+test('presence is asked of those who begin to be watched, and of nobody twice', async () => {
+  const asked: string[] = [];
+  const ask = async (_: string, path: string) => {
+    asked.push(path);
+    return { data: [] } as never;
+  };
+  const { store } = createPresence({ once: ask, patiently: ask, serverNow: Date.now }, () => true);
+  const ends = [store.watch(['a', 'b']).subscribe(() => {}), store.watch(['b', 'c']).subscribe(() => {})];
+  await eventually('they are asked of', () => asked.length === 1);
+  ends.push(store.watch(['c', 'd']).subscribe(() => {}));
+  await eventually('the new one is', () => asked.length === 2);
+  expect(asked).toEqual(['/presence?userIds=a,b,c', '/presence?userIds=d']);
+  for (const end of ends) end();
+});
+
+test('where cookies are blocked nothing is kept, and nothing fails', async () => {
+  const before = Object.getOwnPropertyDescriptor(globalThis, 'localStorage');
+  const get = () => {
+    throw new Error('SecurityError');
+  };
+  Object.defineProperty(globalThis, 'localStorage', { configurable: true, get });
+  Object.defineProperty(globalThis, 'document', { configurable: true, value: {} });
+  try {
+    await local().set('key', 'value');
+    expect(createClient({ url: 'http://localhost:1', getToken: () => undefined }).status).toBeDefined();
+  } finally {
+    Reflect.deleteProperty(globalThis, 'document');
+    Reflect.deleteProperty(globalThis, 'localStorage');
+    if (before) Object.defineProperty(globalThis, 'localStorage', before);
+  }
+});
+
+const membership = (chatId: string) => ({
+  ...{
+    chatId,
+    lastReadSequence: 0,
+    unreadCount: 0,
+    unreadMentionCount: 0,
+    notify: 'all' as const,
+    version: 1,
+  },
+  ...{ mutedUntil: null, pinnedAt: null, archivedAt: null, lastSequence: 0, eventSequence: 0 },
+});
+const chatOf = (id: string, at: number, name: string): Chat =>
+  ({
+    ...{ id, name, isGroup: true, participants: [], participantCount: 0, lastMessage: null, lastSequence: 0 },
+    ...{ eventSequence: 0, lastActivityAt: new Date(at).toISOString(), membership: membership(id) },
+  }) as unknown as Chat;
+
+test('what is kept of chats has a limit: the newest are kept, and the list is read where some are not', async () => {
+  const data = Array.from({ length: 50 }, (_, at) => chatOf(String(at), 1_000 - at, 'x'.repeat(50_000)));
+  const state = foldChats(noChats('me'), { kind: 'page', data, nextCursor: null, first: true });
+  const storage = memory();
+  const user = { id: 'me' } as User;
+  const deps = { storage: () => storage, leads: () => true, state: () => state, user: () => user };
+  const keeper = createKeeper(deps);
+  const kept = async () =>
+    (await storage.keys('chat/')).map((key) => Number(key.slice(5))).sort((a, b) => a - b);
+  keeper.note(data.map(({ id }) => id));
+  await keeper.flush();
+  const first = await kept();
+  expect(first).toEqual(Array.from({ length: first.length }, (_, at) => at));
+  expect(first.length).toBeLessThan(40);
+  expect(first.length).toBeGreaterThan(30);
+  await keeper.makeRoom();
+  expect((await kept()).length).toBeLessThanOrEqual(first.length / 2);
+  const restored = await createKeeper(deps).restore(noChats(''));
+  expect(restored?.state).toMatchObject({ listed: undefined, stale: true });
+});
+
+const tokenOf = (sub: string): string => `.${btoa(JSON.stringify({ sub }))}.`;
+/** Of whoever's token it is; there is no socket. */
+let me: () => Response = () => Response.json({ id: 'me' });
+const server = Bun.serve({
+  port: 0,
+  fetch: ({ url }) => (url.endsWith('/auth/me') ? me() : new Response('', { status: 503 })),
+});
+afterAll(() => server.stop(true));
+const url = server.url.origin;
+
+function clientOn(storage: KeyValueStorage, getToken: () => string | undefined) {
+  const client = createClient({ url, getToken, storage, transports: ['polling'] });
+  return { client, state: () => client.status.getSnapshot().state };
+}
+
+test('a reset takes what is kept with it, in other tabs too, and the next one starts', async () => {
+  const storage = memory();
+  let subject = 'ada';
+  const [one, two] = [0, 1].map(() => clientOn(storage, () => tokenOf(subject)));
+  for (const tab of [one!, two!]) tab.client.connect();
+  one!.client.chat('c').draft.set('not sent');
+  two!.client.chat('c').send({ content: 'not sent' });
+  await eventually('both know who it is', () => [one!, two!].every((tab) => tab.client.user.getSnapshot()));
+  await eventually('it is kept', async () =>
+    (await storage.keys('')).some((key) => key.includes('/outbox/')),
+  );
+  subject = 'bob';
+  me = () => Response.json({ id: 'bob' });
+  await one!.client.reset();
+  expect((await storage.keys('')).filter((key) => key.includes('/ada'))).toEqual([]);
+  for (const tab of [one!, two!])
+    await eventually('it is bob', () => tab.client.user.getSnapshot()?.id === 'bob');
+  expect(two!.client.chat('c').messages.getSnapshot().items).toEqual([]);
+  expect(one!.client.chat('c').draft.getSnapshot()).toBe('');
+  for (const tab of [one!, two!]) tab.client.disconnect();
+});
+
+test('who was refused and signs in again connects, and has what was kept', async () => {
+  me = () => Response.json({ id: 'ada' });
+  let token: string | undefined = tokenOf('ada');
+  const storage = memory();
+  const { client, state } = clientOn(storage, () => token);
+  client.connect();
+  await eventually('it is known who it is', () => client.user.getSnapshot()?.id === 'ada');
+  const chat = client.chat('c');
+  chat.send({ content: 'not sent' });
+  client.disconnect();
+  await eventually('it is idle', () => state() === 'idle');
+  me = () => Response.json({ code: 'session_revoked' }, { status: 401 });
+  token = undefined;
+  const { client: again, state: stateAgain } = clientOn(storage, () => token);
+  again.connect();
+  await eventually('it is refused', () => stateAgain() === 'refused');
+  token = tokenOf('ada');
+  me = () => Response.json({ id: 'ada' });
+  again.disconnect();
+  again.connect();
+  await eventually('it is not any more', () => again.user.getSnapshot()?.id === 'ada');
+  expect(
+    again
+      .chat('c')
+      .messages.getSnapshot()
+      .items.map(({ content }) => content),
+  ).toEqual(['not sent']);
+  again.disconnect();
+});
+
+test('a full storage makes room for what waits to be sent', async () => {
+  const storage = memory();
+  let full = true;
+  const small: KeyValueStorage = {
+    ...storage,
+    async set(key, value) {
+      if (key.includes('/outbox/') && full) {
+        full = false;
+        throw new Error('QuotaExceededError');
+      }
+      await storage.set(key, value);
+    },
+  };
+  const { client } = clientOn(small, () => tokenOf('ada'));
+  client.connect();
+  await eventually('it is known who it is', () => client.user.getSnapshot() !== undefined);
+  client.chat('c').send({ content: 'kept' });
+  await eventually('it is kept', async () =>
+    (await storage.keys('')).some((key) => key.includes('/outbox/')),
+  );
+  client.disconnect();
+});

@@ -119,8 +119,8 @@ export const chats = pgTable(
     lastActivityAt: instant('last_activity_at').notNull().defaultNow(),
     lastSequence: counter('last_sequence').notNull().default(0),
     lastEventSequence: counter('last_event_sequence').notNull().default(0),
-    /** Kept by the trigger on `chat_participants`; null where they have not been counted yet. */
-    participantCount: integer('participant_count').default(0),
+    /** Kept by the trigger on `chat_participants`. */
+    participantCount: integer('participant_count').notNull().default(0),
     avatarUrl: text('avatar_url'),
     /** The host's own. */
     metadata: json(),

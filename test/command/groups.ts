@@ -26,7 +26,7 @@ const integration = (file: string): boolean => inFolder('integration')(file) && 
  * 111 s where two take 145 s embedded, and 185 s where two take 226 s with three processes.
  */
 const kinds: { name: string; lanes: number; has: (file: string) => boolean }[] = [
-  { name: 'unit', lanes: 2, has: inFolder('unit') },
+  { name: 'unit', lanes: 1, has: inFolder('unit') },
   { name: 'conformance', lanes: 2, has: inFolder('conformance') },
   { name: 'integration, embedded', lanes: 3, has: (file) => integration(file) && !needsServers(file) },
   { name: 'integration, three processes', lanes: 3, has: integration },

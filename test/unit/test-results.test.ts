@@ -115,7 +115,7 @@ const files = [
 test('every file is in one group, and groups come in order', () => {
   expect(planTests(files, false)).toEqual({
     groups: [
-      { name: 'unit', files: ['test/unit/ids.test.ts'], needsServers: false, lanes: 2 },
+      { name: 'unit', files: ['test/unit/ids.test.ts'], needsServers: false, lanes: 1 },
       {
         name: 'conformance',
         files: ['test/conformance/queue-embedded.test.ts', 'test/conformance/queue-rabbitmq.servers.test.ts'],

@@ -185,7 +185,7 @@ test('three devices of one user in five chats count what the server does and scr
     Array.from({ length: 5 }, async () => {
       const created = await ada.newChat(bob, eve);
       const members = new Set([ada.id, bob.id, eve.id]);
-      return { id: created.id, isGroup: true, ownerId: ada.id, members, floating: [], created };
+      return { id: created.id, isGroup: true, ownerId: ada.id, members, floating: [], ended: false, created };
     }),
   );
   const rest = createRest(world.apiUrl);

@@ -10,9 +10,6 @@ import { copyProgram } from '../../torture/program.ts';
 
 const repository = join(import.meta.dir, '../..');
 
-/** A start on a busy machine is waited for as long as it takes. */
-const timeoutMs = 400_000;
-
 const undo: (() => unknown)[] = [];
 afterAll(async () => {
   for (const each of undo.reverse()) await each();
@@ -59,7 +56,7 @@ test('six kills -9, two of them in the first boot, break no promise', async () =
   expect(report.figures.accepted).toBeGreaterThan(100);
   expect(report.figures.messagesChanged).toBeGreaterThan(20);
   expect(report.figures.membershipsTold).toBeGreaterThan(50);
-}, timeoutMs);
+}, 400_000);
 
 test('with a 202 before the message is stored, it says which messages were lost', async () => {
   const guard = createGuard();
@@ -92,4 +89,4 @@ test('with a 202 before the message is stored, it says which messages were lost'
   const lost = judgeEmbedded(result).find(({ invariant }) => invariant === 'I1');
   expect(Object.keys(lost?.kinds ?? {})).toEqual(['lost']);
   expect(lost?.first?.what).toContain('was answered 202 and is neither a row nor a dead letter');
-}, timeoutMs);
+}, 400_000);

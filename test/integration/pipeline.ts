@@ -190,6 +190,16 @@ export function pipelineSuite({
         ['chat.message.deleted', expect.anything()],
       ]);
     }
+    const again = await connect(bob, { cursors: { [chat.id]: chat.eventSequence } });
+    await eventually('all is told', () => again.events.some(([name]) => name === 'chat.ready'));
+    expect(again.events.map(([name, { message }]) => [name, message?.content])).toEqual([
+      ...[
+        ['chat.message.new', ''],
+        ['chat.message.deleted', ''],
+        ['chat.message.saved', drained],
+      ],
+      ['chat.ready', undefined],
+    ]);
     expect((await bob.history(chat.id)).map(({ content }) => content)).toEqual(['', drained]);
     if (placesOf) {
       const places = await Promise.all([drained, word, key].map(placesOf));

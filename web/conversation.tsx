@@ -16,8 +16,15 @@ export function Conversation({ chat, close }: { chat: ChatHandle; close(): void 
   const participants = useStore(chat.participants);
   const [about, setAbout] = useState<About>();
   const [showsDetails, setShowsDetails] = useState(false);
-  const nameOf = useMemo(() => namesOf(info?.participants ?? [], participants), [info?.participants, participants]);
+  const nameOf = useMemo(() => namesOf(participants), [participants]);
   useEffect(() => void chat.participants.load().catch(() => {}), [chat]);
+
+  function editLast(): void {
+    const message = chat.messages
+      .getSnapshot()
+      .items.findLast((each) => each.senderId === userId && each.state === 'saved' && !each.deletedAt);
+    if (message) setAbout({ kind: 'edit', message });
+  }
 
   const title = info ? titleOf(info, userId) : '';
   return (
@@ -34,7 +41,14 @@ export function Conversation({ chat, close }: { chat: ChatHandle; close(): void 
       </header>
       <MessageList chat={chat} nameOf={nameOf} setAbout={setAbout} />
       <Typing chat={chat} nameOf={nameOf} />
-      <Composer key={about?.message.id} chat={chat} about={about} setAbout={setAbout} nameOf={nameOf} />
+      <Composer
+        key={about?.kind === 'edit' ? about.message.id : ''}
+        chat={chat}
+        participants={participants}
+        about={about}
+        setAbout={setAbout}
+        editLast={editLast}
+      />
       {showsDetails && info && (
         <ChatDetails chat={chat} info={info} participants={participants} left={close} close={() => setShowsDetails(false)} />
       )}

@@ -14,8 +14,8 @@ export const otherOf = (chat: ChatItem, userId: string): string | undefined =>
 export type NameOf = (userId: string) => string;
 
 /** By those who are known to take part; who has left is somebody. */
-export function namesOf(...lists: (readonly Participant[])[]): NameOf {
-  const names = new Map(lists.flat().map(({ userId, displayName }) => [userId, displayName]));
+export function namesOf(participants: readonly Participant[]): NameOf {
+  const names = new Map(participants.map(({ userId, displayName }) => [userId, displayName]));
   return (userId) => names.get(userId) ?? 'Somebody';
 }
 

@@ -3,8 +3,8 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { ChatList } from './chat-list.tsx';
 import { Conversation } from './conversation.tsx';
 import { type Sessions, server } from './session.ts';
-import { SignedInProvider } from './signed-in.ts';
 import { SignIn } from './sign-in.tsx';
+import { SignedInProvider } from './signed-in.ts';
 import { storageOf } from './storage.ts';
 import { useStore } from './use-store.ts';
 

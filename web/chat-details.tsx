@@ -58,7 +58,7 @@ export function ChatDetails({ chat, info, participants, left, close }: Props) {
         </label>
       </fieldset>
       <h3>People</h3>
-      <ul class="people">
+      <ul>
         {participants.map((each) => (
           <Person
             key={each.userId}
@@ -114,7 +114,7 @@ interface PersonProps {
 function Person({ person, isSelf, maySetRole, mayRemove, setRole, remove }: PersonProps) {
   const { displayName, role } = person;
   return (
-    <li>
+    <li class="person">
       <span>
         {displayName}
         {isSelf && ' (you)'}

@@ -64,7 +64,9 @@ export function ChatList({ openChatId, open, signOut }: Props) {
           More chats
         </button>
       )}
-      {items.length === 0 && !loading && <p class="hint">No chats yet. Nobody to talk to? Make a second person.</p>}
+      {items.length === 0 && !loading && (
+        <p class="hint">No chats yet. Nobody to talk to? Make a second person.</p>
+      )}
       <footer>
         <button type="button" disabled={second.busy} onClick={meetSecond}>
           Open a window as a second person
@@ -100,7 +102,11 @@ const ChatRow = memo(({ chat, userId, isOpen, other }: RowProps) => {
         <span class="preview">
           {lastMessage?.deletedAt ? <i>Deleted</i> : lastMessage?.content.slice(0, 100)}
         </span>
-        {unreadMentionCount > 0 && <span class="badge" role="img" aria-label="mentions you">@</span>}
+        {unreadMentionCount > 0 && (
+          <span class="badge" role="img" aria-label="mentions you">
+            @
+          </span>
+        )}
         {unreadCount > 0 && (
           <span class="badge" role="img" aria-label={`${count} unread`}>
             {count}

@@ -39,7 +39,11 @@ export function Composer({ chat, participants, about, setAbout, editLast }: Prop
       chat.edit(about.message.id, { content, mentions }).catch((error: Error) => setProblem(error.message));
     } else {
       const replyTo = about && { replyTo: about.message.id };
-      chat.send({ content, ...replyTo, ...(mentions.userIds.length > 0 || mentions.everyone ? { mentions } : {}) });
+      chat.send({
+        content,
+        ...replyTo,
+        ...(mentions.userIds.length > 0 || mentions.everyone ? { mentions } : {}),
+      });
       setText('');
     }
     chat.stopTyping();

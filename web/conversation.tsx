@@ -50,7 +50,13 @@ export function Conversation({ chat, close }: { chat: ChatHandle; close(): void 
         editLast={editLast}
       />
       {showsDetails && info && (
-        <ChatDetails chat={chat} info={info} participants={participants} left={close} close={() => setShowsDetails(false)} />
+        <ChatDetails
+          chat={chat}
+          info={info}
+          participants={participants}
+          left={close}
+          close={() => setShowsDetails(false)}
+        />
       )}
     </main>
   );
@@ -60,9 +66,19 @@ function Presence({ chat }: { chat: ChatHandle }) {
   const { client, userId } = useSignedIn();
   const info = useStore(chat.info);
   const other = info && otherOf(info, userId);
-  const presence = useStore(useMemo(() => client.presence.watch(other ? [other] : []), [client, other])).get(other ?? '');
+  const presence = useStore(useMemo(() => client.presence.watch(other ? [other] : []), [client, other])).get(
+    other ?? '',
+  );
   if (info?.isGroup) return <p>{info.participantCount} people</p>;
-  return <p>{presence?.online ? 'online' : presence?.lastSeenAt ? `last seen ${shortTime(presence.lastSeenAt)}` : ''}</p>;
+  return (
+    <p>
+      {presence?.online
+        ? 'online'
+        : presence?.lastSeenAt
+          ? `last seen ${shortTime(presence.lastSeenAt)}`
+          : ''}
+    </p>
+  );
 }
 
 function Typing({ chat, nameOf }: { chat: ChatHandle; nameOf: NameOf }) {

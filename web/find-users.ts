@@ -7,10 +7,15 @@ import { ask, type Sessions } from './session.ts';
  * @throws Error naming those whom nobody has
  */
 export async function findUsers(sessions: Sessions, emails: string): Promise<string[]> {
-  const named = emails.split(',').map((email) => email.trim()).filter((email) => email !== '');
+  const named = emails
+    .split(',')
+    .map((email) => email.trim())
+    .filter((email) => email !== '');
   const token = await sessions.getToken({});
   const found = await Promise.all(
-    named.map((email) => ask<{ data: User[] }>('GET', `/users?email=${encodeURIComponent(email)}`, { token })),
+    named.map((email) =>
+      ask<{ data: User[] }>('GET', `/users?email=${encodeURIComponent(email)}`, { token }),
+    ),
   );
   const unknown = named.filter((_, at) => found[at]?.data.length === 0);
   if (unknown.length > 0) throw new Error(`Nobody here has ${unknown.join(', ')}.`);

@@ -42,7 +42,8 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
 
   function show(sequence: number): void {
     setWanted(sequence);
-    if (!items.some((item) => item.sequence === sequence)) void chat.messages.jumpTo(sequence).catch(() => {});
+    if (!items.some((item) => item.sequence === sequence))
+      void chat.messages.jumpTo(sequence).catch(() => {});
   }
 
   async function showLatest(): Promise<void> {
@@ -98,7 +99,10 @@ function Edge({ load, label }: { load(): Promise<void>; label: string }) {
   useEffect(() => {
     const more = () => void latest.current().catch(() => {});
     const options = { root: edge.current?.closest('.scroller') ?? null, rootMargin: '600px' };
-    const observer = new IntersectionObserver((seen) => seen.some(({ isIntersecting }) => isIntersecting) && more(), options);
+    const observer = new IntersectionObserver(
+      (seen) => seen.some(({ isIntersecting }) => isIntersecting) && more(),
+      options,
+    );
     if (edge.current) observer.observe(edge.current);
     return () => observer.disconnect();
   }, []);
@@ -117,7 +121,8 @@ function useMarkRead(chat: ChatHandle, isShown: boolean): void {
   const unread = info?.membership.unreadCount ?? 0;
   useEffect(() => {
     const read = () => {
-      if (isShown && unread > 0 && document.visibilityState === 'visible' && document.hasFocus()) chat.markRead();
+      if (isShown && unread > 0 && document.visibilityState === 'visible' && document.hasFocus())
+        chat.markRead();
     };
     read();
     addEventListener('focus', read);

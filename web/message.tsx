@@ -28,7 +28,10 @@ export const Message = memo(
     const [problem, setProblem] = useState<string>();
     const isOwn = message.senderId === userId;
     const attempt = (verb: Promise<unknown>) =>
-      void verb.then(() => setProblem(undefined), (error: Error) => setProblem(error.message));
+      void verb.then(
+        () => setProblem(undefined),
+        (error: Error) => setProblem(error.message),
+      );
     const react = (key: string, present: boolean) => attempt(chat.react(message.id, key, present));
 
     return (
@@ -40,7 +43,11 @@ export const Message = memo(
         {isFirst && !isOwn && <span class="sender">{nameOf(message.senderId)}</span>}
         <div class="bubble">
           {message.replyTo && <Quoted quote={message.replyTo} nameOf={nameOf} show={show} />}
-          {message.deletedAt ? <p class="deleted">This message was deleted.</p> : <Text message={message} nameOf={nameOf} />}
+          {message.deletedAt ? (
+            <p class="deleted">This message was deleted.</p>
+          ) : (
+            <Text message={message} nameOf={nameOf} />
+          )}
           <p class="meta">
             <time dateTime={message.sentAt}>{shortTime(message.sentAt)}</time>
             {message.editedAt && !message.deletedAt && <span>edited</span>}
@@ -108,7 +115,8 @@ const states = {
 } as const;
 
 function State({ message, readBy }: { message: ChatMessage; readBy: number }) {
-  const [sign, words] = readBy > 0 ? ['✓✓', readBy === 1 ? 'read' : `read by ${readBy}`] : states[message.state];
+  const [sign, words] =
+    readBy > 0 ? ['✓✓', readBy === 1 ? 'read' : `read by ${readBy}`] : states[message.state];
   return (
     <span class={`state ${readBy > 0 ? 'read' : message.state}`} role="img" aria-label={words} title={words}>
       {sign}

@@ -21,6 +21,7 @@ export function NewChat({ opened, close }: Props) {
   return (
     <Dialog title="New chat" close={close}>
       <form
+        class="fields"
         onSubmit={(event) => {
           event.preventDefault();
           begin(new FormData(event.currentTarget));

@@ -104,7 +104,9 @@ export function createSessions(profile: string): Sessions {
     async getToken({ expired }) {
       if (!current || current.accessToken !== expired) return current?.accessToken;
       // One tab asks for all. Without TLS, but on this machine, browsers have no locks: then each asks, which does no harm.
-      return navigator.locks ? navigator.locks.request(`${key}.refresh`, () => refresh(expired)) : refresh(expired);
+      return navigator.locks
+        ? navigator.locks.request(`${key}.refresh`, () => refresh(expired))
+        : refresh(expired);
     },
   };
 }
@@ -127,6 +129,10 @@ const parse = (text: string | null): Session | undefined =>
 export async function signInSecondPerson(profile: string): Promise<string> {
   const secret = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(36)).join('');
   const sessions = createSessions(profile);
-  await sessions.signUp({ email: `second-${profile}@example.com`, password: secret, displayName: 'Second person' });
+  await sessions.signUp({
+    email: `second-${profile}@example.com`,
+    password: secret,
+    displayName: 'Second person',
+  });
   return sessions.getSnapshot()?.user.id ?? '';
 }

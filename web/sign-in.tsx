@@ -14,6 +14,7 @@ export function SignIn({ sessions }: { sessions: Sessions }) {
   return (
     <main class="sign-in">
       <form
+        class="fields"
         aria-labelledby="sign-in-title"
         onSubmit={(event) => {
           event.preventDefault();

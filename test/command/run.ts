@@ -62,7 +62,16 @@ export async function runAll({ guard, root, embeddedOnly, print, ending }: Optio
 }
 
 async function launcherFor(guard: Guard, folder: string, print: (line: string) => void) {
-  const needed = ['postgres', 'redis', 'rabbitmq', 'nginx', 'pgbouncer', 'compose', 'python', 'chromium'] as const;
+  const needed = [
+    'postgres',
+    'redis',
+    'rabbitmq',
+    'nginx',
+    'pgbouncer',
+    'compose',
+    'python',
+    'chromium',
+  ] as const;
   return createLauncher(guard, await obtainBinaries({ guard, folder, print, needed: [...needed] }));
 }
 

@@ -86,7 +86,9 @@ export function findBinaries(): Binaries {
   };
 }
 
-const chromesOfMac = ['Chromium', 'Google Chrome'].map((name) => `/Applications/${name}.app/Contents/MacOS/${name}`);
+const chromesOfMac = ['Chromium', 'Google Chrome'].map(
+  (name) => `/Applications/${name}.app/Contents/MacOS/${name}`,
+);
 
 /** One of the user's own may not see what Debian's packages bring. */
 function findPython(): string | undefined {

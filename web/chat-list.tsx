@@ -94,7 +94,11 @@ const ChatRow = memo(({ chat, userId, isOpen, other }: RowProps) => {
       <a href={`#${chat.id}`} aria-current={isOpen ? 'page' : undefined}>
         <Avatar name={title} online={other?.online ?? false} />
         <span class="title">
-          {membership.pinnedAt && <span aria-label="Pinned">📌 </span>}
+          {membership.pinnedAt && (
+            <span role="img" aria-label="Pinned">
+              📌{' '}
+            </span>
+          )}
           {title}
           {other?.online && <span class="unseen">, online</span>}
         </span>

@@ -90,12 +90,13 @@ export function Composer({ chat, participants, about, setAbout, editLast }: Prop
       )}
       {problem && <p role="alert">{problem}</p>}
       {candidates.length > 0 && (
-        <ul id="mentioned" role="listbox" aria-label="Whom to mention" class="candidates">
+        <div id="mentioned" role="listbox" aria-label="Whom to mention" class="candidates">
           {candidates.map((name, at) => (
-            <li
+            <div
               key={name}
               id={`mentioned-${at}`}
               role="option"
+              tabIndex={-1}
               aria-selected={at === chosen}
               onMouseDown={(event) => {
                 event.preventDefault();
@@ -103,9 +104,9 @@ export function Composer({ chat, participants, about, setAbout, editLast }: Prop
               }}
             >
               @{name}
-            </li>
+            </div>
           ))}
-        </ul>
+        </div>
       )}
       <textarea
         ref={field}

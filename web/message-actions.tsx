@@ -30,7 +30,7 @@ export function MessageActions({ mayEdit, mayDelete, react, reply, edit, remove,
   };
 
   return (
-    <div class="actions" role="group" aria-label="Do something with this message">
+    <fieldset class="actions" aria-label="Do something with this message">
       {asks === 'emoji' ? (
         emoji.map(([key, name]) => (
           <button key={key} type="button" aria-label={name} onClick={done(() => react(key))}>
@@ -71,6 +71,6 @@ export function MessageActions({ mayEdit, mayDelete, react, reply, edit, remove,
           Cancel
         </button>
       )}
-    </div>
+    </fieldset>
   );
 }

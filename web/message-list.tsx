@@ -58,9 +58,8 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
         ref={scroller}
         class="scroller"
         onScroll={(event) => setIsAtEnd(event.currentTarget.scrollTop > -40)}
-        onKeyDown={moveFocus}
       >
-        <ol aria-label="Messages" aria-busy={loading}>
+        <ol aria-label="Messages" aria-busy={loading} onKeyDown={moveFocus}>
           {hasBefore && <Edge load={() => chat.messages.loadBefore()} label="Older messages" />}
           {items.map((message, at) => (
             <Message

@@ -1,6 +1,6 @@
 import type { ChatHandle, Participant } from '@confab/client';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { About } from './conversation.tsx';
+import type { About } from './about.ts';
 import { candidatesFor, mentionsIn, withMention } from './mentions.ts';
 import { useSignedIn } from './signed-in.ts';
 import { useStore } from './use-store.ts';

@@ -1,14 +1,12 @@
-import type { ChatHandle, ChatMessage } from '@confab/client';
+import type { ChatHandle } from '@confab/client';
 import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { About } from './about.ts';
 import { ChatDetails } from './chat-details.tsx';
 import { Composer } from './composer.tsx';
 import { MessageList } from './message-list.tsx';
 import { type NameOf, namesOf, otherOf, shortTime, titleOf } from './names.ts';
 import { useSignedIn } from './signed-in.ts';
 import { useStore } from './use-store.ts';
-
-/** What the next message is about. */
-export type About = { kind: 'reply' | 'edit'; message: ChatMessage };
 
 export function Conversation({ chat, close }: { chat: ChatHandle; close(): void }) {
   const { userId } = useSignedIn();

@@ -1,6 +1,6 @@
 import type { ChatHandle, ChatMessage } from '@confab/client';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { About } from './conversation.tsx';
+import type { About } from './about.ts';
 import { Message } from './message.tsx';
 import type { NameOf } from './names.ts';
 import { useSignedIn } from './signed-in.ts';

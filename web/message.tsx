@@ -1,7 +1,7 @@
 import type { ChatHandle, ChatMessage, Quote, Reaction } from '@confab/client';
 import { memo } from 'preact/compat';
 import { useState } from 'preact/hooks';
-import type { About } from './conversation.tsx';
+import type { About } from './about.ts';
 import { MessageActions } from './message-actions.tsx';
 import { type NameOf, shortTime } from './names.ts';
 import { useSignedIn } from './signed-in.ts';

@@ -102,11 +102,7 @@ export function createSessions(profile: string): Sessions {
       await ask('POST', '/auth/logout', { token }).catch(() => {});
     },
     async getToken({ expired }) {
-      if (!current || current.accessToken !== expired) return current?.accessToken;
-      // One tab asks for all. Without TLS, but on this machine, browsers have no locks: then each asks, which does no harm.
-      return navigator.locks
-        ? navigator.locks.request(`${key}.refresh`, () => refresh(expired))
-        : refresh(expired);
+      return expired === undefined ? current?.accessToken : refresh(expired);
     },
   };
 }

@@ -30,7 +30,7 @@ export interface ApiDependencies {
     trustProxy: boolean;
     liveMax: number;
     /** Whether the client for people is served. */
-    webClient?: boolean;
+    webClient?: boolean | undefined;
   };
   database: Database;
   rateLimits: RateLimits;

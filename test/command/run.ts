@@ -34,6 +34,7 @@ export async function runAll({ guard, root, embeddedOnly, print, ending }: Optio
   const counts = [
     await steps.check('format and lint (biome)', tool('biome', 'check', '--error-on-warnings', '.')),
     await steps.check('types (tsc)', tool('tsc')),
+    await steps.check('types of the web client (tsc)', tool('tsc', '-p', 'web')),
     await steps.check('unused code (knip)', tool('knip')),
   ];
 

@@ -12,6 +12,7 @@ const storeys = [
   ['api', 'worker', 'gateway'],
   ['entries'],
   ['commands'],
+  ['web'],
   ['harness'],
   ['bench', 'torture'],
   ['test'],
@@ -58,13 +59,13 @@ function circle(graph: Graph): string[] {
 /** Types count, and what is loaded later. */
 async function importsOf(file: string): Promise<string[]> {
   const text = await readText(file);
-  return [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'(\.[^']+\.ts)'/gm)].map(([, path = '']) =>
+  return [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'(\.[^']+\.tsx?)'/gm)].map(([, path = '']) =>
     posix.join(posix.dirname(file), path),
   );
 }
 
 async function readGraph(): Promise<Graph> {
-  const glob = new Bun.Glob('{src,harness,bench,torture,test}/**/*.ts');
+  const glob = new Bun.Glob('{src,web,harness,bench,torture,test}/**/*.{ts,tsx}');
   const found = await Array.fromAsync(glob.scan({ cwd: repository }));
   const files = found.map((file) => file.replaceAll('\\', '/'));
   return new Map(await Promise.all(files.map(async (file) => [file, await importsOf(file)] as const)));

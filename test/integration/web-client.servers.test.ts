@@ -84,3 +84,210 @@ for (const polling of [false, true]) {
     await Promise.all([ada.context.close(), bob.context.close()]);
   }, 60_000);
 }
+
+describe('what a person counts on', () => {
+  test('offline, three messages wait, are kept by a closed tab, and go in their order', async () => {
+    const [ada, bob] = await Promise.all([
+      visit(browser, url, { name: 'Ada' }),
+      visit(browser, url, { name: 'Bob' }),
+    ]);
+    await begin(ada.page, [bob.email]);
+    await chatOf(bob.page, 'Ada').click();
+    await write(ada.page, 'zero');
+    await say(bob.page, 'zero');
+    await ada.context.setOffline(true);
+    await say(ada.page, 'Offline: what you write is sent later.');
+    for (const text of ['one', 'two', 'three']) {
+      await write(ada.page, text);
+      await stateOf(ada.page, text, 'waiting to be sent');
+    }
+    const chatUrl = ada.page.url();
+    await ada.page.close();
+    await ada.context.setOffline(false);
+    const again = await ada.context.newPage();
+    await again.goto(chatUrl);
+    for (const text of ['one', 'two', 'three']) await stateOf(again, text, 'read');
+    expect(await bob.page.locator('.message .text').allTextContents()).toEqual(['zero', 'one', 'two', 'three']);
+    await Promise.all([ada.context.close(), bob.context.close()]);
+  }, 60_000);
+
+  test('two tabs of one user agree, and where one signs out both have', async () => {
+    const [ada, bob] = await Promise.all([
+      visit(browser, url, { name: 'Ada' }),
+      visit(browser, url, { name: 'Bob' }),
+    ]);
+    const second = await ada.tab();
+    await begin(bob.page, [ada.email]);
+    await write(bob.page, 'to both');
+    for (const page of [ada.page, second]) await chatOf(page, 'Bob').getByRole('img', { name: '1 unread' }).waitFor();
+    await chatOf(second, 'Bob').click();
+    await say(second, 'to both');
+    await second.bringToFront();
+    for (const page of [ada.page, second])
+      await chatOf(page, 'Bob').getByRole('img', { name: '1 unread' }).waitFor({ state: 'detached' });
+    await write(second, 'from one');
+    await say(bob.page, 'from one');
+    await chatOf(ada.page, 'Bob').getByText('from one').waitFor();
+    await second.getByRole('button', { name: 'Sign out' }).click();
+    for (const page of [ada.page, second]) await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await Promise.all([ada.context.close(), bob.context.close()]);
+  }, 60_000);
+
+  test('a second person is one click away', async () => {
+    const ada = await visit(browser, url, { name: 'Ada' });
+    const opened = ada.context.waitForEvent('page');
+    await ada.page.getByRole('button', { name: 'Open a window as a second person' }).click();
+    const other = await opened;
+    await write(ada.page, 'Hello me');
+    await chatOf(other, 'Ada').click();
+    await say(other, 'Hello me');
+    await write(other, 'Hello you');
+    await say(ada.page, 'Hello you');
+    // Each keeps what is theirs: a reload of either shows the same person.
+    for (const [page, name] of [[ada.page, 'Ada'], [other, 'Second person']] as const) {
+      await page.reload();
+      await page.getByRole('navigation').getByRole('heading', { name, exact: true }).waitFor();
+      await say(page, 'Hello you');
+    }
+    await ada.context.close();
+  }, 60_000);
+
+  test('groups: roles, mentions, people who come and go', async () => {
+    const [ada, bob, cyd] = await Promise.all([
+      visit(browser, url, { name: 'Ada' }),
+      visit(browser, url, { name: 'Bob' }),
+      visit(browser, url, { name: 'Cyd' }),
+    ]);
+    await begin(ada.page, [bob.email], 'The engine');
+    const details = async (page: Page) => {
+      await page.getByRole('button', { name: 'Details' }).click();
+      return page.getByRole('dialog');
+    };
+    const dialog = await details(ada.page);
+    await dialog.getByLabel('Email of somebody to add').fill(cyd.email);
+    await dialog.getByRole('button', { name: 'Add' }).click();
+    await dialog.getByLabel('Role of Bob').selectOption('admin');
+    await dialog.getByLabel('Name of the group').fill('The analytical engine');
+    await dialog.getByRole('button', { name: 'Rename' }).click();
+    await chatOf(bob.page, 'The analytical engine').waitFor();
+    await ada.page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+
+    await field(ada.page).pressSequentially('Look @cy');
+    await field(ada.page).press('Enter');
+    await field(ada.page).press('Enter');
+    await chatOf(cyd.page, 'The analytical engine').getByRole('img', { name: 'mentions you' }).waitFor();
+    await chatOf(cyd.page, 'The analytical engine').click();
+    await cyd.page.locator('mark').getByText('@Cyd', { exact: true }).waitFor();
+
+    await chatOf(bob.page, 'The analytical engine').click();
+    const led = await details(bob.page);
+    await led.getByRole('button', { name: 'Remove Cyd' }).click();
+    await chatOf(cyd.page, 'The analytical engine').waitFor({ state: 'detached' });
+    // An admin is not let touch an owner.
+    expect(await led.getByRole('button', { name: 'Remove Ada' }).count()).toBe(0);
+    await led.getByRole('button', { name: 'Leave' }).click();
+    await chatOf(bob.page, 'The analytical engine').waitFor({ state: 'detached' });
+    await say(ada.page, '1 people');
+    await Promise.all([ada.context.close(), bob.context.close(), cyd.context.close()]);
+  }, 60_000);
+
+  test('everything by keys alone, and nothing serious that axe-core finds: light, dark, and as wide as a phone', async () => {
+    const bob = await visit(browser, url, { name: 'Bob' });
+    const context = await browser.newContext({ viewport: { width: 380, height: 720 }, colorScheme: 'dark' });
+    const page = await context.newPage();
+    await page.goto(url);
+    const keys = async (...pressed: string[]) => {
+      for (const key of pressed) await page.keyboard.press(key);
+    };
+    const tabTo = async (name: string | RegExp) => {
+      for (let presses = 0; presses < 20; presses += 1) {
+        const focused = page.locator(':focus');
+        if ((await focused.count()) > 0 && (await nameOf(page)).match(name)) return;
+        await page.keyboard.press('Tab');
+      }
+      throw new Error(`the tab key does not come to ${name}`);
+    };
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(await seriousOn(page)).toEqual([]);
+    await tabTo('I am new here');
+    await keys('Enter');
+    await tabTo('Your name');
+    await page.keyboard.type('Ada');
+    await keys('Tab');
+    await page.keyboard.type(`keys-${crypto.randomUUID()}@example.com`);
+    await keys('Tab');
+    await page.keyboard.type('correct horse battery staple');
+    await keys('Enter');
+    await page.getByRole('heading', { name: 'Ada' }).waitFor();
+    await tabTo('New chat');
+    await keys('Enter');
+    await page.getByRole('dialog').waitFor();
+    expect(await seriousOn(page)).toEqual([]);
+    await tabTo('Emails');
+    await page.keyboard.type(bob.email);
+    await keys('Enter');
+    await field(page).waitFor();
+    expect(await nameOf(page)).toMatch('Message');
+    await page.keyboard.type('with no mouse');
+    await keys('Enter');
+    await stateOf(page, 'with no mouse', 'saved');
+    await chatOf(bob.page, 'Ada').click();
+    await write(bob.page, 'I see');
+    await say(page, 'I see');
+    // Up from the field to the newest message, and on to the one before; its actions are the next stops.
+    await keys('Shift+Tab');
+    await tabTo('I see');
+    await keys('ArrowUp');
+    await tabTo('React');
+    await keys('Enter');
+    await tabTo('party');
+    await keys('Enter');
+    await messageOf(bob.page, 'with no mouse').getByRole('button', { name: '🎉 1' }).waitFor();
+    await keys('Escape', 'Escape');
+    await field(page).focus();
+    await keys('ArrowUp');
+    await page.keyboard.type(' at all');
+    await keys('Enter');
+    await say(bob.page, 'with no mouse at all');
+    expect(await seriousOn(page)).toEqual([]);
+    expect(await seriousOn(bob.page)).toEqual([]);
+    await bob.page.emulateMedia({ colorScheme: 'dark' });
+    expect(await seriousOn(bob.page)).toEqual([]);
+    await page.getByRole('button', { name: 'Back to the chats' }).click();
+    await chatOf(page, 'Bob').waitFor();
+    expect(await seriousOn(page)).toEqual([]);
+    await Promise.all([context.close(), bob.context.close()]);
+  }, 60_000);
+});
+
+/** What has the focus, in the words of its label or its text. */
+const nameOf = (page: Page): Promise<string> =>
+  page
+    .locator(':focus')
+    .evaluate(
+      (element) =>
+        element.ariaLabel ?? (element as unknown as { labels?: Element[] }).labels?.[0]?.textContent ?? element.textContent ?? '',
+    );
+
+test('the server is killed and comes back: nothing is lost, and nobody reloads', async () => {
+  const [ada, bob] = await Promise.all([
+    visit(browser, url, { name: 'Ada' }),
+    visit(browser, url, { name: 'Bob' }),
+  ]);
+  await begin(ada.page, [bob.email]);
+  await chatOf(bob.page, 'Ada').click();
+  await write(ada.page, 'before');
+  await say(bob.page, 'before');
+  await running.process.kill();
+  await say(ada.page, 'Offline: what you write is sent later.');
+  await write(ada.page, 'during');
+  await stateOf(ada.page, 'during', 'waiting to be sent');
+  const { PORT = '' } = running.env;
+  await startEmbedded(processes, { dataDir: running.dataDir, env: { PORT } });
+  await say(bob.page, 'during');
+  await write(bob.page, 'after');
+  await say(ada.page, 'after');
+  await stateOf(ada.page, 'during', 'read');
+  await Promise.all([ada.context.close(), bob.context.close()]);
+}, 60_000);

@@ -5,7 +5,6 @@ import { Conversation } from './conversation.tsx';
 import { type Sessions, server } from './session.ts';
 import { SignIn } from './sign-in.tsx';
 import { SignedInProvider } from './signed-in.ts';
-import { storageOf } from './storage.ts';
 import { useStore } from './use-store.ts';
 
 export function App({ sessions }: { sessions: Sessions }) {
@@ -19,7 +18,7 @@ export function App({ sessions }: { sessions: Sessions }) {
 
 function Chats({ userId, sessions }: { userId: string; sessions: Sessions }) {
   const client = useMemo(
-    () => createClient({ url: server, getToken: sessions.getToken, storage: storageOf(userId) }),
+    () => createClient({ url: server, getToken: sessions.getToken }),
     [userId, sessions],
   );
   useEffect(() => {
@@ -29,10 +28,17 @@ function Chats({ userId, sessions }: { userId: string; sessions: Sessions }) {
   const [chatId, open] = useOpenChat();
   useTitle(client);
 
+  // The server has ended the session.
+  const { code } = useStore(client.status);
+  useEffect(() => {
+    if (code === 'session_revoked') void signOut();
+  }, [code]);
+
   async function signOut() {
-    await client.reset();
     open(undefined);
-    await sessions.signOut();
+    const ended = sessions.signOut();
+    await client.reset();
+    await ended;
   }
 
   return (

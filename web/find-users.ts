@@ -1,5 +1,5 @@
 import type { User } from '@confab/client';
-import { ask, type Sessions } from './session.ts';
+import type { Sessions } from './session.ts';
 
 /**
  * The ids of those with these emails.
@@ -11,11 +11,8 @@ export async function findUsers(sessions: Sessions, emails: string): Promise<str
     .split(',')
     .map((email) => email.trim())
     .filter((email) => email !== '');
-  const token = await sessions.getToken({});
   const found = await Promise.all(
-    named.map((email) =>
-      ask<{ data: User[] }>('GET', `/users?email=${encodeURIComponent(email)}`, { token }),
-    ),
+    named.map((email) => sessions.read<{ data: User[] }>(`/users?email=${encodeURIComponent(email)}`)),
   );
   const unknown = named.filter((_, at) => found[at]?.data.length === 0);
   if (unknown.length > 0) throw new Error(`Nobody here has ${unknown.join(', ')}.`);

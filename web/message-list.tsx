@@ -1,5 +1,5 @@
 import type { ChatHandle, ChatMessage } from '@confab/client';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { About } from './about.ts';
 import { Message } from './message.tsx';
 import type { NameOf } from './names.ts';
@@ -40,11 +40,15 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
     if (found) setWanted(undefined);
   }, [wanted, items]);
 
-  function show(sequence: number): void {
-    setWanted(sequence);
-    if (!items.some((item) => item.sequence === sequence))
-      void chat.messages.jumpTo(sequence).catch(() => {});
-  }
+  // The same function each time: what a message is given has changed only where the message has.
+  const show = useCallback(
+    (sequence: number) => {
+      setWanted(sequence);
+      const isThere = chat.messages.getSnapshot().items.some((item) => item.sequence === sequence);
+      if (!isThere) void chat.messages.jumpTo(sequence).catch(() => {});
+    },
+    [chat],
+  );
 
   async function showLatest(): Promise<void> {
     if (hasAfter) await chat.messages.jumpToLatest();
@@ -60,7 +64,7 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
         onScroll={(event) => setIsAtEnd(event.currentTarget.scrollTop > -40)}
       >
         <ol aria-label="Messages" aria-busy={loading} onKeyDown={moveFocus}>
-          {hasBefore && <Edge load={() => chat.messages.loadBefore()} label="Older messages" />}
+          {hasBefore && <Edge key={`before ${items[0]?.sequence}`} load={chat.messages.loadBefore} label="Older messages" />}
           {items.map((message, at) => (
             <Message
               key={message.clientMessageId}
@@ -75,7 +79,7 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
               show={show}
             />
           ))}
-          {hasAfter && <Edge load={() => chat.messages.loadAfter()} label="Newer messages" />}
+          {hasAfter && <Edge key={`after ${last?.sequence}`} load={chat.messages.loadAfter} label="Newer messages" />}
         </ol>
       </div>
       {(hasAfter || !isAtEnd) && (
@@ -93,10 +97,8 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
 /** One end of what is loaded: comes near the screen, and more is loaded. */
 function Edge({ load, label }: { load(): Promise<void>; label: string }) {
   const edge = useRef<HTMLLIElement>(null);
-  const latest = useRef(load);
-  latest.current = load;
+  const more = () => void load().catch(() => {});
   useEffect(() => {
-    const more = () => void latest.current().catch(() => {});
     const options = { root: edge.current?.closest('.scroller') ?? null, rootMargin: '600px' };
     const observer = new IntersectionObserver(
       (seen) => seen.some(({ isIntersecting }) => isIntersecting) && more(),
@@ -107,7 +109,7 @@ function Edge({ load, label }: { load(): Promise<void>; label: string }) {
   }, []);
   return (
     <li ref={edge} class="edge">
-      <button type="button" class="link" onClick={() => void load().catch(() => {})}>
+      <button type="button" class="link" onClick={more}>
         {label}
       </button>
     </li>

@@ -12,6 +12,8 @@ export interface Sessions extends Store<Session | undefined> {
   /** Makes the account, and signs in. */
   signUp(account: { email: string; password: string; displayName: string }): Promise<void>;
   signOut(): Promise<void>;
+  /** Reads as whoever is signed in. */
+  read<Answer>(path: string): Promise<Answer>;
   /** As `createClient` asks for one. */
   getToken(why: { expired?: string }): Promise<string | undefined>;
 }
@@ -19,8 +21,8 @@ export interface Sessions extends Store<Session | undefined> {
 /** Where this page came from, which is where the server is: a proxy may have put it below a path. */
 export const server = new URL('.', location.href).href.replace(/\/$/, '');
 
-/** What the server says of why not, in its own words. */
-export async function ask<Answer>(
+/** @throws Error what the server says of why not, in its own words, with its `status` */
+async function request<Answer>(
   method: string,
   path: string,
   { body, token }: { body?: object; token?: string | undefined } = {},
@@ -74,9 +76,9 @@ export function createSessions(profile: string): Sessions {
     if (!current || current.accessToken !== expired) return current?.accessToken;
     const { refreshToken } = current;
     try {
-      keep(sessionOf(await ask<TokenPair>('POST', '/auth/refresh', { body: { refreshToken } })));
+      keep(sessionOf(await request<TokenPair>('POST', '/auth/refresh', { body: { refreshToken } })));
     } catch (error) {
-      if ((error as { status?: number }).status !== 401) throw error;
+      if (!isUnauthorized(error)) throw error;
       keep(undefined);
     }
     return current?.accessToken;
@@ -90,7 +92,7 @@ export function createSessions(profile: string): Sessions {
     getSnapshot: () => current,
     signIn,
     async signUp({ displayName, ...account }) {
-      await ask('POST', '/auth/register', {
+      await request('POST', '/auth/register', {
         body: { ...account, ...(displayName.trim() === '' ? {} : { displayName }) },
       });
       await signIn(account);
@@ -99,7 +101,16 @@ export function createSessions(profile: string): Sessions {
       const token = current?.accessToken;
       keep(undefined);
       // The session is over here whatever the server says.
-      await ask('POST', '/auth/logout', { token }).catch(() => {});
+      await request('POST', '/auth/logout', { token }).catch(() => {});
+    },
+    async read<Answer>(path: string) {
+      const token = current?.accessToken;
+      try {
+        return await request<Answer>('GET', path, { token });
+      } catch (error) {
+        if (!isUnauthorized(error) || token === undefined) throw error;
+        return request<Answer>('GET', path, { token: await refresh(token) });
+      }
     },
     async getToken({ expired }) {
       return expired === undefined ? current?.accessToken : refresh(expired);
@@ -107,8 +118,10 @@ export function createSessions(profile: string): Sessions {
   };
 }
 
+const isUnauthorized = (error: unknown): boolean => (error as { status?: number }).status === 401;
+
 const openSession = async (account: { email: string; password: string }): Promise<Session> =>
-  sessionOf(await ask<TokenPair>('POST', '/auth/login', { body: account }));
+  sessionOf(await request<TokenPair>('POST', '/auth/login', { body: account }));
 
 const sessionOf = ({ accessToken, refreshToken, user }: TokenPair): Session => ({
   ...{ accessToken, refreshToken, user },

@@ -64,7 +64,13 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
         onScroll={(event) => setIsAtEnd(event.currentTarget.scrollTop > -40)}
       >
         <ol aria-label="Messages" aria-busy={loading} onKeyDown={moveFocus}>
-          {hasBefore && <Edge key={`before ${items[0]?.sequence}`} load={chat.messages.loadBefore} label="Older messages" />}
+          {hasBefore && (
+            <Edge
+              key={`before ${items[0]?.sequence}`}
+              load={chat.messages.loadBefore}
+              label="Older messages"
+            />
+          )}
           {items.map((message, at) => (
             <Message
               key={message.clientMessageId}
@@ -79,7 +85,9 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
               show={show}
             />
           ))}
-          {hasAfter && <Edge key={`after ${last?.sequence}`} load={chat.messages.loadAfter} label="Newer messages" />}
+          {hasAfter && (
+            <Edge key={`after ${last?.sequence}`} load={chat.messages.loadAfter} label="Newer messages" />
+          )}
         </ol>
       </div>
       {(hasAfter || !isAtEnd) && (

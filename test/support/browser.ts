@@ -3,7 +3,7 @@ import { type Browser, type BrowserContext, chromium, type Locator, type Page } 
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
 
 /** Waits on conditions last no longer: on a machine that is busy the same condition comes later. */
-export const patienceMs = 20_000;
+export const patienceMs = 40_000;
 
 /** A real browser without a window, ended after the test file. */
 export async function openBrowser(): Promise<Browser> {
@@ -28,7 +28,7 @@ export interface Visitor {
 
 export interface VisitorOptions {
   name: string;
-  /** No WebSocket opens: what is left is polling. */
+  /** The browser has no WebSocket: what is left is polling. */
   polling?: boolean;
 }
 
@@ -40,7 +40,7 @@ export async function visit(
 ): Promise<Visitor> {
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
   context.setDefaultTimeout(patienceMs);
-  if (polling) await context.routeWebSocket(/./, (socket) => void socket.close());
+  if (polling) await context.addInitScript('globalThis.WebSocket = undefined');
   const complaints: string[] = [];
   context.on('weberror', (error) => complaints.push(String(error.error())));
   context.on('console', (message) => {

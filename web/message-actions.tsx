@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
 const emoji = [
   ['👍', 'thumbs up'],
@@ -24,13 +24,19 @@ interface Props {
 /** What can be done with a message; seen while it has the pointer or the focus. */
 export function MessageActions({ mayEdit, mayDelete, react, reply, edit, remove, markUnread }: Props) {
   const [asks, setAsks] = useState<'emoji' | 'delete'>();
+  const group = useRef<HTMLFieldSetElement>(null);
+  // What had the focus is gone: it goes to what came in its place, and with the answer back to the message.
+  useEffect(() => {
+    if (asks) group.current?.querySelector('button')?.focus();
+  }, [asks]);
   const done = (verb: () => void) => () => {
+    group.current?.closest<HTMLElement>('.message')?.focus();
     setAsks(undefined);
     verb();
   };
 
   return (
-    <fieldset class="actions" aria-label="Do something with this message">
+    <fieldset ref={group} class="actions" aria-label="Do something with this message">
       {asks === 'emoji' ? (
         emoji.map(([key, name]) => (
           <button key={key} type="button" aria-label={name} onClick={done(() => react(key))}>
@@ -67,7 +73,7 @@ export function MessageActions({ mayEdit, mayDelete, react, reply, edit, remove,
         </>
       )}
       {asks && (
-        <button type="button" onClick={() => setAsks(undefined)}>
+        <button type="button" onClick={done(() => {})}>
           Cancel
         </button>
       )}

@@ -26,21 +26,25 @@ export interface Visitor {
   tab(): Promise<Page>;
 }
 
-export interface VisitorOptions {
-  name: string;
-  /** The browser has no WebSocket: what is left is polling. */
-  polling?: boolean;
+/** A proxy that lets no WebSocket through, as some companies have: what is left is polling. @returns its address */
+export function refuseWebSockets(url: string): string {
+  const proxy = Bun.serve({
+    port: 0,
+    idleTimeout: 60,
+    async fetch(request) {
+      if (request.headers.has('upgrade')) return new Response(null, { status: 400 });
+      const { pathname, search } = new URL(request.url);
+      return fetch(`${url}${pathname}${search}`, request);
+    },
+  });
+  afterAll(() => proxy.stop(true));
+  return `http://localhost:${proxy.port}`;
 }
 
 /** Somebody with a browser profile of their own, who has signed up by the form. */
-export async function visit(
-  browser: Browser,
-  url: string,
-  { name, polling }: VisitorOptions,
-): Promise<Visitor> {
+export async function visit(browser: Browser, url: string, name: string): Promise<Visitor> {
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
   context.setDefaultTimeout(patienceMs);
-  if (polling) await context.addInitScript('globalThis.WebSocket = undefined');
   const complaints: string[] = [];
   context.on('weberror', (error) => complaints.push(String(error.error())));
   context.on('console', (message) => {

@@ -27,7 +27,9 @@ export type ChatsInput =
   | { kind: 'page'; data: readonly Chat[]; nextCursor: string | null; first: boolean }
   /** Of the list of the pinned ones, which are shown whatever their activity. */
   | { kind: 'pinned'; data: readonly Chat[] }
-  | { kind: 'in'; chatId: string; input: ChatInput };
+  | { kind: 'in'; chatId: string; input: ChatInput }
+  /** A connect says so much of what is known: of the rest is not told what was missed. */
+  | { kind: 'connects'; cursors: Readonly<Record<string, number>> };
 
 export const noChats = (me: string): ChatsState => ({
   ...{ me, chats: new Map(), listed: undefined, membershipsSince: undefined, stale: true, items: [] },
@@ -36,10 +38,10 @@ export const noChats = (me: string): ChatsState => ({
 /** All chats: each event goes to the chat that it is about. */
 export function foldChats(state: ChatsState, input: ChatsInput): ChatsState {
   const next = take(state, input);
-  return next === state || (next.chats === state.chats && next.listed === state.listed)
-    ? next
-    : { ...next, items: itemsOf(next, state) };
+  return next.chats === state.chats && next.listed === state.listed ? next : withItems(next);
 }
+
+export const withItems = (state: ChatsState): ChatsState => ({ ...state, items: itemsOf(state) });
 
 function take(state: ChatsState, input: ChatsInput): ChatsState {
   switch (input.kind) {
@@ -47,6 +49,8 @@ function take(state: ChatsState, input: ChatsInput): ChatsState {
       return takeEvent(state, input);
     case 'in':
       return within(state, input.chatId, input.input);
+    case 'connects':
+      return resetMany(state, (id) => !Object.hasOwn(input.cursors, id));
     case 'pinned':
       return takeChats(state, input.data);
     case 'page': {
@@ -69,11 +73,8 @@ function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): Cha
       return { ...state, membershipsSince: told.payload.membershipVersion };
     case 'chat.sync.reset': {
       const { payload: reset } = told;
-      if (reset.chatId !== undefined) return within(state, reset.chatId, { kind: 'reset', reset });
-      const chats = new Map(
-        [...state.chats].map(([id, chat]) => [id, foldChat(chat, { kind: 'reset', reset })]),
-      );
-      return { ...state, chats, stale: true };
+      if (reset.chatId !== undefined) return within(state, reset.chatId, { kind: 'reset' });
+      return { ...resetMany(state, () => true), stale: true };
     }
     case 'user.updated':
       return rename(state, told.payload);
@@ -85,6 +86,16 @@ function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): Cha
     default:
       return within(state, told.payload.chatId, { ...told, kind: 'event' } as ChatInput);
   }
+}
+
+function resetMany(state: ChatsState, isMeant: (chatId: string) => boolean): ChatsState {
+  const { chats } = state;
+  const meant = [...chats.values()].filter(({ id, goneAt }) => goneAt === undefined && isMeant(id));
+  if (meant.length === 0) return state;
+  return {
+    ...state,
+    chats: new Map([...chats, ...meant.map((one) => [one.id, foldChat(one, { kind: 'reset' })] as const)]),
+  };
 }
 
 const takeChats = (state: ChatsState, data: readonly Chat[]): ChatsState =>
@@ -125,18 +136,16 @@ function rename(state: ChatsState, { user }: UserEvent): ChatsState {
 }
 
 /** Pinned ones first, then the newest activity; without archived ones and those beyond what was read of the list. */
-function itemsOf({ chats, listed }: ChatsState, before: ChatsState): readonly ChatItem[] {
+function itemsOf({ chats, listed, items: before }: ChatsState): readonly ChatItem[] {
   const shown = (item: ChatItem | undefined): item is ChatItem =>
     item !== undefined &&
     item.membership.archivedAt === null &&
     (listed?.nextCursor == null || item.membership.pinnedAt !== null || item.lastActivityAt >= listed.down);
-  const known = before.items.flatMap(({ id }) => chats.get(id)?.item ?? []);
-  const ids = new Set(before.items.map(({ id }) => id));
-  const others = [...chats.values()].flatMap(({ id, item }) => (item && !ids.has(id) ? item : []));
   // What was in order before mostly is: that is quickly seen.
-  const items = [...known, ...others].filter(shown).sort(order);
-  const same = items.length === before.items.length && items.every((item, at) => item === before.items[at]);
-  return same ? before.items : items;
+  const ids = new Set([...before.map(({ id }) => id), ...chats.keys()]);
+  const items = [...ids].map((id) => chats.get(id)?.item).filter(shown).sort(order);
+  const same = items.length === before.length && items.every((item, at) => item === before[at]);
+  return same ? before : items;
 }
 
 const order = (a: ChatItem, b: ChatItem): number =>

@@ -40,9 +40,6 @@ export function ChatList({ openChatId, open, signOut }: Props) {
         <button type="button" onClick={() => setIsNew(true)}>
           New chat
         </button>
-        <button type="button" onClick={() => void signOut()}>
-          Sign out
-        </button>
       </header>
       <p class="status" role="status">
         {words(status)}
@@ -70,6 +67,9 @@ export function ChatList({ openChatId, open, signOut }: Props) {
       <footer>
         <button type="button" disabled={second.busy} onClick={meetSecond}>
           Open a window as a second person
+        </button>
+        <button type="button" class="link" onClick={() => void signOut()}>
+          Sign out
         </button>
       </footer>
       {isNew && <NewChat opened={open} close={() => setIsNew(false)} />}

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 const emoji = [
   ['👍', 'thumbs up'],
@@ -26,7 +26,7 @@ export function MessageActions({ mayEdit, mayDelete, react, reply, edit, remove,
   const [asks, setAsks] = useState<'emoji' | 'delete'>();
   const group = useRef<HTMLFieldSetElement>(null);
   // What had the focus is gone: it goes to what came in its place, and with the answer back to the message.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (asks) group.current?.querySelector('button')?.focus();
   }, [asks]);
   const done = (verb: () => void) => () => {

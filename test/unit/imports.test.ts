@@ -5,6 +5,8 @@ import { readText, repository } from '../support/repository.ts';
 /** From the ground up: what stands in a line imports from the lines before it, and nothing from beside it. */
 const storeys = [
   ['shared'],
+  ['client'],
+  ['web'],
   ['db'],
   ['process'],
   ['changes'],
@@ -12,7 +14,6 @@ const storeys = [
   ['api', 'worker', 'gateway'],
   ['entries'],
   ['commands'],
-  ['web'],
   ['harness'],
   ['bench', 'torture'],
   ['test'],
@@ -65,7 +66,7 @@ async function importsOf(file: string): Promise<string[]> {
 }
 
 async function readGraph(): Promise<Graph> {
-  const glob = new Bun.Glob('{src,web,harness,bench,torture,test}/**/*.{ts,tsx}');
+  const glob = new Bun.Glob('{src,client,web,harness,bench,torture,test}/**/*.{ts,tsx}');
   const found = await Array.fromAsync(glob.scan({ cwd: repository }));
   const files = found.map((file) => file.replaceAll('\\', '/'));
   return new Map(await Promise.all(files.map(async (file) => [file, await importsOf(file)] as const)));

@@ -36,7 +36,11 @@ export function MessageActions({ mayEdit, mayDelete, react, reply, edit, remove,
   };
 
   return (
-    <fieldset ref={group} class="actions" aria-label="Do something with this message">
+    <fieldset
+      ref={group}
+      class={asks ? 'actions open' : 'actions'}
+      aria-label="Do something with this message"
+    >
       {asks === 'emoji' ? (
         emoji.map(([key, name]) => (
           <button key={key} type="button" aria-label={name} onClick={done(() => react(key))}>

@@ -172,7 +172,12 @@ test('one connection for who mounts twice; none for nobody', async () => {
 test('a token expires in the middle: another one is asked for once, and nothing is lost', async () => {
   const [ada, bob] = await Promise.all([newPerson(deployment), newPerson(deployment)]);
   const { id } = await ada.newChat(bob);
-  const { sign } = await createOwnTokens({ secret, issuer: 'confab', audience: 'confab', accessTtlSeconds: 2 });
+  const { sign } = await createOwnTokens({
+    secret,
+    issuer: 'confab',
+    audience: 'confab',
+    accessTtlSeconds: 2,
+  });
   const { sub: userId, sid: sessionId } = JSON.parse(atob(ada.token.split('.')[1]!));
   const short = await sign({ userId, sessionId });
   const expired: (string | undefined)[] = [];

@@ -41,7 +41,8 @@ function createWorld(unsavedMs = 30_000) {
     errors,
     storage,
     states: () => outbox.of(chatId).map(({ state }) => state),
-    saw: (clientMessageId: string) => outbox.saw({ id: `id of ${clientMessageId}`, clientMessageId } as Message),
+    saw: (clientMessageId: string) =>
+      outbox.saw({ id: `id of ${clientMessageId}`, clientMessageId } as Message),
   };
 }
 
@@ -76,7 +77,10 @@ test('what was accepted and is not there is looked for, sent again under its key
   await eventually('it is accepted', () => states()[0] === 'accepted');
   expect(asked).toHaveLength(1);
   outbox.ready(true);
-  await eventually('it was sent again twice', () => asked.filter(({ method }) => method === 'POST').length === 3);
+  await eventually(
+    'it was sent again twice',
+    () => asked.filter(({ method }) => method === 'POST').length === 3,
+  );
   expect(asked.slice(0, 4).map(({ method }) => method)).toEqual(['POST', 'GET', 'POST', 'GET']);
   saw(id);
   expect(states()).toEqual([]);

@@ -97,7 +97,8 @@ function Chats({ findUser }: Pick<Session, 'findUser'>) {
   );
 }
 
-const Badge = ({ count }: { count: number }) => (count > 0 ? <mark>{count > 99 ? '99+' : count}</mark> : null);
+const Badge = ({ count }: { count: number }) =>
+  count > 0 ? <mark>{count > 99 ? '99+' : count}</mark> : null;
 
 const nameOf = ({ name, participants }: ChatItem, ownId?: string) =>
   name ?? participants.find(({ userId }) => userId !== ownId)?.displayName;
@@ -143,12 +144,24 @@ const Message = memo(function Message({ message }: { message: ChatMessage }) {
     <li>
       <span>{content}</span> {message.editedAt && '(edited)'}
       {isOwn && <small>{failure ? `not sent: ${failure.code}` : state}</small>}
-      {failure && <button type="button" onClick={failure.retry}>Try again</button>}
+      {failure && (
+        <button type="button" onClick={failure.retry}>
+          Try again
+        </button>
+      )}
       <button type="button" aria-pressed={liked} onClick={() => chat.react(id, '👍', !liked)}>
         👍 {reactions.map(({ count }) => count)}
       </button>
-      {isOwn && <button type="button" onClick={() => setEdited(content)}>Edit</button>}
-      {isOwn && <button type="button" onClick={() => chat.delete(id)}>Delete</button>}
+      {isOwn && (
+        <button type="button" onClick={() => setEdited(content)}>
+          Edit
+        </button>
+      )}
+      {isOwn && (
+        <button type="button" onClick={() => chat.delete(id)}>
+          Delete
+        </button>
+      )}
     </li>
   );
 });

@@ -20,7 +20,11 @@ export async function signIn(email: string, password: string, isNew: boolean): P
   return {
     client: createClient({ url, getToken }),
     async findUser(address) {
-      const { data } = await request(`/users?email=${encodeURIComponent(address)}`, undefined, tokens.accessToken);
+      const { data } = await request(
+        `/users?email=${encodeURIComponent(address)}`,
+        undefined,
+        tokens.accessToken,
+      );
       return data[0];
     },
   };
@@ -30,7 +34,7 @@ async function request(path: string, body?: object, token?: string) {
   const answer = await fetch(`${url}${path}`, {
     method: body ? 'POST' : 'GET',
     headers: { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) },
-    body: body && JSON.stringify(body),
+    body: body ? JSON.stringify(body) : null,
   });
   const json = await answer.json();
   if (!answer.ok) throw new Error(json.detail);

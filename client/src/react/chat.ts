@@ -1,7 +1,8 @@
 /** One chat. What a hook returns is another object only when something in it is; its verbs are the same for good. */
 
 import { useEffect, useMemo } from 'react';
-import type { ChatHandle, ChatItem, Membership, MessageList, MessageListSnapshot } from '../types.ts';
+import type { Membership } from '../contract.ts';
+import type { ChatHandle, ChatItem, MessageList, MessageListSnapshot } from '../types.ts';
 import { useClient } from './provider.ts';
 import { useStore } from './use-store.ts';
 
@@ -25,7 +26,10 @@ export function useChat(chatId: string): ChatState {
 export type MessagesState = MessageListSnapshot & Omit<MessageList, 'subscribe' | 'getSnapshot'>;
 
 /** @param markRead what is loaded counts as read, as soon as the page can be seen */
-export function useMessages(chatId: string, { markRead = false }: { markRead?: boolean } = {}): MessagesState {
+export function useMessages(
+  chatId: string,
+  { markRead = false }: { markRead?: boolean } = {},
+): MessagesState {
   const { messages, markRead: read } = useClient().chat(chatId);
   const list = useStore(messages, undefined, () => noMessages);
   const last = markRead ? list.items.findLast(({ sequence }) => sequence)?.sequence : undefined;

@@ -1,4 +1,11 @@
-import { createContext, createElement, type ReactElement, type ReactNode, useContext, useEffect } from 'react';
+import {
+  createContext,
+  createElement,
+  type ReactElement,
+  type ReactNode,
+  useContext,
+  useEffect,
+} from 'react';
 import type { ConfabClient } from '../types.ts';
 
 const Context = createContext<ConfabClient | undefined>(undefined);

@@ -1,7 +1,8 @@
 /** What is one's own, over all chats. */
 
 import { useMemo } from 'react';
-import type { ChatList, ChatListSnapshot, ConnectionStatus, UnreadTotal, User, UserPresence } from '../types.ts';
+import type { User, UserPresence } from '../contract.ts';
+import type { ChatList, ChatListSnapshot, ConnectionStatus, UnreadTotal } from '../types.ts';
 import { useClient } from './provider.ts';
 import { useStore } from './use-store.ts';
 

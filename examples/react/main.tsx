@@ -6,6 +6,7 @@ const root = document.getElementById('root');
 if (root)
   createRoot(root).render(
     <StrictMode>
-      <App />
+      {/* Kong, or `bun run dev`. */}
+      <App url="http://localhost:3000" />
     </StrictMode>,
   );

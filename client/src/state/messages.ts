@@ -1,0 +1,198 @@
+import type { Message, MessageEvent, MessagePage, ReactionsEvent } from '../contract.ts';
+import { type Held, hold, markOwn, mergeHeld, mergeReactions, type ReactionsTold, settleQuotes } from './held.ts';
+
+/** So many messages of a chat are held: while nobody looks, at first, and when somebody has gone through older or newer ones. */
+export const windowLimits = { unseen: 50, shown: 500, most: 2_000 };
+
+/** What is held of a chat's messages. */
+export interface Messages {
+  /** Ascending, without a gap; undefined until a page was read. */
+  readonly window: readonly Held[] | undefined;
+  /** What was held before a reset: shown until something is read, and no more than that. */
+  readonly ghosts: readonly Held[];
+  /** What was told of messages outside the window while a page was under way, by their sequences. */
+  readonly recent: ReadonlyMap<number, Told>;
+  /** Pages under way. */
+  readonly asking: number;
+  /** What was told up to here of messages outside is not kept: a page that is older does not do. */
+  readonly forgotten: number;
+  /** Of the chat. */
+  readonly lastSequence: number;
+  readonly limit: number;
+}
+
+interface Told {
+  readonly held?: Held | undefined;
+  readonly reactions?: ReactionsTold | undefined;
+  readonly at: number;
+}
+
+export const noMessages: Messages = {
+  ...{ window: undefined, ghosts: [], recent: new Map(), asking: 0, forgotten: 0, lastSequence: 0 },
+  limit: windowLimits.unseen,
+};
+
+/** Of a chat without messages the next one is the first. */
+const firstOf = (window: readonly Held[]): number => window[0]?.message.sequence ?? 1;
+const endOf = (window: readonly Held[]): number => window.at(-1)?.message.sequence ?? 0;
+
+export const hasBefore = ({ window }: Messages): boolean => window !== undefined && firstOf(window) > 1;
+export const hasAfter = ({ window, lastSequence }: Messages): boolean =>
+  window !== undefined && endOf(window) < lastSequence;
+
+export function takeMessageEvent(
+  messages: Messages,
+  { message, eventSequence: at }: MessageEvent,
+  me: string,
+): Messages {
+  const { sequence } = message;
+  const next = { ...messages, lastSequence: Math.max(messages.lastSequence, sequence) };
+  const { window } = messages;
+  const place = window ? sequence - firstOf(window) : -1;
+  if (!window || place < 0 || place > window.length) {
+    const told = messages.recent.get(sequence);
+    const held = toldHeld(told?.held, { message, at }, me);
+    const settled = window && { window: settleQuotes(window, [held]) };
+    return remember({ ...next, ...settled }, sequence, {
+      held: told?.reactions ? mergeReactions(held, told.reactions, me) : held,
+      at,
+    });
+  }
+  const held = toldHeld(window[place], { message, at }, me);
+  if (held === window[place]) return messages;
+  const changed = [...window];
+  changed[place] = held;
+  return trim({ ...next, window: settleQuotes(changed, []) });
+}
+
+/** As an event tells it, which does not say what is one's own. */
+export function toldHeld(known: Held | undefined, told: { message: Message; at: number }, me: string): Held {
+  const { reactions, ...message } = told.message;
+  const own = reactions && { reactions: markOwn({ reactions }, known?.message.reactions, me) };
+  return mergeHeld(known, hold({ ...message, ...own }, told.at));
+}
+
+export function takeReactions(
+  messages: Messages,
+  event: Omit<ReactionsEvent, 'chatId' | 'messageId'>,
+  me: string,
+): Messages {
+  const { sequence, reactions, by, eventSequence: at } = event;
+  const { window } = messages;
+  const place = window ? sequence - firstOf(window) : -1;
+  const known = window?.[place];
+  if (window && known) {
+    const held = mergeReactions(known, { reactions, by, at }, me);
+    if (held === known) return messages;
+    const changed = [...window];
+    changed[place] = held;
+    return { ...messages, window: changed };
+  }
+  const told = messages.recent.get(sequence);
+  const before = told?.reactions;
+  if (before && before.at >= at) return messages;
+  const merged = { reactions, by: [...(by ?? []), ...(before?.by ?? [])], at };
+  return remember(messages, sequence, {
+    held: told?.held && mergeReactions(told.held, merged, me),
+    reactions: merged,
+    at,
+  });
+}
+
+/** Only a page that is under way may be older than what was told of messages that are not in the window. */
+function remember(messages: Messages, sequence: number, told: Told): Messages {
+  if (messages.asking === 0)
+    return { ...messages, forgotten: Math.max(messages.forgotten, told.at) };
+  return { ...messages, recent: new Map(messages.recent).set(sequence, told) };
+}
+
+export const ask = (messages: Messages): Messages => ({ ...messages, asking: messages.asking + 1 });
+
+/** The page was read, or is not to be expected any more. */
+export function answered(messages: Messages): Messages {
+  const asking = Math.max(0, messages.asking - 1);
+  if (asking > 0 || messages.recent.size === 0) return { ...messages, asking };
+  const forgotten = Math.max(messages.forgotten, ...[...messages.recent.values()].map(({ at }) => at));
+  return { ...messages, asking, forgotten, recent: noMessages.recent };
+}
+
+/**
+ * Everything in a page is as of its `eventSequence`. One that is not next to the window is the window from now on, if it is `jump`, and else
+ * does not count: the window has moved meanwhile.
+ */
+export function takePage(messages: Messages, { data, page }: MessagePage, jump: boolean, me: string): Messages {
+  const { window, recent, forgotten } = messages;
+  const at = page.eventSequence;
+  if (at < forgotten) return messages;
+  const [first, end] = [data[0]?.sequence ?? 1, data.at(-1)?.sequence ?? 0];
+  const near = window !== undefined && first <= endOf(window) + 1 && end >= firstOf(window) - 1;
+  if (window && !near && !jump) return messages;
+  const kept = window && near ? window : [];
+  const heldAt = (sequence: number) => kept[sequence - firstOf(kept)];
+  const read = data.map((message) => {
+    const told = recent.get(message.sequence);
+    const known = mergeAll(heldAt(message.sequence), told?.held);
+    const held = mergeHeld(known, hold(message, at));
+    return told?.reactions ? mergeReactions(held, told.reactions, me) : held;
+  });
+  const all = [
+    ...kept.filter(({ message }) => message.sequence < first),
+    ...read,
+    ...kept.filter(({ message }) => message.sequence > Math.max(end, first - 1)),
+  ];
+  // What came after the page was read.
+  for (let next = recent.get(endOf(all) + 1)?.held; next; next = recent.get(endOf(all) + 1)?.held) all.push(next);
+  const told = [...recent.values()].flatMap(({ held }) => held ?? []);
+  const limit = Math.min(windowLimits.most, Math.max(messages.limit, all.length));
+  const older = kept.length > 0 && first < firstOf(kept);
+  return {
+    ...messages,
+    ghosts: [],
+    limit,
+    lastSequence: Math.max(messages.lastSequence, endOf(all)),
+    window: settleQuotes(older ? all.slice(0, limit) : all.slice(-limit), told),
+  };
+}
+
+const mergeAll = (known: Held | undefined, given: Held | undefined): Held | undefined =>
+  given ? mergeHeld(known, given) : known;
+
+/** An answer that has one message. @param at of the request: it is no older */
+export function takeMessage(messages: Messages, message: Message, at: number): Messages {
+  const { window } = messages;
+  const place = window ? message.sequence - firstOf(window) : -1;
+  const known = window?.[place];
+  const told = messages.recent.get(message.sequence);
+  const given = hold(message, at);
+  if (window && known) {
+    const held = mergeHeld(known, given);
+    if (held === known) return messages;
+    const changed = [...window];
+    changed[place] = held;
+    return { ...messages, window: settleQuotes(changed, []) };
+  }
+  const settled = window && { window: settleQuotes(window, [given]) };
+  return remember({ ...messages, ...settled }, message.sequence, {
+    ...told,
+    held: mergeHeld(told?.held, given),
+    at: Math.max(at, message.version ?? 0),
+  });
+}
+
+/** While a page is under way nothing is let go: the page may be older than it. */
+function trim(messages: Messages): Messages {
+  const { window, limit, asking } = messages;
+  return window && window.length > limit && asking === 0 ? { ...messages, window: window.slice(-limit) } : messages;
+}
+
+/** Whether somebody looks: then more of them are held. */
+export const show = (messages: Messages, shown: boolean): Messages =>
+  trim({ ...messages, limit: shown ? windowLimits.shown : windowLimits.unseen });
+
+/** What is held may be out of date. */
+export const resetMessages = (messages: Messages): Messages => ({
+  ...noMessages,
+  ghosts: messages.window ?? messages.ghosts,
+  asking: messages.asking,
+  limit: messages.limit,
+});

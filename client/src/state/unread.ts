@@ -1,0 +1,123 @@
+import type { Membership, Message } from '../contract.ts';
+
+/** As the server counts: to 100, of the 1,000 messages after the marker. */
+export const unreadLimits = { mostUnread: 100, mostLookedAt: 1_000 };
+/** Of so many messages is remembered what was told of them; after more the chat is read. */
+const mostTold = 1_000;
+
+/** What a client keeps of one chat to know what is unread in it. */
+export interface Unread {
+  /** The base: the newest membership that it was given. */
+  readonly membership: Membership;
+  /** What it was told of messages in events numbered above the base, as they were last, by their sequences. */
+  readonly told: ReadonlyMap<number, ToldMessage>;
+  /** Events up to here are not kept: a base that is older does not do. */
+  readonly forgotten: number;
+}
+
+/** What counts of a message. */
+export type CountedMessage = Pick<Message, 'sequence' | 'senderId'> &
+  Partial<Pick<Message, 'messageType' | 'deletedAt' | 'version' | 'mentions'>>;
+
+interface ToldMessage {
+  readonly message: CountedMessage;
+  /** The highest of the events that told of it. */
+  readonly eventSequence: number;
+  /** Whether one of them was an edit: then nobody knows whom it mentioned before. */
+  readonly edited: boolean;
+}
+
+export const unreadOf = (membership: Membership): Unread => ({
+  membership,
+  told: new Map(),
+  forgotten: membership.eventSequence,
+});
+
+/** From REST or an event, in whatever order they come. */
+export function takeMembership(unread: Unread, given: Membership): Unread {
+  const { membership, told, forgotten } = unread;
+  const older =
+    given.version < membership.version ||
+    (given.version === membership.version && given.eventSequence < membership.eventSequence);
+  if (older) return unread;
+  return {
+    membership: given,
+    told: new Map([...told].filter(([, { eventSequence }]) => eventSequence > given.eventSequence)),
+    forgotten: Math.max(forgotten, given.eventSequence),
+  };
+}
+
+/** An event about a message, in whatever order they come, and however often. */
+export function takeCounted(
+  unread: Unread,
+  { message, eventSequence }: { message: CountedMessage; eventSequence: number },
+  me: string,
+): Unread {
+  const { membership, told, forgotten } = unread;
+  if (eventSequence <= membership.eventSequence || message.senderId === me || message.messageType === 'system')
+    return unread;
+  const known = told.get(message.sequence);
+  if (!known && told.size >= mostTold) {
+    const numbers = [...told.values()].map((one) => one.eventSequence);
+    const { stale: _, ...counts } = countUnread(unread, me);
+    return {
+      membership: { ...membership, ...counts },
+      told: new Map(),
+      forgotten: Math.max(forgotten, eventSequence, ...numbers),
+    };
+  }
+  const newer = !known || eventSequence > known.eventSequence;
+  const edited = known?.edited === true || (message.version !== undefined && message.deletedAt === undefined);
+  // Of the rest, which is large, nothing is kept.
+  const { sequence, senderId, messageType, deletedAt, mentions } = message;
+  const counted = { sequence, senderId, messageType, deletedAt, mentions } as CountedMessage;
+  return {
+    ...unread,
+    told: new Map(told).set(sequence, newer ? { message: counted, eventSequence, edited } : { ...known, edited }),
+  };
+}
+
+export interface Counted {
+  unreadCount: number;
+  unreadMentionCount: number;
+  /** The client can't know: it reads the chat, and shows this until it has. */
+  stale: boolean;
+}
+
+/**
+ * Base and events together. +1 for a message that is not in the base; −1 for one that is, and was deleted since. At the
+ * limit nobody knows how many there are: from there a deletion is a reason to read the chat.
+ */
+export function countUnread(
+  { membership, told, forgotten }: Unread,
+  me: string,
+  { mostUnread, mostLookedAt } = unreadLimits,
+): Counted {
+  const { lastReadSequence: marker, lastSequence } = membership;
+  let { unreadCount, unreadMentionCount } = membership;
+  const [many, manyMentions] = [unreadCount >= mostUnread, unreadMentionCount >= mostUnread];
+  let stale = membership.eventSequence < forgotten;
+  for (const { message, edited } of told.values()) {
+    const { sequence, senderId, messageType, deletedAt } = message;
+    if (senderId === me || messageType === 'system' || sequence <= marker) continue;
+    if (sequence > marker + mostLookedAt) {
+      // The server looks no further either, but moves the marker over what is never unread.
+      stale ||= !many && deletedAt === undefined;
+    } else if (sequence > lastSequence) {
+      if (deletedAt !== undefined) continue;
+      unreadCount += 1;
+      if (mentions(message, me)) unreadMentionCount += 1;
+    } else if (deletedAt !== undefined) {
+      stale ||= many || membership.unreadMentionCount > 0;
+      unreadCount -= 1;
+    } else if (edited) stale ||= mentions(message, me) || membership.unreadMentionCount > 0;
+  }
+  return {
+    unreadCount: many ? mostUnread : Math.min(unreadCount, mostUnread),
+    unreadMentionCount: manyMentions ? mostUnread : Math.min(unreadMentionCount, mostUnread),
+    stale,
+  };
+}
+
+const mentions = ({ mentions: of }: CountedMessage, me: string): boolean =>
+  of?.everyone === true || of?.userIds.includes(me) === true;

@@ -1,0 +1,36 @@
+import type { KeyValueStorage } from './types.ts';
+
+/** As long as the page lives. */
+export function memory(): KeyValueStorage {
+  const values = new Map<string, string>();
+  return {
+    get: async (key) => values.get(key),
+    set: async (key, value) => void values.set(key, value),
+    delete: async (key) => void values.delete(key),
+    keys: async (prefix) => [...values.keys()].filter((key) => key.startsWith(prefix)),
+  };
+}
+
+interface LocalStorage {
+  readonly length: number;
+  key(at: number): string | null;
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+  removeItem(key: string): void;
+}
+
+/** `localStorage`: some 5 MB. Where there is none, as long as the page lives. */
+export function local(
+  storage = (globalThis as unknown as { localStorage?: LocalStorage }).localStorage,
+): KeyValueStorage {
+  if (!storage) return memory();
+  return {
+    get: async (key) => storage.getItem(key) ?? undefined,
+    set: async (key, value) => storage.setItem(key, value),
+    delete: async (key) => storage.removeItem(key),
+    keys: async (prefix) =>
+      Array.from({ length: storage.length }, (_, at) => storage.key(at) ?? '').filter((key) =>
+        key.startsWith(prefix),
+      ),
+  };
+}

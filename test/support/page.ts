@@ -1,40 +1,45 @@
-import { type HTMLElement as Part, Window } from 'happy-dom';
+import { type HTMLElement, type HTMLInputElement, Window } from 'happy-dom';
 import type { ReactNode } from 'react';
 import { eventually } from './eventually.ts';
 
-type Root = ReturnType<(typeof import('react-dom/client'))['createRoot']>;
-
 export type Page = Awaited<ReturnType<typeof openPage>>;
+export type Part = ReturnType<Page['show']>;
 
 /**
  * A page without a browser, and React in it. React looks for the page when it is loaded: so it is loaded here, and by no import of a
- * test. The network stays that of Bun.
+ * test. The network is Bun's.
  */
 export async function openPage() {
   const window = new Window({ url: 'http://localhost/' });
   const { document } = window;
   Object.assign(globalThis, { window, document });
   const { createRoot, hydrateRoot } = await import('react-dom/client');
-  const roots: Root[] = [];
+  const roots: { unmount(): void }[] = [];
 
-  /** A part of the page of its own. */
-  function show(content: ReactNode, html?: string, onRecoverableError?: (error: unknown) => void) {
+  const newPart = (html = '') => {
     const part = document.createElement('div');
+    part.innerHTML = html;
     document.body.append(part);
-    const element = part as unknown as Element;
-    if (html === undefined) {
-      const root = createRoot(element);
-      root.render(content);
-      roots.push(root);
-    } else {
-      part.innerHTML = html;
-      roots.push(hydrateRoot(element, content, { onRecoverableError }));
-    }
-    return handsOn(part);
-  }
+    return part;
+  };
 
   return {
-    show,
+    window,
+    show(content: ReactNode) {
+      const part = newPart();
+      const root = createRoot(part as unknown as Element);
+      root.render(content);
+      roots.push(root);
+      return { ...handsOn(part), unmount: () => root.unmount() };
+    },
+    /** Of what a server has rendered. @returns with what React found to be otherwise */
+    hydrate(html: string, content: ReactNode) {
+      const part = newPart(html);
+      const problems: unknown[] = [];
+      const onRecoverableError = (error: unknown) => problems.push(error);
+      roots.push(hydrateRoot(part as unknown as Element, content, { onRecoverableError }));
+      return { ...handsOn(part), problems };
+    },
     async close() {
       for (const root of roots) root.unmount();
       await window.happyDOM.close();
@@ -42,4 +47,39 @@ export async function openPage() {
       Reflect.deleteProperty(globalThis, 'document');
     },
   };
+
+  /** What somebody sees and does. */
+  function handsOn(part: HTMLElement) {
+    const text = () => part.textContent ?? '';
+    const input = (label: string) => {
+      const found = part.querySelector(`input[aria-label="${label}"]`);
+      if (!found) throw new Error(`no field "${label}" in: ${part.innerHTML}`);
+      return found as HTMLInputElement;
+    };
+    return {
+      part,
+      text,
+      async sees(...texts: string[]) {
+        await eventually(`the page shows ${texts}`, () => texts.every((each) => text().includes(each))).catch(
+          (cause: unknown) => {
+            throw new Error(`it shows: ${text()}`, { cause });
+          },
+        );
+      },
+      click(label: string) {
+        const buttons = [...part.querySelectorAll('button')];
+        const found = buttons.find((button) => button.textContent.includes(label));
+        if (!found) throw new Error(`no button "${label}" in: ${part.innerHTML}`);
+        found.click();
+      },
+      /** React notes what a program sets, and takes it for no change: so it is set as by the browser. */
+      type(label: string, value: string) {
+        const field = input(label);
+        const { set } = Object.getOwnPropertyDescriptor(window.HTMLInputElement.prototype, 'value') ?? {};
+        set?.call(field, value);
+        field.dispatchEvent(new window.Event('input', { bubbles: true }));
+      },
+      enter: (label: string) => input(label).form?.requestSubmit(),
+    };
+  }
 }

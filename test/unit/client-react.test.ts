@@ -1,0 +1,218 @@
+import { afterAll, expect, mock, test } from 'bun:test';
+import { createElement as h, StrictMode, useState } from 'react';
+import { renderToString } from 'react-dom/server';
+import {
+  ConfabProvider,
+  useChat,
+  useChats,
+  useClient,
+  useConnection,
+  useMessages,
+  usePresence,
+  useSend,
+  useStore,
+  useTyping,
+  useUnread,
+  useUser,
+} from '../../client/src/react/index.ts';
+import { createCell } from '../../client/src/store.ts';
+import type {
+  ChatHandle,
+  ChatItem,
+  ChatListSnapshot,
+  ChatMessage,
+  ConfabClient,
+  ConnectionStatus,
+  MessageListSnapshot,
+} from '../../client/src/types.ts';
+import type { Membership, User, UserPresence } from '../../src/shared/contract.ts';
+import { eventually } from '../support/eventually.ts';
+import { openPage } from '../support/page.ts';
+
+const page = await openPage();
+afterAll(page.close);
+
+/** The stores that the hooks are made for, moved by the test. */
+function createStores() {
+  const cells = {
+    status: createCell<ConnectionStatus>({ state: 'idle', since: 0 }),
+    user: createCell<User | undefined>(undefined),
+    chats: createCell<ChatListSnapshot>({ items: [], hasMore: false, loading: false }),
+    unread: createCell({ chats: 0, mentions: 0 }),
+    presence: createCell<ReadonlyMap<string, UserPresence>>(new Map()),
+    info: createCell<ChatItem | undefined>(undefined),
+    membership: createCell<Membership | undefined>(undefined),
+    messages: createCell<MessageListSnapshot>({ items: [], hasBefore: false, hasAfter: false, loading: false }),
+    typing: createCell<readonly string[]>([]),
+  };
+  const verbs = { markRead: mock(), stopTyping: mock(), keystroke: mock(), send: mock() };
+  const lists = { loadMore: mock(), loadBefore: mock(), loadAfter: mock(), jumpTo: mock(), jumpToLatest: mock() };
+  const chat = { ...verbs, ...cells, messages: { ...cells.messages, ...lists } };
+  const ends = { connect: mock(), disconnect: mock(), watch: mock(() => cells.presence) };
+  const client = {
+    ...{ ...ends, ...cells, chats: { ...cells.chats, ...lists } },
+    presence: { watch: ends.watch },
+    chat: () => chat as unknown as ChatHandle,
+  };
+  return { cells, ends, verbs, client: client as unknown as ConfabClient };
+}
+
+const message = (sequence: number, content = `message ${sequence}`) =>
+  ({ clientMessageId: String(sequence), sequence, content, state: 'saved' }) as ChatMessage;
+
+function fill({ cells }: ReturnType<typeof createStores>) {
+  cells.status.set({ state: 'ready', since: 1 });
+  cells.user.set({ id: 'ada', displayName: 'Ada' } as User);
+  cells.chats.set({ items: [{ name: 'a chat' } as ChatItem], hasMore: true, loading: false });
+  cells.unread.set({ chats: 7, mentions: 0 });
+  cells.presence.set(new Map([['bob', { userId: 'bob', online: true, lastSeenAt: null }]]));
+  cells.info.set({ name: 'this chat' } as ChatItem);
+  cells.membership.set({ unreadCount: 5 } as Membership);
+  cells.messages.set({ items: [message(1)], hasBefore: false, hasAfter: false, loading: false });
+  cells.typing.set(['bob']);
+}
+
+function Everything() {
+  const chat = useChat('c');
+  const shown = [
+    ...[useConnection().state, useUser()?.displayName ?? 'nobody', useUnread().chats],
+    ...useChats().items.map(({ name }) => name),
+    ...useMessages('c').items.map(({ content }) => content),
+    ...[useTyping('c').userIds, [...usePresence(['bob']).keys()], chat.chat?.name, chat.membership?.unreadCount],
+  ];
+  return h('p', null, shown.join());
+}
+
+const provided = (client: ConfabClient, ...children: Parameters<typeof h>[0][]) =>
+  h(ConfabProvider, { client }, ...children.map((each) => h(each)));
+
+test('a server shows nothing of anybody, and its page is taken over by a client that knows more by then', async () => {
+  const html = renderToString(provided(createStores().client, Everything));
+  expect(html).toContain('idle,nobody,0');
+  const stores = createStores();
+  fill(stores);
+  expect(renderToString(provided(stores.client, Everything))).toBe(html);
+  const { sees, problems } = page.hydrate(html, provided(stores.client, Everything));
+  await sees('ready,Ada,7,a chat,message 1,bob,bob,this chat,5');
+  expect(problems).toEqual([]);
+});
+
+test('StrictMode, and two providers, end what they have begun', async () => {
+  const { ends, client } = createStores();
+  const connections = () => ends.connect.mock.calls.length - ends.disconnect.mock.calls.length;
+  const first = page.show(h(StrictMode, null, provided(client, Everything)));
+  const second = page.show(provided(client, Everything));
+  await eventually('both are connected', () => connections() === 2);
+  expect(ends.connect).toHaveBeenCalledTimes(3);
+  first.unmount();
+  second.unmount();
+  await eventually('both are gone', () => connections() === 0);
+});
+
+test('each part is rendered again for what it shows, and for nothing else', async () => {
+  const { cells, client } = createStores();
+  const renders = { list: 0, typing: 0, count: 0, verbs: 0 };
+  const lengths: object[] = [];
+  const parts = [
+    function List() {
+      renders.list += 1;
+      return useMessages('c').items.map(({ content }) => content).join();
+    },
+    function Typing() {
+      renders.typing += 1;
+      return useTyping('c').userIds.join();
+    },
+    function Count() {
+      renders.count += 1;
+      return useStore(useClient().chat('c').messages, ({ items }) => items.length);
+    },
+    function Made() {
+      // Another object each time, and another function.
+      const made = useStore(useClient().chat('c').messages, ({ items }) => ({ length: items.length }));
+      lengths.push(made);
+      return made.length;
+    },
+    function Verbs() {
+      renders.verbs += 1;
+      useSend('c');
+      return null;
+    },
+  ];
+  const { sees } = page.show(provided(client, ...parts));
+  const list = { hasBefore: false, hasAfter: false, loading: false };
+  await eventually('all is shown', () => renders.verbs === 1 && cells.typing.isWatched());
+  cells.typing.set(['bob']);
+  await sees('bob');
+  expect(renders).toEqual({ list: 1, typing: 2, count: 1, verbs: 1 });
+  cells.messages.set({ ...list, items: [message(1)] });
+  await sees('message 1');
+  expect(renders).toEqual({ list: 2, typing: 2, count: 2, verbs: 1 });
+  cells.messages.set({ ...list, items: [message(1, 'edited')] });
+  await sees('edited');
+  expect(renders).toEqual({ list: 3, typing: 2, count: 2, verbs: 1 });
+  expect(lengths).toEqual([{ length: 0 }, { length: 1 }, { length: 1 }]);
+});
+
+test('what a hook returns is the same until it changes, and its verbs are for good', async () => {
+  const stores = createStores();
+  const seen: { chats: unknown; messages: unknown; typing: unknown; chat: unknown; verbs: unknown[] }[] = [];
+  let renderAgain = () => {};
+  function All() {
+    const [, setCount] = useState(0);
+    renderAgain = () => setCount((count) => count + 1);
+    const [chats, messages, typing, chat] = [useChats(), useMessages('c'), useTyping('c'), useChat('c')];
+    usePresence(['bob', 'eve']);
+    const verbs = [chats.loadMore, messages.loadBefore, messages.jumpTo, typing.keystroke, chat.markRead, useSend('c')];
+    seen.push({ chats, messages, typing, chat, verbs });
+    return null;
+  }
+  page.show(provided(stores.client, All));
+  await eventually('it is there', () => seen.length === 1);
+  renderAgain();
+  await eventually('it is there again', () => seen.length === 2);
+  for (const name of ['chats', 'messages', 'typing', 'chat'] as const)
+    expect(seen[1]?.[name], name).toBe(seen[0]?.[name]);
+  fill(stores);
+  await eventually('all has changed', () => seen.at(-1)?.chat !== seen[0]?.chat);
+  for (const name of ['chats', 'messages', 'typing', 'chat'] as const)
+    expect(seen.at(-1)?.[name], name).not.toBe(seen[0]?.[name]);
+  for (const [at, verb] of (seen.at(-1)?.verbs ?? []).entries()) expect(verb).toBe(seen[0]?.verbs[at]);
+  expect(stores.ends.watch.mock.calls).toEqual([[['bob', 'eve']]] as never);
+});
+
+test('what is loaded is read once it can be seen, and stays unread where somebody says so', async () => {
+  const { cells, verbs, client } = createStores();
+  const list = { hasBefore: false, hasAfter: false, loading: false };
+  const show = (hidden: boolean) => {
+    Object.defineProperty(page.window.document, 'hidden', { value: hidden, configurable: true });
+    page.window.document.dispatchEvent(new page.window.Event('visibilitychange'));
+  };
+  const { sees, unmount } = page.show(
+    provided(client, () => useMessages('c', { markRead: true }).items.length),
+  );
+  await eventually('it is there', () => cells.messages.isWatched());
+  cells.messages.set({ ...list, items: [message(1), message(2), { state: 'queued' } as ChatMessage] });
+  await eventually('the last one is read', () => verbs.markRead.mock.calls.length === 1);
+  show(true);
+  cells.messages.set({ ...list, items: [1, 2, 3, 4].map((sequence) => message(sequence)) });
+  await sees('4');
+  show(false);
+  await eventually('the last one is read', () => verbs.markRead.mock.calls.length === 2);
+  show(true);
+  show(false);
+  expect(verbs.markRead.mock.calls).toEqual([[2], [4]]);
+  unmount();
+});
+
+test('who goes away types no more', async () => {
+  const { cells, verbs, client } = createStores();
+  const { unmount } = page.show(provided(client, () => useTyping('c').userIds.length));
+  await eventually('it is there', () => cells.typing.isWatched());
+  expect(verbs.stopTyping).not.toHaveBeenCalled();
+  unmount();
+  await eventually('it is said', () => verbs.stopTyping.mock.calls.length === 1);
+});
+
+test('without a provider it is said what is missing', () => {
+  expect(() => renderToString(h(Everything))).toThrow('<ConfabProvider client={…}>');
+});

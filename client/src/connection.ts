@@ -23,8 +23,8 @@ export function createConnection(options: {
   url: string;
   transports: ('websocket' | 'polling')[];
   tokens: Tokens;
-  /** Asked before each connect. */
-  known: () => Omit<SocketAuth, 'token'>;
+  /** Asked before each connect; undefined: with this token it must not be. */
+  known: (token: string) => Omit<SocketAuth, 'token'> | undefined;
   onEvent: (event: ServerEvent) => void;
   onStatus: (state: ConnectionState, code?: ErrorCode) => void;
 }): Connection {
@@ -51,7 +51,8 @@ export function createConnection(options: {
         if (!isOpen) return;
         if (token === undefined) return refuse('token_missing');
         tried = token;
-        give({ token, ...known() });
+        const more = known(token);
+        if (more) give({ token, ...more });
       } catch {
         onStatus('offline');
         comeBack(backoffMs(refusals++));

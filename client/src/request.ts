@@ -10,6 +10,8 @@ export interface Requests {
   once<Body>(method: Method, path: string, body?: object): Promise<Body>;
   /** Again after what a pause mends, as all but a creation may be. @throws ConfabError */
   patiently<Body>(method: Method, path: string, body?: object): Promise<Body>;
+  /** By the server's clock, as far as it has said: a device's may be wrong by hours. */
+  serverNow(): number;
 }
 
 /** The api promises an answer within 5 s. */
@@ -29,6 +31,9 @@ export const asError = (error: unknown): ConfabError =>
   error instanceof ConfabError ? error : new ConfabError('offline', String(error));
 
 export function createRequests(url: string, tokens: Tokens, pauses: Pauses): Requests {
+  /** Of this device's clock, in ms. */
+  let ahead = 0;
+
   async function fetchOnce(token: string, method: Method, path: string, body?: object): Promise<Response> {
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(), timeoutMs);
@@ -47,11 +52,18 @@ export function createRequests(url: string, tokens: Tokens, pauses: Pauses): Req
     }
   }
 
-  async function attempt(refused: string | undefined, method: Method, path: string, body?: object): Promise<unknown> {
+  async function attempt(
+    refused: string | undefined,
+    method: Method,
+    path: string,
+    body?: object,
+  ): Promise<unknown> {
     const token = await tokens.get(refused);
     if (token === undefined || token === refused)
       throw new ConfabError('token_missing', 'Nobody is signed in.', { status: 401 });
     const response = await fetchOnce(token, method, path, body);
+    const date = Date.parse(response.headers.get('Date') ?? '');
+    if (date) ahead = Date.now() - date;
     const text = await response.text();
     if (response.ok) return text === '' ? undefined : JSON.parse(text);
     const problem = parsed(text);
@@ -71,6 +83,7 @@ export function createRequests(url: string, tokens: Tokens, pauses: Pauses): Req
 
   return {
     once,
+    serverNow: () => Date.now() - ahead,
     async patiently<Body>(method: Method, path: string, body?: object) {
       for (let tries = 1; ; tries += 1) {
         try {

@@ -34,3 +34,15 @@ export function local(
       ),
   };
 }
+
+/** What a browser's tabs share. Elsewhere nothing is kept unless somebody says so. */
+export const browserStorage = (): KeyValueStorage | undefined =>
+  'document' in globalThis && 'localStorage' in globalThis ? local() : undefined;
+
+/** A part of it. */
+export const within = (storage: KeyValueStorage, prefix: string): KeyValueStorage => ({
+  get: (key) => storage.get(prefix + key),
+  set: (key, value) => storage.set(prefix + key, value),
+  delete: (key) => storage.delete(prefix + key),
+  keys: async (of) => (await storage.keys(prefix + of)).map((key) => key.slice(prefix.length)),
+});

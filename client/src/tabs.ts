@@ -20,19 +20,21 @@ export interface Tabs {
   close(): void;
 }
 
-/** @param name what the tabs have in common */
-export function createTabs(name: string, listener: (message: TabMessage) => void): Tabs {
+/** @param name what the tabs have in common @param alone nothing is shared with them */
+export function createTabs(name: string, listener: (message: TabMessage) => void, alone: boolean): Tabs {
   const { navigator, BroadcastChannel: Channel } = globalThis as unknown as {
     navigator?: { locks?: Locks };
-    BroadcastChannel?: new (name: string) => {
+    BroadcastChannel?: new (
+      name: string,
+    ) => {
       postMessage(message: TabMessage): void;
       onmessage: ((event: { data: TabMessage }) => void) | null;
       close(): void;
       unref?(): void;
     };
   };
-  const locks = navigator?.locks;
-  const channel = Channel && new Channel(name);
+  const locks = alone ? undefined : navigator?.locks;
+  const channel = Channel && !alone ? new Channel(name) : undefined;
   if (channel) {
     channel.onmessage = ({ data }) => listener(data);
     // A program that has nothing else to do may end.

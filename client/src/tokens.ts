@@ -40,7 +40,11 @@ export function createTokens(getToken: ClientOptions['getToken'], tabs: () => Ta
     },
     offer(token) {
       // Tabs may have users of their own.
-      if (current !== undefined && subjectOf(current) !== undefined && subjectOf(current) === subjectOf(token))
+      if (
+        current !== undefined &&
+        subjectOf(current) !== undefined &&
+        subjectOf(current) === subjectOf(token)
+      )
         current = token;
     },
     forget() {

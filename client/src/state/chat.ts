@@ -40,7 +40,9 @@ export interface ChatState {
   readonly stale: boolean;
 }
 
-type Told = { [Name in keyof ChangeEvents]: { event: Name; payload: ChangeEvents[Name] } }[keyof ChangeEvents];
+type Told = {
+  [Name in keyof ChangeEvents]: { event: Name; payload: ChangeEvents[Name] };
+}[keyof ChangeEvents];
 
 export type ChatInput =
   | ({ kind: 'event' } & Told)
@@ -64,7 +66,15 @@ export type ChatInput =
 
 export const noChat = (id: string, me: string): ChatState => ({
   ...{ id, me, chat: undefined, settings: undefined, people: noPeople, last: undefined, unread: undefined },
-  ...{ messages: list.noMessages, cursor: undefined, toldAt: 0, goneAt: undefined, epoch: 0, item: undefined, stale: true },
+  ...{
+    messages: list.noMessages,
+    cursor: undefined,
+    toldAt: 0,
+    goneAt: undefined,
+    epoch: 0,
+    item: undefined,
+    stale: true,
+  },
 });
 
 /** One chat: what was told, read or answered, in whatever order and however often, comes to what the server has. */
@@ -84,7 +94,8 @@ function take(state: ChatState, input: ChatInput): ChatState {
       return {
         ...noChat(state.id, me),
         ...{ chat: state.item, goneAt: state.goneAt, epoch: state.epoch + 1 },
-        unread: state.unread && unreadOf({ ...membershipNow(state.unread, me), version: 0, eventSequence: 0 }),
+        unread:
+          state.unread && unreadOf({ ...membershipNow(state.unread, me), version: 0, eventSequence: 0 }),
         messages: list.resetMessages(messages),
       };
     case 'chat':
@@ -97,7 +108,9 @@ function take(state: ChatState, input: ChatInput): ChatState {
       return withMessages(list.answered(messages));
     case 'page': {
       const isOld = input.epoch !== state.epoch;
-      return withMessages(list.answered(isOld ? messages : list.takePage(messages, input.page, input.jump, me)));
+      return withMessages(
+        list.answered(isOld ? messages : list.takePage(messages, input.page, input.jump, me)),
+      );
     }
     case 'message': {
       const { message, at } = input;
@@ -194,14 +207,21 @@ function takeOwn(state: ChatState, membership: Membership): ChatState {
   return unread === state.unread ? state : { ...state, unread };
 }
 
-function takeReactionsAnswer(state: ChatState, { messageId, reactions, eventSequence }: MessageReactions): ChatState {
+function takeReactionsAnswer(
+  state: ChatState,
+  { messageId, reactions, eventSequence }: MessageReactions,
+): ChatState {
   const { window } = state.messages;
   const sequence = window?.find(({ message }) => message.id === messageId)?.message.sequence;
   const told = { sequence: sequence ?? 0, reactions, eventSequence };
-  const messages = sequence === undefined ? state.messages : list.takeReactions(state.messages, told, state.me);
+  const messages =
+    sequence === undefined ? state.messages : list.takeReactions(state.messages, told, state.me);
   const isLast = state.last?.message.id === messageId;
   if (messages === state.messages && !isLast) return state;
-  const last = isLast && state.last ? mergeReactions(state.last, { reactions, at: eventSequence }, state.me) : state.last;
+  const last =
+    isLast && state.last
+      ? mergeReactions(state.last, { reactions, at: eventSequence }, state.me)
+      : state.last;
   return { ...state, messages, last };
 }
 
@@ -218,7 +238,8 @@ const membershipNow = (unread: Unread, me: string): Membership => {
 /** Of what follows from the rest only that is made anew of which something has changed. */
 function derived(next: ChatState, before: ChatState): ChatState {
   const { chat, settings, people, last, unread, goneAt, me, cursor } = next;
-  if (!chat || !unread || goneAt !== undefined) return { ...next, item: undefined, stale: goneAt === undefined };
+  if (!chat || !unread || goneAt !== undefined)
+    return { ...next, item: undefined, stale: goneAt === undefined };
   const parts: (keyof ChatState)[] = ['chat', 'settings', 'people', 'last', 'unread', 'cursor'];
   if (before.item && parts.every((part) => next[part] === before[part])) return next;
   const { unknown, ...who } = people.at > 0 ? peopleNow(people) : { ...chat, unknown: false };
@@ -233,7 +254,8 @@ function derived(next: ChatState, before: ChatState): ChatState {
     lastMessage,
     lastSequence: Math.max(chat.lastSequence, lastMessage?.sequence ?? 0),
     // Of what was told only when it was sent is known, by a clock of the server's.
-    lastActivityAt: isNewer && lastMessage ? laterOf(chat.lastActivityAt, lastMessage.sentAt) : chat.lastActivityAt,
+    lastActivityAt:
+      isNewer && lastMessage ? laterOf(chat.lastActivityAt, lastMessage.sentAt) : chat.lastActivityAt,
     eventSequence: cursor ?? chat.eventSequence,
     membership: { ...unread.membership, ...counts },
   };

@@ -70,7 +70,9 @@ function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): Cha
     case 'chat.sync.reset': {
       const { payload: reset } = told;
       if (reset.chatId !== undefined) return within(state, reset.chatId, { kind: 'reset', reset });
-      const chats = new Map([...state.chats].map(([id, chat]) => [id, foldChat(chat, { kind: 'reset', reset })]));
+      const chats = new Map(
+        [...state.chats].map(([id, chat]) => [id, foldChat(chat, { kind: 'reset', reset })]),
+      );
       return { ...state, chats, stale: true };
     }
     case 'user.updated':

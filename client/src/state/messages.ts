@@ -1,5 +1,13 @@
 import type { Message, MessageEvent, MessagePage, ReactionsEvent } from '../contract.ts';
-import { type Held, hold, markOwn, mergeHeld, mergeReactions, type ReactionsTold, settleQuotes } from './held.ts';
+import {
+  type Held,
+  hold,
+  markOwn,
+  mergeHeld,
+  mergeReactions,
+  type ReactionsTold,
+  settleQuotes,
+} from './held.ts';
 
 /** So many messages of a chat are held: while nobody looks, at first, and when somebody has gone through older or newer ones. */
 export const windowLimits = { unseen: 50, shown: 500, most: 2_000 };
@@ -101,8 +109,7 @@ export function takeReactions(
 
 /** Only a page that is under way may be older than what was told of messages that are not in the window. */
 function remember(messages: Messages, sequence: number, told: Told): Messages {
-  if (messages.asking === 0)
-    return { ...messages, forgotten: Math.max(messages.forgotten, told.at) };
+  if (messages.asking === 0) return { ...messages, forgotten: Math.max(messages.forgotten, told.at) };
   return { ...messages, recent: new Map(messages.recent).set(sequence, told) };
 }
 
@@ -120,7 +127,12 @@ export function answered(messages: Messages): Messages {
  * Everything in a page is as of its `eventSequence`. One that is not next to the window is the window from now on, if it is `jump`, and else
  * does not count: the window has moved meanwhile.
  */
-export function takePage(messages: Messages, { data, page }: MessagePage, jump: boolean, me: string): Messages {
+export function takePage(
+  messages: Messages,
+  { data, page }: MessagePage,
+  jump: boolean,
+  me: string,
+): Messages {
   const { window, recent, forgotten } = messages;
   const at = page.eventSequence;
   if (at < forgotten) return messages;
@@ -141,7 +153,8 @@ export function takePage(messages: Messages, { data, page }: MessagePage, jump: 
     ...kept.filter(({ message }) => message.sequence > Math.max(end, first - 1)),
   ];
   // What came after the page was read.
-  for (let next = recent.get(endOf(all) + 1)?.held; next; next = recent.get(endOf(all) + 1)?.held) all.push(next);
+  for (let next = recent.get(endOf(all) + 1)?.held; next; next = recent.get(endOf(all) + 1)?.held)
+    all.push(next);
   const told = [...recent.values()].flatMap(({ held }) => held ?? []);
   const limit = Math.min(windowLimits.most, Math.max(messages.limit, all.length));
   const older = kept.length > 0 && first < firstOf(kept);
@@ -182,7 +195,9 @@ export function takeMessage(messages: Messages, message: Message, at: number): M
 /** While a page is under way nothing is let go: the page may be older than it. */
 function trim(messages: Messages): Messages {
   const { window, limit, asking } = messages;
-  return window && window.length > limit && asking === 0 ? { ...messages, window: window.slice(-limit) } : messages;
+  return window && window.length > limit && asking === 0
+    ? { ...messages, window: window.slice(-limit) }
+    : messages;
 }
 
 /** Whether somebody looks: then more of them are held. */

@@ -54,7 +54,11 @@ export function takeCounted(
   me: string,
 ): Unread {
   const { membership, told, forgotten } = unread;
-  if (eventSequence <= membership.eventSequence || message.senderId === me || message.messageType === 'system')
+  if (
+    eventSequence <= membership.eventSequence ||
+    message.senderId === me ||
+    message.messageType === 'system'
+  )
     return unread;
   const known = told.get(message.sequence);
   if (!known && told.size >= mostTold) {
@@ -73,7 +77,10 @@ export function takeCounted(
   const counted = { sequence, senderId, messageType, deletedAt, mentions } as CountedMessage;
   return {
     ...unread,
-    told: new Map(told).set(sequence, newer ? { message: counted, eventSequence, edited } : { ...known, edited }),
+    told: new Map(told).set(
+      sequence,
+      newer ? { message: counted, eventSequence, edited } : { ...known, edited },
+    ),
   };
 }
 

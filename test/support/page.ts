@@ -51,14 +51,16 @@ export async function openPage() {
   /** What somebody sees and does. */
   function handsOn(part: HTMLElement) {
     const text = () => part.textContent ?? '';
+    const find = (label: string) => part.querySelector(`input[aria-label="${label}"]`) as HTMLInputElement | null;
     const input = (label: string) => {
-      const found = part.querySelector(`input[aria-label="${label}"]`);
+      const found = find(label);
       if (!found) throw new Error(`no field "${label}" in: ${part.innerHTML}`);
-      return found as HTMLInputElement;
+      return found;
     };
     return {
       part,
       text,
+      has: (label: string) => find(label) !== null,
       async sees(...texts: string[]) {
         await eventually(`the page shows ${texts}`, () => texts.every((each) => text().includes(each))).catch(
           (cause: unknown) => {
@@ -72,12 +74,14 @@ export async function openPage() {
         if (!found) throw new Error(`no button "${label}" in: ${part.innerHTML}`);
         found.click();
       },
-      /** React notes what a program sets, and takes it for no change: so it is set as by the browser. */
-      type(label: string, value: string) {
+      /** React notes what a program sets, and takes it for no change: so it is set as by a browser. */
+      async type(label: string, value: string) {
         const field = input(label);
         const { set } = Object.getOwnPropertyDescriptor(window.HTMLInputElement.prototype, 'value') ?? {};
         set?.call(field, value);
         field.dispatchEvent(new window.Event('input', { bubbles: true }));
+        // React puts back what was there, until the component takes it.
+        await eventually(`"${label}" has taken what was typed`, () => field.value === value);
       },
       enter: (label: string) => input(label).form?.requestSubmit(),
     };

@@ -84,7 +84,9 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
       if (subjectOf(token) !== undefined && subjectOf(token) !== subject) return restart();
       const { membershipsSince, chats } = state;
       if (chats.size === 0 && !state.listed) return {};
-      return { cursors: cursorsOf(state), ...(membershipsSince === undefined ? {} : { membershipsSince }) };
+      const cursors = cursorsOf(state);
+      fold({ kind: 'connects', cursors });
+      return { cursors, ...(membershipsSince === undefined ? {} : { membershipsSince }) };
     },
   });
 
@@ -148,6 +150,8 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     if (before === next && codeBefore === code) return;
     status.set({ state: next, ...(code ? { code } : {}), since: Date.now() });
     outbox.ready(next === 'ready');
+    // Of what is not told of at the next connect everything is to be read, whatever is answered until then.
+    if (before === 'ready') fold({ kind: 'connects', cursors: cursorsOf(state) });
   }
 
   function onTab(message: TabMessage): void {

@@ -6,10 +6,9 @@ import type {
   Message,
   MessagePage,
   MessageReactions,
-  SyncResetEvent,
 } from '../contract.ts';
 import type { ChatItem } from '../types.ts';
-import { type Held, hold, mergeHeld, mergeReactions } from './held.ts';
+import { type Held, hold, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
 import * as list from './messages.ts';
 import { noPeople, type People, peopleNow, renamePerson, takePeople, takePersonEvent } from './people.ts';
 import { countUnread, takeCounted, takeMembership, type Unread, unreadOf } from './unread.ts';
@@ -28,8 +27,12 @@ export interface ChatState {
   readonly messages: list.Messages;
   /** Where a connect goes on: all up to here is in it. Undefined where the chat has to be read. */
   readonly cursor: number | undefined;
+  /** The lowest number of what was read since the last reset: up to here it needs no events. */
+  readonly readAt: number;
   /** The highest number of an event. */
   readonly toldAt: number;
+  /** Up to here something was told that may be about the last message, before that was known; 0: it is sure. */
+  readonly unsureAt: number;
   /** The number of what took the user out of it. */
   readonly goneAt: number | undefined;
   /** Of resets: what was asked before one does not count. */
@@ -46,7 +49,8 @@ type Told = {
 
 export type ChatInput =
   | ({ kind: 'event' } & Told)
-  | { kind: 'reset'; reset: SyncResetEvent }
+  /** What is held may be out of date; what is told from here on is not. */
+  | { kind: 'reset' }
   /** From an answer or an event. @param epoch of when it was asked */
   | { kind: 'chat'; chat: Chat; epoch?: number }
   | { kind: 'membership'; membership: Membership }
@@ -69,7 +73,8 @@ export const noChat = (id: string, me: string): ChatState => ({
   ...{
     messages: list.noMessages,
     cursor: undefined,
-    toldAt: 0,
+    readAt: Number.POSITIVE_INFINITY,
+    toldAt: 0, unsureAt: 0,
     goneAt: undefined,
     epoch: 0,
     item: undefined,
@@ -107,10 +112,14 @@ function take(state: ChatState, input: ChatInput): ChatState {
     case 'unanswered':
       return withMessages(list.answered(messages));
     case 'page': {
-      const isOld = input.epoch !== state.epoch;
-      return withMessages(
-        list.answered(isOld ? messages : list.takePage(messages, input.page, input.jump, me)),
-      );
+      if (input.epoch !== state.epoch) return withMessages(list.answered(messages));
+      const { page, jump } = input;
+      const readAt = Math.min(state.readAt, page.page.eventSequence);
+      return {
+        ...withMessages(list.answered(list.takePage(messages, page, jump, me))),
+        readAt,
+        cursor: state.cursor === undefined ? undefined : Math.max(readAt, state.toldAt),
+      };
     }
     case 'message': {
       const { message, at } = input;
@@ -162,10 +171,13 @@ function takeEvent(state: ChatState, told: Told): ChatState {
     }
     default: {
       const { message } = told.payload;
+      const given = list.toldHeld(heldIf(next.last, message), { message, at }, me);
+      const last = newerOf(next.last, given);
       return {
         ...next,
         messages: list.takeMessageEvent(next.messages, told.payload, me),
-        last: newerOf(next.last, list.toldHeld(heldIf(next.last, message), { message, at }, me)),
+        last: last && (settleQuotes([last], [given])[0] ?? last),
+        unsureAt: last === given ? 0 : next.unsureAt,
         unread: next.unread && takeCounted(next.unread, told.payload, me),
       };
     }
@@ -188,16 +200,20 @@ function takeChat(state: ChatState, chat: Chat): ChatState {
     return at <= state.goneAt ? state : takeChat({ ...state, goneAt: undefined }, chat);
   }
   const lastRead = chat.lastMessage ? hold(chat.lastMessage, at) : undefined;
-  const { settings, cursor, messages } = state;
+  const { settings, cursor, messages, last } = state;
+  const isNew = lastRead !== undefined && lastRead.message.sequence > (last?.message.sequence ?? 0);
+  const unsureAt = isNew ? messages.toldAt : state.unsureAt;
   const read: ChatState = {
     ...state,
     chat: cursor === undefined || at >= (state.chat?.eventSequence ?? 0) ? chat : state.chat,
     settings: settings && settings.at > at ? settings : { of: chat, at },
     people: takePeople(state.people, chat),
-    last: newerOf(state.last, lastRead),
+    last: newerOf(last, lastRead),
+    unsureAt: at >= unsureAt ? 0 : unsureAt,
     messages: { ...messages, lastSequence: Math.max(messages.lastSequence, chat.lastSequence) },
     // What was told beyond it is in the parts.
-    cursor: cursor ?? Math.max(at, state.toldAt),
+    readAt: Math.min(state.readAt, at),
+    cursor: Math.max(Math.min(state.readAt, at), state.toldAt),
   };
   return takeOwn(read, chat.membership);
 }
@@ -240,7 +256,7 @@ function derived(next: ChatState, before: ChatState): ChatState {
   const { chat, settings, people, last, unread, goneAt, me, cursor } = next;
   if (!chat || !unread || goneAt !== undefined)
     return { ...next, item: undefined, stale: goneAt === undefined };
-  const parts: (keyof ChatState)[] = ['chat', 'settings', 'people', 'last', 'unread', 'cursor'];
+  const parts: (keyof ChatState)[] = ['chat', 'settings', 'people', 'last', 'unread', 'cursor', 'unsureAt'];
   if (before.item && parts.every((part) => next[part] === before[part])) return next;
   const { unknown, ...who } = people.at > 0 ? peopleNow(people) : { ...chat, unknown: false };
   const { stale, ...counts } = countUnread(unread, me);
@@ -259,7 +275,7 @@ function derived(next: ChatState, before: ChatState): ChatState {
     eventSequence: cursor ?? chat.eventSequence,
     membership: { ...unread.membership, ...counts },
   };
-  return { ...next, item, stale: cursor === undefined || stale || unknown };
+  return { ...next, item, stale: cursor === undefined || stale || unknown || next.unsureAt > 0 };
 }
 
 const laterOf = (one: string, other: string): string => (one > other ? one : other);

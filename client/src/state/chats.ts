@@ -27,7 +27,9 @@ export type ChatsInput =
   | { kind: 'page'; data: readonly Chat[]; nextCursor: string | null; first: boolean }
   /** Of the list of the pinned ones, which are shown whatever their activity. */
   | { kind: 'pinned'; data: readonly Chat[] }
-  | { kind: 'in'; chatId: string; input: ChatInput };
+  | { kind: 'in'; chatId: string; input: ChatInput }
+  /** A connect says so much of what is known: of the rest is not told what was missed. */
+  | { kind: 'connects'; cursors: Readonly<Record<string, number>> };
 
 export const noChats = (me: string): ChatsState => ({
   ...{ me, chats: new Map(), listed: undefined, membershipsSince: undefined, stale: true, items: [] },
@@ -47,6 +49,8 @@ function take(state: ChatsState, input: ChatsInput): ChatsState {
       return takeEvent(state, input);
     case 'in':
       return within(state, input.chatId, input.input);
+    case 'connects':
+      return resetMany(state, (id) => !Object.hasOwn(input.cursors, id));
     case 'pinned':
       return takeChats(state, input.data);
     case 'page': {
@@ -69,11 +73,8 @@ function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): Cha
       return { ...state, membershipsSince: told.payload.membershipVersion };
     case 'chat.sync.reset': {
       const { payload: reset } = told;
-      if (reset.chatId !== undefined) return within(state, reset.chatId, { kind: 'reset', reset });
-      const chats = new Map(
-        [...state.chats].map(([id, chat]) => [id, foldChat(chat, { kind: 'reset', reset })]),
-      );
-      return { ...state, chats, stale: true };
+      if (reset.chatId !== undefined) return within(state, reset.chatId, { kind: 'reset' });
+      return { ...resetMany(state, () => true), stale: true };
     }
     case 'user.updated':
       return rename(state, told.payload);
@@ -85,6 +86,16 @@ function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): Cha
     default:
       return within(state, told.payload.chatId, { ...told, kind: 'event' } as ChatInput);
   }
+}
+
+function resetMany(state: ChatsState, isMeant: (chatId: string) => boolean): ChatsState {
+  const { chats } = state;
+  const meant = [...chats.values()].filter(({ id, goneAt }) => goneAt === undefined && isMeant(id));
+  if (meant.length === 0) return state;
+  return {
+    ...state,
+    chats: new Map([...chats, ...meant.map((one) => [one.id, foldChat(one, { kind: 'reset' })] as const)]),
+  };
 }
 
 const takeChats = (state: ChatsState, data: readonly Chat[]): ChatsState =>

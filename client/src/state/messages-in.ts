@@ -10,6 +10,7 @@ export function messagesIn(input: ChatsInput): readonly Message[] {
   }
   if (input.kind === 'page' || input.kind === 'pinned')
     return input.data.flatMap(({ lastMessage }) => lastMessage ?? []);
+  if (input.kind === 'connects') return [];
   const { input: own } = input;
   if (own.kind === 'page') return own.page.data;
   if (own.kind === 'message') return [own.message];

@@ -24,6 +24,8 @@ export interface Messages {
   readonly asking: number;
   /** What was told up to here of messages outside is not kept: a page that is older does not do. */
   readonly forgotten: number;
+  /** The highest number of what was told of a message. */
+  readonly toldAt: number;
   /** Of the chat. */
   readonly lastSequence: number;
   readonly limit: number;
@@ -32,11 +34,10 @@ export interface Messages {
 interface Told {
   readonly held?: Held | undefined;
   readonly reactions?: ReactionsTold | undefined;
-  readonly at: number;
 }
 
 export const noMessages: Messages = {
-  ...{ window: undefined, ghosts: [], recent: new Map(), asking: 0, forgotten: 0, lastSequence: 0 },
+  ...{ window: undefined, ghosts: [], recent: new Map(), asking: 0, forgotten: 0, toldAt: 0, lastSequence: 0 },
   limit: windowLimits.unseen,
 };
 
@@ -54,24 +55,30 @@ export function takeMessageEvent(
   me: string,
 ): Messages {
   const { sequence } = message;
-  const next = { ...messages, lastSequence: Math.max(messages.lastSequence, sequence) };
+  const next = toldOf(messages, at, sequence);
   const { window } = messages;
   const place = window ? sequence - firstOf(window) : -1;
-  if (!window || place < 0 || place > window.length) {
+  // A repeat may be older than what was told since.
+  const isNext = place === window?.length && at >= messages.toldAt;
+  if (!window || !(window[place] || isNext)) {
     const told = messages.recent.get(sequence);
     const held = toldHeld(told?.held, { message, at }, me);
     const settled = window && { window: settleQuotes(window, [held]) };
-    return remember({ ...next, ...settled }, sequence, {
-      held: told?.reactions ? mergeReactions(held, told.reactions, me) : held,
-      at,
-    });
+    const remembered = told?.reactions ? mergeReactions(held, told.reactions, me) : held;
+    return remember({ ...next, ...settled }, sequence, { held: remembered }, at);
   }
   const held = toldHeld(window[place], { message, at }, me);
-  if (held === window[place]) return messages;
+  if (held === window[place]) return next;
   const changed = [...window];
   changed[place] = held;
   return trim({ ...next, window: settleQuotes(changed, []) });
 }
+
+const toldOf = (messages: Messages, at: number, sequence: number): Messages => ({
+  ...messages,
+  toldAt: Math.max(messages.toldAt, at),
+  lastSequence: Math.max(messages.lastSequence, sequence),
+});
 
 /** As an event tells it, which does not say what is one's own. */
 export function toldHeld(known: Held | undefined, told: { message: Message; at: number }, me: string): Held {
@@ -89,38 +96,42 @@ export function takeReactions(
   const { window } = messages;
   const place = window ? sequence - firstOf(window) : -1;
   const known = window?.[place];
+  const next = toldOf(messages, at, sequence);
   if (window && known) {
     const held = mergeReactions(known, { reactions, by, at }, me);
     if (held === known) return messages;
     const changed = [...window];
     changed[place] = held;
-    return { ...messages, window: changed };
+    return { ...next, window: changed };
   }
   const told = messages.recent.get(sequence);
   const before = told?.reactions;
   if (before && before.at >= at) return messages;
   const merged = { reactions, by: [...(by ?? []), ...(before?.by ?? [])], at };
-  return remember(messages, sequence, {
-    held: told?.held && mergeReactions(told.held, merged, me),
-    reactions: merged,
-    at,
-  });
+  const held = told?.held && mergeReactions(told.held, merged, me);
+  return remember(next, sequence, { held, reactions: merged }, at);
 }
 
-/** Only a page that is under way may be older than what was told of messages that are not in the window. */
-function remember(messages: Messages, sequence: number, told: Told): Messages {
-  if (messages.asking === 0) return { ...messages, forgotten: Math.max(messages.forgotten, told.at) };
+/** Only a page that is under way may be older than what was told of messages that are not in the window; a repeat says nothing of now. */
+function remember(messages: Messages, sequence: number, told: Told, at: number): Messages {
+  if (messages.asking === 0) return forget(messages);
+  if (at < messages.toldAt) return { ...messages, forgotten: Math.max(messages.forgotten, at) };
   return { ...messages, recent: new Map(messages.recent).set(sequence, told) };
 }
+
+const forget = (messages: Messages): Messages => ({
+  ...messages,
+  forgotten: messages.toldAt,
+  recent: noMessages.recent,
+});
 
 export const ask = (messages: Messages): Messages => ({ ...messages, asking: messages.asking + 1 });
 
 /** The page was read, or is not to be expected any more. */
 export function answered(messages: Messages): Messages {
   const asking = Math.max(0, messages.asking - 1);
-  if (asking > 0 || messages.recent.size === 0) return { ...messages, asking };
-  const forgotten = Math.max(messages.forgotten, ...[...messages.recent.values()].map(({ at }) => at));
-  return { ...messages, asking, forgotten, recent: noMessages.recent };
+  const next = { ...messages, asking };
+  return asking > 0 || messages.recent.size === 0 ? next : forget(next);
 }
 
 /**
@@ -135,7 +146,8 @@ export function takePage(
 ): Messages {
   const { window, recent, forgotten } = messages;
   const at = page.eventSequence;
-  if (at < forgotten) return messages;
+  const isEmpty = data.length === 0 && (window !== undefined || messages.lastSequence > 0);
+  if (at < forgotten || isEmpty) return messages;
   const [first, end] = [data[0]?.sequence ?? 1, data.at(-1)?.sequence ?? 0];
   const near = window !== undefined && first <= endOf(window) + 1 && end >= firstOf(window) - 1;
   if (window && !near && !jump) return messages;
@@ -155,12 +167,16 @@ export function takePage(
   // What came after the page was read.
   for (let next = recent.get(endOf(all) + 1)?.held; next; next = recent.get(endOf(all) + 1)?.held)
     all.push(next);
-  const told = [...recent.values()].flatMap(({ held }) => held ?? []);
+  const told = [...(window ?? []), ...[...recent.values()].flatMap(({ held }) => held ?? [])];
   const limit = Math.min(windowLimits.most, Math.max(messages.limit, all.length));
   const older = kept.length > 0 && first < firstOf(kept);
   return {
     ...messages,
     ghosts: [],
+    // What is in the window is kept current there.
+    recent: new Map([...recent].filter(([sequence]) => sequence < firstOf(all) || sequence > endOf(all))),
+    // What is let go may be in another page that is under way, and is older there.
+    forgotten: window && !near ? messages.toldAt : forgotten,
     limit,
     lastSequence: Math.max(messages.lastSequence, endOf(all)),
     window: settleQuotes(older ? all.slice(0, limit) : all.slice(-limit), told),
@@ -175,7 +191,6 @@ export function takeMessage(messages: Messages, message: Message, at: number): M
   const { window } = messages;
   const place = window ? message.sequence - firstOf(window) : -1;
   const known = window?.[place];
-  const told = messages.recent.get(message.sequence);
   const given = hold(message, at);
   if (window && known) {
     const held = mergeHeld(known, given);
@@ -184,12 +199,7 @@ export function takeMessage(messages: Messages, message: Message, at: number): M
     changed[place] = held;
     return { ...messages, window: settleQuotes(changed, []) };
   }
-  const settled = window && { window: settleQuotes(window, [given]) };
-  return remember({ ...messages, ...settled }, message.sequence, {
-    ...told,
-    held: mergeHeld(told?.held, given),
-    at: Math.max(at, message.version ?? 0),
-  });
+  return window ? { ...messages, window: settleQuotes(window, [given]) } : messages;
 }
 
 /** While a page is under way nothing is let go: the page may be older than it. */

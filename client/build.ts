@@ -13,7 +13,10 @@ await Bun.build({
   packages: 'external',
   splitting: true,
 });
-const tsc = Bun.spawnSync([process.execPath, '--bun', 'tsc', '-p', at('tsconfig.build.json')], { stdout: 'inherit', stderr: 'inherit' });
+const tsc = Bun.spawnSync([process.execPath, '--bun', 'tsc', '-p', at('tsconfig.build.json')], {
+  stdout: 'inherit',
+  stderr: 'inherit',
+});
 if (tsc.exitCode !== 0) process.exit(1);
 await cp(at('dist/d/client/src'), at('dist'), { recursive: true });
 await cp(at('dist/d/src/shared/contract.d.ts'), at('dist/contract.d.ts'));

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
-import { createElement as h, type FunctionComponent, StrictMode } from 'react';
+import { type FunctionComponent, createElement as h, StrictMode } from 'react';
 import { startEmbedded } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { openPage } from '../support/page.ts';

@@ -2,9 +2,6 @@ import { type HTMLElement, type HTMLInputElement, Window } from 'happy-dom';
 import type { ReactNode } from 'react';
 import { eventually } from './eventually.ts';
 
-export type Page = Awaited<ReturnType<typeof openPage>>;
-export type Part = ReturnType<Page['show']>;
-
 /**
  * A page without a browser, and React in it. React looks for the page when it is loaded: so it is loaded here, and by no import of a
  * test. The network is Bun's.
@@ -51,7 +48,8 @@ export async function openPage() {
   /** What somebody sees and does. */
   function handsOn(part: HTMLElement) {
     const text = () => part.textContent ?? '';
-    const find = (label: string) => part.querySelector(`input[aria-label="${label}"]`) as HTMLInputElement | null;
+    const find = (label: string) =>
+      part.querySelector(`input[aria-label="${label}"]`) as HTMLInputElement | null;
     const input = (label: string) => {
       const found = find(label);
       if (!found) throw new Error(`no field "${label}" in: ${part.innerHTML}`);

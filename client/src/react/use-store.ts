@@ -1,8 +1,6 @@
 import { useMemo, useSyncExternalStore } from 'react';
 import type { Store } from '../types.ts';
 
-export type SnapshotOf<Of> = Of extends Store<infer Snapshot> ? Snapshot : never;
-
 /**
  * What is in a store, or what `select` makes of it: rendered again when that is not the same object as before.
  * @param onServer what a server shows, and its page until that is hydrated: by then the store may have more

@@ -10,7 +10,7 @@ import { createPresence } from './presence.ts';
 import { createReader } from './reader.ts';
 import { asError, createRequests } from './request.ts';
 import { noChat } from './state/chat.ts';
-import { type ChatsInput, foldChats, noChats, type ServerEvent } from './state/chats.ts';
+import { type ChatsInput, foldChats, noChats, type ServerEvent, withItems } from './state/chats.ts';
 import { messagesIn } from './state/messages-in.ts';
 import { browserStorage, memory, within } from './storage.ts';
 import { createCell } from './store.ts';
@@ -223,7 +223,7 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     if (restored) {
       user.set(restored.user);
       const before = state.chats;
-      state = foldChats(restored.state, { kind: 'pinned', data: [] });
+      state = withItems(restored.state);
       tellChanged(before);
     }
     await Promise.all([drafts.restore(), outbox.restore()]).catch(() => {});

@@ -127,7 +127,7 @@ function play(seed: number, steps: number) {
 const byUser = (a: { userId: string }, b: { userId: string }) => (a.userId < b.userId ? -1 : 1);
 
 test('whatever is told, read, answered, repeated and reset, in whatever order, comes to what the database has', () => {
-  for (let seed = 1; seed <= 6_000; seed += 1) {
+  for (let seed = 1; seed <= 500; seed += 1) {
     const { model, devices } = play(seed, 90);
     for (const { state } of devices) {
       const { item, messages, stale, cursor } = state();

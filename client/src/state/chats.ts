@@ -38,10 +38,10 @@ export const noChats = (me: string): ChatsState => ({
 /** All chats: each event goes to the chat that it is about. */
 export function foldChats(state: ChatsState, input: ChatsInput): ChatsState {
   const next = take(state, input);
-  return next === state || (next.chats === state.chats && next.listed === state.listed)
-    ? next
-    : { ...next, items: itemsOf(next, state) };
+  return next.chats === state.chats && next.listed === state.listed ? next : withItems(next);
 }
+
+export const withItems = (state: ChatsState): ChatsState => ({ ...state, items: itemsOf(state) });
 
 function take(state: ChatsState, input: ChatsInput): ChatsState {
   switch (input.kind) {
@@ -136,18 +136,16 @@ function rename(state: ChatsState, { user }: UserEvent): ChatsState {
 }
 
 /** Pinned ones first, then the newest activity; without archived ones and those beyond what was read of the list. */
-function itemsOf({ chats, listed }: ChatsState, before: ChatsState): readonly ChatItem[] {
+function itemsOf({ chats, listed, items: before }: ChatsState): readonly ChatItem[] {
   const shown = (item: ChatItem | undefined): item is ChatItem =>
     item !== undefined &&
     item.membership.archivedAt === null &&
     (listed?.nextCursor == null || item.membership.pinnedAt !== null || item.lastActivityAt >= listed.down);
-  const known = before.items.flatMap(({ id }) => chats.get(id)?.item ?? []);
-  const ids = new Set(before.items.map(({ id }) => id));
-  const others = [...chats.values()].flatMap(({ id, item }) => (item && !ids.has(id) ? item : []));
   // What was in order before mostly is: that is quickly seen.
-  const items = [...known, ...others].filter(shown).sort(order);
-  const same = items.length === before.items.length && items.every((item, at) => item === before.items[at]);
-  return same ? before.items : items;
+  const ids = new Set([...before.map(({ id }) => id), ...chats.keys()]);
+  const items = [...ids].map((id) => chats.get(id)?.item).filter(shown).sort(order);
+  const same = items.length === before.length && items.every((item, at) => item === before[at]);
+  return same ? before : items;
 }
 
 const order = (a: ChatItem, b: ChatItem): number =>

@@ -91,7 +91,7 @@ export function createChat(deps: {
     },
     async edit(messageId, edit) {
       const entry = waiting(messageId);
-      if (entry) return outbox.then(entry, { kind: 'edit', edit });
+      if (entry) return outbox.doAfter(entry, { kind: 'edit', edit });
       await changed(() => requests.patiently('PATCH', `${path}/messages/${idOf(messageId)}`, edit));
     },
     async delete(messageId) {
@@ -99,14 +99,14 @@ export function createChat(deps: {
       // Nobody has been told of it.
       if (entry?.state === 'queued' || entry?.state === 'failed')
         return outbox.discard(entry.clientMessageId);
-      if (entry) return outbox.then(entry, { kind: 'delete' });
+      if (entry) return outbox.doAfter(entry, { kind: 'delete' });
       const id = `${path}/messages/${idOf(messageId)}`;
       await requests.patiently('DELETE', id);
       await changed(() => requests.patiently('GET', id));
     },
     async react(messageId, key, present) {
       const entry = waiting(messageId);
-      if (entry) return outbox.then(entry, { kind: 'react', key, present });
+      if (entry) return outbox.doAfter(entry, { kind: 'react', key, present });
       const id = idOf(messageId);
       const [method, where] = requestOf(
         { chatId, messageId: id, clientMessageId: id },

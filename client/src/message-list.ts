@@ -54,10 +54,12 @@ export function createMessageList(deps: {
     const entries = outbox.of(chatId).filter((one) => one.state !== 'saved');
     const me = deps.me();
     const own =
-      entries.length > 0 && new Set(saved.flatMap((one) => (one.senderId === me ? one.clientMessageId : [])));
+      entries.length === 0
+        ? undefined
+        : new Set(saved.flatMap((one) => (one.senderId === me ? one.clientMessageId : [])));
     const waiting = entries.flatMap((entry) => {
       const { clientMessageId } = entry;
-      if (own && own.has(clientMessageId)) return [];
+      if (own?.has(clientMessageId)) return [];
       const retry = () => outbox.retry(clientMessageId);
       const discard = () => outbox.discard(clientMessageId);
       return shownEntry(entry, { me, items: saved, retry, discard });

@@ -16,10 +16,10 @@ export interface Entry {
   readonly messageId?: string;
   /** How often it was accepted and then not there. */
   readonly losses: number;
-  readonly then: readonly Then[];
+  /** What is done once it is saved. */
+  readonly after: readonly Then[];
 }
 
-/** What is done once it is saved. */
 export type Then =
   | { kind: 'edit'; edit: MessageEdit }
   | { kind: 'react'; key: string; present: boolean }
@@ -37,7 +37,7 @@ export function shownEntry(
 ): ChatMessage {
   const { clientMessageId, chatId, message, order, state, code, messageId } = entry;
   const { me, items, retry, discard } = context;
-  const edits = entry.then.flatMap((one) => (one.kind === 'edit' ? one.edit : []));
+  const edits = entry.after.flatMap((one) => (one.kind === 'edit' ? one.edit : []));
   const { content, mentions, metadata } = Object.assign({}, message, ...edits) as NewMessage;
   const replyTo = message.replyTo === undefined ? undefined : quoteIn(items, message.replyTo);
   return {

@@ -12,7 +12,7 @@ export interface Outbox {
   find(chatId: string, messageId: string): Entry | undefined;
   add(chatId: string, message: NewMessage): string;
   /** Once it is saved. */
-  then(entry: Entry, then: Then): Promise<void>;
+  doAfter(entry: Entry, then: Then): Promise<void>;
   retry(clientMessageId: string): void;
   discard(clientMessageId: string): void;
   /** Of oneself, in an event, a page or an answer. */
@@ -132,7 +132,7 @@ export function createOutbox(deps: {
     for (let failures = 0; leads; ) {
       const entry = entries.get(clientMessageId);
       if (!entry) break;
-      const [then, ...rest] = entry.then;
+      const [then, ...rest] = entry.after;
       if (!then) {
         await put(entry, undefined);
         break;
@@ -147,7 +147,8 @@ export function createOutbox(deps: {
         }
       }
       const now = entries.get(clientMessageId);
-      if (now) await put(now, { ...now, then: now.then.length > rest.length ? now.then.slice(1) : now.then });
+      if (now)
+        await put(now, { ...now, after: now.after.length > rest.length ? now.after.slice(1) : now.after });
     }
     following.delete(clientMessageId);
   }
@@ -190,15 +191,15 @@ export function createOutbox(deps: {
       const clientMessageId = newId();
       lastOrder = Math.max(lastOrder + 1, Date.now());
       const base = { clientMessageId, chatId, message, order: lastOrder };
-      const entry: Entry = { ...base, state: 'queued', losses: 0, then: [] };
+      const entry: Entry = { ...base, state: 'queued', losses: 0, after: [] };
       // In the storage before it is under way.
       void put(entry, entry).then(() => send(chatId));
       return clientMessageId;
     },
 
-    async then(entry, then) {
+    async doAfter(entry, then) {
       const now = entries.get(entry.clientMessageId) ?? entry;
-      await put(now, { ...now, then: [...now.then, then] });
+      await put(now, { ...now, after: [...now.after, then] });
     },
 
     retry(clientMessageId) {
@@ -221,7 +222,7 @@ export function createOutbox(deps: {
       const entry = entries.get(clientMessageId);
       if (!entry || entry.state === 'saved') return;
       accepted.set(clientMessageId, id);
-      if (entry.then.length === 0) return void put(entry, undefined);
+      if (entry.after.length === 0) return void put(entry, undefined);
       const saved: Entry = { ...entry, state: 'saved', messageId: id };
       void put(entry, saved);
       void follow(saved);
@@ -229,7 +230,7 @@ export function createOutbox(deps: {
 
     failed({ clientMessageId, code }) {
       const entry = entries.get(clientMessageId);
-      if (entry && entry.state !== 'saved') void put(entry, { ...entry, state: 'failed', code, then: [] });
+      if (entry && entry.state !== 'saved') void put(entry, { ...entry, state: 'failed', code, after: [] });
     },
 
     async restore(clientMessageId) {

@@ -11,7 +11,7 @@ export function createPresence(requests: Requests, isReady: () => boolean) {
   const known = new Map<string, UserPresence>();
   const watched = new Map<readonly string[], Cell<ReadonlyMap<string, UserPresence>>>();
   let timer: ReturnType<typeof setInterval> | undefined;
-  let soon: ReturnType<typeof setTimeout> | undefined;
+  let isAsking = false;
 
   function take(data: readonly UserPresence[]): void {
     for (const { userId, online, lastSeenAt } of data) {
@@ -39,8 +39,10 @@ export function createPresence(requests: Requests, isReady: () => boolean) {
 
   /** Those who begin to be watched in one tick are asked of together. */
   function askSoon(): void {
-    soon ??= setTimeout(() => {
-      soon = undefined;
+    if (isAsking) return;
+    isAsking = true;
+    setTimeout(() => {
+      isAsking = false;
       ask().catch(() => {});
     }, 0);
   }

@@ -33,7 +33,7 @@ export interface ClientOptions {
    * signed in.
    */
   getToken(why: { expired?: string }): Promise<string | undefined> | string | undefined;
-  /** Where cursors, messages, drafts and what is not sent yet are kept: `memory()` unless it is said, `local()`, `indexedDb()`, or an own one. */
+  /** Where cursors, messages, drafts and what is not sent yet are kept: `local()` in a browser and `memory()` elsewhere, unless it is said. */
   storage?: KeyValueStorage;
   /** In the order in which they are tried: WebSocket, then polling, unless it is said. */
   transports?: ('websocket' | 'polling')[];

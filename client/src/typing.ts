@@ -12,7 +12,10 @@ export function createTyping() {
   return {
     store: { subscribe: cell.subscribe, getSnapshot: cell.getSnapshot },
     take({ userId, typing, expiresInMs }: TypingEvent): void {
-      if (!typing) return end(userId);
+      if (!typing) {
+        end(userId);
+        return;
+      }
       const known = timers.has(userId);
       clearTimeout(timers.get(userId));
       timers.set(

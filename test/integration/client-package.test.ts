@@ -47,6 +47,8 @@ beforeAll(async () => {
   await writeJson('package.json', { ...wanted, private: true, type: 'module' });
   await writeJson('tsconfig.json', { compilerOptions, include: ['.'] });
   await Bun.write(join(app, 'metadata.ts'), metadata);
+  const [, shown] = /```tsx\n([\s\S]*?)```/.exec(await readText('client/README.md')) ?? [];
+  await Bun.write(join(app, 'readme.tsx'), `${shown}\ndeclare const myToken: () => string;\n`);
 
   // All else is in the repository's lock file: so it comes from the cache, and no registry is asked.
   const lock = Bun.JSONC.parse(await readText('bun.lock')) as {
@@ -104,20 +106,35 @@ export const sendOrder = (chat: ChatHandle) => chat.send({ content: 'An order', 
 export const sendWrong = (chat: ChatHandle) => chat.send({ content: 'An order', metadata: { orderId: 7 } });
 `;
 
-test('its types are good in an app of others, which names its metadata by merging', async () => {
+test('the example, what its README shows, and metadata named by merging compile in an app of others', async () => {
   await run(app, '--bun', 'node_modules/typescript/bin/tsc');
 });
 
 test('it is small', async () => {
-  const kilobytes = async (entry: string, external: string[]): Promise<number> => {
+  const gzippedBytes = async (entry: string): Promise<number> => {
     const entrypoints = [join(app, 'node_modules/@confab/client/dist', entry)];
+    const external = ['socket.io-client', 'react'];
     const { outputs } = await Bun.build({ entrypoints, external, minify: true, target: 'browser' });
-    const texts = await Promise.all(outputs.map((output) => output.text()));
-    return Bun.gzipSync(texts.join('')).byteLength / 1_024;
+    return Bun.gzipSync(await outputs[0]!.arrayBuffer(), { level: 9 }).byteLength;
   };
-  const react = await kilobytes('react/index.js', ['react']);
-  console.log(`gzipped: the hooks ${react.toFixed(1)} KB`);
-  expect(react).toBeLessThan(3);
+  const [client, hooks] = await Promise.all(['index.js', 'react/index.js'].map(gzippedBytes));
+  console.log(`gzipped: the client ${client} bytes, the hooks ${hooks}`);
+  expect(client).toBeLessThanOrEqual(12 * 1_024);
+  expect(hooks).toBeLessThanOrEqual(3 * 1_024);
+});
+
+test('without a bundler it runs, and compiles as Node resolves modules', async () => {
+  await Bun.write(
+    join(app, 'node/program.mts'),
+    `import { ConfabError, createClient, foldChat, noChat } from '@confab/client';
+const client = createClient({ url: 'http://localhost:1', getToken: () => undefined });
+console.log(client.status.getSnapshot().state, foldChat(noChat('c', 'me'), { kind: 'gone' }).item, ConfabError.name);
+`,
+  );
+  const options = { module: 'nodenext', target: 'es2022', lib: ['es2022', 'dom'], types: [], strict: true };
+  await writeJson('node/tsconfig.json', { compilerOptions: { ...options, noEmit: true }, include: ['.'] });
+  await run(app, '--bun', 'node_modules/typescript/bin/tsc', '-p', 'node');
+  expect(await run(app, 'node/program.mts')).toBe('idle undefined ConfabError\n');
 });
 
 test('Vite builds it', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { createClient } from '../../client/src/client.ts';
-import type { ChatHandle, ClientOptions, ConfabClient, KeyValueStorage } from '../../client/src/index.ts';
+import type { ClientOptions, ConfabClient, KeyValueStorage } from '../../client/src/index.ts';
 import { ConfabError, memory } from '../../client/src/index.ts';
 import { type Embedded, startEmbedded } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
@@ -13,7 +13,10 @@ let deployment: Embedded = await startEmbedded(processes, { env: { JWT_ACCESS_TT
 const stateOf = (client: ConfabClient) => client.status.getSnapshot().state;
 
 async function open(person: Pick<Person, 'token'>, more: Partial<ClientOptions> = {}, unsavedMs = 30_000) {
-  const client = createClient({ url: deployment.apiUrl, getToken: () => person.token, ...more }, { unsavedMs });
+  const client = createClient(
+    { url: deployment.apiUrl, getToken: () => person.token, ...more },
+    { unsavedMs },
+  );
   client.connect();
   await eventually('it is ready', () => stateOf(client) === 'ready');
   return client;
@@ -22,7 +25,9 @@ async function open(person: Pick<Person, 'token'>, more: Partial<ClientOptions> 
 /** As a screen does that shows it. */
 function shown(client: ConfabClient, chatId: string) {
   const chat = client.chat(chatId);
-  const ends = [chat.messages, chat.typing, chat.reads, chat.participants].map((store) => store.subscribe(() => {}));
+  const ends = [chat.messages, chat.typing, chat.reads, chat.participants].map((store) =>
+    store.subscribe(() => {}),
+  );
   const items = () => chat.messages.getSnapshot().items;
   return {
     chat,
@@ -30,7 +35,9 @@ function shown(client: ConfabClient, chatId: string) {
     contents: () => items().map(({ content }) => content),
     byContent: (content: string) => items().find((one) => one.content === content)!,
     states: () => items().map(({ state }) => state),
-    hide: () => ends.forEach((end) => end()),
+    hide() {
+      for (const end of ends) end();
+    },
   };
 }
 
@@ -45,7 +52,10 @@ async function conversation(more: Partial<ClientOptions> = {}) {
   const { id } = await ada.newChat(bob);
   const [adas, bobs] = await Promise.all([open(ada, more), open(bob)]);
   const [hers, his] = [shown(adas, id), shown(bobs, id)];
-  await eventually('they see the chat', () => !!hers.chat.info.getSnapshot() && !!his.chat.info.getSnapshot());
+  await eventually(
+    'they see the chat',
+    () => !!hers.chat.info.getSnapshot() && !!his.chat.info.getSnapshot(),
+  );
   const end = () => {
     hers.hide();
     his.hide();
@@ -97,7 +107,9 @@ test('two people go through everything', async () => {
   expect(his.byContent('three').replyTo).toEqual({ messageId: his.items()[0]!.id, deleted: true });
 
   expect(hers.chat.participants.getSnapshot().map(({ userId }) => userId)).toContain(bob.id);
-  const refused = await his.chat.edit(hers.byContent('two').id, { content: 'not mine' }).catch((error) => error);
+  const refused = await his.chat
+    .edit(hers.byContent('two').id, { content: 'not mine' })
+    .catch((error) => error);
   expect(refused).toBeInstanceOf(ConfabError);
   expect(refused).toMatchObject({ code: 'not_allowed', status: 403 });
 
@@ -202,7 +214,9 @@ test('the server is killed, and comes back to three messages, and to one of a ta
   await eventually('they have come', () => his.contents().length === 4, 30_000);
   await saved(anew, ['before', '1', '2', '3']);
   await saved(his, ['before', '1', '2', '3']);
-  await eventually('nothing is left to send', async () => (await storage.keys('')).every((key) => !key.includes('outbox')));
+  await eventually('nothing is left to send', async () =>
+    (await storage.keys('')).every((key) => !key.includes('outbox')),
+  );
   anew.hide();
   again.disconnect();
   end();

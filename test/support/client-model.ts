@@ -33,7 +33,8 @@ export function createModel(random: Random) {
   const participant = (userId: string, role: Participant['role']): Participant => ({
     ...{ userId, displayName: userId, role, joinedAt: 'then', online: false },
   });
-  for (const id of users.slice(0, 4)) people.set(id, { participant: participant(id, 'member'), present: true, at: 1 });
+  for (const id of users.slice(0, 4))
+    people.set(id, { participant: participant(id, 'member'), present: true, at: 1 });
 
   const reactionsOf = ({ reactions }: Stored, own: boolean): Reaction[] => {
     const keys = [...new Set(reactions.map(({ key }) => key))];
@@ -52,7 +53,11 @@ export function createModel(random: Random) {
     const reactions = reactionsOf(one, own);
     const quote =
       source && source.deletedAt === undefined
-        ? { ...{ messageId: source.id, sequence: source.sequence }, senderId: source.senderId, preview: source.content }
+        ? {
+            ...{ messageId: source.id, sequence: source.sequence },
+            senderId: source.senderId,
+            preview: source.content,
+          }
         : { messageId: String(one.answers), deleted: true as const };
     return {
       ...one.message,
@@ -61,7 +66,11 @@ export function createModel(random: Random) {
     };
   }
 
-  const messageEvent = (one: Stored, eventSequence: number, event: 'new' | 'updated' | 'deleted'): ChatChange => {
+  const messageEvent = (
+    one: Stored,
+    eventSequence: number,
+    event: 'new' | 'updated' | 'deleted',
+  ): ChatChange => {
     const name = event === 'new' && one.message.senderId === me ? 'saved' : event;
     return { event: `chat.message.${name}`, payload: { chatId, message: shown(one, false), eventSequence } };
   };
@@ -70,7 +79,12 @@ export function createModel(random: Random) {
   const reactionsEvent = (one: Stored, live: boolean): ChatChange => ({
     event: 'chat.message.reactions',
     payload: {
-      ...{ chatId, messageId: one.message.id, sequence: one.message.sequence, eventSequence: one.reactionsAt },
+      ...{
+        chatId,
+        messageId: one.message.id,
+        sequence: one.message.sequence,
+        eventSequence: one.reactionsAt,
+      },
       reactions: reactionsOf(one, false),
       ...(live ? { by: one.by } : {}),
     },
@@ -123,7 +137,13 @@ export function createModel(random: Random) {
       const one = random.pick(alive());
       const { mentions: _, ...rest } = one.message;
       const mentions = random.next() < 0.3 ? { mentions: { userIds: [me] } } : {};
-      one.message = { ...rest, ...mentions, content: `edited at ${number}`, editedAt: 'later', version: number };
+      one.message = {
+        ...rest,
+        ...mentions,
+        content: `edited at ${number}`,
+        editedAt: 'later',
+        version: number,
+      };
       return changeOf(one);
     },
     () => {
@@ -132,7 +152,16 @@ export function createModel(random: Random) {
       const one = random.pick(alive());
       const { id, senderId, sequence, clientMessageId } = one.message;
       one.message = {
-        ...{ id, chatId, senderId, content: '', messageType: 'text', status: 'sent', sequence, sentAt: 'then' },
+        ...{
+          id,
+          chatId,
+          senderId,
+          content: '',
+          messageType: 'text',
+          status: 'sent',
+          sequence,
+          sentAt: 'then',
+        },
         ...{ clientMessageId, deletedAt: 'later', version: number },
       };
       one.answers = undefined;
@@ -180,7 +209,9 @@ export function createModel(random: Random) {
     number: () => number,
     membership,
     chat(): Chat {
-      const participants = [...people.values()].flatMap(({ participant, present }) => (present ? participant : []));
+      const participants = [...people.values()].flatMap(({ participant, present }) =>
+        present ? participant : [],
+      );
       const last = stored.at(-1);
       return {
         ...chatSettings(),
@@ -204,7 +235,8 @@ export function createModel(random: Random) {
       const told = stored.flatMap((one) => {
         const events = one.createdAt > cursor ? [messageEvent(one, one.createdAt, 'new')] : [];
         if ((one.message.version ?? 0) > cursor) events.push(changeOf(one));
-        if (one.reactionsAt > cursor && one.message.deletedAt === undefined) events.push(reactionsEvent(one, false));
+        if (one.reactionsAt > cursor && one.message.deletedAt === undefined)
+          events.push(reactionsEvent(one, false));
         return events;
       });
       for (const [userId, { at }] of people) if (at > cursor) told.push(personEvent(userId));

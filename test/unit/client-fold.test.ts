@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { type ChatInput, type ChatState, foldChat, noChat } from '../../client/src/index.ts';
 import type { ChatChange, Message } from '../../src/shared/contract.ts';
 import { createRandom, type Random } from '../../torture/random.ts';
-import { asInput, chatId, createModel, me, type Model } from '../support/client-model.ts';
+import { asInput, chatId, createModel, type Model, me } from '../support/client-model.ts';
 
 /** A client of one chat, with what is on its way to it. */
 function createDevice(model: Model, random: Random) {
@@ -149,7 +149,9 @@ test('whatever is told, read, answered, repeated and reset, in whatever order, c
         membership: { ...membership, eventSequence, lastSequence },
         lastMessage: chat.lastMessage && known(chat.lastMessage),
       } as never);
-      const window = messages.window!.map(({ message: { state: _, ...message } }) => known(message as Message));
+      const window = messages.window!.map(({ message: { state: _, ...message } }) =>
+        known(message as Message),
+      );
       const first = window[0]?.sequence ?? 1;
       const { data } = model.page({ after: first - 1 }, window.length);
       expect({ seed, window }).toEqual({ seed, window: data.map(known) } as never);
@@ -162,7 +164,9 @@ test('whatever is told, read, answered, repeated and reset, in whatever order, c
 function known<Of extends Pick<Message, 'reactions'>>(message: Of): Of {
   if (!message.reactions) return message;
   const reactions = message.reactions.map(({ own, ...reaction }) =>
-    own && (reaction.userIds.includes(me) || reaction.count === reaction.userIds.length) ? { ...reaction, own } : reaction,
+    own && (reaction.userIds.includes(me) || reaction.count === reaction.userIds.length)
+      ? { ...reaction, own }
+      : reaction,
   );
   return { ...message, reactions };
 }

@@ -5,6 +5,7 @@ import { readText, repository } from '../support/repository.ts';
 /** From the ground up: what stands in a line imports from the lines before it, and nothing from beside it. */
 const storeys = [
   ['shared'],
+  ['client'],
   ['db'],
   ['process'],
   ['changes'],
@@ -64,7 +65,7 @@ async function importsOf(file: string): Promise<string[]> {
 }
 
 async function readGraph(): Promise<Graph> {
-  const glob = new Bun.Glob('{src,harness,bench,torture,test}/**/*.ts');
+  const glob = new Bun.Glob('{src,client,harness,bench,torture,test}/**/*.ts');
   const found = await Array.fromAsync(glob.scan({ cwd: repository }));
   const files = found.map((file) => file.replaceAll('\\', '/'));
   return new Map(await Promise.all(files.map(async (file) => [file, await importsOf(file)] as const)));

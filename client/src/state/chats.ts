@@ -143,7 +143,10 @@ function itemsOf({ chats, listed, items: before }: ChatsState): readonly ChatIte
     (listed?.nextCursor == null || item.membership.pinnedAt !== null || item.lastActivityAt >= listed.down);
   // What was in order before mostly is: that is quickly seen.
   const ids = new Set([...before.map(({ id }) => id), ...chats.keys()]);
-  const items = [...ids].map((id) => chats.get(id)?.item).filter(shown).sort(order);
+  const items = [...ids]
+    .map((id) => chats.get(id)?.item)
+    .filter(shown)
+    .sort(order);
   const same = items.length === before.length && items.every((item, at) => item === before[at]);
   return same ? before : items;
 }

@@ -37,7 +37,15 @@ interface Told {
 }
 
 export const noMessages: Messages = {
-  ...{ window: undefined, ghosts: [], recent: new Map(), asking: 0, forgotten: 0, toldAt: 0, lastSequence: 0 },
+  ...{
+    window: undefined,
+    ghosts: [],
+    recent: new Map(),
+    asking: 0,
+    forgotten: 0,
+    toldAt: 0,
+    lastSequence: 0,
+  },
   limit: windowLimits.unseen,
 };
 

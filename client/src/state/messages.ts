@@ -5,7 +5,6 @@ import {
   markOwn,
   mergeHeld,
   mergeReactions,
-  type ReactionsTold,
   settleQuotes,
 } from './held.ts';
 
@@ -18,8 +17,8 @@ export interface Messages {
   readonly window: readonly Held[] | undefined;
   /** What was held before a reset: shown until something is read, and no more than that. */
   readonly ghosts: readonly Held[];
-  /** What was told of messages outside the window while a page was under way, by their sequences. */
-  readonly recent: ReadonlyMap<number, Told>;
+  /** What was told of messages outside the window while a page was under way, in that order. */
+  readonly recent: readonly Told[];
   /** Pages under way. */
   readonly asking: number;
   /** What was told up to here of messages outside is not kept: a page that is older does not do. */
@@ -31,16 +30,14 @@ export interface Messages {
   readonly limit: number;
 }
 
-interface Told {
-  readonly held?: Held | undefined;
-  readonly reactions?: ReactionsTold | undefined;
-}
+type ReactionsChange = Omit<ReactionsEvent, 'chatId' | 'messageId'>;
+type Told = MessageEvent | ReactionsChange;
 
 export const noMessages: Messages = {
   ...{
     window: undefined,
     ghosts: [],
-    recent: new Map(),
+    recent: [],
     asking: 0,
     forgotten: 0,
     toldAt: 0,
@@ -57,11 +54,8 @@ export const hasBefore = ({ window }: Messages): boolean => window !== undefined
 export const hasAfter = ({ window, lastSequence }: Messages): boolean =>
   window !== undefined && endOf(window) < lastSequence;
 
-export function takeMessageEvent(
-  messages: Messages,
-  { message, eventSequence: at }: MessageEvent,
-  me: string,
-): Messages {
+export function takeMessageEvent(messages: Messages, event: MessageEvent, me: string): Messages {
+  const { message, eventSequence: at } = event;
   const { sequence } = message;
   const next = toldOf(messages, at, sequence);
   const { window } = messages;
@@ -69,17 +63,12 @@ export function takeMessageEvent(
   // A repeat may be older than what was told since.
   const isNext = place === window?.length && at >= messages.toldAt;
   if (!window || !(window[place] || isNext)) {
-    const told = messages.recent.get(sequence);
-    const held = toldHeld(told?.held, { message, at }, me);
-    const settled = window && { window: settleQuotes(window, [held]) };
-    const remembered = told?.reactions ? mergeReactions(held, told.reactions, me) : held;
-    return remember({ ...next, ...settled }, sequence, { held: remembered }, at);
+    const settled = window && { window: settleQuotes(window, [hold(message, at)]) };
+    return remember({ ...next, ...settled }, event);
   }
   const held = toldHeld(window[place], { message, at }, me);
   if (held === window[place]) return next;
-  const changed = [...window];
-  changed[place] = held;
-  return trim({ ...next, window: settleQuotes(changed, []) });
+  return trim({ ...next, window: settleQuotes(replaced(window, place, held), []) });
 }
 
 const toldOf = (messages: Messages, at: number, sequence: number): Messages => ({
@@ -88,6 +77,13 @@ const toldOf = (messages: Messages, at: number, sequence: number): Messages => (
   lastSequence: Math.max(messages.lastSequence, sequence),
 });
 
+/** @param place in it, or the next one */
+function replaced(window: readonly Held[], place: number, held: Held): readonly Held[] {
+  const next = [...window];
+  next[place] = held;
+  return next;
+}
+
 /** As an event tells it, which does not say what is one's own. */
 export function toldHeld(known: Held | undefined, told: { message: Message; at: number }, me: string): Held {
   const { reactions, ...message } = told.message;
@@ -95,36 +91,24 @@ export function toldHeld(known: Held | undefined, told: { message: Message; at: 
   return mergeHeld(known, hold({ ...message, ...own }, told.at));
 }
 
-export function takeReactions(
-  messages: Messages,
-  event: Omit<ReactionsEvent, 'chatId' | 'messageId'>,
-  me: string,
-): Messages {
-  const { sequence, reactions, by, eventSequence: at } = event;
+export function takeReactions(messages: Messages, event: ReactionsChange, me: string): Messages {
+  const { sequence, eventSequence: at } = event;
   const { window } = messages;
   const place = window ? sequence - firstOf(window) : -1;
   const known = window?.[place];
   const next = toldOf(messages, at, sequence);
-  if (window && known) {
-    const held = mergeReactions(known, { reactions, by, at }, me);
-    if (held === known) return messages;
-    const changed = [...window];
-    changed[place] = held;
-    return { ...next, window: changed };
-  }
-  const told = messages.recent.get(sequence);
-  const before = told?.reactions;
-  if (before && before.at >= at) return messages;
-  const merged = { reactions, by: [...(by ?? []), ...(before?.by ?? [])], at };
-  const held = told?.held && mergeReactions(told.held, merged, me);
-  return remember(next, sequence, { held, reactions: merged }, at);
+  if (!window || !known) return remember(next, event);
+  const held = mergeReactions(known, { ...event, at }, me);
+  return held === known ? messages : { ...next, window: replaced(window, place, held) };
 }
 
 /** Only a page that is under way may be older than what was told of messages that are not in the window; a repeat says nothing of now. */
-function remember(messages: Messages, sequence: number, told: Told, at: number): Messages {
-  if (messages.asking === 0) return forget(messages);
-  if (at < messages.toldAt) return { ...messages, forgotten: Math.max(messages.forgotten, at) };
-  return { ...messages, recent: new Map(messages.recent).set(sequence, told) };
+function remember(messages: Messages, told: Told): Messages {
+  const { asking, recent, forgotten, toldAt } = messages;
+  const { eventSequence: at } = told;
+  return asking === 0 || at < toldAt
+    ? { ...messages, forgotten: Math.max(forgotten, at) }
+    : { ...messages, recent: [...recent, told] };
 }
 
 const forget = (messages: Messages): Messages => ({
@@ -139,7 +123,7 @@ export const ask = (messages: Messages): Messages => ({ ...messages, asking: mes
 export function answered(messages: Messages): Messages {
   const asking = Math.max(0, messages.asking - 1);
   const next = { ...messages, asking };
-  return asking > 0 || messages.recent.size === 0 ? next : forget(next);
+  return asking > 0 || messages.recent.length === 0 ? next : forget(next);
 }
 
 /**
@@ -160,39 +144,29 @@ export function takePage(
   const near = window !== undefined && first <= endOf(window) + 1 && end >= firstOf(window) - 1;
   if (window && !near && !jump) return messages;
   const kept = window && near ? window : [];
-  const heldAt = (sequence: number) => kept[sequence - firstOf(kept)];
-  const read = data.map((message) => {
-    const told = recent.get(message.sequence);
-    const known = mergeAll(heldAt(message.sequence), told?.held);
-    const held = mergeHeld(known, hold(message, at));
-    return told?.reactions ? mergeReactions(held, told.reactions, me) : held;
-  });
+  const read = data.map((message) => mergeHeld(kept[message.sequence - firstOf(kept)], hold(message, at)));
   const all = [
     ...kept.filter(({ message }) => message.sequence < first),
     ...read,
     ...kept.filter(({ message }) => message.sequence > Math.max(end, first - 1)),
   ];
-  // What came after the page was read.
-  for (let next = recent.get(endOf(all) + 1)?.held; next; next = recent.get(endOf(all) + 1)?.held)
-    all.push(next);
-  const told = [...(window ?? []), ...[...recent.values()].flatMap(({ held }) => held ?? [])];
   const limit = Math.min(windowLimits.most, Math.max(messages.limit, all.length));
   const older = kept.length > 0 && first < firstOf(kept);
-  return {
+  const next: Messages = {
     ...messages,
-    ghosts: [],
-    // What is in the window is kept current there.
-    recent: new Map([...recent].filter(([sequence]) => sequence < firstOf(all) || sequence > endOf(all))),
+    ...{ ghosts: [], recent: [], limit, toldAt: 0 },
     // What is let go may be in another page that is under way, and is older there.
     forgotten: window && !near ? messages.toldAt : forgotten,
-    limit,
     lastSequence: Math.max(messages.lastSequence, endOf(all)),
-    window: settleQuotes(older ? all.slice(0, limit) : all.slice(-limit), told),
+    window: settleQuotes(older ? all.slice(0, limit) : all.slice(-limit), window ?? []),
   };
+  // What came while it was under way.
+  const told = recent.reduce(
+    (now, event) => ('message' in event ? takeMessageEvent(now, event, me) : takeReactions(now, event, me)),
+    next,
+  );
+  return { ...told, toldAt: messages.toldAt };
 }
-
-const mergeAll = (known: Held | undefined, given: Held | undefined): Held | undefined =>
-  given ? mergeHeld(known, given) : known;
 
 /** An answer that has one message. @param at of the request: it is no older */
 export function takeMessage(messages: Messages, message: Message, at: number): Messages {
@@ -203,9 +177,7 @@ export function takeMessage(messages: Messages, message: Message, at: number): M
   if (window && known) {
     const held = mergeHeld(known, given);
     if (held === known) return messages;
-    const changed = [...window];
-    changed[place] = held;
-    return { ...messages, window: settleQuotes(changed, []) };
+    return { ...messages, window: settleQuotes(replaced(window, place, held), []) };
   }
   return window ? { ...messages, window: settleQuotes(window, [given]) } : messages;
 }

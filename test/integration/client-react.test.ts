@@ -64,4 +64,4 @@ test('two people talk in the example, under StrictMode each over one connection'
   await bob.sees('(deleted)');
   expect(bob.text()).not.toContain('Hello Bob');
   for (const each of [ada, bob]) expect(each.text()).toContain('(ready)');
-}, 30_000);
+}, 60_000);

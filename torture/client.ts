@@ -1,5 +1,5 @@
 import { io } from 'socket.io-client';
-import { countUnread, type Unread } from '../harness/count-unread.ts';
+import { countUnread, type Unread } from '../client/src/state/unread.ts';
 import type {
   Chat,
   ConnectErrorData,
@@ -70,7 +70,7 @@ export function createClient(options: ClientOptions): TortureClient {
   const cursors = new Map<string, number>();
   /** Of chats that its user was removed from, the number of that. */
   const left = new Map<string, number>();
-  const unreadChats = createUnreadChats();
+  const unreadChats = createUnreadChats(userId);
   let current: string | undefined;
   let ready = false;
   let closed = false;

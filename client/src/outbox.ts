@@ -230,7 +230,7 @@ export function createOutbox(deps: {
 
     failed({ clientMessageId, code }) {
       const entry = entries.get(clientMessageId);
-      if (entry && entry.state !== 'saved') void put(entry, { ...entry, state: 'failed', code, after: [] });
+      if (entry && entry.state !== 'saved') void put(entry, { ...entry, state: 'failed', code });
     },
 
     async restore(clientMessageId) {

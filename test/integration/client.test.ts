@@ -2,13 +2,15 @@ import { expect, test } from 'bun:test';
 import { createClient } from '../../client/src/client.ts';
 import type { ClientOptions, ConfabClient, KeyValueStorage } from '../../client/src/index.ts';
 import { ConfabError, memory } from '../../client/src/index.ts';
+import { createOwnTokens } from '../../src/auth/tokens.ts';
 import { type Embedded, startEmbedded } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { newPerson, type Person } from '../support/people.ts';
 import { testProcesses } from '../support/processes.ts';
 
 const processes = testProcesses();
-let deployment: Embedded = await startEmbedded(processes, { env: { JWT_ACCESS_TTL: '1h' } });
+const secret = 'a secret of this test, longer than 32 bytes';
+let deployment: Embedded = await startEmbedded(processes, { env: { JWT_SECRET: secret } });
 
 const stateOf = (client: ConfabClient) => client.status.getSnapshot().state;
 
@@ -165,6 +167,35 @@ test('one connection for who mounts twice; none for nobody', async () => {
   await eventually('it is refused', () => stateOf(nobody) === 'refused');
   expect(nobody.status.getSnapshot().code).toBe('token_missing');
   nobody.disconnect();
+}, 30_000);
+
+test('a token expires in the middle: another one is asked for once, and nothing is lost', async () => {
+  const [ada, bob] = await Promise.all([newPerson(deployment), newPerson(deployment)]);
+  const { id } = await ada.newChat(bob);
+  const { sign } = await createOwnTokens({
+    secret,
+    issuer: 'confab',
+    audience: 'confab',
+    accessTtlSeconds: 2,
+  });
+  const { sub: userId, sid: sessionId } = JSON.parse(atob(ada.token.split('.')[1]!));
+  const short = await sign({ userId, sessionId });
+  const expired: (string | undefined)[] = [];
+  const client = await open(ada, {
+    getToken: (why) => {
+      expired.push(why.expired);
+      return why.expired === undefined ? short : ada.token;
+    },
+  });
+  const hers = shown(client, id);
+  await eventually('it has expired', () => expired.length > 1);
+  await bob.send(id, 'meanwhile');
+  hers.chat.send({ content: 'after' });
+  await eventually('it is ready again', () => stateOf(client) === 'ready');
+  await eventually('both are there', () => hers.contents().toSorted().join() === 'after,meanwhile');
+  expect(expired).toEqual([undefined, short]);
+  hers.hide();
+  client.disconnect();
 }, 30_000);
 
 /** Two tabs: two clients on one storage. */

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
-import { countUnread } from '../../harness/count-unread.ts';
+import { countUnread } from '../../client/src/state/unread.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { mostUnread } from '../../src/db/queries/membership-columns.ts';
 import type { Chat, Membership, MessagePage } from '../../src/shared/contract.ts';

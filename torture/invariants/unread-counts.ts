@@ -1,4 +1,4 @@
-import { countUnread } from '../../harness/count-unread.ts';
+import { countUnread } from '../../client/src/state/unread.ts';
 import { mostLookedAt, mostUnread } from '../../src/db/queries/membership-columns.ts';
 import type { Membership } from '../../src/shared/contract.ts';
 import { type Evidence, slim } from '../evidence.ts';
@@ -27,7 +27,7 @@ export function unreadCounts(evidence: Evidence): Verdict {
   }
   const byUser = Map.groupBy(active, ({ userId }) => userId);
   for (const client of history.clients) {
-    const chats = createUnreadChats();
+    const chats = createUnreadChats(client.userId);
     for (const record of client.records) {
       chats.take(record);
       if (record.kind === 'membership') whenTold(tally, evidence, client, record.membership);

@@ -4,6 +4,7 @@ import type {
   ChatSettings,
   Membership,
   Message,
+  MessageEvent,
   MessagePage,
   MessageReactions,
 } from '../contract.ts';
@@ -11,7 +12,15 @@ import type { ChatItem } from '../types.ts';
 import { type Held, hold, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
 import * as list from './messages.ts';
 import { noPeople, type People, peopleNow, renamePerson, takePeople, takePersonEvent } from './people.ts';
-import { countUnread, takeCounted, takeMembership, type Unread, unreadOf } from './unread.ts';
+import {
+  copyOf,
+  countUnread,
+  isCounted,
+  takeCounted,
+  takeMembership,
+  type Unread,
+  unreadOf,
+} from './unread.ts';
 
 /** What is known of one chat. Everything in it says up to which `eventSequence` it is known. */
 export interface ChatState {
@@ -179,10 +188,19 @@ function takeEvent(state: ChatState, told: Told): ChatState {
         messages: list.takeMessageEvent(next.messages, told.payload, me),
         last: last && (settleQuotes([last], [given])[0] ?? last),
         unsureAt: last === given ? 0 : next.unsureAt,
-        unread: next.unread && takeCounted(next.unread, told.payload, me),
+        unread: next.unread && counting(next.unread, told.payload, me),
       };
     }
   }
+}
+
+function counting(unread: Unread, event: MessageEvent, me: string): Unread {
+  if (!isCounted(unread, event, me)) return unread;
+  const next = copyOf(unread);
+  // Of the rest, which may be large, nothing is kept.
+  const { content: _, metadata: __, ...message } = event.message;
+  takeCounted(next, { ...event, message }, me);
+  return next;
 }
 
 const heldIf = (last: Held | undefined, { id }: Message): Held | undefined =>
@@ -220,8 +238,9 @@ function takeChat(state: ChatState, chat: Chat): ChatState {
 }
 
 function takeOwn(state: ChatState, membership: Membership): ChatState {
-  const unread = state.unread ? takeMembership(state.unread, membership) : unreadOf(membership);
-  return unread === state.unread ? state : { ...state, unread };
+  const unread = state.unread ? copyOf(state.unread) : unreadOf(membership);
+  takeMembership(unread, membership);
+  return unread.membership === state.unread?.membership ? state : { ...state, unread };
 }
 
 function takeReactionsAnswer(

@@ -1,12 +1,5 @@
 import type { Message, MessageEvent, MessagePage, ReactionsEvent } from '../contract.ts';
-import {
-  type Held,
-  hold,
-  markOwn,
-  mergeHeld,
-  mergeReactions,
-  settleQuotes,
-} from './held.ts';
+import { type Held, hold, markOwn, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
 
 /** So many messages of a chat are held: while nobody looks, at first, and when somebody has gone through older or newer ones. */
 export const windowLimits = { unseen: 50, shown: 500, most: 2_000 };

@@ -1,18 +1,18 @@
 import type { Membership, Message } from '../contract.ts';
 
 /** As the server counts: to 100, of the 1,000 messages after the marker. */
-export const unreadLimits = { mostUnread: 100, mostLookedAt: 1_000 };
+const unreadLimits = { mostUnread: 100, mostLookedAt: 1_000 };
 /** Of so many messages is remembered what was told of them; after more the chat is read. */
 const mostTold = 1_000;
 
 /** What a client keeps of one chat to know what is unread in it. */
 export interface Unread {
   /** The base: the newest membership that it was given. */
-  readonly membership: Membership;
+  membership: Membership;
   /** What it was told of messages in events numbered above the base, as they were last, by their sequences. */
-  readonly told: ReadonlyMap<number, ToldMessage>;
+  readonly told: Map<number, ToldMessage>;
   /** Events up to here are not kept: a base that is older does not do. */
-  readonly forgotten: number;
+  forgotten: number;
 }
 
 /** What counts of a message. */
@@ -27,61 +27,62 @@ interface ToldMessage {
   readonly edited: boolean;
 }
 
+/** `chat.message.new`, `saved`, `updated`, `deleted`: each has the message as it is now. */
+export interface MessageTold {
+  message: CountedMessage;
+  eventSequence: number;
+}
+
 export const unreadOf = (membership: Membership): Unread => ({
   membership,
   told: new Map(),
   forgotten: membership.eventSequence,
 });
 
+/** One that nobody else holds: what is taken changes it. */
+export const copyOf = ({ membership, told, forgotten }: Unread): Unread => ({
+  ...{ membership, told: new Map(told), forgotten },
+});
+
 /** From REST or an event, in whatever order they come. */
-export function takeMembership(unread: Unread, given: Membership): Unread {
+export function takeMembership(unread: Unread, given: Membership): void {
   const { membership, told, forgotten } = unread;
   const older =
     given.version < membership.version ||
     (given.version === membership.version && given.eventSequence < membership.eventSequence);
-  if (older) return unread;
-  return {
-    membership: given,
-    told: new Map([...told].filter(([, { eventSequence }]) => eventSequence > given.eventSequence)),
-    forgotten: Math.max(forgotten, given.eventSequence),
-  };
+  if (older) return;
+  unread.membership = given;
+  unread.forgotten = Math.max(forgotten, given.eventSequence);
+  for (const [sequence, { eventSequence }] of told) {
+    if (eventSequence <= given.eventSequence) told.delete(sequence);
+  }
 }
 
-/** An event about a message, in whatever order they come, and however often. */
-export function takeCounted(
-  unread: Unread,
-  { message, eventSequence }: { message: CountedMessage; eventSequence: number },
+/** Whether the event is of any interest. */
+export const isCounted = (
+  { membership }: Unread,
+  { message, eventSequence }: MessageTold,
   me: string,
-): Unread {
-  const { membership, told, forgotten } = unread;
-  if (
-    eventSequence <= membership.eventSequence ||
-    message.senderId === me ||
-    message.messageType === 'system'
-  )
-    return unread;
+): boolean =>
+  eventSequence > membership.eventSequence && message.senderId !== me && message.messageType !== 'system';
+
+/** An event about a message, in whatever order they come, and however often. */
+export function takeCounted(unread: Unread, event: MessageTold, me: string): void {
+  if (!isCounted(unread, event, me)) return;
+  const { membership, told } = unread;
+  const { message, eventSequence } = event;
   const known = told.get(message.sequence);
   if (!known && told.size >= mostTold) {
-    const numbers = [...told.values()].map((one) => one.eventSequence);
     const { stale: _, ...counts } = countUnread(unread, me);
-    return {
-      membership: { ...membership, ...counts },
-      told: new Map(),
-      forgotten: Math.max(forgotten, eventSequence, ...numbers),
-    };
+    unread.membership = { ...membership, ...counts };
+    for (const one of [...told.values(), event])
+      unread.forgotten = Math.max(unread.forgotten, one.eventSequence);
+    told.clear();
+    return;
   }
   const newer = !known || eventSequence > known.eventSequence;
   const edited = known?.edited === true || (message.version !== undefined && message.deletedAt === undefined);
-  // Of the rest, which is large, nothing is kept.
-  const { sequence, senderId, messageType, deletedAt, mentions } = message;
-  const counted = { sequence, senderId, messageType, deletedAt, mentions } as CountedMessage;
-  return {
-    ...unread,
-    told: new Map(told).set(
-      sequence,
-      newer ? { message: counted, eventSequence, edited } : { ...known, edited },
-    ),
-  };
+  told.set(message.sequence, newer ? { message, eventSequence, edited } : { ...known, edited });
 }
 
 export interface Counted {

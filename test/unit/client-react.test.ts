@@ -4,6 +4,7 @@ import {
   createElement as h,
   memo,
   StrictMode,
+  useEffect,
   useLayoutEffect,
   useState,
 } from 'react';

@@ -88,6 +88,7 @@ function Text({ message: { content, mentions }, nameOf }: { message: ChatMessage
   const names = [...(mentions?.userIds.map(nameOf) ?? []), ...(mentions?.everyone ? ['everyone'] : [])];
   if (names.length === 0) return <p class="text">{content}</p>;
   const parts = content.split(new RegExp(`(@(?:${names.map(RegExp.escape).join('|')}))`));
+  // biome-ignore lint/suspicious/noArrayIndexKey: where a part stands is all that it is known by
   return <p class="text">{parts.map((part, at) => (at % 2 === 1 ? <mark key={at}>{part}</mark> : part))}</p>;
 }
 

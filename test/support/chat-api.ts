@@ -78,7 +78,7 @@ export interface ChatApi {
 const partitionCount = 2;
 
 /** Of the host's own backend, where it is among `serviceTokens`. */
-export const serviceToken = 'the token of a backend, which acts as others';
+export const serviceToken = 'the token of a backend that acts as others';
 
 /** @param parts.database migrated; closed by who opened it */
 export async function openChatApi(parts: {

@@ -39,10 +39,13 @@ export function createReading(options: {
     for (const each of what) next[each] = true;
     if (known) return;
     wanted.set(chatId, next);
-    void read(chatId, next).finally(() => wanted.delete(chatId));
+    void read(chatId, next);
   }
 
-  /** Once more what is asked for meanwhile. A 404 says that the client takes part no longer. */
+  /**
+   * Once more what is asked for meanwhile. A 404 says that the client takes part no longer: when it was asked, and it may have heard
+   * since that it was added again.
+   */
   async function read(chatId: string, next: Wanted): Promise<void> {
     let after: number | undefined;
     while (!closed()) {
@@ -50,7 +53,10 @@ export function createReading(options: {
         const { chat: whole } = next;
         Object.assign(next, { chat: false, membership: false });
         const { status, body } = await rest.chat(await token(), chatId);
-        if (status === 404) return;
+        if (status === 404) {
+          after = undefined;
+          continue;
+        }
         if (!body) {
           next[whole ? 'chat' : 'membership'] = true;
           await Bun.sleep(retryMs);
@@ -60,14 +66,15 @@ export function createReading(options: {
       }
       if (next.history) after = 0;
       next.history = false;
-      if (after === undefined) return;
+      if (after === undefined) break;
       const { status, body } = await rest.history(await token(), chatId, `limit=${pageLimit}&after=${after}`);
-      if (status === 404) return;
-      if (body) {
+      if (status === 404) after = undefined;
+      else if (body) {
         takePage(chatId, body);
         after = body.page.hasAfter ? (body.data.at(-1)?.sequence ?? after) : undefined;
       } else await Bun.sleep(historyRetryMs);
     }
+    wanted.delete(chatId);
   }
 
   return {

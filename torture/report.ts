@@ -162,7 +162,7 @@ export function printVerdicts(verdicts: readonly Verdict[], print: (line: string
     );
     print(`      the first: ${first.what}`);
     for (const each of first.history.slice(0, shownHistory))
-      print(`        ${short(JSON.stringify(each, briefly))}`);
+      print(`        ${short(JSON.stringify(each, briefly) ?? 'nothing')}`);
     if (first.history.length > shownHistory) print(`        … ${first.history.length - shownHistory} more`);
   }
   print('');

@@ -58,13 +58,13 @@ async function readPem(variable: string, value: string): Promise<string> {
   return text;
 }
 
-const lookMs = 1_000;
+const handshakeMs = 3_000;
 
 /** Whether TLS is spoken at a port. Whose certificate it is makes no difference: nothing is sent. */
 export function speaksTls(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, rejectUnauthorized: false });
-    socket.setTimeout(lookMs);
+    socket.setTimeout(handshakeMs);
     socket.once('secureConnect', () => end(true));
     for (const event of ['error', 'close', 'timeout']) socket.once(event, () => end(false));
     function end(spoken: boolean): void {

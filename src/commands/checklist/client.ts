@@ -1,6 +1,8 @@
 import type { Problem } from '../../shared/contract.ts';
 
 const answerWithinMs = 10_000;
+/** Of what is answered by `server_busy`; each waits as long as it says. */
+const mostAttempts = 4;
 
 /** What a step says when the deployment does not do its part. */
 export class StepFailure extends Error {
@@ -23,7 +25,9 @@ export interface RestClient {
 
 /** @throws StepFailure when nothing answers at the address */
 export function createRestClient(url: string): RestClient {
-  const call: RestClient['call'] = async (method, path, token, body, actAs) => {
+  const once = async (
+    ...[method, path, token, body, actAs]: Parameters<RestClient['call']>
+  ): Promise<Answer & { retryAfterMs: number }> => {
     const request = `${method} ${url}${path}`;
     const response = await fetch(`${url}${path}`, {
       method,
@@ -38,7 +42,15 @@ export function createRestClient(url: string): RestClient {
       throw new StepFailure(`${request}: no answer (${error instanceof Error ? error.message : error})`);
     });
     const text = await response.text();
-    return { status: response.status, body: parseJson(text) };
+    const retryAfterMs = 1_000 * Number(response.headers.get('Retry-After'));
+    return { status: response.status, body: parseJson(text), retryAfterMs };
+  };
+  const call = async (...asked: Parameters<RestClient['call']>) => {
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await once(...asked);
+      if (answer.body?.code !== 'server_busy' || attempt === mostAttempts) return answer;
+      await Bun.sleep(answer.retryAfterMs);
+    }
   };
   return {
     url,

@@ -1,5 +1,6 @@
 import { afterAll, expect, spyOn, test } from 'bun:test';
 import { createClient } from '../../client/src/client.ts';
+import { createConnection } from '../../client/src/connection.ts';
 import { ConfabError, type KeyValueStorage } from '../../client/src/index.ts';
 import { createKeeper } from '../../client/src/keeper.ts';
 import { createPresence } from '../../client/src/presence.ts';
@@ -118,11 +119,20 @@ test('what is kept of chats has a limit: the newest are kept, and the list is re
 });
 
 const tokenOf = (sub: string): string => `.${btoa(JSON.stringify({ sub }))}.`;
+/** Of a socket that opens, if the tests ask for it, and then says nothing. */
+let opens = false;
+function handshake(url: string): Response | Promise<Response> {
+  if (!opens) return new Response('', { status: 503 });
+  if (url.includes('sid=')) return new Promise(() => {});
+  const limits = { pingInterval: 25_000, pingTimeout: 20_000, maxPayload: 1_000_000 };
+  return new Response(`0${JSON.stringify({ sid: 'sid', upgrades: [], ...limits })}`);
+}
 /** It knows who somebody is; there is no socket, and what is sent is not answered. */
 const server = Bun.serve({
   port: 0,
   fetch({ url, method, headers }) {
     if (method === 'POST') return new Promise<never>(() => {});
+    if (url.includes('/socket.io/')) return handshake(url);
     if (!url.endsWith('/auth/me')) return new Response('', { status: 503 });
     return Response.json({ id: JSON.parse(atob(headers.get('Authorization')!.split('.')[1]!)).sub });
   },
@@ -204,4 +214,42 @@ test('a full storage makes room for what waits to be sent', async () => {
     (await storage.keys('')).some((key) => key.includes('/outbox/')),
   );
   client.disconnect();
+});
+
+test('of several questions for a token the last one connects, and none after the end', async () => {
+  opens = true;
+  const asked: PromiseWithResolvers<string>[] = [];
+  const [told, statuses]: [string[], string[]] = [[], []];
+  const connection = createConnection({
+    url,
+    transports: ['polling'],
+    tokens: {
+      get() {
+        const given = Promise.withResolvers<string>();
+        asked.push(given);
+        return given.promise;
+      },
+      ...{ life: () => 0, offer() {}, forget() {} },
+    },
+    known() {
+      told.push('known');
+      return {};
+    },
+    onEvent() {},
+    onStatus: (state) => statuses.push(state),
+  });
+  connection.open();
+  for (let questions = 1; questions <= 3; questions += 1) {
+    await eventually('a token is asked for', () => asked.length === questions);
+    if (questions < 3) connection.retry();
+  }
+  asked[0]!.resolve('first');
+  asked[1]!.resolve('second');
+  await Bun.sleep(0);
+  expect(told).toEqual([]);
+  connection.close();
+  asked[2]!.reject(new Error('too late'));
+  await Bun.sleep(0);
+  expect([told, statuses]).toEqual([[], []]);
+  opens = false;
 });

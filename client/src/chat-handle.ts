@@ -1,3 +1,4 @@
+import type { Pauses } from './backoff.ts';
 import type { Membership, Message, MessageReactions } from './contract.ts';
 import type { createDrafts } from './drafts.ts';
 import { ConfabError } from './error.ts';
@@ -32,6 +33,7 @@ export function createChat(deps: {
   outbox: Outbox;
   drafts: ReturnType<typeof createDrafts>;
   requests: Requests;
+  pauses: Pauses;
   isReady: () => boolean;
 }): LiveChat {
   const { chatId, me, state, fold, outbox, requests, isReady } = deps;
@@ -174,7 +176,7 @@ export function createChat(deps: {
     },
     fill() {
       marks.again();
-      messages.fill().catch(() => {});
+      void messages.fill();
       participants.refresh();
     },
     forget() {

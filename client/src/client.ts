@@ -310,7 +310,7 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
       const known = handles.get(chatId);
       if (known) return known.handle;
       const chat = createChat({
-        ...{ chatId, outbox, drafts, requests, isReady },
+        ...{ chatId, outbox, drafts, requests, pauses, isReady },
         me: () => state.me,
         state: () => chatState(chatId),
         fold: (input) => fold({ kind: 'in', chatId, input }),

@@ -1,7 +1,8 @@
+import { backoffMs, type Pauses } from './backoff.ts';
 import type { MessagePage } from './contract.ts';
 import type { Outbox } from './outbox.ts';
 import { shownEntry } from './outbox-entry.ts';
-import type { Requests } from './request.ts';
+import { asError, isTransient, type Requests } from './request.ts';
 import type { ChatInput, ChatState } from './state/chat.ts';
 import { hasAfter, hasBefore } from './state/messages.ts';
 import { createCell } from './store.ts';
@@ -15,7 +16,7 @@ const unseenMs = 1_000;
 export interface LiveMessageList extends MessageList {
   /** Something has changed in what it shows. */
   refresh(): void;
-  /** The newest page, if somebody looks and there is none. */
+  /** The newest page, as long as somebody looks and there is none. */
   fill(): Promise<void>;
 }
 
@@ -26,10 +27,11 @@ export function createMessageList(deps: {
   fold: (input: ChatInput) => void;
   outbox: Outbox;
   requests: Requests;
+  pauses: Pauses;
 }): LiveMessageList {
   const { chatId, state, fold, outbox, requests } = deps;
   let unseen: ReturnType<typeof setTimeout> | undefined;
-  let loading = 0;
+  let [loading, filling] = [0, false];
   let [saved, savedOf]: [readonly ChatMessage[], unknown] = [[], undefined];
   /** One after the other. */
   let turn: Promise<unknown> = Promise.resolve();
@@ -40,7 +42,7 @@ export function createMessageList(deps: {
       clearTimeout(unseen);
       if (isWatched) {
         fold({ kind: 'shown', shown: true });
-        list.fill().catch(() => {});
+        void fill();
       } else {
         unseen = setTimeout(() => fold({ kind: 'shown', shown: false }), unseenMs);
       }
@@ -114,13 +116,29 @@ export function createMessageList(deps: {
   }
 
   const window = () => state().messages.window;
+
+  async function fill(): Promise<void> {
+    if (filling) return;
+    filling = true;
+    for (let failures = 0; cell.isWatched() && !window(); ) {
+      try {
+        await load(() => (window() ? undefined : ''));
+        break;
+      } catch (cause) {
+        const error = asError(cause);
+        // A connect is a reason to try again then.
+        if (!isTransient(error) || error.status === 401) break;
+        await deps.pauses.wait(backoffMs(failures++), error.retryAfterMs);
+      }
+    }
+    filling = false;
+  }
+
   const list: LiveMessageList = {
     subscribe: cell.subscribe,
     getSnapshot: cell.getSnapshot,
     refresh,
-    fill: async () => {
-      if (cell.isWatched() && !window()) await load(() => (window() ? undefined : ''));
-    },
+    fill,
     loadBefore: () =>
       load(() => {
         const first = window()?.[0]?.message.sequence;

@@ -1,7 +1,9 @@
 import { backoffMs, type Pauses } from './backoff.ts';
 import type { Message, MessageFailedEvent, SendAccepted } from './contract.ts';
 import type { ConfabError } from './error.ts';
-import { type Entry, mergeEntries, pathOf, requestOf, type Then } from './outbox-entry.ts';
+import { newId } from './new-id.ts';
+import { createEntries } from './outbox-entries.ts';
+import { type Entry, pathOf, requestOf, type Then } from './outbox-entry.ts';
 import { asError, isTransient, type Requests } from './request.ts';
 import type { KeyValueStorage, NewMessage } from './types.ts';
 
@@ -33,7 +35,6 @@ export interface OutboxTimes {
   unsavedMs: number;
 }
 
-const prefix = 'outbox/';
 /** Without a token nothing helps but another one, which makes the connection ready, and that ends the pause. */
 const signedOutMs = 60_000;
 
@@ -49,54 +50,19 @@ export function createOutbox(deps: {
   /** A message that was read to see whether it is there. */
   onMessage: (message: Message) => void;
 }): Outbox {
-  const { storage, requests, pauses, times, onChange, onStored } = deps;
-  const entries = new Map<string, Entry>();
+  const { requests, pauses, times } = deps;
+  const entries = createEntries({
+    ...deps,
+    onChange(entry) {
+      look(entry.clientMessageId);
+      deps.onChange(entry);
+    },
+  });
+  const { of, put, change, nextOrder } = entries;
   const sending = new Set<string>();
   const following = new Set<string>();
   const looking = new Map<string, ReturnType<typeof setTimeout>>();
-  let [leads, isReady, lastOrder, life] = [false, false, 0, 0];
-  /** Rising, whatever the clock does, and not that of another tab. */
-  const nextOrder = (): number => {
-    lastOrder = Math.max(lastOrder + 1, Date.now() + Math.random());
-    return lastOrder;
-  };
-
-  const of = (chatId: string): Entry[] =>
-    [...entries.values()].filter((one) => one.chatId === chatId).sort((a, b) => a.order - b.order);
-
-  async function store(clientMessageId: string): Promise<void> {
-    const entry = entries.get(clientMessageId);
-    const key = prefix + clientMessageId;
-    try {
-      // What was just being sent is sent again after a crash.
-      const state = entry?.state === 'sending' ? 'queued' : entry?.state;
-      if (entry) await storage()?.set(key, JSON.stringify({ ...entry, state }));
-      else await storage()?.delete(key);
-      onStored(clientMessageId);
-    } catch {
-      // A full storage: it is sent all the same, as long as the tab lives.
-    }
-  }
-
-  /** What it is now; undefined: it is done, or gone. */
-  function put(before: Entry, after: Entry | undefined): Promise<void> {
-    const { clientMessageId, revision } = before;
-    if (after) entries.set(clientMessageId, { ...after, revision: revision + 1 });
-    else entries.delete(clientMessageId);
-    look(clientMessageId);
-    onChange(after ?? before);
-    return store(clientMessageId);
-  }
-
-  /** Changes it, if it is still in this state. */
-  async function change(
-    clientMessageId: string,
-    from: Entry['state'],
-    changes: Partial<Entry>,
-  ): Promise<void> {
-    const entry = entries.get(clientMessageId);
-    if (entry?.state === from) await put(entry, { ...entry, ...changes });
-  }
+  let [leads, isReady, life] = [false, false, 0];
 
   /** One at a time, in order; as often as it takes. */
   async function send(chatId: string): Promise<void> {
@@ -117,7 +83,7 @@ export function createOutbox(deps: {
         failures = 0;
         const messageId = answer.brokerMessageId;
         void change(clientMessageId, 'sending', { state: 'accepted', messageId });
-        quoted(chatId, clientMessageId, messageId);
+        entries.named(chatId, { clientMessageId, id: messageId });
       } catch (cause) {
         const error = asError(cause);
         if (isTransient(error)) {
@@ -130,36 +96,9 @@ export function createOutbox(deps: {
     if (own === life) sending.delete(chatId);
   }
 
-  /** What answers it names it as the server does, before it is sent for the first time: a repeat must be the same. */
-  function quoted(chatId: string, clientMessageId: string, replyTo: string): void {
-    for (const entry of of(chatId))
-      if (entry.message.replyTo === clientMessageId)
-        void put(entry, { ...entry, message: { ...entry.message, replyTo } });
-  }
-
-  const keptIds = async () => (await storage()?.keys(prefix))?.map((key) => key.slice(prefix.length));
-
-  /** As it is in the storage. */
-  async function take(clientMessageId: string): Promise<void> {
-    const own = life;
-    const text = await storage()?.get(prefix + clientMessageId);
-    if (own !== life) return;
-    const known = entries.get(clientMessageId);
-    const kept = text === undefined ? undefined : (JSON.parse(text) as Entry);
-    const entry = kept && known ? mergeEntries(known, kept) : kept;
-    if (entry) {
-      entries.set(clientMessageId, entry);
-      lastOrder = Math.max(lastOrder, entry.order);
-      look(clientMessageId);
-      if (kept && entry.after.length !== kept.after.length) await put(entry, entry);
-    } else entries.delete(clientMessageId);
-    const shown = entry ?? known;
-    if (shown) onChange(shown);
-  }
-
   function sendAll(): void {
-    for (const chatId of new Set([...entries.values()].map((one) => one.chatId))) void send(chatId);
-    for (const entry of entries.values()) if (entry.state === 'saved') void follow(entry);
+    for (const chatId of new Set(entries.all().map((one) => one.chatId))) void send(chatId);
+    for (const entry of entries.all()) if (entry.state === 'saved') void follow(entry);
   }
 
   /** What waited for it, until the server refuses something. */
@@ -213,7 +152,11 @@ export function createOutbox(deps: {
     looking.set(clientMessageId, timer);
   }
 
-  const outbox: Outbox = {
+  const lookAll = (): void => {
+    for (const { clientMessageId } of entries.all()) look(clientMessageId);
+  };
+
+  return {
     of,
     find: (chatId, messageId) =>
       of(chatId).find((one) => one.clientMessageId === messageId || one.messageId === messageId),
@@ -232,7 +175,13 @@ export function createOutbox(deps: {
     async doAfter(entry, then) {
       JSON.stringify(then);
       const now = entries.get(entry.clientMessageId) ?? entry;
-      await put(now, { ...now, after: [...now.after, { ...then, at: nextOrder() }] });
+      const after = [...now.after, { ...then, at: nextOrder() }];
+      if (now.state !== 'saved' || !now.code) return put(now, { ...now, after });
+      // What was refused before is over.
+      const { code: _, ...rest } = now;
+      const [refused, ...others] = after;
+      await put(now, { ...rest, after: others, done: [...now.done, ...(refused ? [refused.at] : [])] });
+      sendAll();
     },
 
     retry(clientMessageId) {
@@ -258,7 +207,7 @@ export function createOutbox(deps: {
       // Whoever leads knows what else there is to do.
       if (!leads || !entry || entry.state === 'saved') return;
       const { code: _, ...rest } = entry;
-      quoted(entry.chatId, clientMessageId, id);
+      entries.named(entry.chatId, { clientMessageId, id });
       if (entry.after.length === 0) return void put(entry, undefined);
       void put(entry, { ...rest, state: 'saved', messageId: id });
       void follow(entry);
@@ -271,28 +220,19 @@ export function createOutbox(deps: {
     },
 
     async restore(clientMessageId) {
-      const own = life;
-      try {
-        const ids = clientMessageId ? [clientMessageId] : ((await keptIds()) ?? []);
-        // One that can't be read is none of the others' business.
-        for (const id of ids) if (own === life) await take(id).catch(() => {});
-        // What was sent before it was known where it is kept.
-        if (!clientMessageId) for (const id of entries.keys()) if (!ids.includes(id)) void store(id);
-      } catch {
-        // There is nothing to be had.
-      }
+      await entries.restore(clientMessageId).catch(() => {});
       if (leads) sendAll();
     },
 
     lead(is) {
       leads = is;
-      for (const clientMessageId of entries.keys()) look(clientMessageId);
+      lookAll();
       if (is) sendAll();
     },
 
     ready(is) {
       isReady = is;
-      for (const clientMessageId of entries.keys()) look(clientMessageId);
+      lookAll();
     },
 
     forget() {
@@ -300,24 +240,10 @@ export function createOutbox(deps: {
       life += 1;
       sending.clear();
       following.clear();
-      for (const timer of looking.values()) clearTimeout(timer);
-      looking.clear();
-      const gone = [...entries.values()];
-      entries.clear();
-      for (const entry of gone) onChange(entry);
+      entries.forget();
     },
   };
-  return outbox;
 }
 
 const codeOf = ({ code }: ConfabError): Exclude<ConfabError['code'], 'offline'> =>
   code === 'offline' ? 'internal_error' : code;
-
-function newId(): string {
-  const { crypto } = globalThis;
-  if (typeof crypto?.randomUUID === 'function') return crypto.randomUUID();
-  // Neither a secure context nor a new browser: ids need to differ, not to be secret.
-  return '10000000-1000-4000-8000-100000000000'.replace(/[018]/g, (digit) =>
-    (Number(digit) ^ ((Math.random() * 16) >> (Number(digit) / 4))).toString(16),
-  );
-}

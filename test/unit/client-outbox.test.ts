@@ -208,6 +208,10 @@ test('what the server refuses of what waited is told, tried again or left', asyn
   shown()?.failure?.retry();
   expect(shown()?.state).toBe('saved');
   await eventually('it is refused again', () => asked.length === 3 && shown()?.state === 'failed');
+  errors.push(refused(409));
+  await outbox.doAfter(outbox.find(chatId, id)!, { kind: 'delete' });
+  expect(shown()).toMatchObject({ content: '' });
+  await eventually('that is refused', () => asked.at(-1)?.method === 'DELETE' && shown()?.state === 'failed');
   shown()?.failure?.discard();
   expect(shown()).toBeUndefined();
   await eventually('nothing is left', async () => (await storage.keys('')).length === 0);

@@ -3,8 +3,11 @@ import { createClient } from '../../client/src/client.ts';
 import { createConnection } from '../../client/src/connection.ts';
 import { ConfabError, type KeyValueStorage } from '../../client/src/index.ts';
 import { createKeeper } from '../../client/src/keeper.ts';
+import { createMessageList } from '../../client/src/message-list.ts';
+import type { Outbox } from '../../client/src/outbox.ts';
 import { createPresence } from '../../client/src/presence.ts';
 import { createReadMarks } from '../../client/src/read-marks.ts';
+import { foldChat, noChat } from '../../client/src/state/chat.ts';
 import { foldChats, noChats } from '../../client/src/state/chats.ts';
 import { local, memory } from '../../client/src/storage.ts';
 import { createCell } from '../../client/src/store.ts';
@@ -191,6 +194,29 @@ test('who was refused and signs in again connects, and has what was kept', async
       .items.map(({ content }) => content),
   ).toEqual(['not sent']);
   again.disconnect();
+});
+
+test('the first page is asked for until it is there, as long as somebody looks', async () => {
+  let asked = 0;
+  const page = { data: [], page: { eventSequence: 0, hasBefore: false, hasAfter: false } };
+  const ask = async () => {
+    asked += 1;
+    if (asked <= 2) throw new ConfabError('offline', 'no');
+    return page as never;
+  };
+  let state = noChat('c', 'me');
+  const list = createMessageList({
+    ...{ chatId: 'c', me: () => 'me', state: () => state, pauses: { wait: async () => {}, wake() {} } },
+    fold(input) {
+      state = foldChat(state, input);
+    },
+    outbox: { of: () => [] } as unknown as Outbox,
+    requests: { once: ask, patiently: ask, serverNow: Date.now },
+  });
+  const end = list.subscribe(() => {});
+  await eventually('it is there', () => state.messages.window !== undefined);
+  expect(asked).toBe(3);
+  end();
 });
 
 test('a full storage makes room for what waits to be sent', async () => {

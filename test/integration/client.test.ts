@@ -11,6 +11,16 @@ import { testProcesses } from '../support/processes.ts';
 const processes = testProcesses();
 const secret = 'a secret of this test, longer than 32 bytes';
 let deployment: Embedded = await startEmbedded(processes, { env: { JWT_SECRET: secret } });
+// One after the other: the server checks few passwords at a time.
+const ada = await newPerson(deployment, 'ada');
+const bob = await newPerson(deployment, 'bob');
+const carol = await newPerson(deployment, 'carol');
+
+/** Each test has one of its own. */
+async function newGroup(): Promise<string> {
+  const { body } = await ada.call('POST', '/chats', { participantUserIds: [bob.id], isGroup: true });
+  return body.id;
+}
 
 const stateOf = (client: ConfabClient) => client.status.getSnapshot().state;
 
@@ -50,8 +60,7 @@ const saved = (chat: ReturnType<typeof shown>, contents: string[]) =>
   });
 
 async function conversation(more: Partial<ClientOptions> = {}) {
-  const [ada, bob] = await Promise.all([newPerson(deployment, 'ada'), newPerson(deployment, 'bob')]);
-  const { id } = await ada.newChat(bob);
+  const id = await newGroup();
   const [adas, bobs] = await Promise.all([open(ada, more), open(bob)]);
   const [hers, his] = [shown(adas, id), shown(bobs, id)];
   await eventually(
@@ -64,11 +73,11 @@ async function conversation(more: Partial<ClientOptions> = {}) {
     adas.disconnect();
     bobs.disconnect();
   };
-  return { ada, bob, id, adas, bobs, hers, his, end };
+  return { id, adas, bobs, hers, his, end };
 }
 
 test('two people go through everything', async () => {
-  const { ada, bob, adas, bobs, hers, his, end } = await conversation();
+  const { adas, bobs, hers, his, end } = await conversation();
   expect(adas.user.getSnapshot()?.id).toBe(ada.id);
   hers.chat.send({ content: 'one' });
   hers.chat.send({ content: 'two', mentions: { userIds: [bob.id] }, metadata: { order: 7 } });
@@ -117,7 +126,6 @@ test('two people go through everything', async () => {
 
   await his.chat.setMembership({ pinned: true });
   expect(bobs.chats.getSnapshot().items[0]?.membership.pinnedAt).toBeString();
-  const carol = await newPerson(deployment, 'carol');
   const group = await adas.createChat({ participantUserIds: [bob.id], isGroup: true, name: 'Group' });
   await adas.chat(group.id).addParticipants([carol.id]);
   expect(adas.chat(group.id).info.getSnapshot()?.participantCount).toBe(3);
@@ -130,7 +138,7 @@ test('two people go through everything', async () => {
 }, 30_000);
 
 test('of what is not saved yet edits and reactions wait; what is refused for good can be discarded', async () => {
-  const { ada, hers, his, end } = await conversation();
+  const { hers, his, end } = await conversation();
   const { clientMessageId } = hers.chat.send({ content: 'draft' });
   await hers.chat.edit(clientMessageId, { content: 'better' });
   await hers.chat.react(clientMessageId, '🎉', true);
@@ -147,7 +155,6 @@ test('of what is not saved yet edits and reactions wait; what is refused for goo
 }, 30_000);
 
 test('one connection for who mounts twice; none for nobody', async () => {
-  const ada = await newPerson(deployment);
   let asked = 0;
   const getToken = () => {
     asked += 1;
@@ -170,13 +177,12 @@ test('one connection for who mounts twice; none for nobody', async () => {
 }, 30_000);
 
 test('a token expires in the middle: another one is asked for once, and nothing is lost', async () => {
-  const [ada, bob] = await Promise.all([newPerson(deployment), newPerson(deployment)]);
-  const { id } = await ada.newChat(bob);
+  const id = await newGroup();
   const { sign } = await createOwnTokens({
     secret,
     issuer: 'confab',
     audience: 'confab',
-    accessTtlSeconds: 2,
+    accessTtlSeconds: 1,
   });
   const { sub: userId, sid: sessionId } = JSON.parse(atob(ada.token.split('.')[1]!));
   const short = await sign({ userId, sessionId });
@@ -205,7 +211,7 @@ async function tabs(person: Pick<Person, 'token'>, id: string, storage: KeyValue
 }
 
 test('two tabs on one storage agree, and each message is there once', async () => {
-  const { bob, id, his, end } = await conversation();
+  const { id, his, end } = await conversation();
   const [one, two] = await tabs(bob, id, memory());
   one!.chat.send({ content: 'from one' });
   await eventually('the other shows it', () => two!.contents().includes('from one'));
@@ -221,7 +227,7 @@ test('two tabs on one storage agree, and each message is there once', async () =
 
 test('the server is killed, and comes back to three messages, and to one of a tab that was closed meanwhile', async () => {
   const storage = memory();
-  const { ada, id, adas, hers, his, end } = await conversation({ storage });
+  const { id, adas, hers, his, end } = await conversation({ storage });
   hers.chat.send({ content: 'before' });
   await saved(his, ['before']);
   await deployment.process.kill();

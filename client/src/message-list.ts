@@ -2,7 +2,7 @@ import { backoffMs, type Pauses } from './backoff.ts';
 import type { MessagePage } from './contract.ts';
 import type { Outbox } from './outbox.ts';
 import { shownEntry } from './outbox-entry.ts';
-import { asError, isTransient, type Requests } from './request.ts';
+import { asError, isSignedOut, isTransient, type Requests } from './request.ts';
 import type { ChatInput, ChatState } from './state/chat.ts';
 import { hasAfter, hasBefore } from './state/messages.ts';
 import { createCell } from './store.ts';
@@ -127,7 +127,7 @@ export function createMessageList(deps: {
       } catch (cause) {
         const error = asError(cause);
         // A connect is a reason to try again then.
-        if (!isTransient(error) || error.status === 401) break;
+        if (!isTransient(error) || isSignedOut(error)) break;
         await deps.pauses.wait(backoffMs(failures++), error.retryAfterMs);
       }
     }

@@ -4,7 +4,7 @@ import type { ConfabError } from './error.ts';
 import { newId } from './new-id.ts';
 import { createEntries } from './outbox-entries.ts';
 import { type Entry, pathOf, requestOf, type Then } from './outbox-entry.ts';
-import { asError, isTransient, type Requests } from './request.ts';
+import { asError, isSignedOut, isTransient, type Requests } from './request.ts';
 import type { KeyValueStorage, NewMessage } from './types.ts';
 
 export interface Outbox {
@@ -88,7 +88,7 @@ export function createOutbox(deps: {
         const error = asError(cause);
         if (isTransient(error)) {
           void change(clientMessageId, 'sending', { state: 'queued' });
-          const ms = error.status === 401 ? signedOutMs : backoffMs(failures++);
+          const ms = isSignedOut(error) ? signedOutMs : backoffMs(failures++);
           await pauses.wait(ms, error.retryAfterMs);
         } else void change(clientMessageId, 'sending', { state: 'failed', code: codeOf(error), tried });
       }

@@ -22,6 +22,9 @@ const mostTries = 4;
 export const isTransient = ({ status = 0, code }: ConfabError): boolean =>
   code === 'offline' || status >= 500 || status === 401 || status === 408 || status === 429;
 
+/** Somebody has to sign in, which makes the connection ready. */
+export const isSignedOut = ({ status, code }: ConfabError): boolean => status === 401 && code !== 'offline';
+
 export const asError = (error: unknown): ConfabError =>
   error instanceof ConfabError ? error : new ConfabError('offline', String(error));
 
@@ -73,34 +76,22 @@ export function createRequests(url: string, tokens: Tokens, pauses: Pauses, time
     });
   }
 
-  const asking = (method: Method, path: string, body: object | undefined): Asked => ({
-    ...{ method, path, life: tokens.life(), body: body && JSON.stringify(body) },
-  });
-
-  return {
-    serverNow: () => Date.now() - ahead,
-    async once<Body>(method: Method, path: string, body?: object) {
-      const asked = asking(method, path, body);
-      try {
-        return (await attempt(asked)) as Body;
-      } catch (cause) {
-        throw asError(cause);
-      }
-    },
-    async patiently<Body>(method: Method, path: string, body?: object) {
-      const asked = asking(method, path, body);
-      for (let tries = 1; ; tries += 1) {
+  const asks = (mostTries: number): Requests['once'] =>
+    async function ask<Body>(method: Method, path: string, body?: object) {
+      const asked = { method, path, life: tokens.life(), body: body && JSON.stringify(body) };
+      for (let failures = 0; ; failures += 1) {
         try {
           return (await attempt(asked)) as Body;
         } catch (cause) {
           const error = asError(cause);
-          const isRefused = error.status === 401 && error.code !== 'offline';
-          if (tries === mostTries || isRefused || !isTransient(error)) throw error;
-          await pauses.wait(backoffMs(tries - 1), error.retryAfterMs);
+          const isLast = failures + 1 === mostTries || isSignedOut(error) || !isTransient(error);
+          if (isLast) throw error;
+          await pauses.wait(backoffMs(failures), error.retryAfterMs);
         }
       }
-    },
-  };
+    };
+
+  return { once: asks(1), patiently: asks(mostTries), serverNow: () => Date.now() - ahead };
 }
 
 interface Asked {

@@ -32,7 +32,7 @@ function createWorld(unsavedMs = 30_000) {
     times: { unsavedMs },
     onChange: () => {},
     onStored: () => {},
-    onMessage: (message) => outbox.saw(message),
+    asks: () => (message) => outbox.saw(message),
   });
   outbox.lead(true);
   return {

@@ -1,5 +1,14 @@
 import type { Message, MessageEvent, MessagePage, ReactionsEvent } from '../contract.ts';
-import { type Held, hold, markOwn, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
+import {
+  type Held,
+  hold,
+  holdAnswer,
+  markOwn,
+  mergeHeld,
+  mergeReactions,
+  type ReactionsTold,
+  settleQuotes,
+} from './held.ts';
 
 /** So many messages of a chat are held: while nobody looks, at first, and when somebody has gone through older or newer ones. */
 export const windowLimits = { unseen: 50, shown: 500, most: 2_000 };
@@ -16,15 +25,14 @@ export interface Messages {
   readonly asking: number;
   /** What was told up to here of messages outside is not kept: a page that is older does not do. */
   readonly forgotten: number;
-  /** The highest number of what was told of a message. */
+  /** The highest number of an event about a message. */
   readonly toldAt: number;
   /** Of the chat. */
   readonly lastSequence: number;
   readonly limit: number;
 }
 
-type ReactionsChange = Omit<ReactionsEvent, 'chatId' | 'messageId'>;
-type Told = MessageEvent | ReactionsChange;
+type Told = MessageEvent | ReactionsEvent;
 
 export const noMessages: Messages = {
   ...{
@@ -84,15 +92,25 @@ export function toldHeld(known: Held | undefined, told: { message: Message; at: 
   return mergeHeld(known, hold({ ...message, ...own }, told.at));
 }
 
-export function takeReactions(messages: Messages, event: ReactionsChange, me: string): Messages {
-  const { sequence, eventSequence: at } = event;
-  const { window } = messages;
-  const place = window ? sequence - firstOf(window) : -1;
-  const known = window?.[place];
+export function takeReactions(messages: Messages, event: ReactionsEvent, me: string): Messages {
+  const { messageId, sequence, eventSequence: at } = event;
   const next = toldOf(messages, at, sequence);
-  if (!window || !known) return remember(next, event);
-  const held = mergeReactions(known, { ...event, at }, me);
-  return held === known ? messages : { ...next, window: replaced(window, place, held) };
+  return withReactions(next, messageId, { ...event, at }, me) ?? remember(next, event);
+}
+
+/** Undefined: it is not in the window. An answer comes beside the events: it does not say how far they have come. */
+export function withReactions(
+  messages: Messages,
+  messageId: string,
+  told: ReactionsTold,
+  me: string,
+): Messages | undefined {
+  const { window } = messages;
+  const place = window?.findIndex(({ message }) => message.id === messageId) ?? -1;
+  const known = window?.[place];
+  if (!window || !known) return undefined;
+  const held = mergeReactions(known, told, me);
+  return held === known ? messages : { ...messages, window: replaced(window, place, held) };
 }
 
 /** Only a page that is under way may be older than what was told of messages that are not in the window; a repeat says nothing of now. */
@@ -114,7 +132,8 @@ export const ask = (messages: Messages): Messages => ({ ...messages, asking: mes
 
 /** The page was read, or is not to be expected any more. */
 export function answered(messages: Messages): Messages {
-  const asking = Math.max(0, messages.asking - 1);
+  if (messages.asking === 0) return messages;
+  const asking = messages.asking - 1;
   const next = { ...messages, asking };
   return asking > 0 || messages.recent.length === 0 ? next : forget(next);
 }
@@ -137,7 +156,9 @@ export function takePage(
   const near = window !== undefined && first <= endOf(window) + 1 && end >= firstOf(window) - 1;
   if (window && !near && !jump) return messages;
   const kept = window && near ? window : [];
-  const read = data.map((message) => mergeHeld(kept[message.sequence - firstOf(kept)], hold(message, at)));
+  const read = data.map((message) =>
+    mergeHeld(kept[message.sequence - firstOf(kept)], holdAnswer(message, at)),
+  );
   const all = [
     ...kept.filter(({ message }) => message.sequence < first),
     ...read,
@@ -150,7 +171,7 @@ export function takePage(
     ...{ ghosts: [], recent: [], limit, toldAt: 0 },
     // What is let go may be in another page that is under way, and is older there.
     forgotten: window && !near ? messages.toldAt : forgotten,
-    lastSequence: Math.max(messages.lastSequence, endOf(all)),
+    lastSequence: Math.max(messages.lastSequence, endOf(all), page.hasAfter ? end + 1 : 0),
     window: settleQuotes(older ? all.slice(0, limit) : all.slice(-limit), window ?? []),
   };
   // What came while it was under way.
@@ -166,7 +187,7 @@ export function takeMessage(messages: Messages, message: Message, at: number): M
   const { window } = messages;
   const place = window ? message.sequence - firstOf(window) : -1;
   const known = window?.[place];
-  const given = hold(message, at);
+  const given = holdAnswer(message, at);
   if (window && known) {
     const held = mergeHeld(known, given);
     if (held === known) return messages;
@@ -184,8 +205,10 @@ function trim(messages: Messages): Messages {
 }
 
 /** Whether somebody looks: then more of them are held. */
-export const show = (messages: Messages, shown: boolean): Messages =>
-  trim({ ...messages, limit: shown ? windowLimits.shown : windowLimits.unseen });
+export function show(messages: Messages, shown: boolean): Messages {
+  const limit = shown ? Math.max(windowLimits.shown, messages.limit) : windowLimits.unseen;
+  return limit === messages.limit ? messages : trim({ ...messages, limit });
+}
 
 /** What is held may be out of date. */
 export const resetMessages = (messages: Messages): Messages => ({

@@ -65,10 +65,10 @@ export function createChat(deps: {
     const { epoch } = state();
     fold({ kind: 'chat', chat: await requests.patiently('GET', path), epoch });
   }
-  async function end(asked: string): Promise<void> {
-    const { epoch } = state();
-    await requests.patiently('DELETE', asked);
-    fold({ kind: 'gone', epoch });
+  async function end(what: string): Promise<void> {
+    const asked = state();
+    await requests.patiently('DELETE', what);
+    fold({ kind: 'gone', asked });
   }
   /** One's own that is not saved yet; a saved one may still be called by the id that it had before. */
   const waiting = (messageId: string) => {

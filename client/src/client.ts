@@ -88,11 +88,12 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     known(token) {
       // Somebody else has signed in, and nobody has said so.
       if (subjectOf(token) !== undefined && subjectOf(token) !== subject) return restart();
-      const { membershipsSince, chats } = state;
-      if (chats.size === 0 && !state.listed) return {};
-      const cursors = cursorsOf(state);
+      const { membershipsSince, listed } = state;
+      // Until the list was read there is nothing to go on from.
+      const isKnown = listed !== undefined && membershipsSince !== undefined;
+      const cursors = isKnown ? cursorsOf(state) : {};
       fold({ kind: 'connects', cursors });
-      return { cursors, ...(membershipsSince === undefined ? {} : { membershipsSince }) };
+      return isKnown ? { cursors, membershipsSince } : {};
     },
   });
 

@@ -70,13 +70,13 @@ export function createReader(deps: {
   }
 
   async function readChat(chatId: string): Promise<void> {
-    const { epoch } = chatIn(state(), chatId);
+    const asked = chatIn(state(), chatId);
     try {
       const chat = await requests.patiently<Chat>('GET', `/chats/${chatId}`);
-      fold({ kind: 'in', chatId, input: { kind: 'chat', chat, epoch } });
+      fold({ kind: 'in', chatId, input: { kind: 'chat', chat, epoch: asked.epoch } });
     } catch (cause) {
       if (asError(cause).code !== 'chat_not_found') throw cause;
-      fold({ kind: 'in', chatId, input: { kind: 'gone', epoch } });
+      fold({ kind: 'in', chatId, input: { kind: 'gone', asked } });
     }
   }
 

@@ -219,14 +219,14 @@ test('a change of a later version counts by its number alone', () => {
 test('who is out is told of nothing older, and is in again by what is newer than the question', () => {
   const { model, state, epoch, at, message } = readChat();
   const further = fold(state, told(message(1), state.messages.lastSequence + 1, at + 5));
-  const out = fold(further, { kind: 'gone', epoch });
+  const out = fold(further, { kind: 'gone', asked: further });
   expect(out).toMatchObject({ goneAt: at + 5, stale: false, item: undefined });
   expect(fold(out, { kind: 'chat', chat: { ...model.chat(), eventSequence: at + 5 } }).item).toBeUndefined();
   const chat = { ...model.chat(), eventSequence: at + 7 };
   expect(fold(out, { kind: 'chat', chat, epoch }).item).toBeUndefined();
   const again = fold(out, { kind: 'chat', chat });
   expect(again.item?.id).toBe(chatId);
-  expect(fold(again, { kind: 'gone', epoch: out.epoch })).toBe(again);
+  expect(fold(again, { kind: 'gone', asked: out })).toBe(again);
 });
 
 test('parts that nothing has changed are the same objects', () => {

@@ -75,8 +75,8 @@ export type ChatInput =
   | { kind: 'reactions'; answer: MessageReactions; epoch: object }
   | { kind: 'shown'; shown: boolean }
   | { kind: 'person'; user: { id: string; displayName: string; avatarUrl?: string } }
-  /** The server says that the user takes no part in it. */
-  | { kind: 'gone'; epoch: object };
+  /** The server says that the user takes no part in it. @param asked what was known when it was asked */
+  | { kind: 'gone'; asked: ChatState };
 
 export const noChat = (id: string, me: string, epoch: object = {}): ChatState => ({
   ...{
@@ -159,8 +159,10 @@ function take(state: ChatState, input: ChatInput): ChatState {
       return people === state.people ? state : { ...state, people };
     }
     case 'gone': {
-      const { goneAt = 0, toldAt, cursor = 0, chat } = state;
-      return leave(state, Math.max(goneAt, toldAt, cursor, chat?.eventSequence ?? 0));
+      // Of what was told and read since then nobody knows whether that is older.
+      const { epoch, goneAt = 0, toldAt, cursor = 0, chat } = input.asked;
+      const known = Math.max(goneAt, toldAt, cursor, chat?.eventSequence ?? 0);
+      return epoch === state.epoch ? leave(state, known) : state;
     }
   }
 }
@@ -237,18 +239,19 @@ function takeChat(state: ChatState, chat: Chat): ChatState {
   if (state.goneAt !== undefined) {
     return at <= state.goneAt ? state : takeChat({ ...state, goneAt: undefined }, chat);
   }
+  // What was read later has all of it.
+  if (state.cursor !== undefined && at < (state.chat?.eventSequence ?? 0)) return state;
   const lastRead = chat.lastMessage ? holdAnswer(chat.lastMessage, at) : undefined;
-  const { settings, cursor, messages, last } = state;
+  const { settings, messages, last } = state;
   const isNew = lastRead !== undefined && lastRead.message.sequence > (last?.message.sequence ?? 0);
   const unsureAt = isNew ? messages.toldAt : state.unsureAt;
   const read: ChatState = {
-    ...state,
-    chat: cursor === undefined || at >= (state.chat?.eventSequence ?? 0) ? chat : state.chat,
+    ...{ ...state, chat },
     settings: settings && settings.at > at ? settings : { of: chat, at },
     people: takePeople(state.people, chat),
     last: newerOf(last, lastRead),
     unsureAt: at >= unsureAt ? 0 : unsureAt,
-    messages: { ...messages, lastSequence: Math.max(messages.lastSequence, chat.lastSequence) },
+    messages: list.readWith(messages, chat),
     // What was told beyond it is in the parts.
     readAt: Math.min(state.readAt, at),
     cursor: Math.max(Math.min(state.readAt, at), state.toldAt),

@@ -103,7 +103,7 @@ const isChange = (payload: unknown): payload is { chatId: string; eventSequence:
 
 function resetMany(state: ChatsState, isMeant: (chatId: string) => boolean): ChatsState {
   const { chats } = state;
-  const meant = [...chats.values()].filter(({ id, goneAt }) => goneAt === undefined && isMeant(id));
+  const meant = [...chats.values()].filter(({ id }) => isMeant(id));
   if (meant.length === 0) return state;
   return {
     ...state,
@@ -124,9 +124,10 @@ const takeChats = (
 function within(state: ChatsState, chatId: string, input: ChatInput): ChatsState {
   const known = chatIn(state, chatId);
   const chat = foldChat(known, input);
-  const since = sinceWith(state, input);
-  const next = since === state.membershipsSince ? state : { ...state, membershipsSince: since };
-  return chat === known ? next : { ...next, chats: new Map(state.chats).set(chatId, chat) };
+  // Nothing is taken of it: what was asked before a reset says nothing of memberships either.
+  if (chat === known) return state;
+  const chats = new Map(state.chats).set(chatId, chat);
+  return { ...state, chats, membershipsSince: sinceWith(state, input) };
 }
 
 /** One more with each membership that is of just that version: others may have been made elsewhere, and are told later. */

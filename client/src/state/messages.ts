@@ -1,4 +1,4 @@
-import type { Message, MessageEvent, MessagePage, ReactionsEvent } from '../contract.ts';
+import type { Chat, Message, MessageEvent, MessagePage, ReactionsEvent } from '../contract.ts';
 import {
   type Held,
   hold,
@@ -129,6 +129,13 @@ const forget = (messages: Messages): Messages => ({
 });
 
 export const ask = (messages: Messages): Messages => ({ ...messages, asking: messages.asking + 1 });
+
+/** The chat was read: of what happened before, nobody tells again. */
+export const readWith = (messages: Messages, { eventSequence, lastSequence }: Chat): Messages => ({
+  ...messages,
+  forgotten: Math.max(messages.forgotten, eventSequence),
+  lastSequence: Math.max(messages.lastSequence, lastSequence),
+});
 
 /** The page was read, or is not to be expected any more. */
 export function answered(messages: Messages): Messages {

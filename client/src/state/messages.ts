@@ -179,14 +179,15 @@ export function takePage(
     // What is let go may be in another page that is under way, and is older there.
     forgotten: window && !near ? messages.toldAt : forgotten,
     lastSequence: Math.max(messages.lastSequence, endOf(all), page.hasAfter ? end + 1 : 0),
-    window: settleQuotes(older ? all.slice(0, limit) : all.slice(-limit), window ?? []),
+    window: older ? all.slice(0, limit) : all.slice(-limit),
   };
   // What came while it was under way.
   const told = recent.reduce(
     (now, event) => ('message' in event ? takeMessageEvent(now, event, me) : takeReactions(now, event, me)),
     next,
   );
-  return { ...told, toldAt: messages.toldAt };
+  const settled = settleQuotes(told.window ?? [], window ?? []);
+  return { ...told, window: settled, toldAt: messages.toldAt };
 }
 
 /** An answer that has one message. @param at of the request: it is no older */

@@ -116,7 +116,8 @@ function createDevice(server: Server, random: Random) {
       else if (what < 3) answers.push(listPage(what === 1 || !state.listed?.nextCursor));
       else if (what === 3)
         answers.push(random.next() < 0.5 ? pinned() : chatAnswer(random.pick(server.models).id));
-      else if (what === 4 && random.next() < 0.3) events.push(resetTold({}));
+      // What waited is lost.
+      else if (what === 4 && random.next() < 0.3) events = [resetTold({})];
       else if (what < 8) takeAnswer();
       else {
         const next = events.shift();

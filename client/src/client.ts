@@ -76,9 +76,11 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     ...{ storage, requests, pauses, times },
     onChange: ({ chatId }) => handles.get(chatId)?.refresh(),
     onStored: (clientMessageId) => subject && tabs.post({ kind: 'outbox', subject, clientMessageId }),
-    asks(chatId) {
-      const { cursor: at = 0, epoch } = chatIn(state, chatId);
-      return (message) => fold({ kind: 'in', chatId, input: { kind: 'message', message, at, epoch } });
+    onMessage(message) {
+      const { chatId } = message;
+      // How much was known when it was asked is not: it counts by its version alone.
+      const { epoch } = chatIn(state, chatId);
+      fold({ kind: 'in', chatId, input: { kind: 'message', message, at: 0, epoch } });
     },
   });
   const connection = createConnection({

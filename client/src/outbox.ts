@@ -44,8 +44,8 @@ export function createOutbox(deps: {
   onChange: (entry: Entry) => void;
   /** To tell the other tabs. */
   onStored: (clientMessageId: string) => void;
-  /** A message is asked for, to see whether it is there. @returns takes the answer */
-  asks: (chatId: string) => (message: Message) => void;
+  /** A message that was read to see whether it is there. */
+  onMessage: (message: Message) => void;
 }): Outbox {
   const { storage, requests, pauses, times, onChange, onStored } = deps;
   const entries = new Map<string, Entry>();
@@ -161,9 +161,8 @@ export function createOutbox(deps: {
     const timer = setTimeout(async () => {
       const entry = entries.get(clientMessageId);
       if (entry?.state !== 'accepted') return;
-      const take = deps.asks(entry.chatId);
       try {
-        take(await requests.patiently('GET', pathOf(entry)));
+        deps.onMessage(await requests.patiently('GET', pathOf(entry)));
       } catch (cause) {
         const error = asError(cause);
         if (isTransient(error)) return look(clientMessageId);

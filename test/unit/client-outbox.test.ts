@@ -32,7 +32,7 @@ function createWorld(unsavedMs = 30_000) {
     times: { unsavedMs },
     onChange: () => {},
     onStored: () => {},
-    asks: () => (message) => outbox.saw(message),
+    onMessage: (message) => outbox.saw(message),
   });
   outbox.lead(true);
   return {

@@ -65,7 +65,9 @@ function createDevice(model: Model, random: Random) {
   }
   const takeAnswer = () => {
     const [answer] = answers.splice(random.integer(0, answers.length - 1), 1);
-    if (answer) fold(answer);
+    // Of some messages nobody knows what was known when they were asked for.
+    const isVague = answer?.kind === 'message' && random.next() < 0.3;
+    if (answer) fold(isVague ? { ...answer, at: 0, epoch: state.epoch } : answer);
   };
 
   return {

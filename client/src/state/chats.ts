@@ -184,13 +184,12 @@ const counts = ({ membership }: ChatItem, now: number): boolean => {
 };
 
 /** Of the chats that are held. */
-export function unreadOfHeld(state: ChatsState, now: number): UnreadTotal & { chatIds: ReadonlySet<string> } {
-  const chatIds = new Set<string>();
-  let mentions = 0;
-  for (const { id, item } of state.chats.values()) {
+export function unreadOfHeld(state: ChatsState, now: number): UnreadTotal {
+  let [chats, mentions] = [0, 0];
+  for (const { item } of state.chats.values()) {
     if (!item) continue;
-    if (counts(item, now)) chatIds.add(id);
+    if (counts(item, now)) chats += 1;
     mentions += item.membership.unreadMentionCount;
   }
-  return { chats: chatIds.size, mentions, chatIds };
+  return { chats, mentions };
 }

@@ -60,17 +60,18 @@ export function takeMessageEvent(messages: Messages, event: MessageEvent, me: st
   const { sequence } = message;
   const next = toldOf(messages, at, sequence);
   const { window } = messages;
-  const place = window ? sequence - firstOf(window) : -1;
+  const place = placeOf(messages, sequence);
   // A repeat may be older than what was told since.
   const isNext = place === window?.length && at >= messages.toldAt;
   if (!window || !(window[place] || isNext)) {
     const settled = window && { window: settleQuotes(window, [hold(message, at)]) };
     return remember({ ...next, ...settled }, event);
   }
-  const held = toldHeld(window[place], { message, at }, me);
-  if (held === window[place]) return next;
-  return trim({ ...next, window: settleQuotes(replaced(window, place, held), []) });
+  return trim(put(next, place, toldHeld(window[place], { message, at }, me)));
 }
+
+const placeOf = ({ window }: Messages, sequence: number): number =>
+  window ? sequence - firstOf(window) : -1;
 
 const toldOf = (messages: Messages, at: number, sequence: number): Messages => ({
   ...messages,
@@ -78,11 +79,12 @@ const toldOf = (messages: Messages, at: number, sequence: number): Messages => (
   lastSequence: Math.max(messages.lastSequence, sequence),
 });
 
-/** @param place in it, or the next one */
-function replaced(window: readonly Held[], place: number, held: Held): readonly Held[] {
-  const next = [...window];
-  next[place] = held;
-  return next;
+/** @param place in the window, or the next one */
+function put(messages: Messages, place: number, held: Held): Messages {
+  const window = [...(messages.window ?? [])];
+  if (window[place] === held) return messages;
+  window[place] = held;
+  return { ...messages, window: settleQuotes(window, []) };
 }
 
 /** As an event tells it, which does not say what is one's own. */
@@ -105,12 +107,9 @@ export function withReactions(
   told: ReactionsTold,
   me: string,
 ): Messages | undefined {
-  const { window } = messages;
-  const place = window?.findIndex(({ message }) => message.id === messageId) ?? -1;
-  const known = window?.[place];
-  if (!window || !known) return undefined;
-  const held = mergeReactions(known, told, me);
-  return held === known ? messages : { ...messages, window: replaced(window, place, held) };
+  const place = messages.window?.findIndex(({ message }) => message.id === messageId) ?? -1;
+  const known = messages.window?.[place];
+  return known && put(messages, place, mergeReactions(known, told, me));
 }
 
 /** Only a page that is under way may be older than what was told of messages that are not in the window; a repeat says nothing of now. */
@@ -124,7 +123,7 @@ function remember(messages: Messages, told: Told): Messages {
 
 const forget = (messages: Messages): Messages => ({
   ...messages,
-  forgotten: messages.toldAt,
+  forgotten: Math.max(messages.forgotten, messages.toldAt),
   recent: noMessages.recent,
 });
 
@@ -177,7 +176,7 @@ export function takePage(
     ...messages,
     ...{ ghosts: [], recent: [], limit, toldAt: 0 },
     // What is let go may be in another page that is under way, and is older there.
-    forgotten: window && !near ? messages.toldAt : forgotten,
+    forgotten: window && !near ? Math.max(forgotten, messages.toldAt) : forgotten,
     lastSequence: Math.max(messages.lastSequence, endOf(all), page.hasAfter ? end + 1 : 0),
     window: older ? all.slice(0, limit) : all.slice(-limit),
   };
@@ -193,14 +192,10 @@ export function takePage(
 /** An answer that has one message. @param at of the request: it is no older */
 export function takeMessage(messages: Messages, message: Message, at: number): Messages {
   const { window } = messages;
-  const place = window ? message.sequence - firstOf(window) : -1;
+  const place = placeOf(messages, message.sequence);
   const known = window?.[place];
   const given = holdAnswer(message, at);
-  if (window && known) {
-    const held = mergeHeld(known, given);
-    if (held === known) return messages;
-    return { ...messages, window: settleQuotes(replaced(window, place, held), []) };
-  }
+  if (known) return put(messages, place, mergeHeld(known, given));
   return window ? { ...messages, window: settleQuotes(window, [given]) } : messages;
 }
 

@@ -29,71 +29,39 @@ export async function loadWindow(
   return { answers, cpuUs, perSecond: answers / seconds, p50Ms, p99Ms };
 }
 
-/** A send as a browser makes it, with the headers that one sends. */
-export function sendRequest(port: number, chat: number, token: string): string {
-  const body = JSON.stringify({ content, clientMessageId: uniqueId });
+/** As a browser makes it, with the headers that one sends. */
+function requestText(line: string, { port, token }: { port: number; token: string }, body?: string): string {
   return [
-    `POST /chats/${chatId(chat)}/messages HTTP/1.1`,
+    `${line} HTTP/1.1`,
     `Host: 127.0.0.1:${port}`,
     'Accept: application/json, text/plain, */*',
-    'Content-Type: application/json',
+    ...(body ? ['Content-Type: application/json'] : []),
     `Authorization: Bearer ${token}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    `\r\n${body}`,
+    ...(body === undefined ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]),
+    `\r\n${body ?? ''}`,
   ].join('\r\n');
+}
+
+export function sendRequest(port: number, chat: number, token: string): string {
+  const body = JSON.stringify({ content, clientMessageId: uniqueId });
+  return requestText(`POST /chats/${chatId(chat)}/messages`, { port, token }, body);
 }
 
 /** The number that stands in a read, replaced by the next one each time that all have read. */
 export const uniqueSequence = '100000000001';
 
-export function readRequest(port: number, chat: number, token: string): string {
-  const body = `{"sequence":${uniqueSequence}}`;
-  return [
-    `PUT /chats/${chatId(chat)}/read HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
-    'Accept: application/json, text/plain, */*',
-    'Content-Type: application/json',
-    `Authorization: Bearer ${token}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    `\r\n${body}`,
-  ].join('\r\n');
-}
+export const readRequest = (port: number, chat: number, token: string): string =>
+  requestText(`PUT /chats/${chatId(chat)}/read`, { port, token }, `{"sequence":${uniqueSequence}}`);
 
-export function typingRequest(port: number, chat: number, token: string, typing: boolean): string {
-  const body = JSON.stringify({ typing });
-  return [
-    `PUT /chats/${chatId(chat)}/typing HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
-    'Accept: application/json, text/plain, */*',
-    'Content-Type: application/json',
-    `Authorization: Bearer ${token}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    `\r\n${body}`,
-  ].join('\r\n');
-}
+export const typingRequest = (port: number, chat: number, token: string, typing: boolean): string =>
+  requestText(`PUT /chats/${chatId(chat)}/typing`, { port, token }, JSON.stringify({ typing }));
 
-export function reactionRequest(
+export const reactionRequest = (
   port: number,
   method: 'PUT' | 'DELETE',
   message: string,
   token: string,
-): string {
-  return [
-    `${method} ${message}/reactions/${encodeURIComponent('👍')} HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
-    'Accept: application/json, text/plain, */*',
-    `Authorization: Bearer ${token}`,
-    'Content-Length: 0',
-    '\r\n',
-  ].join('\r\n');
-}
+): string => requestText(`${method} ${message}/reactions/${encodeURIComponent('👍')}`, { port, token }, '');
 
-export function getRequest(port: number, path: string, token: string): string {
-  return [
-    `GET ${path} HTTP/1.1`,
-    `Host: 127.0.0.1:${port}`,
-    'Accept: application/json, text/plain, */*',
-    `Authorization: Bearer ${token}`,
-    '\r\n',
-  ].join('\r\n');
-}
+export const getRequest = (port: number, path: string, token: string): string =>
+  requestText(`GET ${path}`, { port, token });

@@ -8,6 +8,7 @@ import type { Participant } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import type { Presence } from '../shared/ports/presence.ts';
+import { assertRoom } from './assert-room.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { withOnline } from './online.ts';
 import { liveFact, participantFact } from './participant-fact.ts';
@@ -59,8 +60,7 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
         (await readParticipants(tx, chatId, userIds, actorId)).map(({ userId }) => userId),
       );
       const absent = userIds.filter((userId) => !present.has(userId));
-      if (chat.participantCount + absent.length > maxParticipants && absent.length > 0)
-        throw new ChatError('chat_full', `A chat has at most ${maxParticipants} participants.`);
+      if (absent.length > 0) assertRoom(chat.participantCount + absent.length, maxParticipants);
       await assertNotJustLeft(tx, { chatId, actorId, userIds: absent });
       const numberOf = (at: number) => chat.eventSequence + 1 + Math.floor(at / mostTogether);
       const numbers = new Map(absent.map((userId, at) => [userId, numberOf(at)]));

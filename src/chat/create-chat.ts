@@ -6,6 +6,7 @@ import { inTransaction } from '../db/transaction.ts';
 import type { Chat } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
+import { assertRoom } from './assert-room.ts';
 import type { GetChat } from './get-chat.ts';
 import { takeOwnChanges } from './take-own-changes.ts';
 import { assertUsersExist } from './users-exist.ts';
@@ -45,8 +46,7 @@ export function createCreateChat(deps: CreateChatDependencies): CreateChat {
     const name = input.name ?? null;
     const isGroup = input.isGroup ?? (name !== null || userIds.length > 2);
     assertSensible(userIds.length, name, isGroup);
-    if (userIds.length > maxParticipants)
-      throw new ChatError('chat_full', `A chat has at most ${maxParticipants} participants.`);
+    assertRoom(userIds.length, maxParticipants);
 
     const directKey = isGroup ? null : userIds.toSorted().join(':');
     const { chatId, created } = await inTransaction(database, async (tx) => {

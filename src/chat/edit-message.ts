@@ -11,7 +11,7 @@ export type EditMessage = (input: EditMessageInput) => Promise<Message>;
 export interface EditMessageInput extends MessageToChange {
   actorId: string;
   /** Whether the host's backend acts as the actor. */
-  byService?: boolean;
+  byService: boolean;
   edit: MessageEdit;
 }
 

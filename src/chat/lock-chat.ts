@@ -42,10 +42,9 @@ export async function lockGroup(tx: Orm, chatId: string, actorId: string): Promi
     .from(chatParticipants)
     .where(actor);
   if (!role) throw new ChatError('chat_not_found');
-  if (!chat.isGroup) throw new ChatError('chat_is_direct');
-  const { eventSequence, lastSequence, participantCount } = chat;
-  // They are not counted yet only while the migration that does so goes on.
-  return { eventSequence, lastSequence, participantCount: participantCount ?? 0, role };
+  const { isGroup, ...locked } = chat;
+  if (!isGroup) throw new ChatError('chat_is_direct');
+  return { ...locked, role };
 }
 
 /** Under the lock, with the number of the last change made. */

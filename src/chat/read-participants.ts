@@ -4,6 +4,7 @@ import { iso, type Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
 import { shownName } from '../db/queries/shown-name.ts';
 import { chatParticipants, users } from '../db/schema.ts';
+import { ChatError } from '../shared/errors.ts';
 
 /** Those of the users who take part in the chat, as the transaction sees them, and as the viewer may. */
 export function readParticipants(
@@ -32,4 +33,16 @@ export function readParticipants(
         isNull(chatParticipants.leftAt),
       ),
     );
+}
+
+/** One of them. @throws ChatError `user_not_found` */
+export async function readParticipant(
+  tx: Orm,
+  chatId: string,
+  userId: string,
+  viewerId: string,
+): Promise<StoredParticipant> {
+  const [found] = await readParticipants(tx, chatId, [userId], viewerId);
+  if (!found) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
+  return found;
 }

@@ -9,7 +9,7 @@ import { changeRole, participant } from './change-role.ts';
 import { findHeir } from './leaders.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
-import { readParticipants } from './read-participants.ts';
+import { readParticipant } from './read-participants.ts';
 
 /** The actor may be the one to leave. */
 export type RemoveParticipant = (input: { chatId: string; actorId: string; userId: string }) => Promise<void>;
@@ -33,8 +33,7 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
       const chat = await lockGroup(tx, chatId, actorId);
       const isAnother = userId !== actorId;
       if (isAnother && chat.role === 'member') throw new ChatError('not_owner');
-      const [removed] = await readParticipants(tx, chatId, [userId], actorId);
-      if (!removed) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
+      const removed = await readParticipant(tx, chatId, userId, actorId);
       if (isAnother && chat.role === 'admin' && removed.role !== 'member') throw new ChatError('not_owner');
 
       const number = chat.eventSequence + 1;

@@ -10,7 +10,7 @@ import { changeRole } from './change-role.ts';
 import { hasAnotherOwner } from './leaders.ts';
 import { advanceEventSequence, lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
-import { readParticipants } from './read-participants.ts';
+import { readParticipant } from './read-participants.ts';
 
 /** The actor may be the one to step down. A role that one has already takes no number. */
 export type SetRole = (input: {
@@ -35,8 +35,7 @@ export function createSetRole(deps: {
     const { stored, eventSequence } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
       if (chat.role !== 'owner') throw new ChatError('not_owner');
-      const [known] = await readParticipants(tx, chatId, [userId], actorId);
-      if (!known) throw new ChatError('user_not_found', 'This user takes no part in the chat.');
+      const known = await readParticipant(tx, chatId, userId, actorId);
       if (known.role === role) return { stored: known, eventSequence: undefined };
       if (userId === actorId && !(await hasAnotherOwner(tx, chatId, userId)))
         throw new ChatError('last_owner');

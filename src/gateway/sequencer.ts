@@ -1,24 +1,16 @@
 import type { Logger } from '../shared/log.ts';
-import type { Subscriber, Topic } from '../shared/ports/notifications.ts';
+import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import type { FanOut } from './fan-out.ts';
 import { createFillGap } from './fill-gap.ts';
 import { createHeldBack } from './held-back.ts';
 import { createJoinByReading, type JoinOptions, keepInTail } from './join-by-reading.ts';
-import { type LocalChat, newLocalChat } from './local-chat.ts';
+import type { LocalChat } from './local-chat.ts';
+import { createLocalChats, type LocalChats } from './local-chats.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
-import { subscribeWithin } from './subscribe.ts';
 
-export interface Sequencer {
-  /** A point in time before which a topic was subscribed, or not. */
-  now(): number;
-  /**
-   * Holds the chats for the member and resolves when their topics are acknowledged.
-   * @param readAt when the heads that the caller knows were read
-   * @returns whether those heads will do; if not, a notification may have been missed: read them again
-   */
-  hold(member: Member, chatIds: readonly string[], readAt: number): Promise<boolean>;
+export interface Sequencer extends Pick<LocalChats, 'now' | 'hold' | 'leave'> {
   /**
    * Puts a member that holds the chat into the room in this same tick.
    * @param head the chat's last number as just read; all the member is told lies beyond
@@ -30,7 +22,6 @@ export interface Sequencer {
    * @throws what reading throws; the member then is in no room, and holds the chat no longer
    */
   join(member: Member, chatId: string, from: number, options?: JoinOptions): Promise<void>;
-  leave(member: Member, chatId: string): void;
   /** A change as announced: delivered if it is the next one, held for a moment if it is beyond that. */
   offer(chatId: string, change: Change): void;
   /** Those in the room; nobody while it is being read who still is. */
@@ -57,35 +48,7 @@ export function createSequencer(deps: {
   onAdded: (userId: string, chatId: string) => void;
 }): Sequencer {
   const { readPage, subscriber, fanOut, log, onAdded } = deps;
-  const chats = new Map<string, LocalChat>();
-  let clock = 0;
-
-  function open(chatIds: readonly string[]): void {
-    const topics = chatIds.map((chatId): Topic => `chat:${chatId}`);
-    const subscribed = subscribeWithin(subscriber, topics, log);
-    for (const chatId of chatIds) {
-      chats.set(chatId, newLocalChat(chatId, fanOut.room(chatId), subscribed));
-    }
-    const opened = chatIds.map((chatId) => chats.get(chatId));
-    subscribed.then(() => {
-      clock += 1;
-      for (const chat of opened) if (chat) chat.subscribedAt = clock;
-    });
-  }
-
-  function leave(member: Member, chatId: string): void {
-    member.chats.delete(chatId);
-    const chat = chats.get(chatId);
-    if (!chat) return;
-    chat.room.delete(member);
-    chat.holders.delete(member);
-    if (chat.holders.size > 0) return;
-    chats.delete(chatId);
-    chat.heldBack?.clear();
-    subscriber.unsubscribe([`chat:${chatId}`]).catch((error) => {
-      log.warn({ err: error, chatId }, 'unsubscribing failed');
-    });
-  }
+  const { chats, now, hold, leave } = createLocalChats({ subscriber, roomOf: fanOut.room, log });
 
   /** To the room, then to *G*. A removal takes effect with its own event: nothing numbered after it reaches the removed. */
   function deliver(chat: LocalChat, change: Change): void {
@@ -217,29 +180,7 @@ export function createSequencer(deps: {
   }
 
   return {
-    now: () => {
-      clock += 1;
-      return clock;
-    },
-
-    async hold(member, chatIds, readAt) {
-      if (member.closed) return true;
-      const closed = chatIds.filter((chatId) => !chats.has(chatId));
-      if (closed.length > 0) open(closed);
-      const held = chatIds.flatMap((chatId) => chats.get(chatId) ?? []);
-      for (const chat of held) {
-        chat.holders.add(member);
-        member.chats.add(chat.id);
-      }
-      // A room that is told already knows its own number; for the others the heads must be younger than the subscription.
-      const late = held.filter((chat) => chat.delivered === undefined && !subscribedBefore(chat, readAt));
-      await Promise.all(new Set(late.map((chat) => chat.subscribed)));
-      return late.length === 0;
-    },
-
-    enter,
-    join,
-    leave,
+    ...{ now, hold, leave, enter, join },
 
     offer(chatId, change) {
       const chat = chats.get(chatId);
@@ -273,6 +214,3 @@ export function createSequencer(deps: {
     },
   };
 }
-
-const subscribedBefore = (chat: LocalChat, readAt: number): boolean =>
-  chat.subscribedAt !== undefined && chat.subscribedAt < readAt;

@@ -3,8 +3,6 @@ import { createCountChanges } from '../changes/count-changes.ts';
 import { kinds } from '../changes/kinds.ts';
 import { createReadChanges } from '../changes/read-changes.ts';
 import type { Database } from '../db/database.ts';
-import { addressOf } from '../shared/client-address.ts';
-import { createForwardedWarning } from '../shared/forwarded-warning.ts';
 import type { Logger } from '../shared/log.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
 import type { RateLimits } from '../shared/ports/admission.ts';
@@ -15,24 +13,11 @@ import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { createConnecting, type VerifySocketToken } from './connect.ts';
 import { createConnectLimits } from './connect-limits.ts';
-import { Connection } from './connection.ts';
 import { createConnections, type PingTimes } from './connections.ts';
 import { closeInSlices } from './drain.ts';
 import { createFanOut } from './fan-out.ts';
 import type { HandshakeLimits } from './handshakes.ts';
-import {
-  addHeaders,
-  badRequest,
-  forbidden,
-  isPlainHandshake,
-  preflight,
-  refusal,
-  refuseRequest,
-  socketPath,
-  socketUrl,
-  unknownSid,
-  urlOf,
-} from './http.ts';
+import { socketUrl } from './http.ts';
 import { idleSeconds, mostHandshakes, mostHandshakesOfAddress, mostHandshakesOfNetwork } from './limits.ts';
 import { createMembershipWatch } from './membership-watch.ts';
 import type { Publish } from './native-room.ts';
@@ -41,9 +26,9 @@ import { createOwnMemberships } from './own-memberships.ts';
 import { createPolling } from './polling.ts';
 import { createPresenceAnnouncer, type PresenceTimes } from './presence-announcer.ts';
 import { createPresenceHeartbeat } from './presence-heartbeat.ts';
-import { Probe } from './probe.ts';
 import { createProtocol } from './protocol.ts';
 import { createReceipts } from './receipts.ts';
+import { createRequestAnswers } from './requests.ts';
 import { createResume } from './resume.ts';
 import { createSequencer, type Sequencer } from './sequencer.ts';
 import { createSessions } from './sessions.ts';
@@ -89,13 +74,10 @@ export interface Gateway {
   ready(): boolean;
 }
 
-/** Of a request that has been upgraded. */
-const upgraded = new Response(null);
 const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { database, subscriber, allowedOrigin, trustProxy, log } = options;
-  const warnOfForwarded = createForwardedWarning({ trustProxy, log });
   let draining = false;
   /** Who carries the sockets; known from the first request on. One for each address that is listened at. */
   const carriers = new Set<Bun.Server<never>>();
@@ -173,10 +155,6 @@ export function createGateway(options: GatewayOptions): Gateway {
   );
   subscriber.onReconnect(compare.now);
 
-  const mayConnect = (request: Request): boolean => {
-    const origin = request.headers.get('origin');
-    return origin === null || allowedOrigin(origin, request);
-  };
   const connections = createConnections({
     limits: options.handshakeLimits ?? {
       most: mostHandshakes,
@@ -189,64 +167,17 @@ export function createGateway(options: GatewayOptions): Gateway {
   const protocol = createProtocol({ connections, connecting, log });
   const polling = createPolling({ connections, protocol });
 
-  /** @param session whose long polling a WebSocket asks to take the place of */
-  function begin(
-    request: Request,
-    server: Bun.Server<never>,
-    overWebSocket: boolean,
-    session?: Connection,
-  ): Response {
-    warnOfForwarded(request);
-    const address = addressOf(request, server, trustProxy);
-    const waitMs = limits.begin(address);
-    if (waitMs > 0) {
-      return refusal(429, forbidden, 'rate_limited', { 'Retry-After': `${Math.ceil(waitMs / 1000)}` });
-    }
-    if (draining || !connections.mayBegin(address)) {
-      return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
-    }
-    if (!overWebSocket) return polling.begin(request, address);
-    const data = session
-      ? new Probe(connections.remove, address, session)
-      : new Connection(connections.remove, address, request.headers.get('authorization') ?? undefined);
-    // An upgrade that Bun does not take, for want of a key, say.
-    return server.upgrade(request, { data: data as never })
-      ? upgraded
-      : refusal(400, badRequest, 'Bad request');
-  }
-
-  function answer(request: Request, server: Bun.Server<never>): Response | Promise<Response> {
-    const url = urlOf(request);
-    if (!url) return refusal(400, badRequest, 'Bad request');
-    if (url.pathname !== socketPath) return new Response(null, { status: 404 });
-    if (request.method === 'OPTIONS') return preflight(request);
-    const refused = refuseRequest(request, url);
-    if (refused) return refused;
-    const sid = url.searchParams.get('sid');
-    const session = sid ? polling.session(sid) : undefined;
-    if (sid && !session) return refusal(400, unknownSid, 'Session ID unknown');
-    if (!mayConnect(request)) return refusal(403, forbidden, 'origin_not_allowed');
-    const overWebSocket = url.searchParams.get('transport') === 'websocket';
-    if (session && !overWebSocket) return polling.answer(session, request);
-    if (session?.handshake) session.handshake.upgrades = true;
-    return begin(request, server, overWebSocket, session);
-  }
-
-  /** An answer to a request that has become a WebSocket is looked at by nobody. */
-  async function withHeaders(request: Request, answering: Response | Promise<Response>): Promise<Response> {
-    const answered = await answering;
-    if (answered !== upgraded) addHeaders(answered.headers, request, { allowedOrigin, trustProxy });
-    return answered;
-  }
+  const answer = createRequestAnswers({
+    ...{ connections, polling, limits, allowedOrigin, trustProxy, log },
+    draining: () => draining,
+  });
 
   return {
     handles: (url) => socketUrl.test(url),
 
     fetch(request, server) {
       carriers.add(server);
-      const plain = isPlainHandshake(request) && mayConnect(request);
-      const answering = plain ? begin(request, server, true) : answer(request, server);
-      return answering === upgraded ? answering : withHeaders(request, answering);
+      return answer(request, server);
     },
 
     websocket: createWebSocketHandler({ connections, protocol, polling, log }),

@@ -1,4 +1,4 @@
-/** `bun run test`: every check there is. With `--embedded`: those that need no servers. */
+/** `bun run test`: every check there is. With `--embedded`: those that need no servers. `--update-timings` writes `timings.json`. */
 import { join } from 'node:path';
 import { createGuard } from '../../src/commands/servers/guard.ts';
 import { runAll } from './run.ts';
@@ -16,6 +16,7 @@ const counts = await runAll({
   guard,
   root: join(import.meta.dir, '../..'),
   embeddedOnly: process.argv.includes('--embedded'),
+  updateTimings: process.argv.includes('--update-timings'),
   print: (line) => console.log(line),
   ending: () => ending,
 }).catch(async (error: unknown) => {

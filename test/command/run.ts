@@ -12,6 +12,8 @@ interface Options {
   root: string;
   /** Leaves out the tests that need servers, and says which. */
   embeddedOnly: boolean;
+  /** Writes down how long each file took, by which later runs begin with the slowest. */
+  updateTimings: boolean;
   print: (line: string) => void;
   /** See {@link createStepRunner}. */
   ending: () => Promise<never> | undefined;
@@ -21,7 +23,14 @@ interface Options {
  * Runs all checks and resolves to what passed and failed. The private servers boot while the static checks run. Throws,
  * before the first step, when servers are needed and there is no way to them.
  */
-export async function runAll({ guard, root, embeddedOnly, print, ending }: Options): Promise<Counts> {
+export async function runAll({
+  guard,
+  root,
+  embeddedOnly,
+  updateTimings,
+  print,
+  ending,
+}: Options): Promise<Counts> {
   const folder = await guard.temporaryFolder('confab-run-');
   const { groups, leftOut } = planTests(await findTestFiles(root), embeddedOnly);
   const needsServers = groups.some((group) => group.needsServers);
@@ -29,11 +38,12 @@ export async function runAll({ guard, root, embeddedOnly, print, ending }: Optio
 
   const example = Bun.file(join(root, '.env.example'));
   const env = cleanEnvironment(process.env, existsSync(example.name ?? '') ? await example.text() : '');
-  const steps = createStepRunner({ guard, root, folder, env, print, ending });
+  const steps = createStepRunner({ guard, root, folder, updateTimings, env, print, ending });
   const tool = (...command: string[]) => [process.execPath, '--no-env-file', '--bun', 'run', ...command];
   const counts = [
     await steps.check('format and lint (biome)', tool('biome', 'check', '--error-on-warnings', '.')),
     await steps.check('types (tsc)', tool('tsc')),
+    await steps.check('types of the web client (tsc)', tool('tsc', '-p', 'web')),
     await steps.check('unused code (knip)', tool('knip')),
   ];
 
@@ -62,7 +72,16 @@ export async function runAll({ guard, root, embeddedOnly, print, ending }: Optio
 }
 
 async function launcherFor(guard: Guard, folder: string, print: (line: string) => void) {
-  const needed = ['postgres', 'redis', 'rabbitmq', 'nginx', 'pgbouncer', 'compose', 'python'] as const;
+  const needed = [
+    'postgres',
+    'redis',
+    'rabbitmq',
+    'nginx',
+    'pgbouncer',
+    'compose',
+    'python',
+    'chromium',
+  ] as const;
   return createLauncher(guard, await obtainBinaries({ guard, folder, print, needed: [...needed] }));
 }
 

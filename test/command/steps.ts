@@ -20,6 +20,7 @@ interface Options {
   root: string;
   /** Reports and outputs go there. */
   folder: string;
+  updateTimings: boolean;
   env: Record<string, string | undefined>;
   print: (line: string) => void;
   /** Once a signal is ending everything: what never comes back, so that no step is told or started after it. */
@@ -30,7 +31,15 @@ interface Options {
  * Runs steps and prints a line for each; a failing step's output follows its line. A step runs in a process group of
  * its own, so that all it started ends with it, and is ended after 15 minutes.
  */
-export function createStepRunner({ guard, root, folder, env, print, ending }: Options): StepRunner {
+export function createStepRunner({
+  guard,
+  root,
+  folder,
+  updateTimings,
+  env,
+  print,
+  ending,
+}: Options): StepRunner {
   let steps = 0;
 
   const run = async (command: string[], stepEnv: Record<string, string | undefined>) => {
@@ -57,7 +66,7 @@ export function createStepRunner({ guard, root, folder, env, print, ending }: Op
     },
     async tests(group, extraEnv) {
       const reportFile = join(folder, `report-${steps + 1}.xml`);
-      const { exitCode, seconds, output } = await run(testCommand({ ...group, reportFile }), {
+      const { exitCode, seconds, output } = await run(testCommand({ ...group, reportFile, updateTimings }), {
         ...env,
         ...extraEnv,
       });
@@ -73,20 +82,25 @@ export function createStepRunner({ guard, root, folder, env, print, ending }: Op
   };
 }
 
+/** How long each file took on a quiet machine of two cores; `bun run test --update-timings` writes it anew. */
+const timingsFile = join(import.meta.dir, 'timings.json');
+
 /**
- * One `bun test` over these files. With several lanes each is a process that takes one file after the other, and keeps what it has
- * loaded and started for the next. The timeout is said here because a preload's counts for the first file alone.
+ * One `bun test` over these files. With several lanes each is a process that takes one file after the other, the slowest first, and
+ * keeps what it has loaded and started for the next. The timeout is said here because a preload's counts for the first file alone.
  */
 export function testCommand(options: {
   files: readonly string[];
   lanes: number;
   reportFile: string;
   timeoutMs?: number;
+  updateTimings?: boolean;
 }): string[] {
-  const { files, lanes, reportFile, timeoutMs = testTimeoutMs } = options;
+  const { files, lanes, reportFile, timeoutMs = testTimeoutMs, updateTimings = false } = options;
   return [
     ...[process.execPath, '--no-env-file', 'test', `--timeout=${timeoutMs}`],
-    ...(lanes > 1 ? [`--parallel=${lanes}`, '--no-isolate'] : []),
+    ...(lanes > 1 ? [`--parallel=${lanes}`, '--no-isolate', `--timings=${timingsFile}`] : []),
+    ...(lanes > 1 && updateTimings ? ['--update-timings'] : []),
     ...['--reporter=junit', `--reporter-outfile=${reportFile}`],
     ...files.map((file) => `./${file}`),
   ];

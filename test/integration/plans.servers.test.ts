@@ -133,7 +133,12 @@ for (const planned of [0, 1, 20]) {
           chatIds.concat(chatIds.slice(0, 24)).map((id) => ({ chatId: id, sequence: 1 })),
         ),
       'an edit': () =>
-        editMessage(database, { ...(stored[0] ?? none), actorId: userId }, nextEdit(), undefined),
+        editMessage(
+          database,
+          { ...(stored[0] ?? none), actorId: userId, byService: false },
+          nextEdit(),
+          undefined,
+        ),
       'a deletion': () => deleteMessage(database, { ...(stored.pop() ?? none), actorId: userId }),
       'a reaction': () => {
         const { chatId, messageId } = stored[0] ?? none;

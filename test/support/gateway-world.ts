@@ -241,7 +241,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     },
 
     edit(sender, { chatId, id }, content, { silent = false } = {}) {
-      const input = { chatId, messageId: id, actorId: sender.id, edit: { content } };
+      const input = { chatId, messageId: id, actorId: sender.id, byService: false, edit: { content } };
       return silent ? silently.edit(input) : editMessage(input);
     },
 

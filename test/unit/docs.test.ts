@@ -75,6 +75,18 @@ describe.each([...documents])('%s', (path, text) => {
   });
 });
 
+test('the picture of the folders and the walk of a message name files that are there, twelve at most', async () => {
+  const text = document('docs/architecture.md');
+  const [, picture = ''] = section(text, 'Layout').match(/```([\s\S]*?)```/) ?? [];
+  const [walk = ''] = section(text, 'The way of a message').split('\n### ');
+  const paths = await Array.fromAsync(new Bun.Glob('src/**/*.ts').scan({ cwd: repository }));
+  const names = new Set(paths.map((path) => path.split(/[\\/]/).at(-1)));
+  for (const named of [all(picture, /([\w-]+\.ts)\b/g), all(walk, /([\w-]+\.ts)\b/g)]) {
+    expect(named.filter((name) => !names.has(name))).toEqual([]);
+    expect(named.length).toBeWithin(8, 13);
+  }
+});
+
 test('comments link to what is there', async () => {
   const broken: string[] = [];
   for await (const path of new Bun.Glob('{src,harness,bench,torture,test}/**/*.ts').scan({

@@ -126,13 +126,13 @@ test('every file is in one group, and groups come in order', () => {
         name: 'integration, embedded',
         files: ['test/integration/send.test.ts'],
         needsServers: false,
-        lanes: 2,
+        lanes: 3,
       },
       {
         name: 'integration, three processes',
         files: ['test/integration/fan-out.servers.test.ts'],
         needsServers: true,
-        lanes: 2,
+        lanes: 3,
       },
       {
         name: 'torture',

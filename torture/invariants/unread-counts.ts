@@ -30,7 +30,8 @@ export function unreadCounts(evidence: Evidence): Verdict {
     const chats = createUnreadChats(client.userId);
     for (const record of client.records) {
       chats.take(record);
-      if (record.kind === 'membership') whenTold(tally, evidence, client, record.membership);
+      if (record.kind === 'membership' && !evidence.deleted.has(record.membership.chatId))
+        whenTold(tally, evidence, client, record.membership);
     }
     for (const row of byUser.get(client.userId) ?? []) atTheEnd(tally, client, chats, row);
   }

@@ -10,6 +10,16 @@ export interface Line {
   closed: boolean;
 }
 
+/** A queue that is published to. */
+export interface Target {
+  exchange: string;
+  routingKey: string;
+  /** The queue that is bound to it. */
+  queue: string;
+  /** As people are told of it: `partition 3`. */
+  label: string;
+}
+
 /** What one connection has for one queue: its messages, in the order of the calls. */
 export interface Lane {
   readonly on: Attached;

@@ -78,6 +78,14 @@ export function createCallers(deadlineMs: number, expire: (now: number) => numbe
   };
 }
 
+/** Of callers in the order of their calls. */
+export function oldestOf(all: Iterable<Caller>): Caller | undefined {
+  for (const one of all) {
+    if (!one.settled) return one;
+  }
+  return undefined;
+}
+
 export function unavailable(reason: string, cause?: unknown): ChatError {
   return new ChatError('broker_unavailable', undefined, {
     cause: new Error(reason, cause === undefined ? {} : { cause }),

@@ -1,21 +1,11 @@
 import type { ChannelModel } from 'amqplib';
-import { fullJitterMs } from '../../shared/backoff.ts';
 import type { Logger } from '../../shared/log.ts';
-import type { Attached, Lane, Line } from './attached.ts';
-import { type Caller, type Callers, mostCallers, unavailable } from './callers.ts';
+import type { Attached, Lane, Line, Target } from './attached.ts';
+import { type Caller, type Callers, mostCallers, oldestOf, unavailable } from './callers.ts';
 import { ChannelTimeout } from './channel.ts';
 import { socketOf } from './connect.ts';
 import { codeOf, notFound, reasonOf } from './errors.ts';
-
-/** A queue that is published to. */
-export interface Target {
-  exchange: string;
-  routingKey: string;
-  /** The queue that is bound to it. */
-  queue: string;
-  /** As people are told of it: `partition 3`. */
-  label: string;
-}
+import { createRefusals } from './refusals.ts';
 
 const mostWaiting = 5_000;
 /**
@@ -57,15 +47,14 @@ export function createLane(
   let moving = false;
   /** Since when it has not confirmed. */
   let silentSince: number | undefined;
-  /** Why its last channel was closed, and until when no other is tried. */
-  let refusal: { reason: string; code: unknown; until: number } | undefined;
-  let failures = 0;
+  const refusals = createRefusals(on, log);
 
   function refusalReason(): string | undefined {
     if (on.blocked !== undefined) return `RabbitMQ takes no messages now: ${on.blocked}`;
     if (callers.full()) return `${mostCallers} messages wait for a confirm`;
     if (silentSince !== undefined && (!line || unconfirmed.size > 0)) return `${label} does not confirm`;
-    if (!line && refusal && refusal.until > performance.now()) return `RabbitMQ refuses: ${refusal.reason}`;
+    const { current } = refusals;
+    if (!line && current && current.until > performance.now()) return `RabbitMQ refuses: ${current.reason}`;
     if (waiting.length >= mostWaiting) return `${mostWaiting} messages wait for their turn to ${label}`;
     return undefined;
   }
@@ -97,7 +86,7 @@ export function createLane(
 
   function answered(by: Line, one: Caller, error: unknown): void {
     unconfirmed.delete(one);
-    if (!error && (silentSince !== undefined || refusal !== undefined)) hear();
+    if (!error && (silentSince !== undefined || refusals.current !== undefined)) hear();
     if (callers.settle(one)) {
       if (error) {
         one.reject(unavailable(`RabbitMQ does not take it for ${label}: full, or without a leader`, error));
@@ -157,7 +146,7 @@ export function createLane(
    */
   async function openOwn(): Promise<Line> {
     const deadlineMs = silentSince === undefined ? undefined : reopenDeadlineMs;
-    if (refusal?.code === notFound) await repair(on.connection);
+    if (refusals.current?.code === notFound) await repair(on.connection);
     const own = await on.openLine(deadlineMs);
     await left?.channel.close().catch(() => {});
     left = undefined;
@@ -198,15 +187,8 @@ export function createLane(
     rejectAll(`RabbitMQ refuses: ${reasonOf(error)}`);
   }
 
-  /** A permission revoked, an exchange deleted, no channel left: tried again with the first message after a pause. */
   function refuse(error: unknown): void {
-    const reason = reasonOf(error);
-    if (on.refusal !== reason) log.error({ reason }, 'RabbitMQ refuses what is published');
-    on.refusal = reason;
-    // At once the first time: what was deleted is declared again then.
-    const until = performance.now() + (failures === 0 ? 0 : fullJitterMs(failures, 50));
-    refusal = { reason, code: codeOf(error), until };
-    failures += 1;
+    refusals.begin(error);
     // That is an answer.
     silentSince = undefined;
   }
@@ -217,11 +199,7 @@ export function createLane(
       silentSince = undefined;
       log.info(`${label} confirms again`);
     }
-    if (refusal === undefined) return;
-    refusal = undefined;
-    failures = 0;
-    if (on.refusal !== undefined) log.info('RabbitMQ takes what is published again');
-    on.refusal = undefined;
+    refusals.end();
   }
 
   return {
@@ -264,14 +242,8 @@ export function createLane(
 
     problem(since) {
       if (silentSince !== undefined && silentSince > since) return 'no confirms';
-      return refusal && refusal.until > since ? 'refused by RabbitMQ' : undefined;
+      const { current } = refusals;
+      return current && current.until > since ? 'refused by RabbitMQ' : undefined;
     },
   };
-}
-
-function oldestOf(all: Iterable<Caller>): Caller | undefined {
-  for (const one of all) {
-    if (!one.settled) return one;
-  }
-  return undefined;
 }

@@ -1,8 +1,7 @@
-import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import type { FreezeWatch } from '../../process/freeze-watch.ts';
 import { fullJitterMs, pause } from '../../shared/backoff.ts';
 import type { BrokerConfig } from '../../shared/config.ts';
-import { withDeadline } from '../../shared/deadline.ts';
 import type { Logger } from '../../shared/log.ts';
 import type {
   ConsumeOptions,
@@ -12,18 +11,13 @@ import type {
   PartitionSource,
 } from '../../shared/ports/queue.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
+import { beginConsuming, NotAnswered } from './begin-consuming.ts';
 import { byReason } from './by-reason.ts';
 import { closeChannel, openChannel } from './channel.ts';
 import { codeOf, notFound, reasonOf } from './errors.ts';
-import { askLeader } from './leader.ts';
 import type { Link } from './link.ts';
 import { messageIdOf } from './message-id.ts';
 import { partitionQueue } from './topology.ts';
-
-/** AMQP counts the prefetch in 16 bits. */
-const mostPrefetch = 65_535;
-/** RabbitMQ itself answers for a leader that is silent after 65 s only: by ending the connection. */
-const consumeDeadlineMs = 10_000;
 
 /** The bytes behind a delivery's text: not everything in a queue is UTF-8, and a dead letter keeps what was there. */
 export type RawBodies = WeakMap<Delivery, Buffer>;
@@ -135,13 +129,13 @@ export function createRabbitPartitions(dependencies: {
     leaving.addEventListener('abort', onLeaving);
 
     try {
-      const begun = begin(channel, queue, unwell, batchSize * (1 + bufferedBatches), (message) => {
+      const prefetch = batchSize * (1 + bufferedBatches);
+      consuming = await beginConsuming(channel, { queue, unwell, prefetch, leaving }, (message) => {
         // Null: the broker has ended the consumer, its queue was deleted.
         if (message === null) ended = true;
         else waiting.push(message);
         wake();
       });
-      consuming = (await unlessLeaving(begun, leaving)) ?? false;
       if (consuming) onConsuming();
 
       while (!dead && !ended && !leaving.aborted) {
@@ -204,51 +198,4 @@ export function createRabbitPartitions(dependencies: {
       await Promise.all([...consumers].map((consumer) => consumer.close()));
     },
   };
-}
-
-/** The queue's leader is missing or silent. */
-class NotAnswered extends Error {
-  override name = 'NotAnswered';
-}
-
-/**
- * @returns true, when the broker has answered
- * @throws NotAnswered, or an Error with AMQP's code
- */
-async function begin(
-  channel: Channel,
-  queue: string,
-  unwell: boolean,
-  prefetch: number,
-  onMessage: (message: ConsumeMessage | null) => void,
-): Promise<true> {
-  const late = () => new NotAnswered(`RabbitMQ has not answered within ${consumeDeadlineMs / 1000} s`);
-  const leader = await withDeadline(askLeader(channel, queue), consumeDeadlineMs, late);
-  if (!leader && !unwell) throw new NotAnswered('the leader of its queue does not answer');
-  await withDeadline(channel.prefetch(Math.min(mostPrefetch, prefetch)), consumeDeadlineMs, late);
-  const consuming = channel.consume(queue, onMessage).catch((error: unknown) => {
-    if (codeOf(error) !== undefined) throw error;
-    throw new NotAnswered('RabbitMQ ended the connection that asked for it: its queue has no leader', {
-      cause: error,
-    });
-  });
-  await withDeadline(consuming, consumeDeadlineMs, late);
-  return true;
-}
-
-/** Undefined as soon as it is time to leave: then the work is left behind, and so is what becomes of it. */
-async function unlessLeaving<Result>(
-  work: Promise<Result>,
-  leaving: AbortSignal,
-): Promise<Result | undefined> {
-  const left = Promise.withResolvers<undefined>();
-  const leave = () => left.resolve(undefined);
-  if (leaving.aborted) leave();
-  leaving.addEventListener('abort', leave);
-  try {
-    return await Promise.race([work, left.promise]);
-  } finally {
-    leaving.removeEventListener('abort', leave);
-    work.catch(() => {});
-  }
 }

@@ -1,12 +1,12 @@
 import type { ChannelModel } from 'amqplib';
 import { pause } from '../../shared/backoff.ts';
 import type { Logger } from '../../shared/log.ts';
-import { type Attached, attachedTo, type Lane } from './attached.ts';
+import { type Attached, attachedTo, type Lane, type Target } from './attached.ts';
 import { byReason } from './by-reason.ts';
 import { createCallers, type PublishOptions, unavailable } from './callers.ts';
 import { coalesceWrites } from './coalesce.ts';
 import { reasonOf } from './errors.ts';
-import { createLane, type Target } from './lane.ts';
+import { createLane } from './lane.ts';
 
 /**
  * Publishes that are done when the broker has confirmed them. `attach` belongs into the setup of the link.

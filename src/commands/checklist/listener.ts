@@ -1,17 +1,19 @@
 import { io, type Socket } from 'socket.io-client';
-import type { MessageEvent, ServerToClientEvents } from '../../shared/contract.ts';
+import type { ServerToClientEvents } from '../../shared/contract.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { StepFailure } from './client.ts';
+
+type Event = keyof ServerToClientEvents;
+export type PayloadOf<Name extends Event> = Parameters<ServerToClientEvents[Name]>[0];
 
 const connectWithinMs = 10_000;
 
 /** A connected socket that keeps what it is sent. */
 export interface Listener {
-  received: MessageEvent[];
-  saved: MessageEvent[];
-  failed: { code: string; clientMessageId: string }[];
-  /** All of them, in their order. */
+  /** In their order. */
   events: { name: string; payload: unknown }[];
+  /** The payloads of those of one name. */
+  heard<Name extends Event>(name: Name): PayloadOf<Name>[];
   close(): void;
 }
 
@@ -33,14 +35,8 @@ export async function listenAs(
     reconnection: false,
     forceNew: true,
   });
-  const listener: Listener = {
-    ...{ received: [], saved: [], failed: [], events: [] },
-    close: () => socket.disconnect(),
-  };
-  socket.onAny((event, payload) => listener.events.push({ name: event, payload }));
-  socket.on('chat.message.new', (event) => listener.received.push(event));
-  socket.on('chat.message.saved', (event) => listener.saved.push(event));
-  socket.on('chat.message.failed', (event) => listener.failed.push(event));
+  const events: Listener['events'] = [];
+  socket.onAny((event, payload) => events.push({ name: event, payload }));
 
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.on('connect', resolve);
@@ -52,7 +48,12 @@ export async function listenAs(
     new StepFailure(`${name} is not connected to ${socketUrl}/chat after ${connectWithinMs / 1000} s`);
   try {
     await withDeadline(promise, connectWithinMs, late);
-    return listener;
+    return {
+      events,
+      heard: <Name extends Event>(name: Name) =>
+        events.flatMap((event) => (event.name === name ? [event.payload as PayloadOf<Name>] : [])),
+      close: () => socket.disconnect(),
+    };
   } catch (error) {
     socket.disconnect();
     throw error;

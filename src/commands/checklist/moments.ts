@@ -1,5 +1,6 @@
 import type { Message, MessageReactions, User, UserPresence } from '../../shared/contract.ts';
-import { type Actor, holds, type Stage, until } from './stage.ts';
+import { type Actor, holds, type Stage } from './stage.ts';
+import { until } from './until.ts';
 
 export async function reactions({ a, b }: Stage): Promise<string> {
   const { id } = await a.say('To be reacted to');
@@ -41,7 +42,7 @@ export async function typing({ a, b, chatId }: Stage): Promise<string> {
   }
   // What A's socket is told of this comes after what it would have been told of those.
   await a.say('What A has typed');
-  holds({ 'A’s own socket is not told': !a.socket.events.some(({ name }) => name === 'chat.typing') });
+  holds({ 'A’s own socket is not told': a.socket.heard('chat.typing').length === 0 });
   return 'and that A has stopped; A is not';
 }
 

@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Chat, Membership, Message, ServerToClientEvents } from '../../shared/contract.ts';
 import { type Answer, expectStatus, type RestClient, StepFailure } from './client.ts';
-import { type Listener, listenAs } from './listener.ts';
+import { type Listener, listenAs, type PayloadOf } from './listener.ts';
 import { known, type Person, type Progress } from './steps.ts';
-
-type Event = keyof ServerToClientEvents;
-type PayloadOf<Name extends Event> = Parameters<ServerToClientEvents[Name]>[0];
-
-const withinMs = 10_000;
+import { until } from './until.ts';
 
 /** One of the two, in the group. */
 export interface Actor {
@@ -21,7 +17,7 @@ export interface Actor {
   /** Sends, and waits until it is stored. */
   say(content: string, extras?: object): Promise<Message>;
   /** The first such event, of this socket unless another is given. @throws StepFailure when there is none in time */
-  hears<Name extends Event>(
+  hears<Name extends keyof ServerToClientEvents>(
     event: Name,
     is: (payload: PayloadOf<Name>) => boolean,
     listener?: Listener,
@@ -57,15 +53,13 @@ export async function createStage(options: StageOptions): Promise<Stage> {
   let chatId = '';
 
   async function succeed(what: string, call: () => Promise<Answer>): Promise<Answer['body']> {
-    const end = performance.now() + withinMs;
-    for (;;) {
+    const ready = async () => {
       const answer = await call();
-      if (answer.body?.code === 'not_ready' && performance.now() < end) await Bun.sleep(250);
-      else {
-        expectStatus(what, answer, 200, 201, 202, 204);
-        return answer.body;
-      }
-    }
+      return answer.body?.code === 'not_ready' ? undefined : answer;
+    };
+    const answer = await until(`${what} is not ready`, ready, 250);
+    expectStatus(what, answer, 200, 201, 202, 204);
+    return answer.body;
   }
 
   async function actorOf(name: 'A' | 'B', { user, token }: Person): Promise<Actor> {
@@ -81,8 +75,8 @@ export async function createStage(options: StageOptions): Promise<Stage> {
     const inChat: Actor['inChat'] = (method, path, body) => call(method, `/chats/${chatId}${path}`, body);
 
     const hears: Actor['hears'] = async (event, is, listener = socket) => {
-      const heard = () => listener.events.find((one) => one.name === event && is(one.payload as never));
-      return (await until(`${name} has not received ${event}`, heard, 5)).payload as never;
+      const heard = () => listener.heard(event).find(is);
+      return until(`${name} has not received ${event}`, heard, 5);
     };
 
     return {
@@ -104,21 +98,6 @@ export async function createStage(options: StageOptions): Promise<Stage> {
   const backend: Stage['backend'] = (method, path, body, actAs) =>
     succeed(`${method} ${path} as the backend`, () => api.call(method, path, serviceToken, body, actAs));
   return { chatId, a, b, backend: serviceToken === undefined ? undefined : backend };
-}
-
-/** @throws StepFailure of that when nothing is found in time */
-export async function until<Found>(
-  otherwise: string,
-  find: () => Found | undefined | Promise<Found | undefined>,
-  everyMs: number,
-): Promise<Found> {
-  const end = performance.now() + withinMs;
-  for (;;) {
-    const found = await find();
-    if (found !== undefined) return found;
-    if (performance.now() > end) throw new StepFailure(`${otherwise} within ${withinMs / 1000} s`);
-    await Bun.sleep(everyMs);
-  }
 }
 
 /** @throws StepFailure that names what does not hold */

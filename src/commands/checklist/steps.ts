@@ -4,6 +4,7 @@ import type { Credentials } from './arguments.ts';
 import { expectStatus, type RestClient, StepFailure } from './client.ts';
 import { type Listener, listenAs } from './listener.ts';
 import { acceptedShapeProblems, eventShapeProblems } from './shape.ts';
+import { until } from './until.ts';
 
 export interface Step {
   name: string;
@@ -27,7 +28,6 @@ export interface Person {
   token: string;
 }
 
-const arrivesWithinMs = 10_000;
 /** How long sockets that must stay silent are listened to, once the sender's copy has come. */
 const silenceMs = 1_000;
 
@@ -102,8 +102,9 @@ export function createSteps(options: { api: RestClient; socketUrl: string; a: Cr
       name: 'B receives chat.message.new, exactly as documented',
       async run() {
         const { a } = known(progress);
-        await arrival(() => ofB?.received.length, ofA, 'B has not received chat.message.new');
-        const [event, ...more] = ofB?.received ?? [];
+        const received = () => ofB?.heard('chat.message.new') ?? [];
+        await arrival('B has not received chat.message.new', ofA, () => received().length > 0);
+        const [event, ...more] = received();
         refuse('the event is not as documented', eventShapeProblems(event));
         const message = event?.message;
         refuse('the event is not about the message sent', [
@@ -120,12 +121,13 @@ export function createSteps(options: { api: RestClient; socketUrl: string; a: Cr
     {
       name: 'A receives no chat.message.new of it',
       async run() {
-        const all = () => (ofA.every(({ saved }) => saved.length > 0) ? 1 : 0);
-        await arrival(all, ofA, "A's sockets have not received chat.message.saved");
+        const saved = () => ofA.every(({ heard }) => heard('chat.message.saved').length > 0);
+        await arrival("A's sockets have not received chat.message.saved", ofA, saved);
         await Bun.sleep(silenceMs);
-        const wrong = ofA.reduce((sum, { received }) => sum + received.length, 0);
+        const wrong = ofA.flatMap(({ heard }) => heard('chat.message.new')).length;
         if (wrong > 0) throw new StepFailure(`A received chat.message.new ${wrong} times`);
-        if ((ofB?.received.length ?? 0) > 1) throw new StepFailure('B received the message twice');
+        if (ofB && ofB.heard('chat.message.new').length > 1)
+          throw new StepFailure('B received the message twice');
         return `chat.message.saved instead; listened ${silenceMs / 1000} s more`;
       },
     },
@@ -150,18 +152,14 @@ function refuse(what: string, problems: readonly string[]): void {
   if (problems.length > 0) throw new StepFailure(`${what}: ${problems.join('; ')}`);
 }
 
-async function arrival(
-  count: () => number | undefined,
-  senders: readonly Listener[],
-  what: string,
-): Promise<void> {
-  const end = performance.now() + arrivesWithinMs;
-  while (!count()) {
-    const failed = senders.flatMap((sender) => sender.failed)[0];
+/** Whatever is looked for, unless the message is refused meanwhile. */
+function arrival(what: string, senders: readonly Listener[], isThere: () => boolean): Promise<true> {
+  const look = () => {
+    const [failed] = senders.flatMap(({ heard }) => heard('chat.message.failed'));
     if (failed) throw new StepFailure(`the message was refused after its 202 (${failed.code})`);
-    if (performance.now() > end) throw new StepFailure(`${what} within ${arrivesWithinMs / 1000} s`);
-    await Bun.sleep(5);
-  }
+    return isThere() || undefined;
+  };
+  return until(what, look, 5);
 }
 
 async function signIn(api: RestClient, letter: 'a' | 'b', credentials: Credentials): Promise<Person> {

@@ -23,12 +23,7 @@ FROM edit_message($1::text::uuid, $2::uuid, $3::uuid, $4::text, $5::text::json, 
 /** @param windowSeconds after it was sent; undefined: always */
 export async function editMessage(
   database: Database,
-  {
-    chatId,
-    messageId,
-    actorId,
-    byService = false,
-  }: MessageToChange & { actorId: string; byService?: boolean },
+  { chatId, messageId, actorId, byService }: MessageToChange & { actorId: string; byService: boolean },
   { content, mentions, metadata }: MessageEdit,
   windowSeconds: number | undefined,
 ) {

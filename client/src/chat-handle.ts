@@ -48,8 +48,10 @@ export function createChat(deps: {
     // For a moment only: what fails is not worth a repeat.
     if (isReady()) requests.once('PUT', `${path}/typing`, { typing: is }).catch(() => {});
   });
-  const own = async (method: Method, of: string, body: object): Promise<void> =>
-    fold({ kind: 'membership', membership: await requests.patiently(method, path + of, body) });
+  const own = async (method: Method, of: string, body: object): Promise<void> => {
+    const { epoch } = state();
+    fold({ kind: 'membership', membership: await requests.patiently(method, path + of, body), epoch });
+  };
   const marks = createReadMarks((sequence) => {
     const known = state().item?.membership;
     const nothing = known && known.unreadCount === 0 && sequence <= known.lastReadSequence;
@@ -64,6 +66,11 @@ export function createChat(deps: {
   async function readChat(): Promise<void> {
     const { epoch } = state();
     fold({ kind: 'chat', chat: await requests.patiently('GET', path), epoch });
+  }
+  async function end(what: string): Promise<void> {
+    const asked = state();
+    await requests.patiently('DELETE', what);
+    fold({ kind: 'gone', asked });
   }
   /** One's own that is not saved yet; a saved one may still be called by the id that it had before. */
   const waiting = (messageId: string) => {
@@ -114,7 +121,8 @@ export function createChat(deps: {
         { chatId, messageId: id, clientMessageId: id },
         { kind: 'react', key, present },
       );
-      fold({ kind: 'reactions', answer: await requests.patiently<MessageReactions>(method, where) });
+      const { epoch } = state();
+      fold({ kind: 'reactions', answer: await requests.patiently<MessageReactions>(method, where), epoch });
     },
 
     markRead(sequence) {
@@ -146,14 +154,8 @@ export function createChat(deps: {
       const { epoch } = state();
       fold({ kind: 'chat', chat: await requests.patiently('PATCH', path, changes), epoch });
     },
-    async leave() {
-      await requests.patiently('DELETE', `${path}/participants/${me()}`);
-      fold({ kind: 'gone' });
-    },
-    async deleteChat() {
-      await requests.patiently('DELETE', path);
-      fold({ kind: 'gone' });
-    },
+    leave: () => end(`${path}/participants/${me()}`),
+    deleteChat: () => end(path),
   };
 
   return {

@@ -9,8 +9,15 @@ import { createOutbox, type OutboxTimes } from './outbox.ts';
 import { createPresence } from './presence.ts';
 import { createReader } from './reader.ts';
 import { asError, createRequests } from './request.ts';
-import { noChat } from './state/chat.ts';
-import { type ChatsInput, foldChats, noChats, type ServerEvent, withItems } from './state/chats.ts';
+import {
+  type ChatsInput,
+  type ChatsState,
+  chatIn,
+  foldChats,
+  noChats,
+  type ServerEvent,
+  withItems,
+} from './state/chats.ts';
 import { messagesIn } from './state/messages-in.ts';
 import { browserStorage, memory, within } from './storage.ts';
 import { createCell } from './store.ts';
@@ -81,10 +88,9 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     storage: precious,
     onChange: ({ chatId }) => handles.get(chatId)?.refresh(),
     onStored: (clientMessageId) => subject && tabs.post({ kind: 'outbox', subject, clientMessageId }),
-    onMessage(message) {
-      const { chatId } = message;
-      const { cursor: at = 0, epoch } = chatState(chatId);
-      fold({ kind: 'in', chatId, input: { kind: 'message', message, at, epoch } });
+    asks(chatId) {
+      const { cursor: at = 0, epoch } = chatIn(state, chatId);
+      return (message) => fold({ kind: 'in', chatId, input: { kind: 'message', message, at, epoch } });
     },
   });
   const connection = createConnection({
@@ -92,24 +98,21 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     transports: options.transports ?? ['websocket', 'polling'],
     ...{ tokens, onEvent, onStatus: setStatus },
     known() {
-      const { membershipsSince, chats } = state;
-      if (chats.size === 0 && !state.listed) return {};
-      const cursors = cursorsOf(state);
+      const { membershipsSince, listed } = state;
+      // Until the list was read there is nothing to go on from.
+      const isKnown = listed !== undefined && membershipsSince !== undefined;
+      const cursors = isKnown ? cursorsOf(state) : {};
       fold({ kind: 'connects', cursors });
-      return { cursors, ...(membershipsSince === undefined ? {} : { membershipsSince }) };
+      return isKnown ? { cursors, membershipsSince } : {};
     },
   });
-
-  function chatState(chatId: string) {
-    return state.chats.get(chatId) ?? noChat(chatId, state.me);
-  }
 
   /** The one way in for everything that is told, read or answered. */
   function fold(input: ChatsInput): void {
     const before = state;
     state = foldChats(state, input);
-    if (state === before) return;
     for (const message of messagesIn(input)) if (message.senderId === state.me) outbox.saw(message);
+    if (state === before) return;
     tellChanged(before.chats);
     reader.look();
   }
@@ -138,11 +141,11 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     else if (event === 'chat.message.failed') outbox.failed(payload);
     else if (event === 'chat.presence') presence.take([payload]);
     else if (event === 'user.updated') {
-      if (payload.user.id === state.me) user.set(payload.user);
+      takeUser(payload.user);
     } else if (event === 'chat.sync.reset') {
       for (const [id, chat] of handles)
         if (payload.chatId === undefined || payload.chatId === id) chat.fill();
-    } else if ('chatId' in payload) handles.get(payload.chatId)?.takeEvent(told);
+    } else handles.get((payload as { chatId?: string } | undefined)?.chatId ?? '')?.takeEvent(told);
   }
 
   function becomeReady(): void {
@@ -222,8 +225,19 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   }
 
   function setUser(me: User): void {
+    if (state.me !== me.id) replace(noChats(me.id));
     user.set(me);
-    if (state.me !== me.id) state = { ...noChats(me.id), me: me.id };
+  }
+  const takeUser = (given: User): void => {
+    if (given.id === state.me) user.set(given);
+  };
+
+  /** By what is known of another user, or kept of this one. */
+  function replace(next: ChatsState): void {
+    state = withItems(next);
+    for (const chat of handles.values()) chat.refresh();
+    unread.refresh();
+    refreshList();
   }
 
   /** What is kept of whose token it is. */
@@ -234,10 +248,8 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     const restored = await keeper.restore(noChats('')).catch(() => undefined);
     if (subject !== next) return;
     if (restored) {
+      replace(restored.state);
       user.set(restored.user);
-      const before = state.chats;
-      state = withItems(restored.state);
-      tellChanged(before);
     }
     await Promise.all([drafts.restore(), outbox.restore()]).catch(() => {});
   }
@@ -259,16 +271,11 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   }
 
   function forget(): void {
-    for (const part of [keeper, outbox, drafts, presence]) part.forget();
+    for (const part of [keeper, outbox, drafts, presence, unread]) part.forget();
     subject = undefined;
     user.set(undefined);
-    state = noChats('');
-    for (const chat of handles.values()) {
-      chat.forget();
-      chat.refresh();
-    }
-    unread.forget();
-    refreshList();
+    for (const chat of handles.values()) chat.forget();
+    replace(noChats(''));
   }
 
   function restart(): void {
@@ -312,7 +319,7 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
       const chat = createChat({
         ...{ chatId, outbox, drafts, requests, pauses, isReady },
         me: () => state.me,
-        state: () => chatState(chatId),
+        state: () => chatIn(state, chatId),
         fold: (input) => fold({ kind: 'in', chatId, input }),
       });
       handles.set(chatId, chat);
@@ -321,13 +328,15 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     },
 
     async createChat(chat) {
+      const asked = state;
       const made = await requests.once<Chat>('POST', '/chats', chat);
-      fold({ kind: 'in', chatId: made.id, input: { kind: 'chat', chat: made } });
+      const { epoch } = chatIn(asked, made.id);
+      fold({ kind: 'in', chatId: made.id, input: { kind: 'chat', chat: made, epoch } });
       return made;
     },
     async updateMe(changes) {
       const me = await requests.patiently<User>('PATCH', '/users/me', changes);
-      user.set(me);
+      takeUser(me);
       return me;
     },
     async reset() {

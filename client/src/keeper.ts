@@ -125,11 +125,12 @@ export function createKeeper(deps: {
         chats.set(chat.id, chat);
         sizes.set(chat.id, kept.length);
       }
-      const listed = chats.size < head.chats ? undefined : head.listed;
-      return {
-        state: { ...state, me: user.id, chats, membershipsSince, listed, stale: listed === undefined },
-        user,
-      };
+      const isWhole = chats.size === head.chats;
+      const known = { ...state, me: user.id, chats, membershipsSince };
+      const down = chats.get(newestOf(known).at(-1) ?? '')?.item?.lastActivityAt;
+      // Of which some are missing is read as far down as the oldest that is not.
+      const listed = isWhole || !head.listed || !down ? head.listed : { ...head.listed, down };
+      return { state: { ...known, listed, stale: !isWhole || listed === undefined }, user };
     },
     forget() {
       clearTimeout(timer);

@@ -4,7 +4,7 @@ import type { Outbox } from './outbox.ts';
 import { shownEntry } from './outbox-entry.ts';
 import { asError, isSignedOut, isTransient, type Requests } from './request.ts';
 import type { ChatInput, ChatState } from './state/chat.ts';
-import { hasAfter, hasBefore } from './state/messages.ts';
+import { hasAfter, hasBefore, windowLimits } from './state/messages.ts';
 import { createCell } from './store.ts';
 import type { ChatMessage, MessageList, MessageListSnapshot } from './types.ts';
 
@@ -50,6 +50,8 @@ export function createMessageList(deps: {
   );
 
   function refresh(): void {
+    // It is another user's, or was read anew.
+    if (cell.isWatched() && state().messages.limit < windowLimits.shown) fold({ kind: 'shown', shown: true });
     const { messages } = state();
     const held = messages.window ?? messages.ghosts;
     if (held !== savedOf) [saved, savedOf] = [held.map(({ message }) => message), held];

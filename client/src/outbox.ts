@@ -48,7 +48,7 @@ export function createOutbox(deps: {
   /** To tell the other tabs. */
   onStored: (clientMessageId: string) => void;
   /** A message that was read to see whether it is there. */
-  onMessage: (message: Message) => void;
+  asks: (chatId: string) => (message: Message) => void;
 }): Outbox {
   const { requests, pauses, times } = deps;
   const entries = createEntries({
@@ -115,8 +115,9 @@ export function createOutbox(deps: {
         break;
       }
       try {
+        const take = deps.asks(entry.chatId);
         const answer = await requests.patiently<Message>(...requestOf(entry, then));
-        if (then.kind === 'edit') deps.onMessage(answer);
+        if (then.kind === 'edit') take(answer);
         const { after = [], done = [] } = entries.get(clientMessageId) ?? {};
         const rest = after.filter(({ at }) => at !== then.at);
         await change(clientMessageId, 'saved', { after: rest, done: [...done, then.at] });
@@ -137,8 +138,9 @@ export function createOutbox(deps: {
     if (!leads || !isReady || entry?.state !== 'accepted') return;
     const { chatId, losses } = entry;
     const check = async () => {
+      const take = deps.asks(chatId);
       try {
-        deps.onMessage(await requests.patiently('GET', pathOf(entry)));
+        take(await requests.patiently('GET', pathOf(entry)));
       } catch (cause) {
         const error = asError(cause);
         if (isTransient(error)) return look(clientMessageId);

@@ -17,11 +17,14 @@ export function createParticipants(deps: {
   let loading: Promise<void> | undefined;
   /** What was told while the list was being read, which has no number. */
   let meanwhile: (() => void)[] | undefined;
-  const looked = (isWatched: boolean) => {
-    if (isWatched && deps.canLoad()) load().catch(() => {});
-  };
-  const people = createCell<readonly Participant[]>([]);
-  const reads = createCell<ReadonlyMap<string, number>>(new Map(), looked);
+  /** It was read before something was missed. */
+  let isOld = false;
+  const people = createCell<readonly Participant[]>([], (isWatched) => {
+    if (isWatched && isOld) loadSoon();
+  });
+  const reads = createCell<ReadonlyMap<string, number>>(new Map(), (isWatched) => {
+    if (isWatched) loadSoon();
+  });
 
   function takeReads(given: Iterable<{ userId: string; lastReadSequence?: number }>): void {
     const before = reads.getSnapshot();
@@ -48,6 +51,7 @@ export function createParticipants(deps: {
   }
 
   async function read(): Promise<void> {
+    const whose = deps.me();
     const events: (() => void)[] = [];
     meanwhile = events;
     try {
@@ -60,7 +64,8 @@ export function createParticipants(deps: {
         all.push(...page.data);
         cursor = page.nextCursor;
       }
-      loaded = true;
+      if (deps.me() !== whose) return;
+      [loaded, isOld] = [true, false];
       people.set(all);
       takeReads(all);
     } finally {
@@ -76,6 +81,10 @@ export function createParticipants(deps: {
     return loading;
   }
 
+  function loadSoon(): void {
+    if (deps.canLoad()) load().catch(() => {});
+  }
+
   return {
     people: { subscribe: people.subscribe, getSnapshot: people.getSnapshot, load },
     reads: { subscribe: reads.subscribe, getSnapshot: reads.getSnapshot },
@@ -87,10 +96,11 @@ export function createParticipants(deps: {
     },
     /** What was told while the connection was away has been told now, but not who has read how far. */
     refresh(): void {
-      if (loaded || reads.isWatched()) load().catch(() => {});
+      isOld = loaded;
+      if (reads.isWatched() || (isOld && people.isWatched())) loadSoon();
     },
     forget(): void {
-      loaded = false;
+      [loaded, isOld] = [false, false];
       people.set(none);
       reads.set(new Map());
     },

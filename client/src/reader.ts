@@ -1,7 +1,7 @@
 import { backoffMs, type Pauses } from './backoff.ts';
 import type { Chat, Page } from './contract.ts';
 import { asError, type Requests } from './request.ts';
-import type { ChatsInput, ChatsState } from './state/chats.ts';
+import { type ChatsInput, type ChatsState, chatIn } from './state/chats.ts';
 
 const pageLimit = 50;
 /** Chats that are read at the same time. */
@@ -35,15 +35,18 @@ export function createReader(deps: {
   const page = (query: string) => requests.patiently<Page<Chat>>('GET', `/chats?limit=${pageLimit}${query}`);
 
   async function nextPage(first: boolean): Promise<void> {
-    const cursor = first ? undefined : state().listed?.nextCursor;
+    const asked = state();
+    const cursor = first ? undefined : asked.listed?.nextCursor;
     const { data, nextCursor } = await page(cursor ? `&cursor=${encodeURIComponent(cursor)}` : '');
-    fold({ kind: 'page', data, nextCursor, first });
+    fold({ kind: 'page', data, nextCursor, first, asked });
+    if (state().epoch !== asked.epoch) await nextPage(first);
   }
 
   /** From its beginning, as far as it was read before. */
   async function readList(): Promise<void> {
-    const down = state().listed?.down;
-    fold({ kind: 'pinned', data: (await page('&filter=pinned')).data });
+    const asked = state();
+    const down = asked.listed?.down;
+    fold({ kind: 'pinned', data: (await page('&filter=pinned')).data, asked });
     for (let first = true; ; first = false) {
       await nextPage(first);
       const { listed } = state();
@@ -67,13 +70,13 @@ export function createReader(deps: {
   }
 
   async function readChat(chatId: string): Promise<void> {
-    const epoch = state().chats.get(chatId)?.epoch ?? 0;
+    const asked = chatIn(state(), chatId);
     try {
       const chat = await requests.patiently<Chat>('GET', `/chats/${chatId}`);
-      fold({ kind: 'in', chatId, input: { kind: 'chat', chat, epoch } });
+      fold({ kind: 'in', chatId, input: { kind: 'chat', chat, epoch: asked.epoch } });
     } catch (cause) {
-      if (asError(cause).status !== 404) throw cause;
-      fold({ kind: 'in', chatId, input: { kind: 'gone' } });
+      if (asError(cause).code !== 'chat_not_found') throw cause;
+      fold({ kind: 'in', chatId, input: { kind: 'gone', asked } });
     }
   }
 

@@ -258,3 +258,22 @@ test('the server is killed, and comes back to three messages, and to one of a ta
   again.disconnect();
   end();
 }, 60_000);
+
+test('what was sent in another life and is saved is not sent again, though nothing else is new', async () => {
+  const { id, his, end } = await conversation();
+  for (const content of ['one', 'two']) await ada.send(id, content);
+  await saved(his, ['one', 'two']);
+  end();
+  const storage = memory();
+  const before = await open(ada, { storage });
+  await eventually('it is kept', async () => (await storage.keys('')).some((key) => key.endsWith('/head')));
+  before.disconnect();
+  const head = (await storage.keys('')).find((key) => key.endsWith('/head'))!;
+  const { clientMessageId, id: messageId } = his.byContent('one');
+  const key = head.replace(/head$/, `outbox/${clientMessageId}`);
+  const entry = { clientMessageId, messageId, chatId: id, order: 1, losses: 0, after: [], tried: true };
+  await storage.set(key, JSON.stringify({ ...entry, message: { content: 'one' }, state: 'accepted' }));
+  const after = await open(ada, { storage }, 20);
+  await eventually('it is done', async () => (await storage.get(key)) === undefined);
+  after.disconnect();
+}, 30_000);

@@ -1,10 +1,11 @@
-import type { ChatInput } from '../../client/src/index.ts';
+import type { ChatInput, ChatItem } from '../../client/src/index.ts';
 import type {
   Chat,
   ChatChange,
   Membership,
   Message,
   MessagePage,
+  MessageReactions,
   Participant,
   Reaction,
 } from '../../src/shared/contract.ts';
@@ -23,8 +24,9 @@ interface Stored {
   by: { userId: string; key: string; present: boolean }[];
 }
 
-/** One chat in a database, in plain words: what clients have to come to. */
-export function createModel(random: Random) {
+/** One chat in a database, in plain words: what clients have to come to. @param nextVersion of the user's memberships */
+export function createModel(random: Random, id = chatId, nextVersion?: () => number) {
+  const chatId = id;
   const stored: Stored[] = [];
   const people = new Map<string, { participant: Participant; present: boolean; at: number }>();
   let settings = { name: 'name 1' as string | null, at: 1 };
@@ -197,12 +199,31 @@ export function createModel(random: Random) {
     },
   ];
 
+  const joins = (present: boolean): void => {
+    number += 1;
+    people.delete(me);
+    people.set(me, { participant: participant(me, 'member'), present, at: number });
+  };
+
   return {
+    id,
+    isIn: () => people.get(me)?.present === true,
+    /** The user is added (again): nothing is unread. */
+    join(): void {
+      joins(true);
+      [marker, version] = [stored.length, nextVersion?.() ?? version + 1];
+    },
+    leave: (): void => joins(false),
+    ownEvent: () => personEvent(me),
+    reactions(messageId: string): MessageReactions {
+      const one = stored.find(({ message }) => message.id === messageId)!;
+      return { messageId, reactions: reactionsOf(one, true), eventSequence: one.reactionsAt };
+    },
     /** Something happens; what is told of it. */
     change: (): ChatChange | undefined => random.pick(verbs)(),
     /** The user has read on another device, or marks as unread. */
     read(): Membership {
-      version += 1;
+      version = nextVersion?.() ?? version + 1;
       marker = random.integer(0, stored.length);
       return membership();
     },
@@ -244,6 +265,30 @@ export function createModel(random: Random) {
       return told.sort((a, b) => numberOf(a) - numberOf(b));
     },
   };
+}
+
+const byUser = (a: { userId: string }, b: { userId: string }) => (a.userId < b.userId ? -1 : 1);
+
+/** What a client has to come to of a chat: when it was active is told by no event, and nobody is first. */
+export function comparable({ lastActivityAt: _, ...chat }: ChatItem) {
+  const { lastSequence: __, eventSequence: ___, ...membership } = chat.membership;
+  return {
+    ...chat,
+    membership,
+    participants: chat.participants.toSorted(byUser),
+    lastMessage: chat.lastMessage && known(chat.lastMessage),
+  };
+}
+
+/** Of a reaction of more people than are named, nobody can know after a resume whether the user is among them. */
+export function known<Of extends Pick<Message, 'reactions'>>(message: Of): Of {
+  if (!message.reactions) return message;
+  const reactions = message.reactions.map(({ own, ...reaction }) =>
+    own && (reaction.userIds.includes(me) || reaction.count === reaction.userIds.length)
+      ? { ...reaction, own }
+      : reaction,
+  );
+  return { ...message, reactions };
 }
 
 export type Model = ReturnType<typeof createModel>;

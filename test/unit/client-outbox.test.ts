@@ -36,7 +36,7 @@ function createWorld(unsavedMs = 30_000, storage = memory(), tabs: Outbox[] = []
     onStored(clientMessageId) {
       for (const tab of tabs) if (tab !== outbox) void tab.restore(clientMessageId);
     },
-    onMessage: (message) => outbox.saw(message),
+    asks: () => (message) => outbox.saw(message),
   });
   tabs.push(outbox);
   outbox.lead(true);

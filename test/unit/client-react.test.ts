@@ -202,7 +202,7 @@ test('a message that arrives among 1,000 is rendered alone', async () => {
   const told = (sequence: number) => message(sequence, `message ${sequence}.`) as Message;
   const data = Array.from({ length: 1_000 }, (_, at) => told(at + 1));
   const page1 = { data, page: { hasBefore: false, hasAfter: false, eventSequence: 1_000 } };
-  const all = await timed(1_000, { kind: 'page', page: page1, jump: true, epoch: 0 });
+  const all = await timed(1_000, { kind: 'page', page: page1, jump: true, epoch: state.epoch });
   const took: number[] = [];
   for (let sequence = 1_001; sequence <= 1_021; sequence += 1) {
     const payload = { chatId: 'c', message: told(sequence), eventSequence: sequence };

@@ -9,7 +9,7 @@ import type {
   MessageReactions,
 } from '../contract.ts';
 import type { ChatItem } from '../types.ts';
-import { type Held, hold, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
+import { answerAt, type Held, holdAnswer, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
 import * as list from './messages.ts';
 import { noPeople, type People, peopleNow, renamePerson, takePeople, takePersonEvent } from './people.ts';
 import {
@@ -44,8 +44,8 @@ export interface ChatState {
   readonly unsureAt: number;
   /** The number of what took the user out of it. */
   readonly goneAt: number | undefined;
-  /** Of resets: what was asked before one does not count. */
-  readonly epoch: number;
+  /** Another one after each reset: what was asked before that does not count. */
+  readonly epoch: object;
   /** What follows of all that, for whoever shows it. */
   readonly item: ChatItem | undefined;
   /** What is shown is not sure: the chat has to be read. */
@@ -56,29 +56,39 @@ type Told = {
   [Name in keyof ChangeEvents]: { event: Name; payload: ChangeEvents[Name] };
 }[keyof ChangeEvents];
 
+/** @param epoch of an answer: that of when it was asked */
 export type ChatInput =
   | ({ kind: 'event' } & Told)
   /** What is held may be out of date; what is told from here on is not. */
   | { kind: 'reset' }
-  /** From an answer or an event. @param epoch of when it was asked */
-  | { kind: 'chat'; chat: Chat; epoch?: number }
-  | { kind: 'membership'; membership: Membership }
+  /** Without an epoch it is told: the user has been added. */
+  | { kind: 'chat'; chat: Chat; epoch?: object }
+  | { kind: 'membership'; membership: Membership; epoch?: object }
   /** A page is about to be read. */
   | { kind: 'asks' }
   /** @param jump whether it is to be shown in the place of what is shown, if it is not next to it */
-  | { kind: 'page'; page: MessagePage; jump: boolean; epoch: number }
+  | { kind: 'page'; page: MessagePage; jump: boolean; epoch: object }
   /** It was not answered. */
   | { kind: 'unanswered' }
   /** @param at how far the chat was known when it was asked */
-  | { kind: 'message'; message: Message; at: number; epoch: number }
-  | { kind: 'reactions'; answer: MessageReactions }
+  | { kind: 'message'; message: Message; at: number; epoch: object }
+  | { kind: 'reactions'; answer: MessageReactions; epoch: object }
   | { kind: 'shown'; shown: boolean }
   | { kind: 'person'; user: { id: string; displayName: string; avatarUrl?: string } }
-  /** The server says that the user takes no part in it. */
-  | { kind: 'gone' };
+  /** The server says that the user takes no part in it. @param asked what was known when it was asked */
+  | { kind: 'gone'; asked: ChatState };
 
-export const noChat = (id: string, me: string): ChatState => ({
-  ...{ id, me, chat: undefined, settings: undefined, people: noPeople, last: undefined, unread: undefined },
+export const noChat = (id: string, me: string, epoch: object = {}): ChatState => ({
+  ...{
+    id,
+    me,
+    epoch,
+    chat: undefined,
+    settings: undefined,
+    people: noPeople,
+    last: undefined,
+    unread: undefined,
+  },
   ...{
     messages: list.noMessages,
     cursor: undefined,
@@ -86,7 +96,6 @@ export const noChat = (id: string, me: string): ChatState => ({
     toldAt: 0,
     unsureAt: 0,
     goneAt: undefined,
-    epoch: 0,
     item: undefined,
     stale: true,
   },
@@ -102,19 +111,23 @@ function take(state: ChatState, input: ChatInput): ChatState {
   const { me, messages } = state;
   const withMessages = (changed: list.Messages): ChatState =>
     changed === messages ? state : { ...state, messages: changed };
+  if ('epoch' in input && input.epoch !== undefined && input.epoch !== state.epoch)
+    return input.kind === 'page' ? withMessages(list.answered(messages)) : state;
   switch (input.kind) {
     case 'event':
       return takeEvent(state, input);
     case 'reset':
       return {
         ...noChat(state.id, me),
-        ...{ chat: state.item, goneAt: state.goneAt, epoch: state.epoch + 1 },
+        ...{ chat: state.item, goneAt: state.goneAt },
         unread:
           state.unread && unreadOf({ ...membershipNow(state.unread, me), version: 0, eventSequence: 0 }),
         messages: list.resetMessages(messages),
       };
-    case 'chat':
-      return (input.epoch ?? state.epoch) === state.epoch ? takeChat(state, input.chat) : state;
+    case 'chat': {
+      const taken = takeChat(state, input.chat);
+      return taken === state ? state : { ...taken, epoch: input.epoch ?? {} };
+    }
     case 'membership':
       return takeOwn(state, input.membership);
     case 'asks':
@@ -122,7 +135,6 @@ function take(state: ChatState, input: ChatInput): ChatState {
     case 'unanswered':
       return withMessages(list.answered(messages));
     case 'page': {
-      if (input.epoch !== state.epoch) return withMessages(list.answered(messages));
       const { page, jump } = input;
       const readAt = Math.min(state.readAt, page.page.eventSequence);
       return {
@@ -133,10 +145,9 @@ function take(state: ChatState, input: ChatInput): ChatState {
     }
     case 'message': {
       const { message, at } = input;
-      if (input.epoch !== state.epoch) return state;
       const taken = withMessages(list.takeMessage(messages, message, at));
       return message.id === state.last?.message.id
-        ? { ...taken, last: mergeHeld(state.last, hold(message, at)) }
+        ? { ...taken, last: mergeHeld(state.last, holdAnswer(message, at)) }
         : taken;
     }
     case 'reactions':
@@ -147,8 +158,12 @@ function take(state: ChatState, input: ChatInput): ChatState {
       const people = renamePerson(state.people, input.user);
       return people === state.people ? state : { ...state, people };
     }
-    case 'gone':
-      return leave(state, state.chat?.eventSequence ?? 0);
+    case 'gone': {
+      // Of what was told and read since then nobody knows whether that is older.
+      const { epoch, goneAt = 0, toldAt, cursor = 0, chat } = input.asked;
+      const known = Math.max(goneAt, toldAt, cursor, chat?.eventSequence ?? 0);
+      return epoch === state.epoch ? leave(state, known) : state;
+    }
   }
 }
 
@@ -179,7 +194,10 @@ function takeEvent(state: ChatState, told: Told): ChatState {
         last: isLast ? mergeReactions(last, { ...told.payload, at }, me) : last,
       };
     }
-    default: {
+    case 'chat.message.new':
+    case 'chat.message.saved':
+    case 'chat.message.updated':
+    case 'chat.message.deleted': {
       const { message } = told.payload;
       const given = list.toldHeld(heldIf(next.last, message), { message, at }, me);
       const last = newerOf(next.last, given);
@@ -191,6 +209,9 @@ function takeEvent(state: ChatState, told: Told): ChatState {
         unread: next.unread && counting(next.unread, told.payload, me),
       };
     }
+    // Of a later version: its number counts.
+    default:
+      return next;
   }
 }
 
@@ -218,18 +239,19 @@ function takeChat(state: ChatState, chat: Chat): ChatState {
   if (state.goneAt !== undefined) {
     return at <= state.goneAt ? state : takeChat({ ...state, goneAt: undefined }, chat);
   }
-  const lastRead = chat.lastMessage ? hold(chat.lastMessage, at) : undefined;
-  const { settings, cursor, messages, last } = state;
+  // What was read later has all of it.
+  if (state.cursor !== undefined && at < (state.chat?.eventSequence ?? 0)) return state;
+  const lastRead = chat.lastMessage ? holdAnswer(chat.lastMessage, at) : undefined;
+  const { settings, messages, last } = state;
   const isNew = lastRead !== undefined && lastRead.message.sequence > (last?.message.sequence ?? 0);
   const unsureAt = isNew ? messages.toldAt : state.unsureAt;
   const read: ChatState = {
-    ...state,
-    chat: cursor === undefined || at >= (state.chat?.eventSequence ?? 0) ? chat : state.chat,
+    ...{ ...state, chat },
     settings: settings && settings.at > at ? settings : { of: chat, at },
     people: takePeople(state.people, chat),
     last: newerOf(last, lastRead),
     unsureAt: at >= unsureAt ? 0 : unsureAt,
-    messages: { ...messages, lastSequence: Math.max(messages.lastSequence, chat.lastSequence) },
+    messages: list.readWith(messages, chat),
     // What was told beyond it is in the parts.
     readAt: Math.min(state.readAt, at),
     cursor: Math.max(Math.min(state.readAt, at), state.toldAt),
@@ -247,23 +269,16 @@ function takeReactionsAnswer(
   state: ChatState,
   { messageId, reactions, eventSequence }: MessageReactions,
 ): ChatState {
-  const { window } = state.messages;
-  const sequence = window?.find(({ message }) => message.id === messageId)?.message.sequence;
-  const told = { sequence: sequence ?? 0, reactions, eventSequence };
-  const messages =
-    sequence === undefined ? state.messages : list.takeReactions(state.messages, told, state.me);
-  const isLast = state.last?.message.id === messageId;
-  if (messages === state.messages && !isLast) return state;
-  const last =
-    isLast && state.last
-      ? mergeReactions(state.last, { reactions, at: eventSequence }, state.me)
-      : state.last;
-  return { ...state, messages, last };
+  const { me, last } = state;
+  const told = { reactions, at: answerAt(eventSequence) };
+  const messages = list.withReactions(state.messages, messageId, told, me) ?? state.messages;
+  const isLast = last?.message.id === messageId;
+  return { ...state, messages, last: isLast ? mergeReactions(last, told, me) : last };
 }
 
-const leave = ({ id, me, epoch, messages }: ChatState, goneAt: number): ChatState => ({
+const leave = ({ id, me, messages }: ChatState, goneAt: number): ChatState => ({
   ...noChat(id, me),
-  ...{ goneAt, epoch: epoch + 1, stale: false, messages: { ...list.noMessages, asking: messages.asking } },
+  ...{ goneAt, stale: false, messages: { ...list.noMessages, asking: messages.asking } },
 });
 
 const membershipNow = (unread: Unread, me: string): Membership => {
@@ -278,25 +293,34 @@ function derived(next: ChatState, before: ChatState): ChatState {
     return { ...next, item: undefined, stale: goneAt === undefined };
   const parts: (keyof ChatState)[] = ['chat', 'settings', 'people', 'last', 'unread', 'cursor', 'unsureAt'];
   if (before.item && parts.every((part) => next[part] === before[part])) return next;
+  const { item: shown } = before;
+  const isSame = shown && people === before.people;
   const { unknown, ...who } = people.at > 0 ? peopleNow(people) : { ...chat, unknown: false };
   const { stale, ...counts } = countUnread(unread, me);
+  const membership = { ...unread.membership, ...counts };
   const lastMessage = last ? contractOf(last) : chat.lastMessage;
   const isNewer = (lastMessage?.sequence ?? 0) > chat.lastSequence;
   const { id, isGroup, name, avatarUrl, metadata, posting } = settings?.of ?? chat;
   const item: ChatItem = {
     ...chat,
     ...{ id, isGroup, name, avatarUrl, metadata, posting },
-    ...{ participants: who.participants, participantCount: who.participantCount },
+    ...{
+      participants: isSame ? shown.participants : who.participants,
+      participantCount: who.participantCount,
+    },
     lastMessage,
     lastSequence: Math.max(chat.lastSequence, lastMessage?.sequence ?? 0),
     // Of what was told only when it was sent is known, by a clock of the server's.
     lastActivityAt:
       isNewer && lastMessage ? laterOf(chat.lastActivityAt, lastMessage.sentAt) : chat.lastActivityAt,
     eventSequence: cursor ?? chat.eventSequence,
-    membership: { ...unread.membership, ...counts },
+    membership: shown && isEqual(membership, shown.membership) ? shown.membership : membership,
   };
   return { ...next, item, stale: cursor === undefined || stale || unknown || next.unsureAt > 0 };
 }
+
+const isEqual = (one: Membership, other: Membership): boolean =>
+  (Object.keys(one) as (keyof Membership)[]).every((key) => one[key] === other[key]);
 
 const laterOf = (one: string, other: string): string => (one > other ? one : other);
 

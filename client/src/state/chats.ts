@@ -12,6 +12,8 @@ export interface ChatsState {
   readonly membershipsSince: number | undefined;
   /** The list has to be read again. */
   readonly stale: boolean;
+  /** Another one after each reset and connect: what was asked of the list before that does not count. */
+  readonly epoch: object;
   /** As they are shown. */
   readonly items: readonly ChatItem[];
 }
@@ -23,16 +25,17 @@ export type ServerEvent = {
 
 export type ChatsInput =
   | ({ kind: 'told' } & ServerEvent)
-  /** Of the list. @param first whether the list begins with it */
-  | { kind: 'page'; data: readonly Chat[]; nextCursor: string | null; first: boolean }
+  /** Of the list. @param first whether the list begins with it @param asked what was known when it was asked */
+  | { kind: 'page'; data: readonly Chat[]; nextCursor: string | null; first: boolean; asked: ChatsState }
   /** Of the list of the pinned ones, which are shown whatever their activity. */
-  | { kind: 'pinned'; data: readonly Chat[] }
+  | { kind: 'pinned'; data: readonly Chat[]; asked: ChatsState }
   | { kind: 'in'; chatId: string; input: ChatInput }
   /** A connect says so much of what is known: of the rest is not told what was missed. */
   | { kind: 'connects'; cursors: Readonly<Record<string, number>> };
 
 export const noChats = (me: string): ChatsState => ({
-  ...{ me, chats: new Map(), listed: undefined, membershipsSince: undefined, stale: true, items: [] },
+  ...{ me, chats: new Map(), listed: undefined, membershipsSince: undefined },
+  ...{ stale: true, epoch: {}, items: [] },
 });
 
 /** All chats: each event goes to the chat that it is about. */
@@ -43,6 +46,9 @@ export function foldChats(state: ChatsState, input: ChatsInput): ChatsState {
 
 export const withItems = (state: ChatsState): ChatsState => ({ ...state, items: itemsOf(state) });
 
+export const chatIn = ({ chats, me, epoch }: ChatsState, chatId: string): ChatState =>
+  chats.get(chatId) ?? noChat(chatId, me, epoch);
+
 function take(state: ChatsState, input: ChatsInput): ChatsState {
   switch (input.kind) {
     case 'told':
@@ -50,21 +56,25 @@ function take(state: ChatsState, input: ChatsInput): ChatsState {
     case 'in':
       return within(state, input.chatId, input.input);
     case 'connects':
-      return resetMany(state, (id) => !Object.hasOwn(input.cursors, id));
+      return { ...resetMany(state, (id) => !Object.hasOwn(input.cursors, id)), epoch: {} };
     case 'pinned':
-      return takeChats(state, input.data);
+      return takeChats(state, input);
     case 'page': {
       const down = input.data.at(-1)?.lastActivityAt ?? '';
+      const next = takeChats(state, input);
+      if (input.asked.epoch !== state.epoch) return next;
       const listed = { down, nextCursor: input.nextCursor };
-      return { ...takeChats(state, input.data), listed, stale: input.first ? false : state.stale };
+      return { ...next, listed, stale: !input.first && state.stale };
     }
   }
 }
 
 function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): ChatsState {
   switch (told.event) {
-    case 'chat.created':
-      return takeChats(state, [told.payload.chat]);
+    case 'chat.created': {
+      const { chat } = told.payload;
+      return within(state, chat.id, { kind: 'chat', chat });
+    }
     case 'chat.membership': {
       const { membership } = told.payload;
       return within(state, membership.chatId, { kind: 'membership', membership });
@@ -74,23 +84,26 @@ function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): Cha
     case 'chat.sync.reset': {
       const { payload: reset } = told;
       if (reset.chatId !== undefined) return within(state, reset.chatId, { kind: 'reset' });
-      return { ...resetMany(state, () => true), stale: true };
+      return { ...resetMany(state, () => true), stale: true, epoch: {} };
     }
     case 'user.updated':
       return rename(state, told.payload);
-    case 'chat.message.failed':
-    case 'chat.read':
-    case 'chat.typing':
-    case 'chat.presence':
-      return state;
     default:
-      return within(state, told.payload.chatId, { ...told, kind: 'event' } as ChatInput);
+      // What has a number is a change of the chat, also under a name of a later version.
+      return isChange(told.payload)
+        ? within(state, told.payload.chatId, { ...told, kind: 'event' } as ChatInput)
+        : state;
   }
 }
 
+const isChange = (payload: unknown): payload is { chatId: string; eventSequence: number } => {
+  const { chatId, eventSequence } = (payload ?? {}) as { chatId?: unknown; eventSequence?: unknown };
+  return typeof chatId === 'string' && typeof eventSequence === 'number';
+};
+
 function resetMany(state: ChatsState, isMeant: (chatId: string) => boolean): ChatsState {
   const { chats } = state;
-  const meant = [...chats.values()].filter(({ id, goneAt }) => goneAt === undefined && isMeant(id));
+  const meant = [...chats.values()].filter(({ id }) => isMeant(id));
   if (meant.length === 0) return state;
   return {
     ...state,
@@ -98,18 +111,23 @@ function resetMany(state: ChatsState, isMeant: (chatId: string) => boolean): Cha
   };
 }
 
-const takeChats = (state: ChatsState, data: readonly Chat[]): ChatsState =>
-  data.reduce((next, chat) => within(next, chat.id, { kind: 'chat', chat }), state);
+const takeChats = (
+  state: ChatsState,
+  { data, asked }: { data: readonly Chat[]; asked: ChatsState },
+): ChatsState =>
+  data.reduce((next, chat) => {
+    const { epoch } = chatIn(asked, chat.id);
+    return within(next, chat.id, { kind: 'chat', chat, epoch });
+  }, state);
 
 /** Of a chat that is not known yet it is noted that it has to be read. */
 function within(state: ChatsState, chatId: string, input: ChatInput): ChatsState {
-  const known = state.chats.get(chatId) ?? noChat(chatId, state.me);
+  const known = chatIn(state, chatId);
   const chat = foldChat(known, input);
-  const since = sinceWith(state, input);
-  const next = since === state.membershipsSince ? state : { ...state, membershipsSince: since };
-  return chat === known && state.chats.has(chatId)
-    ? next
-    : { ...next, chats: new Map(state.chats).set(chatId, chat) };
+  // Nothing is taken of it: what was asked before a reset says nothing of memberships either.
+  if (chat === known) return state;
+  const chats = new Map(state.chats).set(chatId, chat);
+  return { ...state, chats, membershipsSince: sinceWith(state, input) };
 }
 
 /** One more with each membership that is of just that version: others may have been made elsewhere, and are told later. */
@@ -166,13 +184,12 @@ const counts = ({ membership }: ChatItem, now: number): boolean => {
 };
 
 /** Of the chats that are held. */
-export function unreadOfHeld(state: ChatsState, now: number): UnreadTotal & { chatIds: ReadonlySet<string> } {
-  const chatIds = new Set<string>();
-  let mentions = 0;
-  for (const { id, item } of state.chats.values()) {
+export function unreadOfHeld(state: ChatsState, now: number): UnreadTotal {
+  let [chats, mentions] = [0, 0];
+  for (const { item } of state.chats.values()) {
     if (!item) continue;
-    if (counts(item, now)) chatIds.add(id);
+    if (counts(item, now)) chats += 1;
     mentions += item.membership.unreadMentionCount;
   }
-  return { chats: chatIds.size, mentions, chatIds };
+  return { chats, mentions };
 }

@@ -24,6 +24,10 @@ export const hold = (message: Message, at: number): Held => ({
   quoteAt: at,
 });
 
+/** Of an answer, which says what is one's own: it knows more than an event of the same number. */
+export const holdAnswer = (message: Message, at: number): Held => hold(message, answerAt(at));
+export const answerAt = (at: number): number => at + 0.5;
+
 const versionOf = ({ message }: Held): number => message.version ?? 0;
 
 /** Of two states of a message what is newer in each, in whatever order they come; `known` itself where nothing is newer in the other. */

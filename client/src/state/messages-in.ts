@@ -1,12 +1,12 @@
 import type { Message } from '../contract.ts';
-import type { ChatsInput } from './chats.ts';
+import type { ChatsInput, ServerEvent } from './chats.ts';
 
 /** All messages that something has in it: what waits to be saved may be among them. */
 export function messagesIn(input: ChatsInput): readonly Message[] {
   if (input.kind === 'told') {
     if (input.event === 'chat.created')
       return input.payload.chat.lastMessage ? [input.payload.chat.lastMessage] : [];
-    return 'message' in input.payload ? [input.payload.message] : [];
+    return isAboutMessage(input) ? [input.payload.message] : [];
   }
   if (input.kind === 'page' || input.kind === 'pinned')
     return input.data.flatMap(({ lastMessage }) => lastMessage ?? []);
@@ -16,3 +16,6 @@ export function messagesIn(input: ChatsInput): readonly Message[] {
   if (own.kind === 'message') return [own.message];
   return own.kind === 'chat' && own.chat.lastMessage ? [own.chat.lastMessage] : [];
 }
+
+const isAboutMessage = (told: ServerEvent): told is Extract<ServerEvent, { payload: { message: Message } }> =>
+  /^chat\.message\.(new|saved|updated|deleted)$/.test(told.event);

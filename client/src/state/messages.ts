@@ -1,5 +1,14 @@
-import type { Message, MessageEvent, MessagePage, ReactionsEvent } from '../contract.ts';
-import { type Held, hold, markOwn, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
+import type { Chat, Message, MessageEvent, MessagePage, ReactionsEvent } from '../contract.ts';
+import {
+  type Held,
+  hold,
+  holdAnswer,
+  markOwn,
+  mergeHeld,
+  mergeReactions,
+  type ReactionsTold,
+  settleQuotes,
+} from './held.ts';
 
 /** So many messages of a chat are held: while nobody looks, at first, and when somebody has gone through older or newer ones. */
 export const windowLimits = { unseen: 50, shown: 500, most: 2_000 };
@@ -16,15 +25,14 @@ export interface Messages {
   readonly asking: number;
   /** What was told up to here of messages outside is not kept: a page that is older does not do. */
   readonly forgotten: number;
-  /** The highest number of what was told of a message. */
+  /** The highest number of an event about a message. */
   readonly toldAt: number;
   /** Of the chat. */
   readonly lastSequence: number;
   readonly limit: number;
 }
 
-type ReactionsChange = Omit<ReactionsEvent, 'chatId' | 'messageId'>;
-type Told = MessageEvent | ReactionsChange;
+type Told = MessageEvent | ReactionsEvent;
 
 export const noMessages: Messages = {
   ...{
@@ -52,17 +60,18 @@ export function takeMessageEvent(messages: Messages, event: MessageEvent, me: st
   const { sequence } = message;
   const next = toldOf(messages, at, sequence);
   const { window } = messages;
-  const place = window ? sequence - firstOf(window) : -1;
+  const place = placeOf(messages, sequence);
   // A repeat may be older than what was told since.
   const isNext = place === window?.length && at >= messages.toldAt;
   if (!window || !(window[place] || isNext)) {
     const settled = window && { window: settleQuotes(window, [hold(message, at)]) };
     return remember({ ...next, ...settled }, event);
   }
-  const held = toldHeld(window[place], { message, at }, me);
-  if (held === window[place]) return next;
-  return trim({ ...next, window: settleQuotes(replaced(window, place, held), []) });
+  return trim(put(next, place, toldHeld(window[place], { message, at }, me)));
 }
+
+const placeOf = ({ window }: Messages, sequence: number): number =>
+  window ? sequence - firstOf(window) : -1;
 
 const toldOf = (messages: Messages, at: number, sequence: number): Messages => ({
   ...messages,
@@ -70,11 +79,12 @@ const toldOf = (messages: Messages, at: number, sequence: number): Messages => (
   lastSequence: Math.max(messages.lastSequence, sequence),
 });
 
-/** @param place in it, or the next one */
-function replaced(window: readonly Held[], place: number, held: Held): readonly Held[] {
-  const next = [...window];
-  next[place] = held;
-  return next;
+/** @param place in the window, or the next one */
+function put(messages: Messages, place: number, held: Held): Messages {
+  const window = [...(messages.window ?? [])];
+  if (window[place] === held) return messages;
+  window[place] = held;
+  return { ...messages, window: settleQuotes(window, []) };
 }
 
 /** As an event tells it, which does not say what is one's own. */
@@ -84,15 +94,22 @@ export function toldHeld(known: Held | undefined, told: { message: Message; at: 
   return mergeHeld(known, hold({ ...message, ...own }, told.at));
 }
 
-export function takeReactions(messages: Messages, event: ReactionsChange, me: string): Messages {
-  const { sequence, eventSequence: at } = event;
-  const { window } = messages;
-  const place = window ? sequence - firstOf(window) : -1;
-  const known = window?.[place];
+export function takeReactions(messages: Messages, event: ReactionsEvent, me: string): Messages {
+  const { messageId, sequence, eventSequence: at } = event;
   const next = toldOf(messages, at, sequence);
-  if (!window || !known) return remember(next, event);
-  const held = mergeReactions(known, { ...event, at }, me);
-  return held === known ? messages : { ...next, window: replaced(window, place, held) };
+  return withReactions(next, messageId, { ...event, at }, me) ?? remember(next, event);
+}
+
+/** Undefined: it is not in the window. An answer comes beside the events: it does not say how far they have come. */
+export function withReactions(
+  messages: Messages,
+  messageId: string,
+  told: ReactionsTold,
+  me: string,
+): Messages | undefined {
+  const place = messages.window?.findIndex(({ message }) => message.id === messageId) ?? -1;
+  const known = messages.window?.[place];
+  return known && put(messages, place, mergeReactions(known, told, me));
 }
 
 /** Only a page that is under way may be older than what was told of messages that are not in the window; a repeat says nothing of now. */
@@ -106,15 +123,23 @@ function remember(messages: Messages, told: Told): Messages {
 
 const forget = (messages: Messages): Messages => ({
   ...messages,
-  forgotten: messages.toldAt,
+  forgotten: Math.max(messages.forgotten, messages.toldAt),
   recent: noMessages.recent,
 });
 
 export const ask = (messages: Messages): Messages => ({ ...messages, asking: messages.asking + 1 });
 
+/** The chat was read: of what happened before, nobody tells again. */
+export const readWith = (messages: Messages, { eventSequence, lastSequence }: Chat): Messages => ({
+  ...messages,
+  forgotten: Math.max(messages.forgotten, eventSequence),
+  lastSequence: Math.max(messages.lastSequence, lastSequence),
+});
+
 /** The page was read, or is not to be expected any more. */
 export function answered(messages: Messages): Messages {
-  const asking = Math.max(0, messages.asking - 1);
+  if (messages.asking === 0) return messages;
+  const asking = messages.asking - 1;
   const next = { ...messages, asking };
   return asking > 0 || messages.recent.length === 0 ? next : forget(next);
 }
@@ -137,7 +162,9 @@ export function takePage(
   const near = window !== undefined && first <= endOf(window) + 1 && end >= firstOf(window) - 1;
   if (window && !near && !jump) return messages;
   const kept = window && near ? window : [];
-  const read = data.map((message) => mergeHeld(kept[message.sequence - firstOf(kept)], hold(message, at)));
+  const read = data.map((message) =>
+    mergeHeld(kept[message.sequence - firstOf(kept)], holdAnswer(message, at)),
+  );
   const all = [
     ...kept.filter(({ message }) => message.sequence < first),
     ...read,
@@ -149,29 +176,26 @@ export function takePage(
     ...messages,
     ...{ ghosts: [], recent: [], limit, toldAt: 0 },
     // What is let go may be in another page that is under way, and is older there.
-    forgotten: window && !near ? messages.toldAt : forgotten,
-    lastSequence: Math.max(messages.lastSequence, endOf(all)),
-    window: settleQuotes(older ? all.slice(0, limit) : all.slice(-limit), window ?? []),
+    forgotten: window && !near ? Math.max(forgotten, messages.toldAt) : forgotten,
+    lastSequence: Math.max(messages.lastSequence, endOf(all), page.hasAfter ? end + 1 : 0),
+    window: older ? all.slice(0, limit) : all.slice(-limit),
   };
   // What came while it was under way.
   const told = recent.reduce(
     (now, event) => ('message' in event ? takeMessageEvent(now, event, me) : takeReactions(now, event, me)),
     next,
   );
-  return { ...told, toldAt: messages.toldAt };
+  const settled = settleQuotes(told.window ?? [], window ?? []);
+  return { ...told, window: settled, toldAt: messages.toldAt };
 }
 
 /** An answer that has one message. @param at of the request: it is no older */
 export function takeMessage(messages: Messages, message: Message, at: number): Messages {
   const { window } = messages;
-  const place = window ? message.sequence - firstOf(window) : -1;
+  const place = placeOf(messages, message.sequence);
   const known = window?.[place];
-  const given = hold(message, at);
-  if (window && known) {
-    const held = mergeHeld(known, given);
-    if (held === known) return messages;
-    return { ...messages, window: settleQuotes(replaced(window, place, held), []) };
-  }
+  const given = holdAnswer(message, at);
+  if (known) return put(messages, place, mergeHeld(known, given));
   return window ? { ...messages, window: settleQuotes(window, [given]) } : messages;
 }
 
@@ -184,8 +208,10 @@ function trim(messages: Messages): Messages {
 }
 
 /** Whether somebody looks: then more of them are held. */
-export const show = (messages: Messages, shown: boolean): Messages =>
-  trim({ ...messages, limit: shown ? windowLimits.shown : windowLimits.unseen });
+export function show(messages: Messages, shown: boolean): Messages {
+  const limit = shown ? Math.max(windowLimits.shown, messages.limit) : windowLimits.unseen;
+  return limit === messages.limit ? messages : trim({ ...messages, limit });
+}
 
 /** What is held may be out of date. */
 export const resetMessages = (messages: Messages): Messages => ({

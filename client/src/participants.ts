@@ -64,7 +64,7 @@ export function createParticipants(deps: {
         all.push(...page.data);
         cursor = page.nextCursor;
       }
-      if (deps.me() !== whose) return;
+      if (deps.me() !== whose) return await read();
       [loaded, isOld] = [true, false];
       people.set(all);
       takeReads(all);

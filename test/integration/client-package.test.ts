@@ -128,7 +128,7 @@ test('without a bundler it runs, and compiles as Node resolves modules', async (
     join(app, 'node/program.mts'),
     `import { ConfabError, createClient, foldChat, noChat } from '@confab/client';
 const client = createClient({ url: 'http://localhost:1', getToken: () => undefined });
-console.log(client.status.getSnapshot().state, foldChat(noChat('c', 'me'), { kind: 'gone' }).item, ConfabError.name);
+console.log(client.status.getSnapshot().state, foldChat(noChat('c', 'me'), { kind: 'reset' }).item, ConfabError.name);
 `,
   );
   const options = { module: 'nodenext', target: 'es2022', lib: ['es2022', 'dom'], types: [], strict: true };

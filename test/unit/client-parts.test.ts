@@ -281,3 +281,17 @@ test('of several questions for a token the last one connects, and none after the
   expect([told, statuses]).toEqual([[], []]);
   opens = false;
 });
+
+test('after a reset it still hears that the network is back', async () => {
+  const [added, removed] = [spyOn(globalThis, 'addEventListener'), spyOn(globalThis, 'removeEventListener')];
+  const { client } = clientOn(memory(), () => tokenOf('ada'));
+  client.connect();
+  await client.reset();
+  const times = ({ mock }: typeof added | typeof removed) =>
+    mock.calls.filter(([name]) => String(name) === 'online').length;
+  expect(times(added) - times(removed)).toBe(1);
+  client.disconnect();
+  await eventually('it does not listen any more', () => times(added) === times(removed));
+  added.mockRestore();
+  removed.mockRestore();
+});

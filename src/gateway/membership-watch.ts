@@ -44,7 +44,7 @@ export function createMembershipWatch(deps: {
     if (!state) return forget(members, chatId);
     if (state.present) {
       const outside = members.filter((member) => !member.chats.has(chatId));
-      if (outside.length > 0) await bringIn(outside, userId, chatId, state.changedEventSequence);
+      if (outside.length > 0) await bringIn(outside, userId, chatId);
     } else {
       sequencer().removed(userId, chatId, state.changedEventSequence, state.head);
     }
@@ -63,11 +63,11 @@ export function createMembershipWatch(deps: {
     members: readonly Member[],
     userId: string,
     chatId: string,
-    addedEventSequence: number,
   ): Promise<void> {
-    const chat = await holdAndRead(members, userId, chatId);
+    const read = await holdAndRead(members, userId, chatId);
     // Removed again, and perhaps added since, which was not looked at while they held the chat.
-    if (!chat) return look(userId, chatId);
+    if (!read) return look(userId, chatId);
+    const { chat, added } = read;
     const { lastSequence, eventSequence } = chat;
     const frame = createdFrame(chat);
     await Promise.all(
@@ -76,7 +76,7 @@ export function createMembershipWatch(deps: {
         // Nothing to tell of a chat without messages, which is what most are when they are created.
         const enters = lastSequence === 0 && sequencer().enter(member, chatId, eventSequence);
         if (enters) return member.send(frame(eventSequence));
-        const from = lastSequence === 0 ? eventSequence : addedEventSequence - 1;
+        const from = lastSequence === 0 ? eventSequence : added - 1;
         const expected = eventSequence - from;
         const introduction = { through: eventSequence, frame };
         return sequencer().join(member, chatId, from, { expected, introduction });
@@ -85,15 +85,19 @@ export function createMembershipWatch(deps: {
     ownMemberships.told(userId, chat.membership.version);
   }
 
-  /** Without an answer they hold it no longer. */
+  /**
+   * The chat, and the number of the adding: as read once they hold it, so that it is none that they were told of before a removal.
+   * @returns undefined for who is not in it; as when it throws, they hold it no longer
+   */
   async function holdAndRead(members: readonly Member[], userId: string, chatId: string) {
-    let chat: Chat | undefined;
+    let read: { chat: Chat; added: number } | undefined;
     try {
       await Promise.all(members.map((member) => sequencer().hold(member, [chatId], 0)));
-      chat = await chatOf({ chatId, userId });
-      return chat;
+      const [state, chat] = await Promise.all([stateOf({ userId, chatId }), chatOf({ chatId, userId })]);
+      if (chat && state?.present) read = { chat, added: state.changedEventSequence };
+      return read;
     } finally {
-      if (!chat) for (const member of members) sequencer().leave(member, chatId);
+      if (!read) for (const member of members) sequencer().leave(member, chatId);
     }
   }
 

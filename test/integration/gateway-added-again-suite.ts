@@ -12,7 +12,12 @@ import {
 import { openGateways } from '../support/open-gateways.ts';
 
 /** What statements that read this have in them. */
-const part = { state: 'IS NULL AS present', chat: 'WITH present AS', page: 'change.*' };
+const part = {
+  memberships: 'p.chat_id AS "chatId", c.head',
+  state: 'IS NULL AS present',
+  chat: 'WITH present AS',
+  page: 'change.*',
+};
 
 interface Rule {
   text: string;
@@ -39,7 +44,7 @@ export function gatewayAddedAgainSuite(name: string, base: GatewayBase): void {
         return rows;
       },
     };
-    const gateways = openGateways(base, { database });
+    const gateways = openGateways(base, { database, comparisonMs: 600_000 });
     let world: World;
     beforeAll(async () => {
       world = await createWorld(base);
@@ -70,6 +75,7 @@ export function gatewayAddedAgainSuite(name: string, base: GatewayBase): void {
         heard: (content: string) =>
           eventually('the others are told', () => bobs.every((one) => one.contents().includes(content))),
         connect: () => gateways.connect(eve.token),
+        resume: () => gateways.open(eve.token, { auth: { token: eve.token, cursors: {} } }),
         add: () => world.addSilently(ada, chatId, eve),
         remove: () => world.remove(ada, chatId, eve, { silent: true }),
         look: () => {
@@ -152,6 +158,40 @@ export function gatewayAddedAgainSuite(name: string, base: GatewayBase): void {
       await eventually('it is seen that she is in', () => state.held.answered >= 2);
       chat.open();
       expect(await toldAll(eves)).toEqual(['chat.created', 'one', 'last']);
+    });
+
+    test('the same of one who comes back', async () => {
+      const { add, remove, send, heard, resume, toldAll } = await newChat();
+      const [memberships, chat] = [holdNext(part.memberships), holdNext(part.chat)];
+      await add();
+      const eves = resume();
+      await memberships.reached();
+      await remove();
+      memberships.open();
+      await chat.reached();
+      await add();
+      await send('one');
+      await heard('one');
+      chat.open();
+      expect(await toldAll(eves)).toEqual(['chat.created', 'one', 'last']);
+    });
+
+    test('an adding that was read before the removal lets nothing of before be told again', async () => {
+      const { add, remove, look, send, heard, connect, toldAll } = await newChat();
+      await add();
+      await send('added');
+      await heard('added');
+      const eves = await connect();
+      const state = holdNext(part.state);
+      await look();
+      await state.reached();
+      await send('one');
+      await remove();
+      await send('not hers');
+      await heard('not hers');
+      await add();
+      state.open();
+      expect(await toldAll(eves)).toEqual(['one', 'chat.participant.removed', 'chat.created', 'last']);
     });
 
     test('where PostgreSQL goes between two pages, it goes on where it was', async () => {

@@ -3,6 +3,7 @@ FROM oven/bun:1.4.5-slim AS dependencies
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 COPY patches ./patches
+COPY client/package.json ./client/
 # Without peers: one of them is a TypeScript compiler, which Bun does not need (48 of 125 MB).
 RUN bun install --frozen-lockfile --production --omit=peer --ignore-scripts
 
@@ -13,6 +14,8 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json bunfig.toml tsconfig.json ./
 COPY drizzle ./drizzle
 COPY src ./src
+COPY client ./client
+COPY web ./web
 # A named volume mounted here takes over the owner, so that the unprivileged user can write its first file.
 RUN mkdir /secrets /passwords && chown bun:bun /secrets /passwords
 # A container's own localhost is of no use to others, in development either.

@@ -19,6 +19,7 @@ import { reads } from './reads.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
 import { typing } from './typing.ts';
+import { upsert } from './upsert.ts';
 
 /** In the order in which they run. */
 export const paths: readonly BenchPath[] = [
@@ -41,5 +42,6 @@ export const paths: readonly BenchPath[] = [
   readByAll,
   lists,
   reactions,
+  upsert,
   chats,
 ];

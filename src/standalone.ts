@@ -21,7 +21,8 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
   const adapters = await createAdapters({ kind: 'embedded', folder }, { name: 'confab', ...parts });
 
   await assembleWorker(parts, adapters);
-  const api = await assembleApi(parts, adapters);
+  const webClient = config.webClient ?? config.environment !== 'production';
+  const api = await assembleApi(parts, adapters, { webClient });
   const http = serveGateway({
     gateway: await assembleGateway(parts, adapters),
     others: api.fetch,
@@ -34,5 +35,5 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
     shutdownDelayMs: 0,
     drainMs: 200,
   });
-  console.log(welcome({ url: http.url, folder: config.dataDir, runner: runnerOf(process.env) }));
+  console.log(welcome({ url: http.url, webClient, folder: config.dataDir, runner: runnerOf(process.env) }));
 });

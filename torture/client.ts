@@ -1,7 +1,8 @@
 import { io } from 'socket.io-client';
-import { countUnread, type Unread } from '../harness/count-unread.ts';
+import { countUnread, type Unread } from '../client/src/state/unread.ts';
 import type {
   Chat,
+  ChatUpdatedEvent,
   ConnectErrorData,
   Membership,
   MembershipEvent,
@@ -10,9 +11,10 @@ import type {
   MessagePage,
   ParticipantEvent,
   ReactionsEvent,
+  TypingEvent,
 } from '../src/shared/contract.ts';
 import { now } from './clock.ts';
-import { type ClientRecord, reactionsText } from './history.ts';
+import { type ClientRecord, leads, reactionsText, settingsText } from './history.ts';
 import type { TortureChat } from './population.ts';
 import { createReading } from './reading.ts';
 import type { Recorder } from './recorder.ts';
@@ -39,6 +41,8 @@ export interface TortureClient {
   markRead(chatId: string, sequence: number, version?: number): Promise<void>;
   /** This message, and what comes after it. */
   markUnread(chatId: string, sequence: number): Promise<void>;
+  /** Begins to type, or stops. */
+  type(chatId: string, typing: boolean): Promise<unknown>;
   /** Reads the newest page of a chat. */
   readNewest(chatId: string): Promise<void>;
   close(): Promise<void>;
@@ -70,7 +74,7 @@ export function createClient(options: ClientOptions): TortureClient {
   const cursors = new Map<string, number>();
   /** Of chats that its user was removed from, the number of that. */
   const left = new Map<string, number>();
-  const unreadChats = createUnreadChats();
+  const unreadChats = createUnreadChats(userId);
   let current: string | undefined;
   let ready = false;
   let closed = false;
@@ -84,11 +88,13 @@ export function createClient(options: ClientOptions): TortureClient {
     // What is answered late may be of before it was removed.
     if (number > (left.get(chatId) ?? 0)) cursors.set(chatId, Math.max(number, cursors.get(chatId) ?? 0));
   };
-  const takeChat = (kind: 'created' | 'chat', { id, participants, eventSequence }: Chat): void => {
-    const chatId = recorder.intern(id);
-    const userIds = participants.map((participant) => recorder.intern(participant.userId));
-    record({ kind, at: now(), chatId, number: eventSequence, userIds });
-    see(chatId, eventSequence);
+  const takeChat = (kind: 'created' | 'chat', chat: Chat): void => {
+    const { participants, eventSequence: number } = chat;
+    const chatId = recorder.intern(chat.id);
+    const idsOf = (some: Chat['participants']) => some.map((each) => recorder.intern(each.userId));
+    const people = { userIds: idsOf(participants), leads: idsOf(participants.filter(leads)) };
+    record({ kind, at: now(), chatId, number, ...people, settings: recorder.intern(settingsText(chat)) });
+    see(chatId, number);
   };
   /** A process from before there were any says none. */
   const takeMembership = (membership: Membership | undefined): void => {
@@ -154,45 +160,48 @@ export function createClient(options: ClientOptions): TortureClient {
     }, ms);
   }
 
-  const onMessage = (saved: boolean) => (event: MessageEvent) => {
-    const chatId = recorder.intern(event.chatId);
-    const message = recorder.seen(event.message);
-    record({ kind: 'message', at: now(), saved, chatId, number: event.eventSequence, message });
-    see(chatId, event.eventSequence);
-  };
-  const onChanged = (changed: 'updated' | 'deleted') => (event: MessageEvent) => {
+  const onMessage = (saved: boolean, changed?: 'updated' | 'deleted') => (event: MessageEvent) => {
     const chatId = recorder.intern(event.chatId);
     const message = recorder.seen(event.message);
     const number = event.eventSequence;
-    record({ kind: 'message', at: now(), changed, saved: false, chatId, number, message });
+    record({ kind: 'message', at: now(), ...(changed ? { changed } : {}), saved, chatId, number, message });
     see(chatId, number);
   };
-  const onReactions = (event: ReactionsEvent) => {
-    const chatId = recorder.intern(event.chatId);
-    const { eventSequence: number, sequence } = event;
+  const onReactions = ({ chatId: id, eventSequence: number, sequence, ...event }: ReactionsEvent) => {
+    const chatId = recorder.intern(id);
     const reactions = recorder.intern(reactionsText(event.reactions));
     record({ kind: 'reactions', at: now(), chatId, number, sequence, reactions });
     see(chatId, number);
   };
+  const onSettings = ({ chatId: id, chat, eventSequence: number }: ChatUpdatedEvent) => {
+    const chatId = recorder.intern(id);
+    record({ kind: 'settings', at: now(), chatId, number, settings: recorder.intern(settingsText(chat)) });
+    see(chatId, number);
+  };
   const onParticipant = (added: boolean) => (event: ParticipantEvent) => {
+    const { participant, eventSequence: number } = event;
     const chatId = recorder.intern(event.chatId);
-    const concerned = recorder.intern(event.participant.userId);
-    record({ kind: 'participant', at: now(), added, chatId, number: event.eventSequence, userId: concerned });
-    if (added || concerned !== userId) see(chatId, event.eventSequence);
+    const concerned = { userId: recorder.intern(participant.userId), leads: leads(participant) };
+    record({ kind: 'participant', at: now(), added, chatId, number, ...concerned });
+    if (added || concerned.userId !== userId) see(chatId, number);
     else {
-      left.set(chatId, event.eventSequence);
+      left.set(chatId, number);
       cursors.delete(chatId);
     }
   };
   socket.on('chat.message.new', onMessage(false));
   socket.on('chat.message.saved', onMessage(true));
-  socket.on('chat.message.updated', onChanged('updated'));
-  socket.on('chat.message.deleted', onChanged('deleted'));
+  socket.on('chat.message.updated', onMessage(false, 'updated'));
+  socket.on('chat.message.deleted', onMessage(false, 'deleted'));
   socket.on('chat.message.reactions', onReactions);
+  socket.on('chat.updated', onSettings);
   socket.on('chat.participant.added', onParticipant(true));
   socket.on('chat.participant.removed', onParticipant(false));
   socket.on('chat.message.failed', ({ chatId, clientMessageId, code }: MessageFailedEvent) =>
     record({ kind: 'failed', at: now(), chatId, clientMessageId, code }),
+  );
+  socket.on('chat.typing', ({ chatId, userId: typist }: TypingEvent) =>
+    record({ kind: 'typing', at: now(), chatId: recorder.intern(chatId), userId: recorder.intern(typist) }),
   );
   socket.on('chat.created', ({ chat }: { chat: Chat }) => {
     takeChat('created', chat);
@@ -236,6 +245,7 @@ export function createClient(options: ClientOptions): TortureClient {
     markRead: (chatId, sequence, version) =>
       mark((token) => rest.markRead(token, chatId, { sequence, version })),
     markUnread: (chatId, sequence) => mark((token) => rest.markUnread(token, chatId, sequence)),
+    type: async (chatId, typing) => rest.type(await options.restToken(), chatId, typing),
     async readNewest(chatId) {
       const { body } = await rest.history(await options.restToken(), chatId, 'limit=20');
       if (body) takePage(chatId, body);

@@ -65,7 +65,8 @@ export function floodSlowClients(
   burst: (chat: Population['chats'][number], count: number) => void,
 ): void {
   const slow = new Set(clients.slice(-slowClients).map(({ userId }) => userId));
-  const crowded = population.chats.toSorted(
+  const there = population.chats.filter(({ ended }) => !ended);
+  const crowded = there.toSorted(
     (a, b) =>
       [...b.members].filter((id) => slow.has(id)).length - [...a.members].filter((id) => slow.has(id)).length,
   );

@@ -22,7 +22,10 @@ export async function readRows(
 ): Promise<DatabaseRows> {
   return {
     chats: await query<ChatRow>(`SELECT id, last_sequence AS "lastSequence",
-      last_event_sequence AS "lastNumber", participant_count AS "participantCount" FROM chats`),
+      last_event_sequence AS "lastNumber", participant_count AS "participantCount",
+      coalesce(posting, 'all') || ' ' || coalesce(name, '') AS settings,
+      (SELECT n.event_sequence FROM chat_changes n WHERE n.chat_id = chats.id AND n.kind = 'chat') AS "settingsNumber",
+      deleted_at IS NOT NULL AS deleted FROM chats`),
     messages: await query<MessageRow>(`SELECT chat_id AS "chatId", sequence, id, sender_id AS "senderId",
       client_message_id AS "clientMessageId", content, event_sequence AS number, ${iso('sent_at')} AS "sentAt",
       version, deleted_at IS NOT NULL AS deleted
@@ -39,7 +42,7 @@ export async function readRows(
       FROM chat_changes n JOIN messages m ON m.chat_id = n.chat_id AND m.sequence = n.key
       WHERE n.kind = 'reactions'`),
     participants: await query<ParticipantRow>(`SELECT me.chat_id AS "chatId", me.user_id AS "userId",
-      me.left_at IS NULL AS active, me.created_event_sequence AS "createdNumber",
+      me.left_at IS NULL AS active, me.role <> 'member' AS leads, me.created_event_sequence AS "createdNumber",
       me.changed_event_sequence AS "changedNumber", me.last_read_sequence AS "lastReadSequence",
       me.membership_version AS version, unread.count AS "unreadCount"
       FROM chat_participants me JOIN chats c ON c.id = me.chat_id ${joinUnread('me', 'c')}`),
@@ -62,6 +65,8 @@ export async function readDatabase(url: string): Promise<DatabaseRows> {
 /** What there is to know: each chat's last number, and each version of a membership, by chat and user. */
 export interface Latest {
   heads: ReadonlyMap<string, number>;
+  /** Deleted chats of which something is left. */
+  toPurge: number;
   versions: ReadonlyMap<string, number>;
 }
 
@@ -69,8 +74,10 @@ export const readLatest = (url: string): Promise<Latest> =>
   asking(url, async (sql) => {
     const memberships = await sql`SELECT chat_id || ' ' || user_id AS pair, membership_version::int AS version
       FROM chat_participants WHERE left_at IS NULL`;
+    const [purge] = await sql`SELECT count(*)::int AS left FROM chats_to_purge`;
     return {
       heads: await headsOf(sql),
+      toPurge: Number(purge?.left),
       versions: new Map(memberships.map(({ pair, version }) => [pair, version])),
     };
   });

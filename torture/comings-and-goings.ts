@@ -51,7 +51,7 @@ export function createComingsAndGoings(options: {
 
   async function change(chat: TortureChat): Promise<void> {
     const candidates = chat.floating.filter((userId) => !unsure.has(`${chat.id} ${userId}`));
-    if (candidates.length === 0 || busy.has(chat)) return;
+    if (candidates.length === 0 || chat.ended || busy.has(chat)) return;
     busy.add(chat);
     const userId = random.pick(candidates);
     const add = !chat.members.has(userId);
@@ -80,7 +80,7 @@ export function createComingsAndGoings(options: {
         endedAt: endedAt ?? now(),
       });
     }
-    if (after.active) chat.members.add(userId);
+    if (after.active && !chat.ended) chat.members.add(userId);
     busy.delete(chat);
   }
 

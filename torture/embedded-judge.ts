@@ -12,10 +12,10 @@ export interface EmbeddedEvidence {
   accounts: readonly Account[];
 }
 
-/** I7, I9 and I10 are about people who are removed, resources and brokers: there is none of it here. */
-const shared: ReadonlySet<Invariant> = new Set(['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I8', 'I11']);
+/** The others are about people who are removed, resources, brokers and deleted chats: there is none of it here. */
+const shared: ReadonlySet<Invariant> = new Set(['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I8', 'I11', 'I12']);
 
-/** Those of the eleven that a single process can break, and two of its own. */
+/** Those that a single process can break, and two of its own. */
 export function judgeEmbedded(evidence: EmbeddedEvidence): Verdict[] {
   const ofAll = judge(evidence.history).filter(({ invariant }) => shared.has(invariant));
   return [...ofAll, startsAgain(evidence), nobodyIsForgotten(evidence)];

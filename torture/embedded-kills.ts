@@ -87,7 +87,7 @@ export function createKillable(standalone: OwnProcess, dataDir: string): Killabl
       }
       const said = standalone.unwantedExits().at(-1)?.log ?? 'It said nothing.';
       throw new NotReadyError(
-        `After ${kills.length} kills it was not ready within ${readyDeadlineMs / 1000} s:\n${said}`,
+        `After ${kills.length} kills it was not ready within ${readyDeadlineMs / 1000} s in which it could run:\n${said}`,
       );
     },
     kill: () => kill('load'),

@@ -3,6 +3,7 @@ import {
   type ClientHistory,
   type DeadLetterRow,
   type History,
+  type Interval,
   keyOf,
   type MessageRow,
   type ParticipantRow,
@@ -19,6 +20,8 @@ export interface Evidence {
   /** Attempts to edit or delete, by the message's id. */
   changesById: ReadonlyMap<string, readonly ChangeAttempt[]>;
   rowsByChat: ReadonlyMap<string, readonly MessageRow[]>;
+  /** The ids of chats of which nothing is to be left. */
+  deleted: ReadonlySet<string>;
   /** By chat and user, with a blank between. */
   participants: ReadonlyMap<string, ParticipantRow>;
   /** Everything that is known about one key, for a violation's report. */
@@ -37,12 +40,18 @@ export function wasAsked(
   return changesById.get(id)?.some((attempt) => attempt.content === asked) === true;
 }
 
+/** The api's clock has whole milliseconds, ours has fractions. */
+export const clockToleranceMs = 5;
+
 /** What all attempts under one key come to. */
 export interface KeyPosts {
   key: string;
+  chatId: string;
   firstBegunAt: number;
   /** When the first 202 was there; undefined without one. */
   acceptedAt: number | undefined;
+  /** Each attempt that was answered 202. */
+  accepted: readonly Interval[];
   authenticated: boolean;
   contents: readonly string[];
 }
@@ -59,6 +68,7 @@ export function createEvidence(history: History): Evidence {
     postsByKey,
     deadLettersByKey,
     rowsByChat,
+    deleted: new Set(history.database.chats.filter(({ deleted }) => deleted).map(({ id }) => id)),
     changesById: Map.groupBy(history.changes, ({ messageId }) => messageId),
     participants: new Map(history.database.participants.map((row) => [`${row.chatId} ${row.userId}`, row])),
     about: (key) => [
@@ -119,23 +129,29 @@ export function slim(
 }
 
 function gatherPosts(history: History): Map<string, KeyPosts> {
-  const byKey = new Map<string, KeyPosts & { contents: string[] }>();
+  const byKey = new Map<string, KeyPosts & { contents: string[]; accepted: Interval[] }>();
   for (const post of history.posts) {
     const key = keyOf(post);
-    const accepted = post.status === 202 ? post.endedAt : undefined;
+    const { begunAt: from, endedAt: to } = post;
+    const accepted = post.status === 202 ? to : undefined;
     const known = byKey.get(key);
     if (!known) {
       byKey.set(key, {
         key,
+        chatId: post.chatId,
         firstBegunAt: post.begunAt,
         acceptedAt: accepted,
+        accepted: accepted === undefined ? [] : [{ from, to }],
         authenticated: post.authenticated,
         contents: [post.content],
       });
       continue;
     }
     known.firstBegunAt = Math.min(known.firstBegunAt, post.begunAt);
-    if (accepted !== undefined) known.acceptedAt = Math.min(known.acceptedAt ?? accepted, accepted);
+    if (accepted !== undefined) {
+      known.acceptedAt = Math.min(known.acceptedAt ?? accepted, accepted);
+      known.accepted.push({ from, to });
+    }
     known.authenticated ||= post.authenticated;
     if (!known.contents.includes(post.content)) known.contents.push(post.content);
   }

@@ -36,7 +36,7 @@ export function createFlowWatch(): FlowWatch {
       const from = to - 1_000;
       recent = recent.filter(({ begunAt }) => begunAt >= from - 10_000);
       const within = recent.filter(
-        ({ begunAt, post }) => begunAt >= from && begunAt < to && post?.status !== 404,
+        ({ begunAt, post }) => begunAt >= from && begunAt < to && !isRefused(post?.status),
       );
       if (within.length === 0) return false;
       const flowed = within.filter(
@@ -46,6 +46,9 @@ export function createFlowWatch(): FlowWatch {
     },
   };
 }
+
+/** Who takes no part, or may not post just now, has tried. */
+export const isRefused = (status: number | undefined): boolean => status === 403 || status === 404;
 
 export const flows = (post: Post, shownAt: number | undefined): boolean =>
   post.status === 202 &&

@@ -1,4 +1,4 @@
-import type { Membership, Reaction } from '../src/shared/contract.ts';
+import type { ChatSettings, Membership, ParticipantRole, Reaction } from '../src/shared/contract.ts';
 
 /**
  * What a run left behind, as plain data: what clients did and saw, what was answered, and what is in the database and
@@ -72,9 +72,28 @@ export type ClientRecord =
       message: SeenMessage;
     }
   | { kind: 'reactions'; at: number; chatId: string; number: number; sequence: number; reactions: string }
-  | { kind: 'participant'; at: number; added: boolean; chatId: string; number: number; userId: string }
-  /** `chat.created`, or a chat object read by REST: who takes part at that number. */
-  | { kind: 'created' | 'chat'; at: number; chatId: string; number: number; userIds: readonly string[] }
+  /** `settings`: as `settingsText` writes them. */
+  | { kind: 'settings'; at: number; chatId: string; number: number; settings: string }
+  | {
+      kind: 'participant';
+      at: number;
+      added: boolean;
+      chatId: string;
+      number: number;
+      userId: string;
+      leads: boolean;
+    }
+  /** `chat.created`, or a chat object read by REST: who takes part at that number, and who of them leads. */
+  | {
+      kind: 'created' | 'chat';
+      at: number;
+      chatId: string;
+      number: number;
+      userIds: readonly string[];
+      leads: readonly string[];
+      settings: string;
+    }
+  | { kind: 'typing'; at: number; chatId: string; userId: string }
   /** Its own of a chat, as an event or in whatever REST answered. */
   | { kind: 'membership'; at: number; membership: Membership }
   | { kind: 'failed'; at: number; chatId: string; clientMessageId: string; code: string }
@@ -132,6 +151,7 @@ export interface ParticipantRow {
   chatId: string;
   userId: string;
   active: boolean;
+  leads: boolean;
   createdNumber: number;
   changedNumber: number;
   lastReadSequence: number;
@@ -146,6 +166,10 @@ export interface ChatRow {
   lastSequence: number;
   lastNumber: number;
   participantCount: number;
+  settings: string;
+  /** Of their last change. */
+  settingsNumber: number | null;
+  deleted: boolean;
 }
 
 export interface DatabaseRows {
@@ -215,6 +239,14 @@ export interface History {
 /** What everybody is shown alike: whose own they are is left out. */
 export const reactionsText = (reactions: readonly Reaction[] = []): string =>
   reactions.map(({ key, count, userIds }) => `${key} ${count} of ${userIds.join(' ')}`).join(', ');
+
+/** Whoever knows of no `posting` has chats in which all may. */
+export const settingsText = ({
+  name,
+  posting = 'all',
+}: Pick<ChatSettings, 'name'> & Partial<ChatSettings>): string => `${posting} ${name ?? ''}`;
+
+export const leads = ({ role }: { role: ParticipantRole }): boolean => role !== 'member';
 
 export const keyOf = (of: { chatId: string; senderId: string; clientMessageId: string }): string =>
   `${of.chatId} ${of.senderId} ${of.clientMessageId}`;

@@ -4,6 +4,7 @@ import { acceptedIsKept } from './invariants/accepted-is-kept.ts';
 import { baselines } from './invariants/baselines.ts';
 import { confirmFirst } from './invariants/confirm-first.ts';
 import { connectedOrder } from './invariants/connected-order.ts';
+import { deletedChats } from './invariants/deleted-chats.ts';
 import { numbering } from './invariants/numbering.ts';
 import { oneRowAKey } from './invariants/one-row-a-key.ts';
 import { queuesAreEmpty } from './invariants/queues-are-empty.ts';
@@ -14,7 +15,7 @@ import { settledViews } from './invariants/settled-views.ts';
 import { unreadCounts } from './invariants/unread-counts.ts';
 import type { Verdict } from './verdict.ts';
 
-/** I1 to I12, in this order. Pure: the same history gets the same verdicts. */
+/** I1 to I13, in this order. Pure: the same history gets the same verdicts. */
 export function judge(history: History): Verdict[] {
   const evidence = createEvidence(history);
   return [
@@ -30,5 +31,6 @@ export function judge(history: History): Verdict[] {
     confirmFirst,
     unreadCounts,
     settledReactions,
+    deletedChats,
   ].map((holds) => holds(evidence));
 }

@@ -2,7 +2,7 @@ import type { TortureClient } from './client.ts';
 import type { Random } from './random.ts';
 
 export interface Marking {
-  /** Marks chats as read, and messages as unread, at the rate until `stop`. */
+  /** Marks chats as read, and messages as unread, at the rate until `stop`; and types, at the same rate. */
   start(): void;
   /** Resolves when nothing is under way any more. */
   stop(): Promise<void>;
@@ -14,6 +14,8 @@ const unreadShare = 0.2;
 const byItselfShare = 0.4;
 /** Of the reads, those to the last message; the others to one before it. */
 const toTheEndShare = 0.6;
+/** The others stop. */
+const typingShare = 0.8;
 /** So far back messages are marked as unread. */
 const mostUnread = 60;
 
@@ -24,7 +26,7 @@ export function createMarking(options: {
   marksASecond: number;
 }): Marking {
   const { random, clients, marksASecond } = options;
-  const underWay = new Set<Promise<unknown> | undefined>();
+  const underWay = new Set<Promise<unknown>>();
   let timer: ReturnType<typeof setInterval> | undefined;
 
   function mark(): Promise<void> | undefined {
@@ -43,12 +45,22 @@ export function createMarking(options: {
     return client.markRead(chatId, to, version);
   }
 
+  function type(): Promise<unknown> | undefined {
+    const client = random.pick(clients);
+    const chatIds = [...client.cursors().keys()];
+    return chatIds.length > 0 ? client.type(random.pick(chatIds), random.next() < typingShare) : undefined;
+  }
+
+  function begin(asked: Promise<unknown> | undefined): void {
+    if (!asked) return;
+    const work = asked.finally(() => underWay.delete(work));
+    underWay.add(work);
+  }
+
   return {
     start() {
       timer = setInterval(() => {
-        if (random.next() >= (marksASecond * tickMs) / 1_000) return;
-        const marked: Promise<unknown> | undefined = mark()?.finally(() => underWay.delete(marked));
-        if (marked) underWay.add(marked);
+        for (const each of [mark, type]) if (random.next() < (marksASecond * tickMs) / 1_000) begin(each());
       }, tickMs);
     },
     async stop() {

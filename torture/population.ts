@@ -16,6 +16,8 @@ export interface TortureChat {
   members: Set<string>;
   /** Users who come and go. */
   floating: readonly string[];
+  /** Its owner has asked for its end. */
+  ended: boolean;
   /** As the api gave it when the chat was made. */
   created: Chat;
 }
@@ -97,6 +99,7 @@ export async function makeChats(options: {
       ownerId: owner.id,
       members: new Set([owner.id, ...members]),
       floating: [...members.slice(-1), ...floating],
+      ended: false,
       created,
     });
   }

@@ -1,4 +1,4 @@
-import { connectedShare, flows, fullShare } from './flow.ts';
+import { connectedShare, flows, fullShare, isRefused } from './flow.ts';
 import { type FaultRecord, type History, keyOf } from './history.ts';
 
 export interface Recovery {
@@ -52,7 +52,7 @@ function fillBins({ posts, clients }: Pick<History, 'posts' | 'clients'>) {
   const seen = new Set<string>();
   for (const post of posts) {
     const key = keyOf(post);
-    if (seen.has(key) || !post.authenticated || post.status === 404) continue;
+    if (seen.has(key) || !post.authenticated || isRefused(post.status)) continue;
     seen.add(key);
     const bin = Math.floor(post.begunAt / binMs);
     const counts = bins.get(bin) ?? { offered: 0, flowed: 0 };

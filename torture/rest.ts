@@ -1,4 +1,13 @@
-import type { Chat, Membership, MessagePage, Page, Problem, SendAccepted } from '../src/shared/contract.ts';
+import type {
+  Chat,
+  ChatUpdate,
+  Membership,
+  MessagePage,
+  Page,
+  ParticipantRole,
+  Problem,
+  SendAccepted,
+} from '../src/shared/contract.ts';
 
 /** `status` undefined: no answer, so what became of the request is unknown. */
 export interface Answer<Body> {
@@ -38,6 +47,10 @@ export interface Rest {
   markUnread(token: string, chatId: string, sequence: number): Promise<Answer<Membership>>;
   add(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
   remove(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
+  update(token: string, chatId: string, update: ChatUpdate): Promise<Answer<unknown>>;
+  end(token: string, chatId: string): Promise<Answer<unknown>>;
+  setRole(token: string, chatId: string, userId: string, role: ParticipantRole): Promise<Answer<unknown>>;
+  type(token: string, chatId: string, typing: boolean): Promise<Answer<unknown>>;
 }
 
 export function createRest(url: string): Rest {
@@ -87,6 +100,11 @@ export function createRest(url: string): Rest {
     add: (token, chatId, userId) =>
       request('POST', `/chats/${chatId}/participants`, token, { userIds: [userId] }),
     remove: (token, chatId, userId) => request('DELETE', `/chats/${chatId}/participants/${userId}`, token),
+    update: (token, chatId, update) => request('PATCH', `/chats/${chatId}`, token, update),
+    end: (token, chatId) => request('DELETE', `/chats/${chatId}`, token),
+    setRole: (token, chatId, userId, role) =>
+      request('PATCH', `/chats/${chatId}/participants/${userId}`, token, { role }),
+    type: (token, chatId, typing) => request('PUT', `/chats/${chatId}/typing`, token, { typing }),
   };
 }
 

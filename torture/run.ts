@@ -11,6 +11,7 @@ import type { FaultHelpers } from './faults.ts';
 import { type Filled, readFilled } from './filled.ts';
 import { createFlowWatch } from './flow.ts';
 import type { History } from './history.ts';
+import { createLeading } from './leading.ts';
 import { createMarking } from './marking.ts';
 import { makePopulation } from './population.ts';
 import { createRandom } from './random.ts';
@@ -109,6 +110,12 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
       ...{ population, rest, recorder },
     });
     undo.push(changing.stop);
+    const leading = createLeading({
+      random: random.fork('leading'),
+      databaseUrl: servers.postgres.url,
+      ...{ population, rest, recorder },
+    });
+    undo.push(() => leading.close(), leading.stop);
     const marking = createMarking({
       random: random.fork('marking'),
       clients,
@@ -131,6 +138,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     if (restless) restlessness.start();
     comings.start();
     changing.start();
+    leading.start();
     marking.start();
     const helpers: FaultHelpers = {
       random: random.fork('faults'),
@@ -151,7 +159,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     if (restOfLoad > 0) await Bun.sleep(restOfLoad);
 
     print('the load ends; settling');
-    await Promise.all([comings.stop(), changing.stop(), marking.stop()]);
+    await Promise.all([comings.stop(), changing.stop(), leading.stop(), marking.stop()]);
     restlessness.stop();
     sending.stop();
     const loadEndedAt = now();

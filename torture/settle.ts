@@ -28,6 +28,7 @@ export async function settle(
       if (!clients.every((client) => client.ready() && !client.reading())) continue;
       if ((await waitingMessages(servers.rabbitmq.url)) > 0) continue;
       const latest = await readLatest(servers.postgres.url);
+      if (latest.toPurge > 0) continue;
       const text = JSON.stringify([...latest.heads]);
       const still = text === lastHeads;
       lastHeads = text;
@@ -50,8 +51,8 @@ export function hasAll(
   { chats }: Pick<Population, 'chats'>,
 ): boolean {
   const cursors = client.cursors();
-  return chats.every(({ id, members }) =>
-    members.has(client.userId)
+  return chats.every(({ id, members, ended }) =>
+    members.has(client.userId) && !ended
       ? (cursors.get(id) ?? 0) >= (heads.get(id) ?? 0) &&
         (!versions || client.unread(id).membership.version === versions.get(`${id} ${client.userId}`))
       : !cursors.has(id),

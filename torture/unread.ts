@@ -1,4 +1,4 @@
-import { takeMembership, takeMessage, type Unread, unreadOf } from '../harness/count-unread.ts';
+import { takeCounted, takeMembership, type Unread, unreadOf } from '../client/src/state/unread.ts';
 import type { Membership } from '../src/shared/contract.ts';
 import type { ClientRecord } from './history.ts';
 
@@ -10,7 +10,7 @@ export interface UnreadChats {
   since(): number;
 }
 
-export function createUnreadChats(): UnreadChats {
+export function createUnreadChats(userId: string): UnreadChats {
   const chats = new Map<string, Unread>();
   let since = 0;
   const of = (chatId: string): Unread => {
@@ -23,7 +23,8 @@ export function createUnreadChats(): UnreadChats {
     since: () => since,
     take(record) {
       if (record.kind === 'message') {
-        takeMessage(of(record.chatId), { message: record.message, eventSequence: record.number });
+        const told = { message: record.message, eventSequence: record.number };
+        takeCounted(of(record.chatId), told, userId);
       } else if (record.kind === 'membership') {
         const { chatId, version } = record.membership;
         takeMembership(of(chatId), record.membership);

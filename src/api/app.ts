@@ -21,6 +21,7 @@ import { authRoutes } from './routes/auth.ts';
 import { documentationRoutes } from './routes/documentation.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { usersRoutes } from './routes/users.ts';
+import { webClientRoutes } from './routes/web-client.ts';
 import { createServiceAccess } from './service-access.ts';
 
 export interface ApiDependencies {
@@ -28,6 +29,8 @@ export interface ApiDependencies {
     serviceTokens: readonly string[];
     trustProxy: boolean;
     liveMax: number;
+    /** Whether the client for people is served. */
+    webClient?: boolean | undefined;
   };
   database: Database;
   rateLimits: RateLimits;
@@ -48,7 +51,7 @@ export interface ApiDependencies {
 /** The routes of the api. */
 export function createApi(deps: ApiDependencies): HttpApp {
   const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, ...rest } = deps;
-  const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax } = config;
+  const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax, webClient } = config;
   const needs = createNeeds({ ...deps, serviceAccess: createServiceAccess(serviceTokens) });
   const userVerbs = {
     getUser: createGetUser(database),
@@ -63,6 +66,7 @@ export function createApi(deps: ApiDependencies): HttpApp {
   const routes: Route[] = [
     ...healthRoutes(readiness),
     ...documentationRoutes(needs.address, () => createDocument(routes)),
+    ...(webClient ? webClientRoutes(needs.address) : []),
     ...authRoutes(needs, accounts),
     ...(serviceTokens.length === 0 ? [] : serviceRoutes(needs, serviceVerbs, sessionMaxTtlSeconds)),
     ...usersRoutes(needs, userVerbs),

@@ -14,6 +14,7 @@ import { createChatRoutes } from './chat-routes.ts';
 export async function assembleApi(
   { config, log, lifecycle }: ProcessParts,
   adapters: Adapters,
+  { webClient = config.webClient ?? false } = {},
 ): Promise<HttpApp> {
   const database = await adapters.database();
   const [facts, rateLimits, presence, notifier, sendQueue, membership] = await Promise.all([
@@ -43,7 +44,7 @@ export async function assembleApi(
   lifecycle.defer("the api's place among the processes", seat.leave);
 
   return createApi({
-    config: { ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax },
+    config: { ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax, webClient },
     database,
     rateLimits,
     notifier,

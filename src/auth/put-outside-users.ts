@@ -1,6 +1,9 @@
-import type { Database } from '../db/database.ts';
+import { sql } from 'drizzle-orm';
+import type { Database, Orm } from '../db/database.ts';
 import { isUniqueViolation } from '../db/errors.ts';
 import { neutralName } from '../db/queries/shown-name.ts';
+import { users } from '../db/schema.ts';
+import { inTransaction } from '../db/transaction.ts';
 import type { User, UserMetadata } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
@@ -17,21 +20,15 @@ export interface OutsideUser {
 /** In the order given, of which each has another `externalId`: all of them, or none. */
 export type PutOutsideUsers = (users: readonly OutsideUser[]) => Promise<{ user: User; created: boolean }[]>;
 
-// What is not given stays as it is. Users who are there are locked in the order of their ids, as by all that lock several of them, so
-// that none of these waits for another; new ones in one order, too. xmax is 0 in a row that this statement has inserted.
-const putSql = `INSERT INTO users (id, issuer, external_id, display_name, display_name_given, email, avatar_url, metadata)
-SELECT i.id, $1, i.external_id, coalesce(i.display_name, i.neutral_name), i.display_name IS NOT NULL, i.email, i.avatar_url,
-  i.metadata::json
-FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-  AS i (id, external_id, display_name, neutral_name, email, avatar_url, metadata)
-LEFT JOIN users there ON there.issuer = $1 AND there.external_id = i.external_id
-ORDER BY there.id NULLS LAST, i.external_id
-ON CONFLICT (issuer, external_id) DO UPDATE
-SET display_name = CASE WHEN excluded.display_name_given THEN excluded.display_name ELSE users.display_name END,
-  display_name_given = users.display_name_given OR excluded.display_name_given,
-  email = coalesce(excluded.email, users.email), avatar_url = coalesce(excluded.avatar_url, users.avatar_url),
-  metadata = coalesce(excluded.metadata, users.metadata)
-RETURNING ${userColumns}, xmax = 0 AS created`;
+/** As JSON: one parameter, whatever their number. */
+const rowsOf = (
+  users: readonly object[],
+) => sql`json_to_recordset(${JSON.stringify(users)}::text::json) AS i (
+  id uuid, "externalId" text, "displayName" text, "neutralName" text, email text, "avatarUrl" text, metadata json
+)`;
+
+const readSql = `SELECT ${userColumns} FROM unnest($1::uuid[]) WITH ORDINALITY AS i (id, ord)
+JOIN users ON users.id = ANY (ARRAY[i.id]) ORDER BY i.ord`;
 
 const takenSql = `SELECT i.external_id AS "externalId"
 FROM unnest($2::text[], $3::text[]) AS i (external_id, email)
@@ -54,26 +51,62 @@ export function createPutOutsideUsers(database: Database, issuer: string): PutOu
     );
   }
 
+  /** Those who are not there yet. In one order for all, and before anybody is locked whom others may wait for. */
+  const insert = (tx: Orm, users: readonly object[]) =>
+    tx.execute(sql`INSERT INTO users
+      (id, issuer, external_id, display_name, display_name_given, email, avatar_url, metadata)
+    SELECT i.id, ${issuer}, i."externalId", coalesce(i."displayName", i."neutralName"), i."displayName" IS NOT NULL, i.email,
+      i."avatarUrl", i.metadata
+    FROM ${rowsOf(users)} ORDER BY i."externalId" COLLATE "C"
+    ON CONFLICT DO NOTHING`);
+
+  /** In the order of their ids, as by all that lock several users. Whom one waited for has been committed since, and is seen. */
+  const lock = (tx: Orm, externalIds: readonly string[]) =>
+    tx
+      .select({ id: users.id, externalId: users.externalId })
+      .from(users)
+      .where(
+        sql`${users.id} = ANY (ARRAY(
+          SELECT (SELECT x.id FROM users x WHERE x.issuer = ${issuer} AND x.external_id = i.value)
+          FROM json_array_elements_text(${JSON.stringify(externalIds)}::text::json) i
+        ))`,
+      )
+      .orderBy(users.id)
+      .for('no key update');
+
+  /** What is not given stays as it is. */
+  const update = (tx: Orm, users: readonly object[]) =>
+    tx.execute(sql`UPDATE users SET display_name = coalesce(i."displayName", users.display_name),
+      display_name_given = users.display_name_given OR i."displayName" IS NOT NULL,
+      email = coalesce(i.email, users.email), avatar_url = coalesce(i."avatarUrl", users.avatar_url),
+      metadata = coalesce(i.metadata, users.metadata)
+    FROM ${rowsOf(users)} WHERE users.id = ANY (ARRAY[i.id])`);
+
   /** @throws ChatError `email_taken` */
-  return async (users) => {
-    const ids = users.map(() => newId());
-    const parameters = [
-      ...[issuer, ids, users.map(({ externalId }) => externalId)],
-      ...[users.map(({ displayName }) => displayName ?? null), ids.map(neutralName)],
-      ...[users.map(({ email }) => email ?? null), users.map(({ avatarUrl }) => avatarUrl ?? null)],
-      users.map(({ metadata }) => (metadata === undefined ? null : JSON.stringify(metadata))),
-    ];
-    try {
-      const rows = await database.query<UserRow & { created: boolean }>(putSql, parameters);
-      const byExternalId = new Map(rows.map((row) => [row.externalId, row]));
-      return users.map(({ externalId }) => {
-        const row = byExternalId.get(externalId);
-        if (!row) throw new Error('the upsert of a user returned no row');
-        return { user: toUser(row, row.id), created: row.created };
-      });
-    } catch (error) {
-      if (isUniqueViolation(error)) throw await taken(users);
-      throw error;
-    }
+  return async (given) => {
+    const added = given.map((user) => {
+      const id = newId();
+      return { ...user, id, neutralName: neutralName(id) };
+    });
+    const put = inTransaction(database, async (tx) => {
+      await insert(tx, added);
+      const locked = await lock(
+        tx,
+        given.map(({ externalId }) => externalId),
+      );
+      // Who is not there was not made, for want of the email.
+      if (locked.length < given.length) throw new ChatError('email_taken');
+      const idOf = new Map(locked.map(({ id, externalId }) => [externalId, id]));
+      const all = added.map((user) => ({ ...user, id: idOf.get(user.externalId) ?? user.id }));
+      const there = all.filter(({ id }, at) => id !== added[at]?.id);
+      if (there.length > 0) await update(tx, there);
+      return all.map(({ id }) => id);
+    });
+    const ids = await put.catch(async (error) => {
+      const isTaken = error instanceof ChatError && error.code === 'email_taken';
+      throw isTaken || isUniqueViolation(error) ? await taken(given) : error;
+    });
+    const rows = await database.query<UserRow>(readSql, [ids]);
+    return rows.map((row, at) => ({ user: toUser(row, row.id), created: row.id === added[at]?.id }));
   };
 }

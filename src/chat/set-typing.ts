@@ -23,7 +23,8 @@ export interface SetTypingInput {
 export type SetTyping = (input: SetTypingInput) => Promise<void>;
 
 /**
- * Tells the others in the chat, unless there are many of them. Nothing is kept: who stops is told at once, however often.
+ * Tells the others in the chat, unless there are many of them. Nothing is kept: who stops is told at once, however often, and who
+ * begins again, too.
  * @param deps.liveMax participants of a chat that is told
  * @throws ChatError `chat_not_found`, `not_allowed`; `database_unavailable` where only PostgreSQL could have told
  */
@@ -45,7 +46,9 @@ export function createSetTyping(deps: {
   return async ({ chatId, userId, typing, facts: [participant, live] }) => {
     if (participant !== true) await assertMayPost(deps, chatId, userId);
     if (!(live ?? (await askLive(chatId)))) return;
-    if (typing && !(await facts.isNew(`typing:${chatId}:${userId}`, repeatMs))) return;
+    const what = `typing:${chatId}:${userId}` as const;
+    if (!typing) void facts.forget(what);
+    else if (!(await facts.isNew(what, repeatMs))) return;
     const payload: TypingEvent = { chatId, userId, typing, expiresInMs: shownMs };
     await announce([passing(`chat:${chatId}`, 'chat.typing', payload, userId)]);
   };

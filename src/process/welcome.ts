@@ -1,5 +1,7 @@
 export interface Welcome {
   url: string;
+  /** Whether the client for people is served. */
+  webClient: boolean;
   folder: string;
   /** The command that runs Bun here. */
   runner: string;
@@ -12,9 +14,9 @@ const usualUrl = 'http://localhost:3000';
  * What the single process says once it is up: where everything is, and a conversation to paste. A test takes the two
  * blocks out of the text and runs them.
  */
-export function welcome({ url, folder, runner }: Welcome): string {
+export function welcome({ url, webClient, folder, runner }: Welcome): string {
   return `
-Confab is up.
+Confab is up.${webClient ? `\n  chat     ${url}/       in the browser, for you and others` : ''}
   REST     ${url}        described at ${url}/documentation
   sockets  ${url}/chat   Socket.IO, path /socket.io/
   data     ${folder}

@@ -75,6 +75,7 @@ const variables = v.object({
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
   SHUTDOWN_DELAY: v.optional(pause),
+  WEB_CLIENT: v.optional(flag),
   ...allowance.entries,
   ...databaseVariables.entries,
   DATABASE_POOL_MAX: v.optional(integer(1, 1000), '10'),
@@ -178,6 +179,8 @@ export function parseConfig(
     /** Undefined: any localhost origin in development, none in production. */
     corsOrigins: env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
+    /** Undefined: in the single process in development. */
+    webClient: env.WEB_CLIENT,
     database: { ...databaseAddressOf(env), maxConnections: env.DATABASE_POOL_MAX },
     redis: redisAddressOf(env),
     broker: {

@@ -369,7 +369,7 @@ export interface UserPresence {
   lastSeenAt: string | null;
 }
 
-/** A hint, in the 50 direct chats of the user's with the newest activity; offline is who has had no socket for 10 s. */
+/** A hint, in the 50 direct chats of the user's with the newest activity; offline is who has had no socket for 9 s. */
 export interface PresenceEvent extends UserPresence {
   chatId: string;
 }

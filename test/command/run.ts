@@ -43,6 +43,7 @@ export async function runAll({
   const counts = [
     await steps.check('format and lint (biome)', tool('biome', 'check', '--error-on-warnings', '.')),
     await steps.check('types (tsc)', tool('tsc')),
+    await steps.check('types of the web client (tsc)', tool('tsc', '-p', 'web')),
     await steps.check('unused code (knip)', tool('knip')),
   ];
 
@@ -71,7 +72,16 @@ export async function runAll({
 }
 
 async function launcherFor(guard: Guard, folder: string, print: (line: string) => void) {
-  const needed = ['postgres', 'redis', 'rabbitmq', 'nginx', 'pgbouncer', 'compose', 'python'] as const;
+  const needed = [
+    'postgres',
+    'redis',
+    'rabbitmq',
+    'nginx',
+    'pgbouncer',
+    'compose',
+    'python',
+    'chromium',
+  ] as const;
   return createLauncher(guard, await obtainBinaries({ guard, folder, print, needed: [...needed] }));
 }
 

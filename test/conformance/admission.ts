@@ -63,6 +63,8 @@ export function admissionConformance(
       expect(await facts.isNew(`${what}0`, 300)).toBe(true);
       await eventually('it is new again', () => facts.isNew(what, 300), 2_000);
       expect(await facts.isNew(what, 300)).toBe(false);
+      await facts.forget(what);
+      expect([await facts.isNew(what, 300), await facts.isNew(what, 300)]).toEqual([true, false]);
     });
 
     test('a fact dies at its age, however often it is read and filled; so does a revocation', async () => {

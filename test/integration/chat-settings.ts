@@ -213,6 +213,29 @@ export function chatSettingsSuite(name: string, open: () => Promise<ChatApi>): v
         expect((await read(ann!, chat)).lastSequence).toBe(1);
       });
 
+      test('what was refused and is sent again has the place of the send that is stored', async () => {
+        const chat = await api.newGroup(ann!, bob!);
+        const content = 'refused at first';
+        await api.send(bob!, chat.id, 'before');
+        await api.stored(chat.id, 1);
+        await update(ann!, chat, { posting: 'admins' });
+        const clientMessageId = newId();
+        const { status, body } = await api.send(bob!, chat.id, content, clientMessageId);
+        expect(status).toBe(202);
+        expect(await fateOf(body.brokerMessageId)).toBe('not_allowed');
+        await update(ann!, chat, { posting: 'all' });
+        await api.send(bob!, chat.id, 'in between');
+        await api.stored(chat.id, 2);
+        const again = await api.send(bob!, chat.id, content, clientMessageId);
+        expect(again).toMatchObject({ status: 202, body: { brokerMessageId: body.brokerMessageId } });
+        await api.stored(chat.id, 3);
+        const page: Message[] = (await api.call(ann!, 'GET', `/chats/${chat.id}/messages`)).body.data;
+        expect(page.map((one) => one.content)).toEqual(['before', 'in between', content]);
+        // It says when it was sent the second time.
+        const sentAts = page.map(({ sentAt }) => sentAt);
+        expect(sentAts).toEqual(sentAts.toSorted());
+      });
+
       test('switched while messages are on their way: each is stored, or refused', async () => {
         const chat = await api.newGroup(ann!, bob!);
         const sends: Promise<Answer>[] = [];

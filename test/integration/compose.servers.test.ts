@@ -428,6 +428,8 @@ test('the image is not run as root and takes in nothing but the program', async 
     '!patches',
     '!tsconfig.json',
     '!drizzle',
+    '!client',
     '!src',
+    '!web',
   ]);
 });

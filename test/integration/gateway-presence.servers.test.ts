@@ -3,12 +3,14 @@ import { createGetPresence } from '../../src/chat/get-presence.ts';
 import type { Database } from '../../src/db/database.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectClient, createWorld, startTestGateway, type WorldUser } from '../support/gateway-world.ts';
+import { runningMs } from '../support/running-time.ts';
 import { twoEnds } from '../support/two-ends.ts';
 import { gatewayPresenceSuite } from './gateway-presence-suite.ts';
 
 gatewayPresenceSuite('two on PostgreSQL and Redis', await twoEnds());
 
 const mortal = await twoEnds({ ttlMs: 1_500 });
+const patient = await twoEnds();
 const undo: (() => unknown)[] = [];
 afterAll(async () => {
   for (const step of undo.reverse()) await step();
@@ -66,3 +68,34 @@ test.concurrent('of a gateway that is killed who comes back was never gone, and 
   await eventually('who comes is told', () => adas.seen.length > 0);
   expect(adas.seen.map(({ payload }) => [payload.userId, payload.online])).toEqual([[fay.id, true]]);
 }, 20_000);
+
+test.concurrent('in real time: who goes is told within 10 s of the end, and who comes back at another gateway in 7 s was never gone', async () => {
+  const gateways = await Promise.all(patient.ends.map((end) => startTestGateway({ ...patient, ...end })));
+  undo.push(...gateways.map(({ stop }) => stop));
+  const world = await createWorld(patient);
+  const [ada, bob, ...others] = (await world.newUsers(7)) as [WorldUser, WorldUser, ...WorldUser[]];
+  for (const user of [bob, ...others]) await world.newDirect(ada, user);
+  const [here, there] = gateways.map(({ url }) => url) as [string, string];
+  const adas = await connectClient(there, ada);
+  const bobs = await connectClient(here, bob);
+  const clients = await Promise.all(others.map((user, at) => connectClient(at % 2 ? here : there, user)));
+  const isTold = ({ id }: WorldUser) =>
+    adas.seen.some(({ payload }) => payload.userId === id && payload.online === false);
+
+  const tookMs = clients.map(async (client, at) => {
+    await Bun.sleep(at * 70);
+    const [began, beganMs] = [performance.now(), runningMs()];
+    client.close();
+    await eventually('it is told', () => isTold(others[at]!), 15_000);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(8_990);
+    return runningMs() - beganMs;
+  });
+  bobs.close();
+  await Bun.sleep(7_000);
+  const bobAgain = await connectClient(there, bob);
+  // Half of them: what holds this machine up for a moment holds one or two.
+  const sorted = (await Promise.all(tookMs)).toSorted((one, other) => one - other);
+  expect(sorted[2]).toBeLessThan(10_000);
+  expect(isTold(bob)).toBe(false);
+  undo.push(adas.close, bobAgain.close);
+}, 30_000);

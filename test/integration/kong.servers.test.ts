@@ -35,6 +35,7 @@ const environment = {
   CORS_ORIGINS: listedOrigin,
   SERVICE_TOKEN: serviceToken,
   RATE_LIMIT_LOGIN: '100',
+  WEB_CLIENT: 'true',
 };
 /** A Redis whose user may do what the setup guide lets it, and no more. */
 async function restrictedRedis(): Promise<Record<string, string>> {
@@ -143,6 +144,11 @@ async function snippets(values: Record<string, string>): Promise<string[]> {
     Object.entries(values).reduce((text, [from, to]) => text.replaceAll(from, to), code),
   );
 }
+
+test('the web client comes through, in production where that is said', async () => {
+  for (const path of ['/', '/web/main.js', '/web/style.css', '/web/icon.svg'])
+    expect({ path, status: (await call(path)).status }).toEqual({ path, status: 200 });
+});
 
 test('the checklist passes', async () => {
   const run = await processes.finish(['src/commands/checklist.ts', '--all', '--api', url, '--socket', url]);

@@ -69,7 +69,10 @@ test('compiled to one file it needs none of them, and nothing else', async () =>
   const ada = await newPerson({ apiUrl: url, socketUrl: url });
   const chat = await ada.newChat();
   await ada.send(chat.id, 'from one file');
-  for (const path of ['/documentation', '/documentation/swagger-ui-bundle.js', '/openapi.json'])
+  for (const path of [
+    ...['/documentation', '/documentation/swagger-ui-bundle.js', '/openapi.json'],
+    ...['/', '/web/main.js', '/web/style.css'],
+  ])
     expect((await fetch(`${url}${path}`)).status, path).toBe(200);
   confab.signal('SIGTERM');
   expect(await confab.exited).toBe(0);

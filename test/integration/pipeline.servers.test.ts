@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'bun:test';
-import { connect } from 'amqplib';
+import { randomUUID } from 'node:crypto';
 import { openPostgres } from '../../src/db/postgres.ts';
-import { parseConfig } from '../../src/shared/config.ts';
-import { tableTexts } from '../support/changes-of.ts';
 import { startThreeProcesses } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { newPerson, personWith } from '../support/people.ts';
+import { redisKeys, searchServers } from '../support/places-of.ts';
 import { testProcesses } from '../support/processes.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
@@ -17,31 +16,37 @@ const servers = await realServers();
 const processes = testProcesses();
 const deployment = await startThreeProcesses({ processes, servers, env: { SERVICE_TOKEN: serviceToken } });
 
-/** A logical dump of PostgreSQL, all of Redis; a queue in which nothing is left has no word either. */
-async function placesOf(word: string): Promise<string[]> {
-  const database = openPostgres({ url: deployment.databaseUrl, applicationName: 'a dump' });
-  const redis = await openTestRedis(servers.redisUrl);
-  const broker = await connect(servers.rabbitmqUrl);
-  const channel = await broker.createChannel();
-  try {
-    const { partitionCount, broker: names } = parseConfig(deployment.env);
-    const partitions = Array.from({ length: partitionCount }, (_, at) => `${names.queuePrefix}.p${at}`);
-    for (const queue of [...partitions, names.deadLetterQueue]) {
-      await eventually(`${queue} is empty`, async () => (await channel.checkQueue(queue)).messageCount === 0);
-    }
-    const dumps = await Promise.all((await redis.keys('*')).map((key) => redis.dumpBuffer(key)));
-    const inRedis = dumps.some((dump) => dump?.includes(word)) ? ['Redis'] : [];
-    return [...(await tableTexts(database, word)), ...inRedis];
-  } finally {
-    await broker.close();
-    redis.disconnect();
-    await database.close();
-  }
-}
+const placesOf = searchServers(servers, deployment);
 
 describe('the pipeline in three processes', () => {
   pipelineSuite({ processes, deployment, placesOf });
   oddSendsSuite({ deployment, placesOf });
+
+  test('a word in Redis is found wherever it is', async () => {
+    const redis = await openTestRedis(servers.redisUrl);
+    const word = `word-${randomUUID()}`;
+    const long = `${'so '.repeat(500)}${word}${' so'.repeat(500)}`;
+    await redis
+      .pipeline()
+      .set(`${word}:name`, '1')
+      .set('found:text', long)
+      .hset('found:hash', { [word]: 1, other: 2 })
+      .hset('found:hash:value', { one: long })
+      .rpush('found:list', 'one', long)
+      .sadd('found:set', 'one', word)
+      .zadd('found:sorted', 1, word)
+      .xadd('found:stream', '*', 'field', long)
+      .exec();
+    const keys = ['hash', 'hash:value', 'list', 'set', 'sorted', 'stream', 'text'].map(
+      (key) => `found:${key}`,
+    );
+    const expected = [...keys, `${word}:name`];
+    expect((await redisKeys(servers.redisUrl, word)).toSorted()).toEqual(
+      expected.map((key) => `Redis: ${key}`),
+    );
+    await redis.del(expected);
+    redis.disconnect();
+  });
 
   test('an api that is set up so closes edits, and tells chats that are larger nothing of who has read', async () => {
     const strict = await deployment.start('api', { MESSAGE_EDIT_WINDOW: '1h', CHAT_LIVE_MAX: '2' });

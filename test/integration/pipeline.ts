@@ -190,11 +190,70 @@ export function pipelineSuite({
         ['chat.message.deleted', expect.anything()],
       ]);
     }
+    const again = await connect(bob, { cursors: { [chat.id]: chat.eventSequence } });
+    await eventually('all is told', () => again.events.some(([name]) => name === 'chat.ready'));
+    expect(again.events.map(([name, { message }]) => [name, message?.content])).toEqual([
+      ...[
+        ['chat.message.new', ''],
+        ['chat.message.deleted', ''],
+        ['chat.message.saved', drained],
+      ],
+      ['chat.ready', undefined],
+    ]);
     expect((await bob.history(chat.id)).map(({ content }) => content)).toEqual(['', drained]);
     if (placesOf) {
       const places = await Promise.all([drained, word, key].map(placesOf));
       expect(places).toEqual([['messages'], [], []]);
     }
+  });
+
+  test('a group is deleted while messages are on their way: each was stored before or has failed, and nothing comes after it', async () => {
+    const [ada, bob] = await twoPeople();
+    const group = { participantUserIds: [bob.id], isGroup: true };
+    const { body: chat } = await ada.call('POST', '/chats', group);
+    const everybody = await Promise.all([connect(ada), connect(bob)]);
+    const [adaHears, bobHears] = everybody;
+    const word = `word-${randomUUID()}`;
+    await bob.send(chat.id, word);
+    await adaHears.heard(word);
+    const path = `/chats/${chat.id}`;
+    const say = (count: number) =>
+      Array.from({ length: count }, (_, at) =>
+        bob.call('POST', `${path}/messages`, { content: `${word} ${at}` }),
+      );
+    // An api knows what all others can load with its next beat.
+    await eventually('all are ready', async () => (await ada.call('PATCH', path, {})).status !== 503);
+    const sends = say(30);
+    const ending = ada.call('DELETE', path);
+    sends.push(...say(30));
+    expect((await ending).status).toBe(204);
+
+    const answers = await Promise.all(sends);
+    const accepted = answers.flatMap(({ status, body }) => (status === 202 ? [body.brokerMessageId] : []));
+    const refused = answers.filter(({ status }) => status !== 202).map(({ body }) => body.code);
+    expect(refused).toEqual(refused.map(() => 'chat_not_found'));
+    const fates = () => [
+      ...bobHears.saved.slice(1).map(({ message }) => message.id),
+      ...bobHears.events.flatMap(([name, { brokerMessageId, code }]) =>
+        name === 'chat.message.failed' && code === 'chat_not_found' ? [brokerMessageId] : [],
+      ),
+    ];
+    await eventually('the sender is told of each', () => fates().length >= accepted.length);
+    expect(fates().toSorted()).toEqual(accepted.toSorted());
+
+    const other = await ada.newChat(bob);
+    await Promise.all([ada.send(other.id, 'fence'), bob.send(other.id, 'fence')]);
+    await Promise.all(everybody.map((ears) => ears.heard('fence')));
+    for (const [ears, { id }] of [[adaHears, ada] as const, [bobHears, bob] as const]) {
+      const about = ears.events.filter(
+        ([name, { chatId }]) => chatId === chat.id && name !== 'chat.message.failed',
+      );
+      const removals = about.filter(([name]) => name === 'chat.participant.removed');
+      expect(removals.map(([, { participant }]) => participant.userId)).toEqual([id]);
+      expect(about.at(-1)).toBe(removals[0]!);
+    }
+    // It finds no dead letter, either.
+    expect((await placesOf?.(word)) ?? []).not.toContain('Redis');
   });
 
   test('a client with default options begins with polling, upgrades and receives', async () => {

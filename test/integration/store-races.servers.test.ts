@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import postgres from 'postgres';
 import { createEmbeddedFacts } from '../../src/adapters/embedded/admission.ts';
 import { createEmbeddedPresence } from '../../src/adapters/embedded/presence.ts';
-import { createPutOutsideUsers } from '../../src/auth/put-outside-users.ts';
+import { createPutOutsideUsers, type OutsideUser } from '../../src/auth/put-outside-users.ts';
 import { createAddParticipants } from '../../src/chat/add-participants.ts';
 import type { Database } from '../../src/db/database.ts';
 import { isTimeout } from '../../src/db/errors.ts';
@@ -247,6 +247,9 @@ describe('users who come and go in many chats at once', () => {
   }, 20_000);
 });
 
+const putUsers = (users: readonly OutsideUser[]) =>
+  asRequest(() => createPutOutsideUsers(database, 'confab')(users));
+
 test('users brought up to date in bulk are locked in the order of their ids, as by who adds them: no deadlock', async () => {
   const ids = [newId(), newId()];
   const externalIds = ['z', 'a'];
@@ -255,12 +258,11 @@ test('users brought up to date in bulk are locked in the order of their ids, as 
     SELECT id, 'confab', external_id, 'Before' FROM unnest($1::uuid[], $2::text[]) AS i (id, external_id)`,
     [ids, externalIds],
   );
-  const put = createPutOutsideUsers(database, 'confab');
   const lock = (sql: postgres.TransactionSql, id: string | undefined) =>
     sql.unsafe('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [id!]);
   const users = await race(
     async (sql) => void (await lock(sql, ids[0])),
-    () => put([...externalIds, 'm'].map((externalId) => ({ externalId, displayName: 'After' }))),
+    () => putUsers([...externalIds, 'm'].map((externalId) => ({ externalId, displayName: 'After' }))),
     async (sql) => void (await lock(sql, ids[1])),
   );
   expect(users.map(({ user, created }) => [user.displayName, created])).toEqual([
@@ -269,3 +271,25 @@ test('users brought up to date in bulk are locked in the order of their ids, as 
     ['After', true],
   ]);
 });
+
+test('many who bring the same users up to date in bulk, in other orders, beside others who make them: no deadlock', async () => {
+  const shuffled = <One>(all: readonly One[]) =>
+    all
+      .map((one) => [Math.random(), one] as const)
+      .sort(([a], [b]) => a - b)
+      .map(([, one]) => one);
+  for (let round = 0; round < 6; round += 1) {
+    const all = Array.from({ length: 60 }, (_, at) => ({
+      ...{ externalId: `${round}|${Math.random()}`, email: `${crypto.randomUUID()}@example.com` },
+      displayName: `User ${at}`,
+    }));
+    const some = Array.from({ length: 12 }, () => shuffled(all).slice(0, 40));
+    const answers = await Promise.all(some.map(putUsers));
+    for (const [at, users] of answers.entries())
+      expect(users.map(({ user: { externalId, email } }) => [externalId, email])).toEqual(
+        some[at]!.map(({ externalId, email }) => [externalId, email]),
+      );
+    const made = answers.flat().filter(({ created }) => created);
+    expect(made).toHaveLength(new Set(some.flat()).size);
+  }
+}, 30_000);

@@ -39,7 +39,7 @@ test(
     expect(code).toBe(0);
 
     const report: Report = await Bun.file(file).json();
-    expect(report.verdicts.map(({ violations }) => violations)).toEqual(Array(12).fill(0));
+    expect(report.verdicts.map(({ violations }) => violations)).toEqual(Array(13).fill(0));
     for (const { invariant, checked } of report.verdicts) {
       // I9 is read from /proc.
       if (invariant !== 'I9' || process.platform === 'linux')
@@ -52,6 +52,8 @@ test(
     expect(figures.chats).toBeGreaterThanOrEqual(50);
     expect(figures.offered / figures.loadSeconds).toBeGreaterThanOrEqual(190);
     expect(figures.resumes).toBeGreaterThan(300);
+    expect(figures.settingsTold).toBeGreaterThan(100);
+    expect(figures.typingTold).toBeGreaterThan(100);
     expect(figures.messagesChanged).toBeGreaterThan(300);
     expect(figures.membershipsTold).toBeGreaterThan(1_000);
     expect(figures.rowsFilled).toBeGreaterThan(0);

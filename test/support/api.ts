@@ -60,7 +60,10 @@ export async function createTestApi({
     ...(deadlineMs === undefined ? {} : { passwords: createPasswords({ maxWaitMs: deadlineMs }) }),
   });
   const app = createApi({
-    config: { ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax },
+    config: {
+      ...config.auth,
+      ...{ trustProxy: config.trustProxy, liveMax: config.liveMax, webClient: config.webClient },
+    },
     database,
     rateLimits,
     notifier,

@@ -24,7 +24,10 @@ export async function tableTexts(database: Database, word: string): Promise<stri
   const found: string[] = [];
   for (const { name } of tables) {
     const [row] = await database.query<{ holds: boolean }>(
-      `SELECT EXISTS (SELECT FROM ${name} t WHERE strpos(t::text, $1) > 0) AS holds`,
+      // Of bytes a text is their hexadecimal digits.
+      `SELECT EXISTS (
+        SELECT FROM ${name} t WHERE strpos(t::text, $1) > 0 OR strpos(t::text, encode(convert_to($1, 'UTF8'), 'hex')) > 0
+      ) AS holds`,
       [word],
     );
     if (row?.holds) found.push(name);

@@ -61,7 +61,13 @@ export interface ChatApi {
   asked: string[];
   newUser(displayName?: string): Promise<TestUser>;
   newUsers(count: number): Promise<TestUser[]>;
-  call(user: TestUser | undefined, method: string, path: string, body?: unknown): Promise<Answer>;
+  call(
+    user: Pick<TestUser, 'token'> | undefined,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
   newGroup(owner: TestUser, ...others: TestUser[]): Promise<Chat>;
   send(user: TestUser, chatId: string, content: string, clientMessageId?: string): Promise<Answer>;
   /** Waits until the worker has stored the chat's first `count` messages. */
@@ -70,6 +76,9 @@ export interface ChatApi {
 }
 
 const partitionCount = 2;
+
+/** Of the host's own backend, where it is among `serviceTokens`. */
+export const serviceToken = 'the token of a backend that acts as others';
 
 /** @param parts.database migrated; closed by who opened it */
 export async function openChatApi(parts: {
@@ -196,15 +205,17 @@ export async function openChatApi(parts: {
   }
 
   async function call(
-    user: TestUser | undefined,
+    user: Pick<TestUser, 'token'> | undefined,
     method: string,
     path: string,
     body?: unknown,
+    headers: Record<string, string> = {},
   ): Promise<Answer> {
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const response = await app.request(path, {
       method,
       headers: {
+        ...headers,
         ...(user ? { authorization: `Bearer ${user.token}` } : {}),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         // As every client states it; a `Request` made here has none by itself.

@@ -27,7 +27,7 @@ export interface Person {
   send(chatId: string, content: string, clientMessageId?: string): Promise<SendAccepted>;
   history(chatId: string): Promise<Message[]>;
   /** Connected, and recording, when it resolves. */
-  connect(options?: { transports?: string[]; url?: string }): Promise<Ears>;
+  connect(options?: { transports?: string[]; url?: string; cursors?: Record<string, number> }): Promise<Ears>;
 }
 
 export interface Ears {
@@ -78,15 +78,15 @@ export function personWith(deployment: Deployment, id: string, token: string): P
       if (status !== 200) throw new Error(`history: ${status} ${JSON.stringify(body)}`);
       return body.data;
     },
-    connect: ({ transports = ['websocket'], url = deployment.socketUrl } = {}) =>
-      listen(url, token, transports),
+    connect: ({ transports = ['websocket'], url = deployment.socketUrl, cursors } = {}) =>
+      listen(url, { token, ...(cursors && { cursors }) }, transports),
   };
 }
 
-async function listen(url: string, token: string, transports: string[]): Promise<Ears> {
+async function listen(url: string, auth: object, transports: string[]): Promise<Ears> {
   const socket: Ears['socket'] = io(`${url}/chat`, {
     transports,
-    auth: { token },
+    auth,
     forceNew: true,
     reconnectionDelay: 50,
     reconnectionDelayMax: 200,

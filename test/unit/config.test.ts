@@ -159,6 +159,13 @@ test('it listens for this machine alone in development, for all in production, e
   expect(problemsOf({ HOST: 'http://localhost' })).toHaveLength(1);
 });
 
+test('the web client is served where that is said; unset it is left to the process', () => {
+  expect(parseConfig({}).webClient).toBeUndefined();
+  expect(parseConfig({ WEB_CLIENT: 'true' }).webClient).toBe(true);
+  expect(parseConfig({ WEB_CLIENT: 'false' }).webClient).toBe(false);
+  expect(problemsOf({ WEB_CLIENT: 'maybe' })).toHaveLength(1);
+});
+
 test('the pause before the end is 5 s in production, none in development, and never longer than the end may take', () => {
   const production = { NODE_ENV: 'production', JWT_SECRET: good };
   expect(parseConfig({}).shutdownDelayMs).toBe(0);

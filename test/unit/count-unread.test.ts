@@ -2,10 +2,10 @@ import { expect, test } from 'bun:test';
 import {
   countUnread,
   type MessageTold,
+  takeCounted,
   takeMembership,
-  takeMessage,
   unreadOf,
-} from '../../harness/count-unread.ts';
+} from '../../client/src/state/unread.ts';
 import type { Membership, Message } from '../../src/shared/contract.ts';
 import { createRandom } from '../../torture/random.ts';
 
@@ -133,7 +133,7 @@ function createDevice(server: Server, random: (below: number) => number) {
   let reads = 0;
 
   const hear = (event: MessageTold) => {
-    takeMessage(unread, event);
+    takeCounted(unread, event, me);
     cursor = Math.max(cursor, event.eventSequence);
   };
 

@@ -5,6 +5,8 @@ import { readText, repository } from '../support/repository.ts';
 /** From the ground up: what stands in a line imports from the lines before it, and nothing from beside it. */
 const storeys = [
   ['shared'],
+  ['client'],
+  ['web'],
   ['db'],
   ['process'],
   ['changes'],
@@ -58,13 +60,13 @@ function circle(graph: Graph): string[] {
 /** Types count, and what is loaded later. */
 async function importsOf(file: string): Promise<string[]> {
   const text = await readText(file);
-  return [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'(\.[^']+\.ts)'/gm)].map(([, path = '']) =>
+  return [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'(\.[^']+\.tsx?)'/gm)].map(([, path = '']) =>
     posix.join(posix.dirname(file), path),
   );
 }
 
 async function readGraph(): Promise<Graph> {
-  const glob = new Bun.Glob('{src,harness,bench,torture,test}/**/*.ts');
+  const glob = new Bun.Glob('{src,client,web,harness,bench,torture,test}/**/*.{ts,tsx}');
   const found = await Array.fromAsync(glob.scan({ cwd: repository }));
   const files = found.map((file) => file.replaceAll('\\', '/'));
   return new Map(await Promise.all(files.map(async (file) => [file, await importsOf(file)] as const)));

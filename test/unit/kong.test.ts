@@ -74,6 +74,8 @@ for (const [file, kong] of [
       ['/users/11111111-1111-1111-1111-111111111111', 'chat-be-service', 'user-rest-route'],
       ['/users/me', 'chat-be-service', 'user-rest-route'],
       ['/presence', 'chat-be-service', 'user-rest-route'],
+      ['/', 'chat-be-service', 'web-client-route'],
+      ['/web/main.js', 'chat-be-service', 'web-client-route'],
       ['/socket.io/', 'chat-gateway-service', 'chat-socket-route'],
     ])('%s goes to %s by %s', (path, service, route) => {
       const found = routeOf(kong, path);
@@ -129,6 +131,7 @@ for (const [file, kong] of [
         '/chats.json',
         '/authx',
         '/socket.iox',
+        '/web/\\..\\readyz',
       ],
       ...['..\\readyz', 'x/..', ''].map(
         (key) => `/chats/${'1'.repeat(36)}/messages/${'1'.repeat(36)}/reactions/${key}`,

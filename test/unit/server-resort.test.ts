@@ -27,15 +27,19 @@ test('root on Debian: says what it installs', () => {
   });
 });
 
-test('a client of Python is in no container: it is installed, or the reader is told how', () => {
-  const missing: MachineFacts['missing'] = ['redis', 'python'];
+test('a browser and a client of Python are in no container: they are installed, or the reader is told how', () => {
+  const missing: MachineFacts['missing'] = ['redis', 'python', 'chromium'];
   expect(decideResort({ ...bare, missing, dockerAnswers: true, hasApt: true, isRoot: true })).toMatchObject({
     kind: 'apt',
-    packages: ['redis-server', 'python3-socketio', 'python3-requests', 'python3-websocket'],
+    packages: ['redis-server', 'python3-socketio', 'python3-requests', 'python3-websocket', 'chromium'],
   });
   const stopped = decideResort({ ...bare, missing: ['python'], platform: 'darwin', dockerAnswers: true });
   expect(stopped).toHaveProperty('message', expect.stringContaining('pip install "python-socketio[client]"'));
   expect(stopped).toHaveProperty('message', expect.not.stringContaining('Docker'));
+  const browserless = decideResort({ ...bare, hasApt: true, missing: ['chromium'], dockerAnswers: true });
+  expect(browserless).toHaveProperty('message', expect.stringContaining('Not on this machine: Chromium.'));
+  expect(browserless).toHaveProperty('message', expect.stringContaining('apt-get install -y chromium'));
+  expect(browserless).toHaveProperty('message', expect.not.stringContaining('Docker'));
 });
 
 test('not root on Debian: stops with the line to type', () => {

@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test';
 import { type EmbeddedEvidence, judgeEmbedded } from '../../torture/embedded-judge.ts';
 import type { History } from '../../torture/history.ts';
-import { ann, ben, chatId, cleanHistory, post } from './torture-history.ts';
+import { ann, ben, chatId, post, reactedHistory } from './torture-history.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
-function clean(): Mutable<EmbeddedEvidence> & { history: ReturnType<typeof cleanHistory> } {
-  const history = cleanHistory();
+function clean(): Mutable<EmbeddedEvidence> & { history: ReturnType<typeof reactedHistory> } {
+  const history = reactedHistory();
   history.posts = history.posts.filter(({ content }) => content !== 'refused');
   history.deadLetters = history.deadLetters.filter(({ id }) => id === 'poison-1');
   return {
@@ -24,7 +24,7 @@ const broken = (evidence: EmbeddedEvidence): string[] =>
 
 test('what held is not found fault with, and everything was held against something', () => {
   const verdicts = judgeEmbedded(clean());
-  expect(verdicts.map(({ violations }) => violations)).toEqual(Array(10).fill(0));
+  expect(verdicts.map(({ violations }) => violations)).toEqual(Array(11).fill(0));
   expect(verdicts.filter(({ checked }) => checked === 0)).toEqual([]);
 });
 

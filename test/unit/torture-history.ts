@@ -3,6 +3,7 @@ import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import {
   type ChangeAttempt,
   type ChangeRow,
+  type ChatRow,
   type ClientRecord,
   type DeadLetterRow,
   type History,
@@ -36,7 +37,7 @@ export interface MutableHistory {
   poison: { id: string; body: string; at: number }[];
   replayed: string[];
   database: {
-    chats: { id: string; lastSequence: number; lastNumber: number; participantCount: number }[];
+    chats: ChatRow[];
     messages: MessageRow[];
     changes: ChangeRow[];
     reactions: ReactionsRow[];
@@ -132,6 +133,7 @@ export function cleanHistory(): MutableHistory {
     chatId,
     number: added ? 9 : 7,
     userId: cem,
+    leads: false,
   });
   const connect = (at: number, cursor: number | undefined): ClientRecord[] => [
     { kind: 'connecting', at, cursors: cursor === undefined ? {} : { [chatId]: cursor } },
@@ -142,7 +144,7 @@ export function cleanHistory(): MutableHistory {
     at,
     chatId,
     number,
-    userIds: [ann, ben, cem],
+    ...{ userIds: [ann, ben, cem], leads: [ann], settings: 'all ' },
   });
   const page = (upTo: number, number: number, at: number): ClientRecord => ({
     kind: 'page',
@@ -229,7 +231,7 @@ export function cleanHistory(): MutableHistory {
           ready(910),
           ...all(4, 5, 6)(cem),
           cemWas(false),
-          { kind: 'created', at: 8_030, chatId, number: 9, userIds: [ann, ben, cem] },
+          { ...chatAt(9, 8_030), kind: 'created' } as ClientRecord,
           membership(8_030, {
             ...{ version: 2, lastReadSequence: 4, lastSequence: 4, eventSequence: 9, unreadCount: 0 },
           }),
@@ -247,7 +249,17 @@ export function cleanHistory(): MutableHistory {
     poison: [{ id: 'poison-1', body: 'not json', at: 5_000 }],
     replayed: [],
     database: {
-      chats: [{ id: chatId, lastSequence: 6, lastNumber: 11, participantCount: 3 }],
+      chats: [
+        {
+          id: chatId,
+          lastSequence: 6,
+          lastNumber: 11,
+          participantCount: 3,
+          settings: 'all ',
+          settingsNumber: null,
+          deleted: false,
+        },
+      ],
       messages: rows,
       changes: [],
       reactions: [],
@@ -255,6 +267,7 @@ export function cleanHistory(): MutableHistory {
         chatId,
         userId,
         active: true,
+        leads: userId === ann,
         createdNumber: at + 1,
         changedNumber: userId === cem ? 9 : at + 1,
         ...[
@@ -330,6 +343,41 @@ export function reactedHistory(): MutableHistory {
     records.push({
       ...{ kind: 'reactions', at: 9_700, chatId, number: 12, sequence: 1 },
       reactions: reactionsText(shown),
+    });
+  }
+  return history;
+}
+
+/** The same as the clean one, and then the chat is renamed, for admins alone (12), one of whom Ben becomes (13). */
+export function ledHistory(): MutableHistory {
+  const history = cleanHistory();
+  const { participants, chats } = history.database;
+  Object.assign(chats[0]!, { lastNumber: 13, settings: 'admins Renamed', settingsNumber: 12 });
+  Object.assign(participants[1]!, { leads: true, changedNumber: 13 });
+  for (const { records } of history.clients) {
+    records.push(
+      { kind: 'settings', at: 9_700, chatId, number: 12, settings: 'admins Renamed' },
+      { kind: 'participant', at: 9_800, added: true, chatId, number: 13, userId: ben, leads: true },
+    );
+  }
+  return history;
+}
+
+/** The same as the clean one, and then Ann deletes the chat (12): nothing of it is left, and each is told of themselves. */
+export function deletedHistory(): MutableHistory {
+  const history = cleanHistory();
+  const { participants, chats } = history.database;
+  Object.assign(chats[0]!, { lastNumber: 12, participantCount: 0, deleted: true });
+  history.database.messages = [];
+  for (const row of participants) Object.assign(row, { active: false, changedNumber: 12 });
+  for (const { userId, records } of history.clients) {
+    records.push({
+      ...{ kind: 'participant', at: 9_710, added: false, chatId, number: 12, userId, leads: false },
+    });
+  }
+  for (const userId of [ann, ben, cem]) {
+    history.memberships.push({
+      ...{ chatId, userId, change: 'removed', number: 12, begunAt: 9_700, endedAt: 9_705 },
     });
   }
   return history;

@@ -10,6 +10,8 @@ import {
   chatId,
   checkedOf,
   cleanHistory,
+  deletedHistory,
+  ledHistory,
   letterOf,
   type MutableHistory,
   membershipOf,
@@ -37,6 +39,17 @@ const messageEvent = (history: MutableHistory, number: number): ClientRecord & {
   if (found?.kind !== 'message') throw new Error(`no event ${number}`);
   return structuredClone(found);
 };
+
+/** Ann's last message was accepted long before, and refused, because only admins could post. */
+function refusedAtFirst(h: MutableHistory): void {
+  h.posts.unshift(post('six', ann, 1_050));
+  h.deadLetters.push(letterOf('six', ann, 'not_allowed'));
+  h.database.chats[0]!.settingsNumber = 12;
+  h.database.chats[0]!.lastNumber = 12;
+  for (const { records: list } of h.clients) {
+    list.push({ kind: 'settings', at: 9_200, chatId, number: 12, settings: 'all ' });
+  }
+}
 
 /** What is done to the clean history, and what must be found. */
 const damages: [name: string, damage: (history: MutableHistory) => void, found: string[]][] = [
@@ -134,6 +147,15 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
     ['I4 reversal'],
   ],
   [
+    'one that was refused, sent again, and stored before what was sent after that',
+    (h) => {
+      refusedAtFirst(h);
+      const five = h.posts.find(({ content }) => content === 'five')!;
+      Object.assign(five, { begunAt: 9_120, endedAt: 9_125 });
+    },
+    ['I2 before its post', 'I4 reversal'],
+  ],
+  [
     'a loss: one client never saw one message',
     (h) => drop(records(h, 'cem/0'), 10),
     ['I5 loss', 'I6 miss at resume', 'I11 other count'],
@@ -218,6 +240,7 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
           chatId,
           number: 12,
           userId: ben,
+          leads: false,
         });
       }
     },
@@ -367,11 +390,11 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
 describe('judge', () => {
   test('a clean history breaks nothing, and everything in it was checked', () => {
     expect(broken(cleanHistory())).toEqual([]);
-    const { I10, I12, ...checked } = checkedOf(cleanHistory());
+    const { I10, I12, I13, ...checked } = checkedOf(cleanHistory());
     expect(Object.values(checked).every((count) => count > 0)).toBe(true);
     // Nothing was posted while the broker was silent: a run that says so has proved nothing there.
     expect(I10).toBe(0);
-    expect(I12).toBe(0);
+    expect(I12 + I13).toBe(0);
   });
 
   for (const [name, damage, found] of damages) {
@@ -497,7 +520,15 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
         at + 1,
         indexOf(list, 9) - at,
         { kind: 'reset', at: 8_510, chatId, number: 9 },
-        { kind: 'chat', at: 8_520, chatId, number: 9, userIds: [ann, ben, cem] },
+        {
+          kind: 'chat',
+          at: 8_520,
+          chatId,
+          number: 9,
+          userIds: [ann, ben, cem],
+          leads: [ann],
+          settings: 'all ',
+        },
         {
           ...{ kind: 'membership', at: 8_520 },
           membership: membershipOf({
@@ -515,6 +546,7 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
         chatId,
         userId: '00000000-0000-0000-0000-00000000000d',
         active: false,
+        leads: false,
         createdNumber: 12,
         changedNumber: 13,
         ...{ lastReadSequence: 6, version: 1, unreadCount: 0 },
@@ -539,6 +571,7 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
       records(h, 'cem/0')[indexOf(records(h, 'cem/0'), 7)]!.at = 6_000;
     },
   ],
+  ['what was refused after its 202 has the place of the send that was stored', refusedAtFirst],
   [
     'a replayed dead letter takes a later number',
     (h) => {
@@ -647,6 +680,109 @@ describe('judge, of reactions', () => {
   for (const [name, damage, found] of damages) {
     test(`finds ${name}`, () => {
       const history = reactedHistory();
+      damage(history);
+      expect(broken(history).sort()).toEqual(found.sort());
+    });
+  }
+});
+
+describe('judge, of settings and roles', () => {
+  const damages: [name: string, damage: (history: MutableHistory) => void, found: string[]][] = [
+    ['nothing in what is right', () => {}, []],
+    [
+      'settings that are not told',
+      (h) => {
+        records(h, 'ben/0').splice(-2, 1);
+      },
+      ['I5 other settings', 'I6 miss'],
+    ],
+    [
+      'a role that is not told',
+      (h) => {
+        records(h, 'ann/0').pop();
+      },
+      ['I5 other role', 'I6 miss'],
+    ],
+    [
+      'what a client shows',
+      (h) => {
+        Object.assign(records(h, 'cem/0').at(-2)!, { settings: 'all Renamed' });
+        Object.assign(records(h, 'cem/0').at(-1)!, { leads: false });
+      },
+      ['I5 other role', 'I5 other settings'],
+    ],
+    [
+      'a number that two have',
+      (h) => Object.assign(h.database.chats[0]!, { settingsNumber: 11 }),
+      ['I4 event number twice'],
+    ],
+  ];
+  for (const [name, damage, found] of damages) {
+    test(`finds ${name}`, () => {
+      const history = ledHistory();
+      damage(history);
+      expect(broken(history).sort()).toEqual(found.sort());
+    });
+  }
+});
+
+describe('judge, of the end of a chat and of typing', () => {
+  const damages: [name: string, damage: (history: MutableHistory) => void, found: string[]][] = [
+    ['nothing in what is right', () => {}, []],
+    [
+      'nothing in what was accepted and is nowhere',
+      (h) => {
+        h.posts.push(post('on its way', ben, 9_702));
+      },
+      [],
+    ],
+    [
+      'a message that is left',
+      (h) => {
+        h.database.messages = cleanHistory().database.messages.slice(0, 1);
+      },
+      ['I13 left over'],
+    ],
+    [
+      'somebody who is still in it',
+      (h) => {
+        Object.assign(h.database.participants[1]!, { active: true });
+      },
+      ['I4 participants', 'I5 chat missing', 'I6 phantom', 'I11 server counts otherwise', 'I13 left over'],
+    ],
+    [
+      'who is told twice',
+      (h) => {
+        records(h, 'ben/0').push({ ...records(h, 'ben/0').at(-1)! });
+      },
+      ['I13 told twice'],
+    ],
+    [
+      'who is told of somebody else',
+      (h) => {
+        Object.assign(records(h, 'ben/0').at(-1)!, { userId: cem });
+      },
+      ['I5 stale chat', 'I13 told of others'],
+    ],
+    [
+      'who is not told',
+      (h) => {
+        records(h, 'ben/0').pop();
+      },
+      ['I5 stale chat', 'I7 slow leaving'],
+    ],
+    [
+      'who types, told to themselves and to who has left',
+      (h) => {
+        const typing = { kind: 'typing', at: 9_800, chatId, userId: ben } as const;
+        for (const name of ['ann/0', 'ben/0']) records(h, name).push({ ...typing });
+      },
+      ['I7 own typing', 'I7 typing leak'],
+    ],
+  ];
+  for (const [name, damage, found] of damages) {
+    test(`finds ${name}`, () => {
+      const history = deletedHistory();
       damage(history);
       expect(broken(history).sort()).toEqual(found.sort());
     });

@@ -3,7 +3,7 @@ import { createUnreadChats } from '../../torture/unread.ts';
 import { membershipOf } from './torture-history.ts';
 
 test('a device does not take what it was answered itself for all that was read meanwhile', () => {
-  const { take, since } = createUnreadChats();
+  const { take, since } = createUnreadChats('me');
   const told = (version: number) => {
     const state = { version, lastReadSequence: 1, lastSequence: 1, eventSequence: 4, unreadCount: 0 };
     take({ kind: 'membership', at: 0, membership: membershipOf(state) });

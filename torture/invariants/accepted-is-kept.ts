@@ -2,10 +2,11 @@ import type { Evidence } from '../evidence.ts';
 import { createTally, type Verdict } from '../verdict.ts';
 
 /** I1 */
-export function acceptedIsKept({ postsByKey, rowsByKey, deadLettersByKey, about }: Evidence): Verdict {
+export function acceptedIsKept(evidence: Evidence): Verdict {
+  const { postsByKey, rowsByKey, deadLettersByKey, deleted, about } = evidence;
   const tally = createTally('I1', 'every 202 is a row, or dead-lettered for a stated reason');
-  for (const { key, acceptedAt } of postsByKey.values()) {
-    if (acceptedAt === undefined) continue;
+  for (const { key, chatId, acceptedAt } of postsByKey.values()) {
+    if (acceptedAt === undefined || deleted.has(chatId)) continue;
     tally.check();
     if (rowsByKey.has(key)) continue;
     const letters = deadLettersByKey.get(key) ?? [];

@@ -24,7 +24,7 @@ interface Connection {
   begunAt: number;
 }
 
-type Numbers = Extract<ClientRecord, { kind: 'message' | 'participant' | 'reactions' }>;
+type Numbers = Extract<ClientRecord, { kind: 'message' | 'participant' | 'reactions' | 'settings' }>;
 
 /** I6 */
 export function connectedOrder(evidence: Evidence): Verdict {
@@ -79,7 +79,7 @@ function judgeClient(
 
   const judgeRow = (at: number, record: Numbers): void => {
     const { chatId, number } = record;
-    if (record.kind === 'reactions') return;
+    if (record.kind === 'reactions' || record.kind === 'settings') return;
     const row = rows.get(chatId)?.[number];
     if (record.kind === 'message') {
       for (const [kind, what] of shown.ofEvent(record, connection.begunAt)) violate(at, kind, what, chatId);
@@ -146,6 +146,7 @@ function judgeClient(
       case 'message':
       case 'participant':
       case 'reactions':
+      case 'settings':
         tally.check();
         if (connection.state === 'closed' || connection.state === 'connecting') {
           violate(at, 'not connected', `an event without a connection`, record.chatId);
@@ -217,7 +218,7 @@ function newConnection(cursors: Cursors, begunAt: number): Connection {
 }
 
 const isNumbered = (record: ClientRecord): record is Numbers =>
-  record.kind === 'message' || record.kind === 'participant' || record.kind === 'reactions';
+  ['message', 'participant', 'reactions', 'settings'].includes(record.kind);
 
 /** In this connection. */
 function sawBefore(records: readonly ClientRecord[], at: number, chatId: string, number: number): boolean {

@@ -1,5 +1,5 @@
 import type { Evidence } from '../evidence.ts';
-import type { MessageRow, ParticipantRow, ReactionsRow } from '../history.ts';
+import type { ChatRow, MessageRow, ParticipantRow, ReactionsRow } from '../history.ts';
 
 /** A chat's rows by the number of their last change; a number without one was superseded. */
 export type Numbered = readonly (Row | undefined)[];
@@ -7,13 +7,15 @@ type Row =
   | { message: MessageRow }
   | { changed: MessageRow }
   | { participant: ParticipantRow }
-  | { reactions: ReactionsRow };
+  | { reactions: ReactionsRow }
+  | { settings: ChatRow };
 
 export function numberRows({ history, rowsByChat }: Evidence): Map<string, Numbered> {
   const participants = Map.groupBy(history.database.participants, (row) => row.chatId);
   const reactions = Map.groupBy(history.database.reactions, (row) => row.chatId);
   return new Map(
-    history.database.chats.map(({ id }) => {
+    history.database.chats.map((chat) => {
+      const { id } = chat;
       const numbered: Numbered[number][] = [];
       for (const message of rowsByChat.get(id) ?? []) {
         numbered[message.number] = { message };
@@ -23,6 +25,7 @@ export function numberRows({ history, rowsByChat }: Evidence): Map<string, Numbe
         numbered[participant.changedNumber] = { participant };
       }
       for (const row of reactions.get(id) ?? []) numbered[row.number] = { reactions: row };
+      if (chat.settingsNumber !== null) numbered[chat.settingsNumber] = { settings: chat };
       return [id, numbered];
     }),
   );

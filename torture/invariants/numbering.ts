@@ -1,4 +1,4 @@
-import type { Evidence, KeyPosts } from '../evidence.ts';
+import { clockToleranceMs, type Evidence, type KeyPosts } from '../evidence.ts';
 import { type ChangeRow, keyOf, type MessageRow } from '../history.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 
@@ -9,6 +9,16 @@ export function numbering(evidence: Evidence): Verdict {
   const changes = Map.groupBy(evidence.history.database.changes, (row) => row.chatId);
   const reactions = Map.groupBy(evidence.history.database.reactions, (row) => row.chatId);
   for (const chat of evidence.history.database.chats) {
+    const active = (participants.get(chat.id) ?? []).filter((row) => row.active).length;
+    if (active !== chat.participantCount) {
+      tally.violate(
+        'participants',
+        () => `chat ${chat.id} counts ${chat.participantCount} of ${active}`,
+        () => participants.get(chat.id) ?? [],
+      );
+    }
+    // Its messages are gone, and all who left at its end have one number.
+    if (chat.deleted) continue;
     const rows = (evidence.rowsByChat.get(chat.id) ?? []).toSorted((a, b) => a.sequence - b.sequence);
     tally.check(rows.length);
     withoutGaps(tally, chat.id, chat.lastSequence, rows);
@@ -18,15 +28,8 @@ export function numbering(evidence: Evidence): Verdict {
       ...(participants.get(chat.id) ?? []).map((row) => row.changedNumber),
       ...changed.map(({ number }) => number),
       ...(reactions.get(chat.id) ?? []).map(({ number }) => number),
+      ...(chat.settingsNumber === null ? [] : [chat.settingsNumber]),
     ];
-    const active = (participants.get(chat.id) ?? []).filter((row) => row.active).length;
-    if (active !== chat.participantCount) {
-      tally.violate(
-        'participants',
-        () => `chat ${chat.id} counts ${chat.participantCount} of ${active}`,
-        () => participants.get(chat.id) ?? [],
-      );
-    }
     numberedOnce(tally, chat.id, chat.lastNumber, rows, others);
     inOrderOfSending(tally, evidence, rows);
   }
@@ -108,7 +111,8 @@ function inOrderOfSending(tally: Tally, evidence: Evidence, rows: readonly Messa
     if (replayed.has(row.id)) continue;
     const posts = evidence.postsByKey.get(keyOf(row));
     if (!posts) continue;
-    if (latest && posts.acceptedAt !== undefined && posts.acceptedAt < latest.posts.firstBegunAt) {
+    const acceptedAt = placedAt(evidence, posts, row);
+    if (latest && acceptedAt !== undefined && acceptedAt < latest.posts.firstBegunAt) {
       const earlier = latest;
       tally.violate(
         'reversal',
@@ -119,4 +123,18 @@ function inOrderOfSending(tally: Tally, evidence: Evidence, rows: readonly Messa
     }
     if (!latest || posts.firstBegunAt > latest.posts.firstBegunAt) latest = { posts, row };
   }
+}
+
+/** The first 202; where a key was refused after one, that of the send that was stored: a row has the time of its own. */
+function placedAt(
+  { deadLettersByKey }: Evidence,
+  posts: KeyPosts,
+  { sentAt }: MessageRow,
+): number | undefined {
+  if (!deadLettersByKey.has(posts.key)) return posts.acceptedAt;
+  const stored = Date.parse(sentAt);
+  const candidates = posts.accepted.filter(
+    ({ from, to }) => from - clockToleranceMs <= stored && stored <= to + clockToleranceMs,
+  );
+  return candidates.length > 0 ? Math.max(...candidates.map(({ to }) => to)) : undefined;
 }

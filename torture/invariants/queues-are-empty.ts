@@ -63,6 +63,13 @@ function wrong(
       ? undefined
       : 'its sender took part all the time';
   }
+  if (letter.reason === 'not_allowed') {
+    return history.database.chats.some(
+      ({ id, settingsNumber, deleted }) => (settingsNumber !== null || deleted) && id === posts.chatId,
+    )
+      ? undefined
+      : 'its chat was open to all, all the time';
+  }
   if (/conflict/i.test(letter.reason)) {
     return posts.contents.length > 1 ? undefined : 'its key was used once only';
   }

@@ -11,14 +11,17 @@ const faultAftermathMs = 5_000;
 export function removedHearNothing(evidence: Evidence): Verdict {
   const tally = createTally(
     'I7',
-    'nothing numbered after a removal reaches the removed; they leave within 1 s',
+    'nothing numbered after a removal reaches the removed, nor who types; they leave within 1 s',
   );
   const { history } = evidence;
   const changes = Map.groupBy(
     history.memberships.toSorted((a, b) => a.number - b.number),
     (change) => `${change.chatId} ${change.userId}`,
   );
-  for (const client of history.clients) judgeLeaks(tally, evidence, changes, client);
+  for (const client of history.clients) {
+    judgeLeaks(tally, evidence, changes, client);
+    judgeTyping(tally, client);
+  }
 
   const clients = Map.groupBy(history.clients, (client) => client.userId);
   for (const timeline of changes.values()) {
@@ -39,7 +42,13 @@ function judgeLeaks(
   client: ClientHistory,
 ): void {
   client.records.forEach((record, at) => {
-    if (record.kind !== 'message' && record.kind !== 'participant' && record.kind !== 'created') return;
+    if (
+      record.kind !== 'message' &&
+      record.kind !== 'participant' &&
+      record.kind !== 'settings' &&
+      record.kind !== 'created'
+    )
+      return;
     const { chatId, number } = record;
     const timeline = changes.get(`${chatId} ${client.userId}`);
     const leak = (what: string) =>
@@ -63,6 +72,26 @@ function judgeLeaks(
     const back = timeline.slice(next).find(({ change }) => change === 'added');
     if (back && record.at >= back.begunAt) return;
     leak(before ? `after the removal at ${before.number}` : 'before being added to it');
+  });
+}
+
+/** Nobody is told of their own typing, nor of anybody's in a chat that they have been told to have left. */
+function judgeTyping(tally: Tally, client: ClientHistory): void {
+  const left = new Set<string>();
+  client.records.forEach((record, at) => {
+    if (record.kind === 'participant' && record.userId === client.userId) {
+      if (record.added) left.delete(record.chatId);
+      else left.add(record.chatId);
+    } else if (record.kind === 'created') left.delete(record.chatId);
+    if (record.kind !== 'typing') return;
+    tally.check();
+    const own = record.userId === client.userId;
+    if (!own && !left.has(record.chatId)) return;
+    tally.violate(
+      own ? 'own typing' : 'typing leak',
+      () => `${client.name} was told that ${record.userId} types in chat ${record.chatId}`,
+      () => around(client, at, record.chatId),
+    );
   });
 }
 

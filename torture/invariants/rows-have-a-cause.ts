@@ -1,9 +1,6 @@
-import { type Evidence, wasAsked } from '../evidence.ts';
+import { clockToleranceMs, type Evidence, wasAsked } from '../evidence.ts';
 import { keyOf } from '../history.ts';
 import { createTally, type Verdict } from '../verdict.ts';
-
-/** The api's clock has whole milliseconds, ours has fractions. */
-const clockToleranceMs = 5;
 
 /** I2 */
 export function rowsHaveACause(evidence: Evidence): Verdict {

@@ -1,11 +1,12 @@
 import { type Evidence, slim } from '../evidence.ts';
-import type { ClientHistory, MessageRow, SeenMessage } from '../history.ts';
+import type { ClientHistory, MessageRow, ParticipantRow, SeenMessage } from '../history.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 
 interface ChatView {
   /** By sequence. */
   messages: SeenMessage[];
-  participants: Map<string, { active: boolean; number: number }>;
+  participants: Map<string, { active: boolean; leads: boolean; number: number }>;
+  settings: { text: string; number: number };
   /** The number of this user's own last coming or going, and which it was. */
   member: { active: boolean; number: number };
 }
@@ -14,11 +15,14 @@ interface ChatView {
 export function settledViews(evidence: Evidence): Verdict {
   const tally = createTally('I5', 'after settling, each client’s view equals the database');
   const { participants } = evidence.history.database;
-  const activeByChat = new Map<string, Set<string>>();
+  const settings = new Map(evidence.history.database.chats.map((chat) => [chat.id, chat.settings]));
+  const activeByChat = Map.groupBy(
+    participants.filter(({ active }) => active),
+    ({ chatId }) => chatId,
+  );
   const chatsByUser = new Map<string, Set<string>>();
   for (const { chatId, userId, active } of participants) {
     if (!active) continue;
-    addTo(activeByChat, chatId, userId);
     addTo(chatsByUser, userId, chatId);
   }
   for (const client of evidence.history.clients) {
@@ -38,7 +42,10 @@ export function settledViews(evidence: Evidence): Verdict {
         continue;
       }
       compareMessages(tally, client, chatId, chat, evidence.rowsByChat.get(chatId) ?? []);
-      compareParticipants(tally, client, chatId, chat, activeByChat.get(chatId) ?? new Set());
+      compareParticipants(tally, client, chatId, chat, activeByChat.get(chatId) ?? []);
+      if (chat.settings.text !== settings.get(chatId)) {
+        violate(tally, client, chatId, 'other settings', `shows other settings of chat ${chatId}`);
+      }
     }
     for (const [chatId, { member }] of view) {
       if (!member.active || chatIds.has(chatId)) continue;
@@ -60,15 +67,25 @@ export function viewOf(client: ClientHistory): Map<string, ChatView> {
   const chatOf = (chatId: string): ChatView => {
     let chat = view.get(chatId);
     if (!chat) {
-      chat = { messages: [], participants: new Map(), member: { active: true, number: 0 } };
+      chat = {
+        messages: [],
+        participants: new Map(),
+        settings: { text: '', number: -1 },
+        member: { active: true, number: 0 },
+      };
       view.set(chatId, chat);
     }
     return chat;
   };
-  const setParticipant = (chat: ChatView, userId: string, active: boolean, number: number) => {
-    if ((chat.participants.get(userId)?.number ?? -1) <= number) {
-      chat.participants.set(userId, { active, number });
-    }
+  const setParticipant = (
+    chat: ChatView,
+    userId: string,
+    known: { active: boolean; leads: boolean; number: number },
+  ) => {
+    if ((chat.participants.get(userId)?.number ?? -1) <= known.number) chat.participants.set(userId, known);
+  };
+  const setSettings = (chat: ChatView, text: string, number: number) => {
+    if (chat.settings.number <= number) chat.settings = { text, number };
   };
   for (const record of client.records) {
     if (record.kind === 'message') {
@@ -78,17 +95,23 @@ export function viewOf(client: ClientHistory): Map<string, ChatView> {
       for (const message of record.messages) setMessage(chat, message);
     } else if (record.kind === 'participant') {
       const chat = chatOf(record.chatId);
-      setParticipant(chat, record.userId, record.added, record.number);
+      setParticipant(chat, record.userId, { ...record, active: record.added });
       if (record.userId === client.userId && record.number >= chat.member.number) {
         chat.member = { active: record.added, number: record.number };
       }
+    } else if (record.kind === 'settings') {
+      setSettings(chatOf(record.chatId), record.settings, record.number);
     } else if (record.kind === 'created' || record.kind === 'chat') {
       const chat = chatOf(record.chatId);
+      const { number } = record;
       const now = new Set(record.userIds);
       for (const userId of chat.participants.keys()) {
-        if (!now.has(userId)) setParticipant(chat, userId, false, record.number);
+        if (!now.has(userId)) setParticipant(chat, userId, { active: false, leads: false, number });
       }
-      for (const userId of now) setParticipant(chat, userId, true, record.number);
+      for (const userId of now) {
+        setParticipant(chat, userId, { active: true, leads: record.leads.includes(userId), number });
+      }
+      setSettings(chat, record.settings, number);
       if (record.number >= chat.member.number) chat.member = { active: true, number: record.number };
     }
   }
@@ -140,15 +163,20 @@ function compareParticipants(
   client: ClientHistory,
   chatId: string,
   { participants }: ChatView,
-  active: ReadonlySet<string>,
+  active: readonly ParticipantRow[],
 ): void {
-  tally.check(active.size);
-  for (const userId of active) {
-    if (participants.get(userId)?.active) continue;
-    violate(tally, client, chatId, 'participant missing', `does not show ${userId} in chat ${chatId}`);
+  tally.check(active.length);
+  const there = new Set(active.map(({ userId }) => userId));
+  for (const { userId, leads } of active) {
+    const known = participants.get(userId);
+    if (!known?.active) {
+      violate(tally, client, chatId, 'participant missing', `does not show ${userId} in chat ${chatId}`);
+    } else if (known.leads !== leads) {
+      violate(tally, client, chatId, 'other role', `shows ${userId} in another role in chat ${chatId}`);
+    }
   }
   for (const [userId, known] of participants) {
-    if (!known.active || active.has(userId)) continue;
+    if (!known.active || there.has(userId)) continue;
     violate(tally, client, chatId, 'stale row', `still shows ${userId}, who has left chat ${chatId}`);
   }
 }

@@ -34,6 +34,7 @@ export function createShownMessages(evidence: Evidence): ShownMessages {
 
   return {
     ofEvent({ chatId, number, message, changed }, connectedAt) {
+      if (evidence.deleted.has(chatId)) return [];
       const row = rowOf(chatId, message);
       const isThere = changed
         ? message.version === number && number <= (row?.version ?? 0)

@@ -1,4 +1,4 @@
-import { countUnread } from '../../harness/count-unread.ts';
+import { countUnread } from '../../client/src/state/unread.ts';
 import { mostLookedAt, mostUnread } from '../../src/db/queries/membership-columns.ts';
 import type { Membership } from '../../src/shared/contract.ts';
 import { type Evidence, slim } from '../evidence.ts';
@@ -27,10 +27,11 @@ export function unreadCounts(evidence: Evidence): Verdict {
   }
   const byUser = Map.groupBy(active, ({ userId }) => userId);
   for (const client of history.clients) {
-    const chats = createUnreadChats();
+    const chats = createUnreadChats(client.userId);
     for (const record of client.records) {
       chats.take(record);
-      if (record.kind === 'membership') whenTold(tally, evidence, client, record.membership);
+      if (record.kind === 'membership' && !evidence.deleted.has(record.membership.chatId))
+        whenTold(tally, evidence, client, record.membership);
     }
     for (const row of byUser.get(client.userId) ?? []) atTheEnd(tally, client, chats, row);
   }

@@ -47,6 +47,9 @@ export function createEmbeddedFacts({ ttlMs = factTtlMs } = {}): Facts {
       write(what, true, ms);
       return true;
     },
+    async forget(what) {
+      known.delete(what);
+    },
   };
 }
 

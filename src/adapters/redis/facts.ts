@@ -13,6 +13,7 @@ export function createRedisFacts(
   { ttlMs = factTtlMs } = {},
 ): Facts {
   const keyOf = (fact: Fact) => `${prefix}:fact:${fact}`;
+  const saidKey = (what: string) => `${prefix}:said:${what}`;
   const onEach = (facts: readonly Fact[], command: (key: string) => Promise<unknown>) =>
     askEach(facts, (fact) => command(keyOf(fact)));
 
@@ -36,7 +37,11 @@ export function createRedisFacts(
     },
 
     async isNew(what, ms) {
-      return (await breaker.ask(() => client.set(`${prefix}:said:${what}`, holds, 'PX', ms, 'NX'))) === 'OK';
+      return (await breaker.ask(() => client.set(saidKey(what), holds, 'PX', ms, 'NX'))) === 'OK';
+    },
+
+    async forget(what) {
+      await breaker.ask(() => client.del(saidKey(what)));
     },
 
     // To "not known" and no further: the next question goes to PostgreSQL, so a restore that comes late allows nothing.

@@ -1,7 +1,7 @@
 import favicon from 'swagger-ui-dist/favicon-32x32.png' with { type: 'file' };
 import styles from 'swagger-ui-dist/swagger-ui.css' with { type: 'file' };
 import scripts from 'swagger-ui-dist/swagger-ui-bundle.js' with { type: 'file' };
-import { type Answer, empty } from '../../process/http/answer.ts';
+import type { Answer } from '../../process/http/answer.ts';
 import {
   type Caller,
   type Need,
@@ -10,9 +10,9 @@ import {
   type Route,
   route,
 } from '../../process/http/route.ts';
-import { once } from '../../shared/once.ts';
 import { createEventsDocument } from '../events-document.ts';
 import { eventsPage } from '../events-page.ts';
+import { unchanging } from '../unchanging.ts';
 
 /** Relative to `/documentation`, so that it also works below a prefix; all from here, nothing from elsewhere. */
 const page = `<!doctype html>
@@ -110,25 +110,4 @@ export function documentationRoutes(needs: Need, document: () => object): Route[
       createEventsDocument,
     ),
   ];
-}
-
-/** Answers with what is the same as long as the process runs, and with 304 to who has it already. */
-function unchanging(
-  type: string,
-  make: () => Promise<string | Uint8Array<ArrayBuffer>>,
-  more: Record<string, string> = {},
-): (caller: Caller) => Promise<Answer> {
-  const made = once(async () => {
-    const body = await make();
-    return { body, etag: `"${Bun.hash(body).toString(36)}"` };
-  });
-
-  return async ({ request }) => {
-    const { body, etag } = await made();
-    // Whoever updates Confab asks for the same names: they are asked about each time, which costs a 304.
-    const headers = { ...more, ETag: etag, 'Cache-Control': 'public, no-cache' };
-    const known = request.headers.get('if-none-match')?.split(',') ?? [];
-    if (known.some((tag) => [etag, `W/${etag}`, '*'].includes(tag.trim()))) return empty(304, headers);
-    return { status: 200, body, type, headers };
-  };
 }

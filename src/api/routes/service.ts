@@ -40,6 +40,7 @@ export const serviceRoutes = (
     method: 'PUT',
     path: '/users/external/:externalId',
     needs: service,
+    transacts: true,
     params: v.strictObject({ externalId }),
     body: outsideUserBody,
     operation: {
@@ -63,6 +64,7 @@ export const serviceRoutes = (
     method: 'PUT',
     path: '/users/external',
     needs: service,
+    transacts: true,
     body: outsideUsersBody,
     mostBodyBytes: (request) => (service.knows(request) ? mostUsersBytes : undefined),
     operation: {

@@ -10,6 +10,7 @@ export const serverNames = [
   'pgbouncer',
   'compose',
   'python',
+  'chromium',
 ] as const;
 export type ServerName = (typeof serverNames)[number];
 
@@ -24,6 +25,8 @@ export interface Binaries {
   compose: string[] | undefined;
   /** No server: a Python that has a client of Socket.IO, for both transports. Looked for when it is asked for. */
   readonly python: string | undefined;
+  /** No server: a browser. */
+  chromium: string | undefined;
 }
 
 /** Looks on the PATH and where Debian and Homebrew put what is not on it. On Windows servers run in containers alone. */
@@ -37,6 +40,7 @@ export function findBinaries(): Binaries {
       pgbouncer: undefined,
       compose: composePlugin(),
       python: findPython(),
+      chromium: undefined,
     };
   const homebrew = ['/opt/homebrew', '/usr/local'];
   const onPath = (name: string): string | undefined =>
@@ -78,8 +82,13 @@ export function findBinaries(): Binaries {
     get python() {
       return findPython();
     },
+    chromium: onPath('chromium') ?? chromesOfMac.find(existsSync),
   };
 }
+
+const chromesOfMac = ['Chromium', 'Google Chrome'].map(
+  (name) => `/Applications/${name}.app/Contents/MacOS/${name}`,
+);
 
 /** One of the user's own may not see what Debian's packages bring. */
 function findPython(): string | undefined {

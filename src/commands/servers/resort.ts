@@ -29,6 +29,7 @@ const names: Record<ServerName, string> = {
   pgbouncer: 'PgBouncer',
   compose: 'docker-compose',
   python: 'python-socketio',
+  chromium: 'Chromium',
 };
 /** With spaces between several. */
 const debianPackages: Record<ServerName, string> = {
@@ -39,6 +40,7 @@ const debianPackages: Record<ServerName, string> = {
   pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
   python: 'python3-socketio python3-requests python3-websocket',
+  chromium: 'chromium',
 };
 const homebrewPackages: Record<ServerName, string> = {
   postgres: 'postgresql@17',
@@ -48,17 +50,21 @@ const homebrewPackages: Record<ServerName, string> = {
   pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
   python: 'python3',
+  chromium: 'chromium',
 };
-/** What no container has, and Homebrew neither. */
+/** What Homebrew has not. */
 const pythonPackages = 'python3 -m pip install "python-socketio[client]"';
 
-/** Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. */
+/**
+ * Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. Python and Chromium are in
+ * no container.
+ */
 export function decideResort(facts: MachineFacts, otherwise = testsWithoutServers): Resort {
   const { missing, platform, dockerAnswers, hasApt, isRoot } = facts;
   if (missing.length === 0) return { kind: 'binaries' };
   const list = missing.map((name) => names[name]).join(', ');
-  const lacksPython = missing.includes('python');
-  if (dockerAnswers && !lacksPython)
+  const inContainers = missing.filter((name) => name !== 'python' && name !== 'chromium');
+  if (dockerAnswers && inContainers.length === missing.length)
     return { kind: 'docker', message: `Not on this machine: ${list}. Starting it with docker compose.` };
   const packages = missing.flatMap((name) => debianPackages[name].split(' '));
   if (hasApt && isRoot)
@@ -73,8 +79,8 @@ export function decideResort(facts: MachineFacts, otherwise = testsWithoutServer
       ? [`brew install ${missing.map((name) => homebrewPackages[name]).join(' ')}`]
       : []),
     ...(!hasApt && platform === 'linux' ? [`your distribution's packages for ${list}`] : []),
-    ...(lacksPython ? [pythonPackages] : []),
-    ...(lacksPython && missing.length === 1 ? [] : ['a running Docker engine with docker compose']),
+    ...(missing.includes('python') ? [pythonPackages] : []),
+    ...(inContainers.length > 0 ? ['a running Docker engine with docker compose'] : []),
   ];
   return {
     kind: 'stop',

@@ -33,6 +33,8 @@ export interface Facts {
   restore(facts: readonly Fact[]): Promise<void>;
   /** Whether this has not been said in the last `ms`, by whichever process. Never throws: to a store that is away nothing is new. */
   isNew(what: `typing:${string}:${string}`, ms: number): Promise<boolean>;
+  /** It is new again. Never throws. */
+  forget(what: `typing:${string}:${string}`): Promise<void>;
 }
 
 export type LimitName =

@@ -1,5 +1,9 @@
-import { mostLookedAt, mostUnread } from '../src/db/queries/membership-columns.ts';
-import type { Membership, Message } from '../src/shared/contract.ts';
+import type { Membership, Message } from '../contract.ts';
+
+/** As the server counts: to 100, of the 1,000 messages after the marker. */
+const unreadLimits = { mostUnread: 100, mostLookedAt: 1_000 };
+/** Of so many messages is remembered what was told of them; after more the chat is read. */
+const mostTold = 1_000;
 
 /** What a client keeps of one chat to know what is unread in it. */
 export interface Unread {
@@ -7,7 +11,7 @@ export interface Unread {
   membership: Membership;
   /** What it was told of messages in events numbered above the base, as they were last, by their sequences. */
   readonly told: Map<number, ToldMessage>;
-  /** Events up to here have been in a base, and are not kept: one that is older does not do. */
+  /** Events up to here are not kept: a base that is older does not do. */
   forgotten: number;
 }
 
@@ -16,11 +20,11 @@ export type CountedMessage = Pick<Message, 'sequence' | 'senderId'> &
   Partial<Pick<Message, 'messageType' | 'deletedAt' | 'version' | 'mentions'>>;
 
 interface ToldMessage {
-  message: CountedMessage;
+  readonly message: CountedMessage;
   /** The highest of the events that told of it. */
-  eventSequence: number;
+  readonly eventSequence: number;
   /** Whether one of them was an edit: then nobody knows whom it mentioned before. */
-  edited: boolean;
+  readonly edited: boolean;
 }
 
 /** `chat.message.new`, `saved`, `updated`, `deleted`: each has the message as it is now. */
@@ -29,13 +33,15 @@ export interface MessageTold {
   eventSequence: number;
 }
 
-/** As the server counts; other numbers are for tests. */
-const limits = { mostUnread, mostLookedAt };
-
 export const unreadOf = (membership: Membership): Unread => ({
   membership,
   told: new Map(),
   forgotten: membership.eventSequence,
+});
+
+/** One that nobody else holds: what is taken changes it. */
+export const copyOf = ({ membership, told, forgotten }: Unread): Unread => ({
+  ...{ membership, told: new Map(told), forgotten },
 });
 
 /** From REST or an event, in whatever order they come. */
@@ -52,10 +58,28 @@ export function takeMembership(unread: Unread, given: Membership): void {
   }
 }
 
+/** Whether the event is of any interest. */
+export const isCounted = (
+  { membership }: Unread,
+  { message, eventSequence }: MessageTold,
+  me: string,
+): boolean =>
+  eventSequence > membership.eventSequence && message.senderId !== me && message.messageType !== 'system';
+
 /** An event about a message, in whatever order they come, and however often. */
-export function takeMessage({ membership, told }: Unread, { message, eventSequence }: MessageTold): void {
-  if (eventSequence <= membership.eventSequence) return;
+export function takeCounted(unread: Unread, event: MessageTold, me: string): void {
+  if (!isCounted(unread, event, me)) return;
+  const { membership, told } = unread;
+  const { message, eventSequence } = event;
   const known = told.get(message.sequence);
+  if (!known && told.size >= mostTold) {
+    const { stale: _, ...counts } = countUnread(unread, me);
+    unread.membership = { ...membership, ...counts };
+    for (const one of [...told.values(), event])
+      unread.forgotten = Math.max(unread.forgotten, one.eventSequence);
+    told.clear();
+    return;
+  }
   const newer = !known || eventSequence > known.eventSequence;
   const edited = known?.edited === true || (message.version !== undefined && message.deletedAt === undefined);
   told.set(message.sequence, newer ? { message, eventSequence, edited } : { ...known, edited });
@@ -75,7 +99,7 @@ export interface Counted {
 export function countUnread(
   { membership, told, forgotten }: Unread,
   me: string,
-  { mostUnread, mostLookedAt } = limits,
+  { mostUnread, mostLookedAt } = unreadLimits,
 ): Counted {
   const { lastReadSequence: marker, lastSequence } = membership;
   let { unreadCount, unreadMentionCount } = membership;

@@ -1,0 +1,306 @@
+import type {
+  ChangeEvents,
+  Chat,
+  ChatSettings,
+  Membership,
+  Message,
+  MessageEvent,
+  MessagePage,
+  MessageReactions,
+} from '../contract.ts';
+import type { ChatItem } from '../types.ts';
+import { type Held, hold, mergeHeld, mergeReactions, settleQuotes } from './held.ts';
+import * as list from './messages.ts';
+import { noPeople, type People, peopleNow, renamePerson, takePeople, takePersonEvent } from './people.ts';
+import {
+  copyOf,
+  countUnread,
+  isCounted,
+  takeCounted,
+  takeMembership,
+  type Unread,
+  unreadOf,
+} from './unread.ts';
+
+/** What is known of one chat. Everything in it says up to which `eventSequence` it is known. */
+export interface ChatState {
+  readonly id: string;
+  /** The user whose chat it is. */
+  readonly me: string;
+  /** As it was read last. */
+  readonly chat: Chat | undefined;
+  readonly settings: { readonly of: ChatSettings; readonly at: number } | undefined;
+  readonly people: People;
+  readonly last: Held | undefined;
+  readonly unread: Unread | undefined;
+  readonly messages: list.Messages;
+  /** Where a connect goes on: all up to here is in it. Undefined where the chat has to be read. */
+  readonly cursor: number | undefined;
+  /** The lowest number of what was read since the last reset: up to here it needs no events. */
+  readonly readAt: number;
+  /** The highest number of an event. */
+  readonly toldAt: number;
+  /** Up to here something was told that may be about the last message, before that was known; 0: it is sure. */
+  readonly unsureAt: number;
+  /** The number of what took the user out of it. */
+  readonly goneAt: number | undefined;
+  /** Of resets: what was asked before one does not count. */
+  readonly epoch: number;
+  /** What follows of all that, for whoever shows it. */
+  readonly item: ChatItem | undefined;
+  /** What is shown is not sure: the chat has to be read. */
+  readonly stale: boolean;
+}
+
+type Told = {
+  [Name in keyof ChangeEvents]: { event: Name; payload: ChangeEvents[Name] };
+}[keyof ChangeEvents];
+
+export type ChatInput =
+  | ({ kind: 'event' } & Told)
+  /** What is held may be out of date; what is told from here on is not. */
+  | { kind: 'reset' }
+  /** From an answer or an event. @param epoch of when it was asked */
+  | { kind: 'chat'; chat: Chat; epoch?: number }
+  | { kind: 'membership'; membership: Membership }
+  /** A page is about to be read. */
+  | { kind: 'asks' }
+  /** @param jump whether it is to be shown in the place of what is shown, if it is not next to it */
+  | { kind: 'page'; page: MessagePage; jump: boolean; epoch: number }
+  /** It was not answered. */
+  | { kind: 'unanswered' }
+  /** @param at how far the chat was known when it was asked */
+  | { kind: 'message'; message: Message; at: number; epoch: number }
+  | { kind: 'reactions'; answer: MessageReactions }
+  | { kind: 'shown'; shown: boolean }
+  | { kind: 'person'; user: { id: string; displayName: string; avatarUrl?: string } }
+  /** The server says that the user takes no part in it. */
+  | { kind: 'gone' };
+
+export const noChat = (id: string, me: string): ChatState => ({
+  ...{ id, me, chat: undefined, settings: undefined, people: noPeople, last: undefined, unread: undefined },
+  ...{
+    messages: list.noMessages,
+    cursor: undefined,
+    readAt: Number.POSITIVE_INFINITY,
+    toldAt: 0,
+    unsureAt: 0,
+    goneAt: undefined,
+    epoch: 0,
+    item: undefined,
+    stale: true,
+  },
+});
+
+/** One chat: what was told, read or answered, in whatever order and however often, comes to what the server has. */
+export function foldChat(state: ChatState, input: ChatInput): ChatState {
+  const next = take(state, input);
+  return next === state ? state : derived(next, state);
+}
+
+function take(state: ChatState, input: ChatInput): ChatState {
+  const { me, messages } = state;
+  const withMessages = (changed: list.Messages): ChatState =>
+    changed === messages ? state : { ...state, messages: changed };
+  switch (input.kind) {
+    case 'event':
+      return takeEvent(state, input);
+    case 'reset':
+      return {
+        ...noChat(state.id, me),
+        ...{ chat: state.item, goneAt: state.goneAt, epoch: state.epoch + 1 },
+        unread:
+          state.unread && unreadOf({ ...membershipNow(state.unread, me), version: 0, eventSequence: 0 }),
+        messages: list.resetMessages(messages),
+      };
+    case 'chat':
+      return (input.epoch ?? state.epoch) === state.epoch ? takeChat(state, input.chat) : state;
+    case 'membership':
+      return takeOwn(state, input.membership);
+    case 'asks':
+      return withMessages(list.ask(messages));
+    case 'unanswered':
+      return withMessages(list.answered(messages));
+    case 'page': {
+      if (input.epoch !== state.epoch) return withMessages(list.answered(messages));
+      const { page, jump } = input;
+      const readAt = Math.min(state.readAt, page.page.eventSequence);
+      return {
+        ...withMessages(list.answered(list.takePage(messages, page, jump, me))),
+        readAt,
+        cursor: state.cursor === undefined ? undefined : Math.max(readAt, state.toldAt),
+      };
+    }
+    case 'message': {
+      const { message, at } = input;
+      if (input.epoch !== state.epoch) return state;
+      const taken = withMessages(list.takeMessage(messages, message, at));
+      return message.id === state.last?.message.id
+        ? { ...taken, last: mergeHeld(state.last, hold(message, at)) }
+        : taken;
+    }
+    case 'reactions':
+      return takeReactionsAnswer(state, input.answer);
+    case 'shown':
+      return withMessages(list.show(messages, input.shown));
+    case 'person': {
+      const people = renamePerson(state.people, input.user);
+      return people === state.people ? state : { ...state, people };
+    }
+    case 'gone':
+      return leave(state, state.chat?.eventSequence ?? 0);
+  }
+}
+
+function takeEvent(state: ChatState, told: Told): ChatState {
+  const { payload } = told;
+  const at = payload.eventSequence;
+  const { me } = state;
+  if (state.goneAt !== undefined && at <= state.goneAt) return state;
+  const next: ChatState = {
+    ...(state.goneAt === undefined ? state : { ...state, goneAt: undefined }),
+    toldAt: Math.max(state.toldAt, at),
+    cursor: state.cursor === undefined ? undefined : Math.max(state.cursor, at),
+  };
+  switch (told.event) {
+    case 'chat.participant.added':
+      return { ...next, people: takePersonEvent(next.people, told.payload, true) };
+    case 'chat.participant.removed':
+      if (told.payload.participant.userId === me) return leave(state, at);
+      return { ...next, people: takePersonEvent(next.people, told.payload, false) };
+    case 'chat.updated':
+      return at >= (next.settings?.at ?? 0) ? { ...next, settings: { of: told.payload.chat, at } } : next;
+    case 'chat.message.reactions': {
+      const { last } = next;
+      const isLast = last?.message.id === told.payload.messageId;
+      return {
+        ...next,
+        messages: list.takeReactions(next.messages, told.payload, me),
+        last: isLast ? mergeReactions(last, { ...told.payload, at }, me) : last,
+      };
+    }
+    default: {
+      const { message } = told.payload;
+      const given = list.toldHeld(heldIf(next.last, message), { message, at }, me);
+      const last = newerOf(next.last, given);
+      return {
+        ...next,
+        messages: list.takeMessageEvent(next.messages, told.payload, me),
+        last: last && (settleQuotes([last], [given])[0] ?? last),
+        unsureAt: last === given ? 0 : next.unsureAt,
+        unread: next.unread && counting(next.unread, told.payload, me),
+      };
+    }
+  }
+}
+
+function counting(unread: Unread, event: MessageEvent, me: string): Unread {
+  if (!isCounted(unread, event, me)) return unread;
+  const next = copyOf(unread);
+  // Of the rest, which may be large, nothing is kept.
+  const { content: _, metadata: __, ...message } = event.message;
+  takeCounted(next, { ...event, message }, me);
+  return next;
+}
+
+const heldIf = (last: Held | undefined, { id }: Message): Held | undefined =>
+  last?.message.id === id ? last : undefined;
+
+function newerOf(last: Held | undefined, given: Held | undefined): Held | undefined {
+  if (!last || !given) return last ?? given;
+  const later = given.message.sequence - last.message.sequence;
+  return later === 0 ? mergeHeld(last, given) : later > 0 ? given : last;
+}
+
+/** Everything in it is as of its number. */
+function takeChat(state: ChatState, chat: Chat): ChatState {
+  const { eventSequence: at } = chat;
+  if (state.goneAt !== undefined) {
+    return at <= state.goneAt ? state : takeChat({ ...state, goneAt: undefined }, chat);
+  }
+  const lastRead = chat.lastMessage ? hold(chat.lastMessage, at) : undefined;
+  const { settings, cursor, messages, last } = state;
+  const isNew = lastRead !== undefined && lastRead.message.sequence > (last?.message.sequence ?? 0);
+  const unsureAt = isNew ? messages.toldAt : state.unsureAt;
+  const read: ChatState = {
+    ...state,
+    chat: cursor === undefined || at >= (state.chat?.eventSequence ?? 0) ? chat : state.chat,
+    settings: settings && settings.at > at ? settings : { of: chat, at },
+    people: takePeople(state.people, chat),
+    last: newerOf(last, lastRead),
+    unsureAt: at >= unsureAt ? 0 : unsureAt,
+    messages: { ...messages, lastSequence: Math.max(messages.lastSequence, chat.lastSequence) },
+    // What was told beyond it is in the parts.
+    readAt: Math.min(state.readAt, at),
+    cursor: Math.max(Math.min(state.readAt, at), state.toldAt),
+  };
+  return takeOwn(read, chat.membership);
+}
+
+function takeOwn(state: ChatState, membership: Membership): ChatState {
+  const unread = state.unread ? copyOf(state.unread) : unreadOf(membership);
+  takeMembership(unread, membership);
+  return unread.membership === state.unread?.membership ? state : { ...state, unread };
+}
+
+function takeReactionsAnswer(
+  state: ChatState,
+  { messageId, reactions, eventSequence }: MessageReactions,
+): ChatState {
+  const { window } = state.messages;
+  const sequence = window?.find(({ message }) => message.id === messageId)?.message.sequence;
+  const told = { sequence: sequence ?? 0, reactions, eventSequence };
+  const messages =
+    sequence === undefined ? state.messages : list.takeReactions(state.messages, told, state.me);
+  const isLast = state.last?.message.id === messageId;
+  if (messages === state.messages && !isLast) return state;
+  const last =
+    isLast && state.last
+      ? mergeReactions(state.last, { reactions, at: eventSequence }, state.me)
+      : state.last;
+  return { ...state, messages, last };
+}
+
+const leave = ({ id, me, epoch, messages }: ChatState, goneAt: number): ChatState => ({
+  ...noChat(id, me),
+  ...{ goneAt, epoch: epoch + 1, stale: false, messages: { ...list.noMessages, asking: messages.asking } },
+});
+
+const membershipNow = (unread: Unread, me: string): Membership => {
+  const { stale: _, ...counts } = countUnread(unread, me);
+  return { ...unread.membership, ...counts };
+};
+
+/** Of what follows from the rest only that is made anew of which something has changed. */
+function derived(next: ChatState, before: ChatState): ChatState {
+  const { chat, settings, people, last, unread, goneAt, me, cursor } = next;
+  if (!chat || !unread || goneAt !== undefined)
+    return { ...next, item: undefined, stale: goneAt === undefined };
+  const parts: (keyof ChatState)[] = ['chat', 'settings', 'people', 'last', 'unread', 'cursor', 'unsureAt'];
+  if (before.item && parts.every((part) => next[part] === before[part])) return next;
+  const { unknown, ...who } = people.at > 0 ? peopleNow(people) : { ...chat, unknown: false };
+  const { stale, ...counts } = countUnread(unread, me);
+  const lastMessage = last ? contractOf(last) : chat.lastMessage;
+  const isNewer = (lastMessage?.sequence ?? 0) > chat.lastSequence;
+  const { id, isGroup, name, avatarUrl, metadata, posting } = settings?.of ?? chat;
+  const item: ChatItem = {
+    ...chat,
+    ...{ id, isGroup, name, avatarUrl, metadata, posting },
+    ...{ participants: who.participants, participantCount: who.participantCount },
+    lastMessage,
+    lastSequence: Math.max(chat.lastSequence, lastMessage?.sequence ?? 0),
+    // Of what was told only when it was sent is known, by a clock of the server's.
+    lastActivityAt:
+      isNewer && lastMessage ? laterOf(chat.lastActivityAt, lastMessage.sentAt) : chat.lastActivityAt,
+    eventSequence: cursor ?? chat.eventSequence,
+    membership: { ...unread.membership, ...counts },
+  };
+  return { ...next, item, stale: cursor === undefined || stale || unknown || next.unsureAt > 0 };
+}
+
+const laterOf = (one: string, other: string): string => (one > other ? one : other);
+
+function contractOf({ message }: Held): Message {
+  const { state: _, failure: __, ...rest } = message;
+  return rest;
+}

@@ -59,11 +59,7 @@ export function createMembershipWatch(deps: {
     }
   }
 
-  async function bringIn(
-    members: readonly Member[],
-    userId: string,
-    chatId: string,
-  ): Promise<void> {
+  async function bringIn(members: readonly Member[], userId: string, chatId: string): Promise<void> {
     const read = await holdAndRead(members, userId, chatId);
     // Removed again, and perhaps added since, which was not looked at while they held the chat.
     if (!read) return look(userId, chatId);

@@ -110,8 +110,7 @@ export function createResume(deps: {
       return { chatIds, participations };
     },
 
-    start({ member, cursors, memberships, left }) {
-      const { byChat, more } = cursors;
+    start({ member, cursors: { byChat, more }, memberships, left }) {
       const allowance = createAllowance();
       const held = memberships.filter(({ chatId }) => member.chats.has(chatId));
       const unnamed = held.filter(({ chatId }) => !byChat.has(chatId));

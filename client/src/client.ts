@@ -18,7 +18,6 @@ import {
   type ServerEvent,
   withItems,
 } from './state/chats.ts';
-import { messagesIn } from './state/messages-in.ts';
 import { browserStorage, memory, within } from './storage.ts';
 import { createCell } from './store.ts';
 import { createTabs, type TabMessage } from './tabs.ts';
@@ -90,7 +89,10 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     onStored: (clientMessageId) => subject && tabs.post({ kind: 'outbox', subject, clientMessageId }),
     asks(chatId) {
       const { cursor: at = 0, epoch } = chatIn(state, chatId);
-      return (message) => fold({ kind: 'in', chatId, input: { kind: 'message', message, at, epoch } });
+      return (message) => {
+        fold({ kind: 'in', chatId, input: { kind: 'message', message, at, epoch } });
+        outbox.saw(message);
+      };
     },
   });
   const connection = createConnection({
@@ -111,7 +113,6 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   function fold(input: ChatsInput): void {
     const before = state;
     state = foldChats(state, input);
-    for (const message of messagesIn(input)) if (message.senderId === state.me) outbox.saw(message);
     if (state === before) return;
     tellChanged(before.chats);
     reader.look();
@@ -120,7 +121,12 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   function tellChanged(before: typeof state.chats): void {
     if (state.chats !== before) {
       const changed = [...state.chats.keys()].filter((id) => state.chats.get(id) !== before.get(id));
-      for (const id of changed) handles.get(id)?.refresh();
+      for (const id of changed) {
+        const { messages, last } = chatIn(state, id);
+        const held = outbox.of(id).length > 0 ? [...(messages.window ?? []), last] : [];
+        for (const one of held) if (one?.message.senderId === state.me) outbox.saw(one.message);
+        handles.get(id)?.refresh();
+      }
       keeper.note(changed);
       unread.refresh();
     }

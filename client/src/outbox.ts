@@ -19,7 +19,7 @@ export interface Outbox {
   retry(clientMessageId: string): void;
   discard(clientMessageId: string): void;
   /** Of oneself, in an event, a page or an answer. */
-  saw(message: Message): void;
+  saw(message: Pick<Message, 'id' | 'clientMessageId'>): void;
   failed(event: MessageFailedEvent): void;
   /** From the storage, all of it or, as another tab says, one. */
   restore(clientMessageId?: string): Promise<void>;

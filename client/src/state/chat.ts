@@ -300,10 +300,9 @@ function derived(next: ChatState, before: ChatState): ChatState {
   const membership = { ...unread.membership, ...counts };
   const lastMessage = last ? contractOf(last) : chat.lastMessage;
   const isNewer = (lastMessage?.sequence ?? 0) > chat.lastSequence;
-  const { id, isGroup, name, avatarUrl, metadata, posting } = settings?.of ?? chat;
   const item: ChatItem = {
     ...chat,
-    ...{ id, isGroup, name, avatarUrl, metadata, posting },
+    ...settings?.of,
     ...{
       participants: isSame ? shown.participants : who.participants,
       participantCount: who.participantCount,

@@ -142,15 +142,8 @@ function sinceWith({ membershipsSince: since }: ChatsState, input: ChatInput): n
 }
 
 function rename(state: ChatsState, { user }: UserEvent): ChatsState {
-  let changed = false;
-  const chats = new Map(
-    [...state.chats].map(([id, chat]) => {
-      const next = foldChat(chat, { kind: 'person', user });
-      changed ||= next !== chat;
-      return [id, next];
-    }),
-  );
-  return changed ? { ...state, chats } : state;
+  const ids = [...state.chats.keys()];
+  return ids.reduce((next, id) => within(next, id, { kind: 'person', user }), state);
 }
 
 /** Pinned ones first, then the newest activity; without archived ones and those beyond what was read of the list. */

@@ -21,11 +21,15 @@ export interface Sessions extends Store<Session | undefined> {
 /** Where this page came from, which is where the server is: a proxy may have put it below a path. */
 export const server = new URL('.', location.href).href.replace(/\/$/, '');
 
+/** Of what a busy server refuses, each after as long as it says. */
+const mostTries = 5;
+
 /** @throws Error what the server says of why not, in its own words, with its `status` */
 async function request<Answer>(
   method: string,
   path: string,
   { body, token }: { body?: object; token?: string | undefined } = {},
+  tries = 1,
 ): Promise<Answer> {
   const answer = await fetch(`${server}${path}`, {
     method,
@@ -37,6 +41,11 @@ async function request<Answer>(
   });
   if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as Answer;
   const problem = (await answer.json().catch(() => undefined)) as Problem | undefined;
+  if (problem?.code === 'server_busy' && tries < mostTries) {
+    const seconds = Number(answer.headers.get('Retry-After'));
+    await new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
+    return request(method, path, { ...(body ? { body } : {}), token }, tries + 1);
+  }
   const fields = problem?.errors?.map(({ path: field, message }) => `${field} ${message}`).join(', ');
   throw Object.assign(new Error(fields ?? problem?.detail ?? answer.statusText), { status: answer.status });
 }

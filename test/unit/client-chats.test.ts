@@ -262,6 +262,18 @@ test('a list that was asked before a chat was reset does not hide what was misse
   world.reader.stop();
 });
 
+test('what was asked before a connect says neither that the list is read nor up to which version', () => {
+  const asked = noChats(me);
+  let state = foldChats(asked, { kind: 'connects', cursors: {} });
+  state = foldChats(state, { kind: 'page', data: [], nextCursor: null, first: true, asked });
+  expect(state).toMatchObject({ stale: true, listed: undefined });
+  state = foldChats(state, told({ event: 'chat.ready', payload: { membershipVersion: 4 } }));
+  const membership = { ...aChat().membership, version: 5 };
+  state = foldChats(state, { kind: 'in', chatId: 'x', input: { kind: 'membership', membership, epoch: {} } });
+  expect(state.membershipsSince).toBe(4);
+  expect(foldChats(state, membershipTold(membership)).membershipsSince).toBe(5);
+});
+
 test('what a later version tells, or tells without anything, does no harm', () => {
   const { fold, state } = createWorld();
   for (const payload of [undefined, 'text', { chatId: 'x' }])

@@ -1,5 +1,5 @@
 import { backoffMs, type Pauses } from './backoff.ts';
-import type { Message, MessageFailedEvent, SendAccepted } from './contract.ts';
+import type { ErrorCode, Message, MessageFailedEvent, SendAccepted } from './contract.ts';
 import type { ConfabError } from './error.ts';
 import { newId } from './new-id.ts';
 import { createEntries } from './outbox-entries.ts';
@@ -247,5 +247,4 @@ export function createOutbox(deps: {
   };
 }
 
-const codeOf = ({ code }: ConfabError): Exclude<ConfabError['code'], 'offline'> =>
-  code === 'offline' ? 'internal_error' : code;
+const codeOf = ({ code }: ConfabError): ErrorCode => (code === 'offline' ? 'internal_error' : code);

@@ -1,4 +1,6 @@
 import { isBelieved } from '../changes/kinds.ts';
+import { isDatabaseUnavailable } from '../db/errors.ts';
+import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import { frameFor } from './fan-out.ts';
 import type { LocalChat } from './local-chat.ts';
@@ -25,7 +27,8 @@ export interface JoinOptions {
 }
 
 /**
- * Tells a member that holds the chat everything in `(from, G]` and puts it into the room in the tick of the last frame.
+ * Tells a member that holds the chat everything in `(from, G]` and puts it into the room in the tick of the last frame. While
+ * PostgreSQL is away, an introduction waits: begun anew, it would tell again what it has told.
  * @throws what reading throws; the member then is in no room
  */
 export type JoinByReading = (
@@ -59,6 +62,7 @@ export function createJoinByReading(deps: {
     let told = from;
     let toIntroduce = introduction;
     let silent = false;
+    let failures = 0;
 
     function introduce(eventSequence: number): void {
       if (toIntroduce) member.send(toIntroduce.frame(eventSequence));
@@ -86,7 +90,14 @@ export function createJoinByReading(deps: {
       const { delivered } = chat;
       // From where the room is, if that is behind the member: it would tell the member again what lies between.
       const after = Math.min(told, delivered ?? told);
-      const page = await readPage(chatId, after, expected);
+      let page: Page | undefined;
+      try {
+        page = await readPage(chatId, after, expected);
+      } catch (error) {
+        if (!introduction || member.closed || !isDatabaseUnavailable(error)) throw error;
+        await pause(fullJitterMs(failures++));
+        continue;
+      }
       if (!chat.holders.has(member)) {
         // Removed meanwhile, while it was in no room that would have told it.
         if (!member.closed) member.send(resetFrame({ chatId }));

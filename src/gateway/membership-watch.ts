@@ -3,6 +3,7 @@ import { isDatabaseUnavailable } from '../db/errors.ts';
 import type { MembershipState } from '../db/queries/memberships.ts';
 import { readMembershipStates } from '../db/queries/memberships.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
+import type { Chat } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
 import { createBatcher } from './batch.ts';
 import { type ChatOf, createdFrame } from './chats.ts';
@@ -43,13 +44,9 @@ export function createMembershipWatch(deps: {
     if (!state) return forget(members, chatId);
     if (state.present) {
       const outside = members.filter((member) => !member.chats.has(chatId));
-      if (outside.length > 0) await bringIn(outside, userId, chatId, state.changedEventSequence);
+      if (outside.length > 0) await bringIn(outside, userId, chatId);
     } else {
-      // The chat's own sequence carries out the removal, so that nothing numbered after it is told; it reads by itself.
-      sequencer().hint(chatId, state.changedEventSequence);
-      const delivered = sequencer().delivered().get(chatId);
-      if (delivered === undefined || delivered < state.changedEventSequence) return;
-      for (const member of members) if (member.chats.has(chatId)) sequencer().leave(member, chatId);
+      sequencer().removed(userId, chatId, state.changedEventSequence, state.head);
     }
   }
 
@@ -62,38 +59,41 @@ export function createMembershipWatch(deps: {
     }
   }
 
-  async function bringIn(
-    members: readonly Member[],
-    userId: string,
-    chatId: string,
-    addedEventSequence: number,
-  ): Promise<void> {
+  async function bringIn(members: readonly Member[], userId: string, chatId: string): Promise<void> {
+    const read = await holdAndRead(members, userId, chatId);
+    // Removed again, and perhaps added since, which was not looked at while they held the chat.
+    if (!read) return look(userId, chatId);
+    const { chat, added } = read;
+    const { lastSequence, eventSequence } = chat;
+    const frame = createdFrame(chat);
+    await Promise.all(
+      members.map((member) => {
+        if (member.closed || !member.chats.has(chatId)) return undefined;
+        // Nothing to tell of a chat without messages, which is what most are when they are created.
+        const enters = lastSequence === 0 && sequencer().enter(member, chatId, eventSequence);
+        if (enters) return member.send(frame(eventSequence));
+        const from = lastSequence === 0 ? eventSequence : added - 1;
+        const expected = eventSequence - from;
+        const introduction = { through: eventSequence, frame };
+        return sequencer().join(member, chatId, from, { expected, introduction });
+      }),
+    );
+    ownMemberships.told(userId, chat.membership.version);
+  }
+
+  /**
+   * The chat, and the number of the adding: as read once they hold it, so that it is none that they were told of before a removal.
+   * @returns undefined for who is not in it; as when it throws, they hold it no longer
+   */
+  async function holdAndRead(members: readonly Member[], userId: string, chatId: string) {
+    let read: { chat: Chat; added: number } | undefined;
     try {
       await Promise.all(members.map((member) => sequencer().hold(member, [chatId], 0)));
-      const chat = await chatOf({ chatId, userId });
-      if (!chat) {
-        // Removed again: the next hint says so, or the next comparison.
-        for (const member of members) sequencer().leave(member, chatId);
-        return;
-      }
-      const { lastSequence, eventSequence } = chat;
-      const frame = createdFrame(chat);
-      await Promise.all(
-        members.map((member) => {
-          if (member.closed || !member.chats.has(chatId)) return undefined;
-          // Nothing to tell of a chat without messages, which is what most are when they are created.
-          const enters = lastSequence === 0 && sequencer().enter(member, chatId, eventSequence);
-          if (enters) return member.send(frame(eventSequence));
-          const from = lastSequence === 0 ? eventSequence : addedEventSequence - 1;
-          const expected = eventSequence - from;
-          const introduction = { through: eventSequence, frame };
-          return sequencer().join(member, chatId, from, { expected, introduction });
-        }),
-      );
-      ownMemberships.told(userId, chat.membership.version);
-    } catch (error) {
-      for (const member of members) sequencer().leave(member, chatId);
-      throw error;
+      const [state, chat] = await Promise.all([stateOf({ userId, chatId }), chatOf({ chatId, userId })]);
+      if (chat && state?.present) read = { chat, added: state.changedEventSequence };
+      return read;
+    } finally {
+      if (!read) for (const member of members) sequencer().leave(member, chatId);
     }
   }
 

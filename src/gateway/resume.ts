@@ -68,8 +68,9 @@ export function createResume(deps: {
   countChanges: CountChanges;
   sequencer: Sequencer;
   chatOf: ChatOf;
+  watchMembership: (userId: string, chatId: string) => void;
 }): Resume {
-  const { database, countChanges, sequencer, chatOf } = deps;
+  const { database, countChanges, sequencer, chatOf, watchMembership } = deps;
   const participationsOf = createBatcher<LeftWanted, ReadonlyMap<string, Participation>>({
     load: async (wanted) => {
       const userIds = wanted.flatMap(({ userId, chatIds }) => chatIds.map(() => userId));
@@ -109,8 +110,7 @@ export function createResume(deps: {
       return { chatIds, participations };
     },
 
-    start({ member, cursors, memberships, left }) {
-      const { byChat, more } = cursors;
+    start({ member, cursors: { byChat, more }, memberships, left }) {
       const allowance = createAllowance();
       const held = memberships.filter(({ chatId }) => member.chats.has(chatId));
       const unnamed = held.filter(({ chatId }) => !byChat.has(chatId));
@@ -131,7 +131,11 @@ export function createResume(deps: {
       const show = async (chatId: string): Promise<void> => {
         const chat = await chatOf({ chatId, userId: member.userId });
         if (member.closed || !member.chats.has(chatId)) return;
-        if (!chat) return sequencer.leave(member, chatId);
+        if (!chat) {
+          sequencer.leave(member, chatId);
+          // An adding after that was not looked at: the member held the chat.
+          return watchMembership(member.userId, chatId);
+        }
         const frame = createdFrame(chat)(chat.eventSequence);
         if (allowance.takeBytes(frame)) member.send(frame);
         else resetList();

@@ -28,6 +28,11 @@ export interface Sequencer extends Pick<LocalChats, 'now' | 'hold' | 'leave'> {
   room(chatId: string): Iterable<Member>;
   /** Something up to this number is committed. */
   hint(chatId: string, eventSequence: number): void;
+  /**
+   * PostgreSQL says that the user was removed with this number; the chat's last number was `head` then. Carried out by the chat's own
+   * sequence, so that nothing numbered after it is told. Who is on their way in reads it by themselves.
+   */
+  removed(userId: string, chatId: string, eventSequence: number, head: number): void;
   /** PostgreSQL, asked after *G* had been `delivered`, says that the chat's last number is a lower one: it was restored. */
   restored(chatId: string, delivered: number, head: number): void;
   /** The chats here with their *G*. */
@@ -44,7 +49,7 @@ export function createSequencer(deps: {
   subscriber: Subscriber;
   fanOut: FanOut;
   log: Logger;
-  /** Someone was added to a chat that has local sockets. */
+  /** Someone was added to a chat that has local sockets, or has been told of their removal on their way in. */
   onAdded: (userId: string, chatId: string) => void;
 }): Sequencer {
   const { readPage, subscriber, fanOut, log, onAdded } = deps;
@@ -161,7 +166,14 @@ export function createSequencer(deps: {
     chat.heldBack.hold(change);
   }
 
-  const joinByReading = createJoinByReading({ readPage, take, leave });
+  const joinByReading = createJoinByReading({
+    ...{ readPage, take },
+    leave(member, chatId) {
+      leave(member, chatId);
+      // An adding after that was not looked at: the member held the chat.
+      onAdded(member.userId, chatId);
+    },
+  });
 
   async function join(
     member: Member,
@@ -198,6 +210,17 @@ export function createSequencer(deps: {
     hint(chatId, eventSequence) {
       const chat = chats.get(chatId);
       if (chat) hintChat(chat, eventSequence);
+    },
+
+    removed(userId, chatId, eventSequence, head) {
+      const chat = chats.get(chatId);
+      if (!chat) return;
+      hintChat(chat, eventSequence);
+      const { delivered } = chat;
+      // Beyond `head` the room may have been told that the user was added again. What is left was never told of the removal: the
+      // database was restored.
+      if (delivered === undefined || delivered < eventSequence || delivered > head) return;
+      for (const member of fanOut.socketsIn(chat.room, userId)) leave(member, chatId);
     },
 
     restored(chatId, delivered, head) {

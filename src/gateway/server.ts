@@ -125,7 +125,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     limits,
     sessions,
     sequencer,
-    resume: createResume({ database, countChanges: createCountChanges(kinds, database), sequencer, chatOf }),
+    resume: createResume({
+      ...{ database, sequencer, chatOf, watchMembership },
+      countChanges: createCountChanges(kinds, database),
+    }),
     ownMemberships,
     watchMembership,
     log,

@@ -132,11 +132,11 @@ function handshake(url: string): Response | Promise<Response> {
   const limits = { pingInterval: 25_000, pingTimeout: 20_000, maxPayload: 1_000_000 };
   return new Response(`0${JSON.stringify({ sid: 'sid', upgrades: [], ...limits })}`);
 }
-/** It knows who somebody is; there is no socket, and what is sent is not answered. */
+/** It knows who somebody is; there is no socket, and what is sent is not answered, or with 503. */
 const server = Bun.serve({
   port: 0,
   fetch({ url, method, headers }) {
-    if (method === 'POST') return new Promise<never>(() => {});
+    if (method === 'POST' && !url.includes('/busy/')) return new Promise<never>(() => {});
     if (url.includes('/socket.io/')) return handshake(url);
     if (!url.endsWith('/auth/me')) return new Response('', { status: 503 });
     return Response.json({ id: JSON.parse(atob(headers.get('Authorization')!.split('.')[1]!)).sub });
@@ -280,4 +280,34 @@ test('of several questions for a token the last one connects, and none after the
   await Bun.sleep(0);
   expect([told, statuses]).toEqual([[], []]);
   opens = false;
+});
+
+test('after a reset it still hears that the network is back', async () => {
+  const [added, removed] = [spyOn(globalThis, 'addEventListener'), spyOn(globalThis, 'removeEventListener')];
+  const { client } = clientOn(memory(), () => tokenOf('ada'));
+  client.connect();
+  await client.reset();
+  const times = ({ mock }: typeof added | typeof removed) =>
+    mock.calls.filter(([name]) => String(name) === 'online').length;
+  expect(times(added) - times(removed)).toBe(1);
+  client.disconnect();
+  await eventually('it does not listen any more', () => times(added) === times(removed));
+  added.mockRestore();
+  removed.mockRestore();
+});
+
+test('what may be on the server is deleted there, and what was never sent is gone', async () => {
+  const { client } = clientOn(memory(), () => tokenOf('ada'));
+  const chat = client.chat('busy');
+  const items = () => chat.messages.getSnapshot().items;
+  await chat.delete(chat.send({ content: 'never sent' }).clientMessageId);
+  expect(items()).toEqual([]);
+  const { clientMessageId } = chat.send({ content: 'perhaps' });
+  client.connect();
+  const states: string[] = [];
+  chat.messages.subscribe(() => states.push(items()[0]?.state ?? ''));
+  await eventually('it was tried', () => states.includes('sending') && states.at(-1) === 'queued');
+  await chat.delete(clientMessageId);
+  expect(items()).toMatchObject([{ content: '', deletedAt: expect.any(String) }]);
+  client.disconnect();
 });

@@ -237,6 +237,21 @@ describe('sequencer', () => {
   const opened = (database: ReturnType<typeof fakeDatabase>, onAdded: (userId: string) => void = () => {}) =>
     createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded });
 
+  test('a removal that was read when the room was not so far takes nobody out, one of a restored database does', async () => {
+    const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
+    const sequencer = opened(database);
+    const eve = member('eve');
+    await plainConnect(sequencer, eve, async () => database.head);
+    database.participant('eve', false);
+    sequencer.hint(chatId, database.participant('eve', true).eventSequence);
+    await eventually('she is told', () => eve.numbers.length === 1);
+    sequencer.removed('eve', chatId, 1, 1);
+    expect([...sequencer.room(chatId)]).toEqual([eve]);
+    sequencer.restored(chatId, 2, 1);
+    sequencer.removed('eve', chatId, 1, 1);
+    expect([eve.numbers, eve.chats.size]).toEqual([[2, 1], 0]);
+  });
+
   test('of several who go together each gets the one event, and nothing after it; the others go on', async () => {
     const added: string[] = [];
     const database = fakeDatabase({ pageRows: 3, delay: () => Bun.sleep(1) });

@@ -133,6 +133,8 @@ export interface MembershipState {
   present: boolean;
   /** The number of its last change: of the adding, or of the removal. */
   changedEventSequence: number;
+  /** The chat's last number in the same snapshot. */
+  head: number;
 }
 
 /** Of each pair its row, looked up by itself: a join could become a scan of all rows, in a plan that was made while there were none. */
@@ -141,9 +143,10 @@ const rowOfEach = `CROSS JOIN LATERAL (
 ) p`;
 
 const membershipStatesSql = `SELECT p.user_id AS "userId", p.chat_id AS "chatId", p.left_at IS NULL AS present,
-  p.changed_event_sequence AS "changedEventSequence"
+  p.changed_event_sequence AS "changedEventSequence", c.head
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, chat_id)
-${rowOfEach}`;
+${rowOfEach}
+CROSS JOIN LATERAL (SELECT x.last_event_sequence AS head FROM chats x WHERE x.id = p.chat_id LIMIT 1) c`;
 
 /** Those of the pairs that have a row; a user who never took part has none. */
 export function readMembershipStates(

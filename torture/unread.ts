@@ -1,5 +1,10 @@
-import { takeCounted, takeMembership, type Unread, unreadOf } from '../client/src/state/unread.ts';
-import type { Membership } from '../src/shared/contract.ts';
+import {
+  noMembership,
+  takeCounted,
+  takeMembership,
+  type Unread,
+  unreadOf,
+} from '../client/src/state/unread.ts';
 import type { ClientRecord } from './history.ts';
 
 /** What one device knows of what is unread, by what it was told: while it listens, and when it is judged. */
@@ -14,7 +19,7 @@ export function createUnreadChats(userId: string): UnreadChats {
   const chats = new Map<string, Unread>();
   let since = 0;
   const of = (chatId: string): Unread => {
-    const known = chats.get(chatId) ?? unreadOf(unknown(chatId));
+    const known = chats.get(chatId) ?? unreadOf(noMembership(chatId));
     chats.set(chatId, known);
     return known;
   };
@@ -33,9 +38,3 @@ export function createUnreadChats(userId: string): UnreadChats {
     },
   };
 }
-
-/** Older than any. */
-const unknown = (chatId: string): Membership => ({
-  ...{ chatId, lastReadSequence: 0, unreadCount: 0, unreadMentionCount: 0, version: 0 },
-  ...{ notify: 'all', mutedUntil: null, pinnedAt: null, archivedAt: null, lastSequence: 0, eventSequence: 0 },
-});

@@ -16,6 +16,7 @@ import {
   copyOf,
   countUnread,
   isCounted,
+  noMembership,
   takeCounted,
   takeMembership,
   type Unread,
@@ -32,7 +33,7 @@ export interface ChatState {
   readonly settings: { readonly of: ChatSettings; readonly at: number } | undefined;
   readonly people: People;
   readonly last: Held | undefined;
-  readonly unread: Unread | undefined;
+  readonly unread: Unread;
   readonly messages: list.Messages;
   /** Where a connect goes on: all up to here is in it. Undefined where the chat has to be read. */
   readonly cursor: number | undefined;
@@ -87,7 +88,7 @@ export const noChat = (id: string, me: string, epoch: object = {}): ChatState =>
     settings: undefined,
     people: noPeople,
     last: undefined,
-    unread: undefined,
+    unread: unreadOf(noMembership(id)),
   },
   ...{
     messages: list.noMessages,
@@ -120,8 +121,7 @@ function take(state: ChatState, input: ChatInput): ChatState {
       return {
         ...noChat(state.id, me),
         ...{ chat: state.item, goneAt: state.goneAt },
-        unread:
-          state.unread && unreadOf({ ...membershipNow(state.unread, me), version: 0, eventSequence: 0 }),
+        unread: unreadOf({ ...membershipNow(state.unread, me), version: 0, eventSequence: 0 }),
         messages: list.resetMessages(messages),
       };
     case 'chat': {
@@ -206,7 +206,7 @@ function takeEvent(state: ChatState, told: Told): ChatState {
         messages: list.takeMessageEvent(next.messages, told.payload, me),
         last: last && (settleQuotes([last], [given])[0] ?? last),
         unsureAt: last === given ? 0 : next.unsureAt,
-        unread: next.unread && counting(next.unread, told.payload, me),
+        unread: counting(next.unread, told.payload, me),
       };
     }
     // Of a later version: its number counts.
@@ -260,9 +260,9 @@ function takeChat(state: ChatState, chat: Chat): ChatState {
 }
 
 function takeOwn(state: ChatState, membership: Membership): ChatState {
-  const unread = state.unread ? copyOf(state.unread) : unreadOf(membership);
+  const unread = copyOf(state.unread);
   takeMembership(unread, membership);
-  return unread.membership === state.unread?.membership ? state : { ...state, unread };
+  return unread.membership === state.unread.membership ? state : { ...state, unread };
 }
 
 function takeReactionsAnswer(
@@ -289,8 +289,7 @@ const membershipNow = (unread: Unread, me: string): Membership => {
 /** Of what follows from the rest only that is made anew of which something has changed. */
 function derived(next: ChatState, before: ChatState): ChatState {
   const { chat, settings, people, last, unread, goneAt, me, cursor } = next;
-  if (!chat || !unread || goneAt !== undefined)
-    return { ...next, item: undefined, stale: goneAt === undefined };
+  if (!chat || goneAt !== undefined) return { ...next, item: undefined, stale: goneAt === undefined };
   const parts: (keyof ChatState)[] = ['chat', 'settings', 'people', 'last', 'unread', 'cursor', 'unsureAt'];
   if (before.item && parts.every((part) => next[part] === before[part])) return next;
   const { item: shown } = before;

@@ -56,7 +56,10 @@ function take(state: ChatsState, input: ChatsInput): ChatsState {
     case 'in':
       return within(state, input.chatId, input.input);
     case 'connects':
-      return { ...resetMany(state, (id) => !Object.hasOwn(input.cursors, id)), epoch: {} };
+      return {
+        ...resetMany(state, (id) => !Object.hasOwn(input.cursors, id)),
+        ...{ epoch: {}, stale: state.stale || state.membershipsSince === undefined },
+      };
     case 'pinned':
       return takeChats(state, input);
     case 'page': {

@@ -1,5 +1,5 @@
 import type { ChatHandle, Participant } from '@confab/client';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { About } from './about.ts';
 import { candidatesFor, mentionsIn, withMention } from './mentions.ts';
 import { useSignedIn } from './signed-in.ts';
@@ -29,24 +29,29 @@ export function Composer({ chat, participants, about, setAbout, editLast }: Prop
   const people = participants.filter((each) => each.userId !== userId);
   const candidates = candidatesFor(text.slice(0, caret), people, info?.isGroup === true);
 
-  useEffect(() => field.current?.focus(), [about]);
+  // Before anybody can type where the field was.
+  useLayoutEffect(() => field.current?.focus(), [about]);
 
   function send(): void {
     const content = text;
     if (content.trim() === '') return;
     const mentions = mentionsIn(content, people);
-    if (isEdit) {
-      chat.edit(about.message.id, { content, mentions }).catch((error: Error) => setProblem(error.message));
-    } else {
-      const replyTo = about && { replyTo: about.message.id };
-      chat.send({
-        content,
-        ...replyTo,
-        ...(mentions.userIds.length > 0 || mentions.everyone ? { mentions } : {}),
-      });
-      setText('');
-    }
     chat.stopTyping();
+    if (isEdit) {
+      // What is refused stays in the field.
+      const done = () => setAbout(undefined);
+      chat
+        .edit(about.message.id, { content, mentions })
+        .then(done, (error: Error) => setProblem(error.message));
+      return;
+    }
+    const replyTo = about && { replyTo: about.message.id };
+    chat.send({
+      content,
+      ...replyTo,
+      ...(mentions.userIds.length > 0 || mentions.everyone ? { mentions } : {}),
+    });
+    setText('');
     setAbout(undefined);
   }
 

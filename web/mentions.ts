@@ -16,11 +16,18 @@ export function withMention(text: string, caret: number, name: string): [text: s
   return [before + text.slice(caret), before.length];
 }
 
+/** Finds these names behind an @, none as the beginning of a longer one. */
+export const mentionOf = (names: readonly string[]): RegExp =>
+  new RegExp(`(@(?:${names.map(escaped).join('|')}))(?!\\p{L})`, 'u');
+
+const escaped = (name: string): string => name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+
 /** Who is named in a text. */
 export function mentionsIn(text: string, people: readonly Participant[]): Mentions {
-  const named = people.filter(({ displayName }) => text.includes(`@${displayName}`));
+  const isNamed = (name: string) => mentionOf([name]).test(text);
+  const named = people.filter(({ displayName }) => isNamed(displayName));
   return {
     userIds: named.map(({ userId }) => userId).slice(0, 50),
-    ...(text.includes(`@${everyone}`) ? { everyone: true } : {}),
+    ...(isNamed(everyone) ? { everyone: true } : {}),
   };
 }

@@ -55,7 +55,8 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
     toEnd(scroller.current);
   }
 
-  const leads = info?.isGroup && info.participants.find((each) => each.userId === userId)?.role !== 'member';
+  const { role = 'member' } = info?.participants.find((each) => each.userId === userId) ?? {};
+  const leads = info?.isGroup === true && role !== 'member';
   return (
     <div class="messages">
       <div

@@ -2,6 +2,7 @@ import type { ChatHandle, ChatMessage, Quote, Reaction } from '@confab/client';
 import { memo } from 'preact/compat';
 import { useState } from 'preact/hooks';
 import type { About } from './about.ts';
+import { mentionOf } from './mentions.ts';
 import { MessageActions } from './message-actions.tsx';
 import { type NameOf, shortTime } from './names.ts';
 import { useSignedIn } from './signed-in.ts';
@@ -87,7 +88,7 @@ export const Message = memo(
 function Text({ message: { content, mentions }, nameOf }: { message: ChatMessage; nameOf: NameOf }) {
   const names = [...(mentions?.userIds.map(nameOf) ?? []), ...(mentions?.everyone ? ['everyone'] : [])];
   if (names.length === 0) return <p class="text">{content}</p>;
-  const parts = content.split(new RegExp(`(@(?:${names.map(RegExp.escape).join('|')}))`));
+  const parts = content.split(mentionOf(names));
   // biome-ignore lint/suspicious/noArrayIndexKey: where a part stands is all that it is known by
   return <p class="text">{parts.map((part, at) => (at % 2 === 1 ? <mark key={at}>{part}</mark> : part))}</p>;
 }

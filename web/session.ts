@@ -84,12 +84,11 @@ export function createSessions(profile: string): Sessions {
     take(localStorage.getItem(key));
     if (!current || current.accessToken !== expired) return current?.accessToken;
     const { refreshToken } = current;
-    try {
-      keep(sessionOf(await request<TokenPair>('POST', '/auth/refresh', { body: { refreshToken } })));
-    } catch (error) {
-      if (!isUnauthorized(error)) throw error;
-      keep(undefined);
-    }
+    const fresh = await exchange(refreshToken);
+    take(localStorage.getItem(key));
+    // Who has signed out meanwhile, here or in another tab, stays out, and who has signed in stays in.
+    if (current?.refreshToken === refreshToken) keep(fresh);
+    else if (fresh) await end(fresh);
     return current?.accessToken;
   }
 
@@ -107,10 +106,9 @@ export function createSessions(profile: string): Sessions {
       await signIn(account);
     },
     async signOut() {
-      const token = current?.accessToken;
+      const ended = current;
       keep(undefined);
-      // The session is over here whatever the server says.
-      await request('POST', '/auth/logout', { token }).catch(() => {});
+      if (ended) await end(ended);
     },
     async read<Answer>(path: string) {
       const token = current?.accessToken;
@@ -132,12 +130,40 @@ const isUnauthorized = (error: unknown): boolean => (error as { status?: number 
 const openSession = async (account: { email: string; password: string }): Promise<Session> =>
   sessionOf(await request<TokenPair>('POST', '/auth/login', { body: account }));
 
+/** @returns undefined when the session has ended */
+async function exchange(refreshToken: string): Promise<Session | undefined> {
+  try {
+    return sessionOf(await request<TokenPair>('POST', '/auth/refresh', { body: { refreshToken } }));
+  } catch (error) {
+    if (isUnauthorized(error)) return undefined;
+    throw error;
+  }
+}
+
+/** At the server, too; here it is over whatever that says. */
+async function end({ accessToken, refreshToken }: Session): Promise<void> {
+  const logOut = (token: string) => request('POST', '/auth/logout', { token });
+  try {
+    await logOut(accessToken);
+  } catch (error) {
+    // The token has expired.
+    const fresh = isUnauthorized(error) ? await exchange(refreshToken).catch(() => undefined) : undefined;
+    if (fresh) await logOut(fresh.accessToken).catch(() => {});
+  }
+}
+
 const sessionOf = ({ accessToken, refreshToken, user }: TokenPair): Session => ({
   ...{ accessToken, refreshToken, user },
 });
 
-const parse = (text: string | null): Session | undefined =>
-  text === null ? undefined : (JSON.parse(text) as Session);
+function parse(text: string | null): Session | undefined {
+  try {
+    return text === null ? undefined : (JSON.parse(text) as Session);
+  } catch {
+    // Nobody else writes there; whoever did has signed out.
+    return undefined;
+  }
+}
 
 /**
  * A second person for whoever has nobody to talk to yet: signed in under a profile of their own, which a window shows that is opened with

@@ -47,7 +47,8 @@ export function createSetTyping(deps: {
     if (participant !== true) await assertMayPost(deps, chatId, userId);
     if (!(live ?? (await askLive(chatId)))) return;
     const what = `typing:${chatId}:${userId}` as const;
-    if (!typing) void facts.forget(what);
+    // Before it is answered: what is typed next, at whichever api, is told.
+    if (!typing) await facts.forget(what);
     else if (!(await facts.isNew(what, repeatMs))) return;
     const payload: TypingEvent = { chatId, userId, typing, expiresInMs: shownMs };
     await announce([passing(`chat:${chatId}`, 'chat.typing', payload, userId)]);

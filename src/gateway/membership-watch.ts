@@ -62,7 +62,10 @@ export function createMembershipWatch(deps: {
   async function bringIn(members: readonly Member[], userId: string, chatId: string): Promise<void> {
     const read = await holdAndRead(members, userId, chatId);
     // Removed again, and perhaps added since, which was not looked at while they held the chat.
-    if (!read) return look(userId, chatId);
+    if (!read) {
+      await pause(fullJitterMs(0));
+      return look(userId, chatId);
+    }
     const { chat, added } = read;
     const { lastSequence, eventSequence } = chat;
     const frame = createdFrame(chat);
@@ -72,7 +75,8 @@ export function createMembershipWatch(deps: {
         // Nothing to tell of a chat without messages, which is what most are when they are created.
         const enters = lastSequence === 0 && sequencer().enter(member, chatId, eventSequence);
         if (enters) return member.send(frame(eventSequence));
-        const from = lastSequence === 0 ? eventSequence : added - 1;
+        // Where they were removed and added again since the chat was read, from what was read on.
+        const from = lastSequence === 0 ? eventSequence : Math.min(added - 1, eventSequence);
         const expected = eventSequence - from;
         const introduction = { through: eventSequence, frame };
         return sequencer().join(member, chatId, from, { expected, introduction });

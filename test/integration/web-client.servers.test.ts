@@ -223,7 +223,11 @@ test('groups: roles, mentions, people who come and go', async () => {
 test('everything by keys alone, and nothing serious that axe-core finds: light, dark, and as wide as a phone', async () => {
   const [, visitor] = await visitors;
   const bob = { ...visitor, page: await visitor.tab() };
-  const context = await browser.newContext({ viewport: { width: 380, height: 720 }, colorScheme: 'dark' });
+  const context = await browser.newContext({
+    viewport: { width: 380, height: 720 },
+    colorScheme: 'dark',
+    reducedMotion: 'reduce',
+  });
   const page = await context.newPage();
   await page.goto(url);
   const keys = async (...pressed: string[]) => {
@@ -278,12 +282,13 @@ test('everything by keys alone, and nothing serious that axe-core finds: light, 
   await keys('Escape', 'Escape');
   await field(page).focus();
   await keys('ArrowUp');
+  await page.getByText('Editing: with no mouse').waitFor();
   await page.keyboard.type(' at all');
   await keys('Enter');
   await say(bob.page, 'with no mouse at all');
   expect(await seriousOn(page)).toEqual([]);
   expect(await seriousOn(bob.page)).toEqual([]);
-  await bob.page.emulateMedia({ colorScheme: 'dark' });
+  await bob.page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });
   expect(await seriousOn(bob.page)).toEqual([]);
   await page.getByRole('button', { name: 'Back to the chats' }).click();
   await chatOf(page, 'Bob Brown').waitFor();

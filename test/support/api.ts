@@ -14,6 +14,7 @@ import { createAllowedOrigin } from '../../src/shared/origins.ts';
 import type { Facts, RateLimits } from '../../src/shared/ports/admission.ts';
 import type { Notifier } from '../../src/shared/ports/notifications.ts';
 import { type AskedApp, asked } from './asked.ts';
+import { untilNotBusy } from './not-busy.ts';
 
 /** What an api stands on; the caller opens and closes it. */
 export interface ApiBase {
@@ -102,12 +103,13 @@ function createClient(api: AskedApp) {
   const signUp = async (): Promise<TokenPair & { email: string }> => {
     registered += 1;
     const email = `user-${registered}-${crypto.randomUUID().slice(0, 8)}@example.com`;
-    const answer = await call('POST', '/auth/register', { email, password: testPassword });
+    const account = { email, password: testPassword };
+    const answer = await untilNotBusy(() => call('POST', '/auth/register', account));
     if (answer.status !== 201) throw new Error(`registered with ${answer.status}: ${await answer.text()}`);
     return { ...(await signIn(email)), email };
   };
   const signIn = async (email: string): Promise<TokenPair> => {
-    const answer = await call('POST', '/auth/login', { email, password: testPassword });
+    const answer = await untilNotBusy(() => call('POST', '/auth/login', { email, password: testPassword }));
     if (answer.status !== 200) throw new Error(`signed in with ${answer.status}: ${await answer.text()}`);
     return (await answer.json()) as TokenPair;
   };

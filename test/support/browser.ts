@@ -43,7 +43,10 @@ export function refuseWebSockets(url: string): string {
 
 /** Somebody with a browser profile of their own, who has signed up by the form. */
 export async function visit(browser: Browser, url: string, name: string): Promise<Visitor> {
-  const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
+  const context = await browser.newContext({
+    viewport: { width: 1000, height: 700 },
+    reducedMotion: 'reduce',
+  });
   context.setDefaultTimeout(patienceMs);
   const complaints: string[] = [];
   context.on('weberror', (error) => complaints.push(String(error.error())));

@@ -9,6 +9,7 @@ import type {
 } from '../../src/shared/contract.ts';
 import type { Deployment } from './deployment.ts';
 import { eventually } from './eventually.ts';
+import { untilNotBusy } from './not-busy.ts';
 
 export interface Answer {
   status: number;
@@ -46,9 +47,11 @@ const password = 'correct horse battery staple';
 /** Registers and logs in. */
 export async function newPerson(deployment: Deployment, name = 'person'): Promise<Person> {
   const email = `${name}-${crypto.randomUUID()}@example.com`;
-  const registered = await request(deployment, 'POST', '/auth/register', undefined, { email, password });
+  const ask = (path: string) =>
+    untilNotBusy(() => request(deployment, 'POST', path, undefined, { email, password }));
+  const registered = await ask('/auth/register');
   if (registered.status !== 201) throw new Error(`register: ${JSON.stringify(registered)}`);
-  const answer = await request(deployment, 'POST', '/auth/login', undefined, { email, password });
+  const answer = await ask('/auth/login');
   if (answer.status !== 200) throw new Error(`login: ${JSON.stringify(answer)}`);
   const { accessToken, user } = answer.body as TokenPair;
   return personWith(deployment, user.id, accessToken);

@@ -109,6 +109,7 @@ const files = [
   'test/integration/torture-embedded.test.ts',
   'test/integration/torture-mutants.servers.test.ts',
   'test/integration/torture.servers.test.ts',
+  'test/integration/web-client.servers.test.ts',
   'test/elsewhere.test.ts',
 ];
 
@@ -129,10 +130,16 @@ test('every file is in one group, and groups come in order', () => {
         lanes: 3,
       },
       {
+        name: 'browser',
+        files: ['test/integration/web-client.servers.test.ts'],
+        needsServers: true,
+        lanes: 1,
+      },
+      {
         name: 'integration, three processes',
         files: ['test/integration/fan-out.servers.test.ts'],
         needsServers: true,
-        lanes: 3,
+        lanes: 2,
       },
       {
         name: 'torture',
@@ -163,6 +170,7 @@ test('without servers, the files that need them are named as left out', () => {
     'test/integration/fan-out.servers.test.ts',
     'test/integration/torture-mutants.servers.test.ts',
     'test/integration/torture.servers.test.ts',
+    'test/integration/web-client.servers.test.ts',
   ]);
 });
 

@@ -104,11 +104,28 @@ test('a confirm that is lost on its way back: 503 within 5 s; the message is the
   ears.close();
 }, 60_000);
 
+/** What is sent is committed, and the worker does not hear of it. */
+async function commitUnseen<Sent>(chatId: string, send: () => Promise<Sent>): Promise<Sent> {
+  const sent = await database.orm.transaction(async (tx) => {
+    await tx.execute(sql`SELECT FROM chats WHERE id = ${chatId} FOR UPDATE`);
+    const answer = await send();
+    await eventually('the worker waits for the chat', async () => {
+      const waiting = await database.query(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        [],
+      );
+      return waiting.length > 0;
+    });
+    toPostgres.link.flow({ toClient: { kind: 'drop' } });
+    return answer;
+  });
+  await eventually('it is committed', async () => (await rows(chatId)) === 2);
+  return sent;
+}
+
 test('the answer to a commit is lost: the worker stores it again, which adds nothing, and announces it', async () => {
   const { ada, chat, ears, said } = await twoPeople();
-  toPostgres.link.flow({ toClient: { kind: 'drop' } });
-  await ada.send(chat.id, 'committed unseen');
-  await eventually('it is committed', async () => (await rows(chat.id)) === 2);
+  await commitUnseen(chat.id, () => ada.send(chat.id, 'committed unseen'));
   expect(said()).toEqual(['before']);
   toPostgres.link.flow({ toClient: { kind: 'pass' } });
   toPostgres.link.cut();
@@ -141,21 +158,7 @@ test('a worker is killed between its commit and its announcement: what is delete
   await redis.psubscribe(`${deployment.env.CHAT_NOTIFICATION_CHANNEL}:*`);
   redis.on('pmessage', (_pattern, _channel, text) => announced.push(text));
 
-  const brokerMessageId = await database.orm.transaction(async (tx) => {
-    await tx.execute(sql`SELECT FROM chats WHERE id = ${chat.id} FOR UPDATE`);
-    const sent = await ada.send(chat.id, 'words to be gone');
-    await eventually('the worker waits for the chat', async () => {
-      const waiting = await database.query(
-        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-        [],
-      );
-      return waiting.length > 0;
-    });
-    // It is committed, and the worker does not hear of it.
-    toPostgres.link.flow({ toClient: { kind: 'drop' } });
-    return sent.brokerMessageId;
-  });
-  await eventually('it is committed', async () => (await rows(chat.id)) === 2);
+  const { brokerMessageId } = await commitUnseen(chat.id, () => ada.send(chat.id, 'words to be gone'));
   await killWorker();
   toPostgres.link.flow({ toClient: { kind: 'pass' } });
   expect((await ada.call('DELETE', `/chats/${chat.id}/messages/${brokerMessageId}`)).status).toBe(204);

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { serverNames } from '../../src/commands/servers/binaries.ts';
 import type { Guard } from '../../src/commands/servers/guard.ts';
 import { createLauncher, startTrio, stopTrio, type Trio } from '../../src/commands/servers/launcher.ts';
 import { obtainBinaries } from '../../src/commands/servers/obtain.ts';
@@ -72,17 +73,7 @@ export async function runAll({
 }
 
 async function launcherFor(guard: Guard, folder: string, print: (line: string) => void) {
-  const needed = [
-    'postgres',
-    'redis',
-    'rabbitmq',
-    'nginx',
-    'pgbouncer',
-    'compose',
-    'python',
-    'chromium',
-  ] as const;
-  return createLauncher(guard, await obtainBinaries({ guard, folder, print, needed: [...needed] }));
+  return createLauncher(guard, await obtainBinaries({ guard, folder, print, needed: [...serverNames] }));
 }
 
 /** Never rejects: a failure to start is told when a group needs the servers. */

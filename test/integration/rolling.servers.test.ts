@@ -229,7 +229,7 @@ test('the first version and this one take turns, there and back, while people wr
   expect(database.messages.filter(({ content }) => content === words.content)).toHaveLength(1);
   // Whole, or deleted.
   const contents = new Map(database.messages.map(({ id, content }) => [id, content]));
-  expect(page.data?.length).toBeGreaterThan(20);
+  expect(page.data).toHaveLength(Math.min(100, page.data?.at(-1)?.sequence ?? 100));
   expect(page.data?.filter(({ id, content }) => contents.get(id) !== content)).toEqual([]);
   const verdicts = judge({
     ...recorder,

@@ -9,6 +9,7 @@ import { assertPortFree } from './process/http-server.ts';
 import { endWithLauncher, runnerOf } from './process/launcher.ts';
 import { runProcess } from './process/run-process.ts';
 import { welcome } from './process/welcome.ts';
+import { isOutside } from './shared/config.ts';
 import { assembleWorker } from './worker/assemble.ts';
 
 await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, async (parts) => {
@@ -21,7 +22,7 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
   const adapters = await createAdapters({ kind: 'embedded', folder }, { name: 'confab', ...parts });
 
   await assembleWorker(parts, adapters);
-  const webClient = config.webClient ?? config.environment !== 'production';
+  const webClient = config.webClient ?? (config.environment !== 'production' && !isOutside(config.auth));
   const api = await assembleApi(parts, adapters, { webClient });
   const http = serveGateway({
     gateway: await assembleGateway(parts, adapters),

@@ -15,6 +15,9 @@ interface Props {
   signOut(): Promise<void>;
 }
 
+/** The server says so in the page: where people try it, not in production. */
+const offersSecondPerson = 'secondPerson' in document.documentElement.dataset;
+
 export function ChatList({ openChatId, open, signOut }: Props) {
   const { client, userId } = useSignedIn();
   const { items, hasMore, loading } = useStore(client.chats);
@@ -62,12 +65,14 @@ export function ChatList({ openChatId, open, signOut }: Props) {
         </button>
       )}
       {items.length === 0 && !loading && (
-        <p class="hint">No chats yet. Nobody to talk to? Make a second person.</p>
+        <p class="hint">No chats yet.{offersSecondPerson && ' Nobody to talk to? Make a second person.'}</p>
       )}
       <footer>
-        <button type="button" disabled={second.busy} onClick={meetSecond}>
-          Open a window as a second person
-        </button>
+        {offersSecondPerson && (
+          <button type="button" disabled={second.busy} onClick={meetSecond}>
+            Open a window as a second person
+          </button>
+        )}
         <button type="button" class="link" onClick={() => void signOut()}>
           Sign out
         </button>

@@ -31,6 +31,8 @@ export interface ApiDependencies {
     liveMax: number;
     /** Whether the client for people is served. */
     webClient?: boolean | undefined;
+    /** Whether it offers to make a second person, for whoever tries it. */
+    secondPerson?: boolean | undefined;
   };
   database: Database;
   rateLimits: RateLimits;
@@ -51,7 +53,8 @@ export interface ApiDependencies {
 /** The routes of the api. */
 export function createApi(deps: ApiDependencies): HttpApp {
   const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, ...rest } = deps;
-  const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax, webClient } = config;
+  const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax, webClient, secondPerson } =
+    config;
   const needs = createNeeds({ ...deps, serviceAccess: createServiceAccess(serviceTokens) });
   const userVerbs = {
     getUser: createGetUser(database),
@@ -66,7 +69,7 @@ export function createApi(deps: ApiDependencies): HttpApp {
   const routes: Route[] = [
     ...healthRoutes(readiness),
     ...documentationRoutes(needs.address, () => createDocument(routes)),
-    ...(webClient ? webClientRoutes(needs.address) : []),
+    ...(webClient ? webClientRoutes(needs.address, secondPerson) : []),
     ...authRoutes(needs, accounts),
     ...(serviceTokens.length === 0 ? [] : serviceRoutes(needs, serviceVerbs, sessionMaxTtlSeconds)),
     ...usersRoutes(needs, userVerbs),

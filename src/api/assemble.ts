@@ -44,7 +44,10 @@ export async function assembleApi(
   lifecycle.defer("the api's place among the processes", seat.leave);
 
   return createApi({
-    config: { ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax, webClient },
+    config: {
+      ...{ ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax, webClient },
+      secondPerson: config.environment !== 'production',
+    },
     database,
     rateLimits,
     notifier,

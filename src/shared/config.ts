@@ -141,6 +141,11 @@ export function parseConfig(
 
   const production = set.NODE_ENV?.trim().toLowerCase() === 'production';
   problems.push(...authProblems(set, needsSecret && production));
+  if (parsed.success && parsed.output.WEB_CLIENT && isOutside(authOf(parsed.output))) {
+    problems.push(
+      'WEB_CLIENT signs people in by passwords, which an identity provider of yours does not take: unset it',
+    );
+  }
   // By themselves: an error elsewhere hides none of these.
   const database = v.safeParse(databaseVariables, set);
   const redis = v.safeParse(redisVariables, set);

@@ -64,6 +64,7 @@ export async function createTestApi({
     config: {
       ...config.auth,
       ...{ trustProxy: config.trustProxy, liveMax: config.liveMax, webClient: config.webClient },
+      secondPerson: config.environment !== 'production',
     },
     database,
     rateLimits,

@@ -164,6 +164,10 @@ test('the web client is served where that is said; unset it is left to the proce
   expect(parseConfig({ WEB_CLIENT: 'true' }).webClient).toBe(true);
   expect(parseConfig({ WEB_CLIENT: 'false' }).webClient).toBe(false);
   expect(problemsOf({ WEB_CLIENT: 'maybe' })).toHaveLength(1);
+  // Who has no password cannot sign in there.
+  const outside = { JWT_JWKS_URL: 'https://id.example.com/keys', JWT_ISSUER: 'https://id.example.com' };
+  expect(problemsOf({ ...outside, WEB_CLIENT: 'true' })).toEqual([expect.stringContaining('WEB_CLIENT')]);
+  expect(parseConfig({ ...outside, WEB_CLIENT: 'false' }).webClient).toBe(false);
 });
 
 test('the pause before the end is 5 s in production, none in development, and never longer than the end may take', () => {

@@ -43,6 +43,13 @@ test('the page lets in no script and no style but its own files, and no text bec
   expect(page).not.toMatch(/<script(?![^>]* src=)|<style| style=| on\w+=/);
 });
 
+test('a second person is offered to who tries it, and to nobody in production', async () => {
+  expect(page).toContain('<html lang="en" data-second-person>');
+  const environment = { NODE_ENV: 'production', WEB_CLIENT: 'true' };
+  const production = await createTestApi({ ...base, environment });
+  expect(await (await production.call('GET', '/')).text()).toContain('<html lang="en">');
+});
+
 test('where it is off nothing of it is there', async () => {
   const off = await createTestApi({ ...base, environment: { NODE_ENV: 'production' } });
   for (const path of ['/', ...parts]) expect((await off.call('GET', path)).status, path).toBe(404);

@@ -2,8 +2,8 @@ import { type Need, type Route, route } from '../../process/http/route.ts';
 import { unchanging } from '../unchanging.ts';
 
 /** Relative, so that it also works below a prefix; all from here, nothing from elsewhere. */
-const page = `<!doctype html>
-<html lang="en">
+const page = (secondPerson: boolean) => `<!doctype html>
+<html lang="en"${secondPerson ? ' data-second-person' : ''}>
 <head>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -35,14 +35,17 @@ const contentSecurityPolicy = [
   "trusted-types 'none'",
 ].join('; ');
 
-/** A chat for people, in the browser: made from `web/`, each file once. */
-export function webClientRoutes(needs: Need): Route[] {
+/**
+ * A chat for people, in the browser: made from `web/`, each file once.
+ * @param secondPerson whether a button makes one: an account that nobody knows the password of
+ */
+export function webClientRoutes(needs: Need, secondPerson = false): Route[] {
   const files = () => import('../web-files.ts');
   const open = (path: string, type: string, make: () => Promise<string>, more?: Record<string, string>) =>
     route({ method: 'GET', path, needs, anyQuery: true, handle: unchanging(type, make, more) });
 
   return [
-    open('/', 'text/html; charset=utf-8', async () => page, {
+    open('/', 'text/html; charset=utf-8', async () => page(secondPerson), {
       'Content-Security-Policy': contentSecurityPolicy,
     }),
     open('/web/main.js', 'text/javascript; charset=utf-8', async () => (await files()).script),

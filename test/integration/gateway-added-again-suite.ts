@@ -25,6 +25,8 @@ interface Rule {
   answered: number;
   /** Of which of them, counted from 1, something becomes after it was read. */
   at: number;
+  /** Before it is read. */
+  early?: boolean;
   then: () => Promise<void>;
 }
 
@@ -35,12 +37,16 @@ export function gatewayAddedAgainSuite(name: string, base: GatewayBase): void {
     const database: Database = {
       ...base.database,
       async query<Row extends object>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
+        const keep = async (early: boolean) => {
+          for (const rule of rules) {
+            if (!text.includes(rule.text) || (rule.early ?? false) !== early) continue;
+            rule.answered += 1;
+            if (rule.answered === rule.at) await rule.then();
+          }
+        };
+        await keep(true);
         const rows = await base.database.query<Row>(text, parameters);
-        for (const rule of rules) {
-          if (!text.includes(rule.text)) continue;
-          rule.answered += 1;
-          if (rule.answered === rule.at) await rule.then();
-        }
+        await keep(false);
         return rows;
       },
     };
@@ -50,8 +56,8 @@ export function gatewayAddedAgainSuite(name: string, base: GatewayBase): void {
       world = await createWorld(base);
     });
 
-    function rule(text: string, at: number, then: () => Promise<void>): Rule {
-      const made = { text, at, then, answered: 0 };
+    function rule(text: string, at: number, then: () => Promise<void>, early = false): Rule {
+      const made = { text, at, then, early, answered: 0 };
       rules.push(made);
       return made;
     }
@@ -161,6 +167,31 @@ export function gatewayAddedAgainSuite(name: string, base: GatewayBase): void {
       await eventually('it is seen that she is in', () => state.held.answered > before);
       chat.open();
       expect(await toldAll(eves)).toEqual(['chat.created', 'one', 'last']);
+    });
+
+    test('who is removed and added again after the chat was read is told what was said until then', async () => {
+      const { add, remove, look, send, heard, connect, toldAll } = await newChat();
+      const eves = await connect();
+      const late = Promise.withResolvers<void>();
+      // Read to decide, and once more when her socket holds the chat, beside the chat itself.
+      const state = rule(part.state, 2, () => late.promise, true);
+      const chat = rule(part.chat, 0, async () => {});
+      await add();
+      await look();
+      await eventually('the chat is read', () => chat.answered > 0 && state.answered > 1);
+      await send('between', true);
+      await remove();
+      await add();
+      await send('after');
+      await heard('after');
+      late.resolve();
+      const told = await toldAll(eves);
+      expect(told.filter((what) => ['between', 'after', 'last'].includes(what))).toEqual([
+        'between',
+        'after',
+        'last',
+      ]);
+      expect(told[0]).toBe('chat.created');
     });
 
     test('the same of one who comes back', async () => {

@@ -40,8 +40,9 @@ export async function openPage() {
     async close() {
       for (const root of roots) root.unmount();
       await window.happyDOM.close();
-      Reflect.deleteProperty(globalThis, 'window');
       Reflect.deleteProperty(globalThis, 'document');
+      // React asks it for the event at hand whenever a part is told something, also by an answer that comes when the page is gone.
+      Object.assign(globalThis, { window: {} });
     },
   };
 

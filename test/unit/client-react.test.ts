@@ -288,3 +288,18 @@ test('who goes away types no more', async () => {
 test('without a provider it is said what is missing', () => {
   expect(() => renderToString(h(Everything))).toThrow('<ConfabProvider client={…}>');
 });
+
+test('an answer that comes when the page is gone does no harm', async () => {
+  const other = await openPage();
+  let answer = (_: string) => {};
+  const { sees } = other.show(
+    h(() => {
+      const [text, setText] = useState('asked');
+      answer = setText;
+      return text;
+    }),
+  );
+  await sees('asked');
+  await other.close();
+  expect(() => answer('answered')).not.toThrow();
+});

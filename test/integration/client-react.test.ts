@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { type FunctionComponent, createElement as h, StrictMode } from 'react';
 import { startEmbedded } from '../support/deployment.ts';
@@ -9,7 +9,6 @@ import { repository } from '../support/repository.ts';
 
 const processes = testProcesses();
 const page = await openPage();
-afterAll(page.close);
 const deployment = await startEmbedded(processes, {
   // A second one of the same user would be refused, and seen to be.
   env: { MAX_SOCKETS_PER_USER: '1' },
@@ -64,4 +63,6 @@ test('two people talk in the example, under StrictMode each over one connection'
   await bob.sees('(deleted)');
   expect(bob.text()).not.toContain('Hello Bob');
   for (const each of [ada, bob]) expect(each.text()).toContain('(ready)');
+  // While there still is a server that answers.
+  await page.close();
 }, 60_000);

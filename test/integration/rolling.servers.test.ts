@@ -218,9 +218,16 @@ test('the first version and this one take turns, there and back, while people wr
   await sending.settled(20_000);
   const queues = env.RABBITMQ_CHAT_QUEUE_PREFIX;
   const waiting = () => waitingMessages(servers.rabbitmqUrl, queues);
-  await eventually('all that was accepted is stored', async () => (await waiting()) === 0, 20_000);
-  // It stores what it has in hand.
+  const taken = () => eventually('all is taken', async () => (await waiting()) === 0, 20_000);
+  await taken();
   await end(again.worker);
+  // What it had in hand is stored, or in the queue again.
+  for (let times = 1; (await waiting()) > 0 && times < 5; times += 1) {
+    const own = { ...env, [portVariable.worker]: String(ports.old.worker) };
+    const next = await startMember(processes, 'worker', own, root.old);
+    await taken();
+    await end(next);
+  }
   await haveAll('everybody has everything');
   await comings.reconcile();
   await Promise.all([again.api, again.gateway].map(end));

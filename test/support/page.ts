@@ -9,9 +9,21 @@ import { eventually } from './eventually.ts';
 export async function openPage() {
   const window = new Window({ url: 'http://localhost/' });
   const { document } = window;
+  const { window: windowBefore, document: documentBefore } = globalThis as Record<string, unknown>;
   Object.assign(globalThis, { window, document });
   const { createRoot, hydrateRoot } = await import('react-dom/client');
   const roots: { unmount(): void }[] = [];
+  const { fetch } = globalThis;
+  let asking = 0;
+  const counted = async (...asked: Parameters<typeof fetch>) => {
+    asking += 1;
+    try {
+      return await fetch(...asked);
+    } finally {
+      asking -= 1;
+    }
+  };
+  globalThis.fetch = Object.assign(counted, { preconnect: fetch.preconnect });
 
   const newPart = (html = '') => {
     const part = document.createElement('div');
@@ -39,10 +51,16 @@ export async function openPage() {
     },
     async close() {
       for (const root of roots) root.unmount();
+      // React asks the page even when a part that is gone is told something: so of what was asked all is answered first.
+      await eventually('all is answered', () => asking === 0);
       await window.happyDOM.close();
-      Reflect.deleteProperty(globalThis, 'document');
-      // React asks it for the event at hand whenever a part is told something, also by an answer that comes when the page is gone.
-      Object.assign(globalThis, { window: {} });
+      globalThis.fetch = fetch;
+      Object.assign(globalThis, { window: windowBefore, document: documentBefore });
+      // Others ask whether there is one.
+      if (windowBefore === undefined) {
+        Reflect.deleteProperty(globalThis, 'window');
+        Reflect.deleteProperty(globalThis, 'document');
+      }
     },
   };
 

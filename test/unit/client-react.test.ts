@@ -289,17 +289,20 @@ test('without a provider it is said what is missing', () => {
   expect(() => renderToString(h(Everything))).toThrow('<ConfabProvider client={…}>');
 });
 
-test('an answer that comes when the page is gone does no harm', async () => {
+test('a page that is closed waits for what was asked', async () => {
+  const server = Bun.serve({ port: 0, fetch: () => answer.promise });
+  const answer = Promise.withResolvers<Response>();
   const other = await openPage();
-  let answer = (_: string) => {};
-  const { sees } = other.show(
-    h(() => {
-      const [text, setText] = useState('asked');
-      answer = setText;
-      return text;
-    }),
-  );
-  await sees('asked');
-  await other.close();
-  expect(() => answer('answered')).not.toThrow();
+  const asked = fetch(server.url);
+  let isClosed = false;
+  const closing = other.close().then(() => {
+    isClosed = true;
+  });
+  await Bun.sleep(50);
+  expect(isClosed).toBe(false);
+  answer.resolve(new Response('answered'));
+  expect(await (await asked).text()).toBe('answered');
+  await closing;
+  expect((globalThis as { window?: unknown }).window).toBe(page.window);
+  await server.stop(true);
 });

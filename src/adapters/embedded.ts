@@ -1,4 +1,5 @@
 import { kinds } from '../changes/kinds.ts';
+import { measuredDatabase } from '../db/measured.ts';
 import { assertPartitioning } from '../db/settings.ts';
 import type { DataFolder } from '../process/data-folder.ts';
 import { createMembership } from '../process/membership.ts';
@@ -20,6 +21,7 @@ export function embeddedAdapters({
   config,
   log,
   lifecycle,
+  metrics,
   folder,
 }: AdapterParts & { folder: DataFolder }): Adapters {
   const database = once(async () => {
@@ -28,7 +30,7 @@ export function embeddedAdapters({
     await assertPartitioning(opened, partitionCount);
     const vacuumed = vacuumWhenIdle(opened, log);
     lifecycle.defer('vacuuming', () => vacuumed.stop());
-    return vacuumed.database;
+    return measuredDatabase(vacuumed.database, metrics);
   });
   const queue = once(async () => {
     const opened = createEmbeddedQueue({ database: await database(), log });
@@ -37,7 +39,7 @@ export function embeddedAdapters({
   });
   const { notifier, subscriber } = createEmbeddedNotifications();
   const facts = createEmbeddedFacts();
-  const rateLimits = createEmbeddedRateLimits(config.rateLimits);
+  const rateLimits = createEmbeddedRateLimits(config.rateLimits, metrics);
   const presence = createEmbeddedPresence();
   const membership = createMembership({
     registry: createLocalRegistry(),

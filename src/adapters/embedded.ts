@@ -3,6 +3,7 @@ import { measuredDatabase } from '../db/measured.ts';
 import { assertPartitioning } from '../db/settings.ts';
 import type { DataFolder } from '../process/data-folder.ts';
 import { createMembership } from '../process/membership.ts';
+import { createMetrics } from '../shared/metrics/metrics.ts';
 import { once } from '../shared/once.ts';
 import { abilities } from '../shared/ports/registry.ts';
 import { createEmbeddedFacts, createEmbeddedRateLimits } from './embedded/admission.ts';
@@ -21,7 +22,7 @@ export function embeddedAdapters({
   config,
   log,
   lifecycle,
-  metrics,
+  metrics = createMetrics(),
   folder,
 }: AdapterParts & { folder: DataFolder }): Adapters {
   const database = once(async () => {

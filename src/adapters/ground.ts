@@ -43,5 +43,6 @@ export interface AdapterParts {
   config: Config;
   log: Logger;
   lifecycle: Lifecycle;
-  metrics: Metrics;
+  /** Where it is measured; nobody sees it unless given. */
+  metrics?: Metrics;
 }

@@ -7,6 +7,7 @@ import type { PostgresDatabase } from '../db/postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import { createMembership } from '../process/membership.ts';
 import { redisText } from '../shared/config/redis-address.ts';
+import { createMetrics } from '../shared/metrics/metrics.ts';
 import { once } from '../shared/once.ts';
 import { abilities } from '../shared/ports/registry.ts';
 import { createFingerprints, redisMark } from './fingerprints.ts';
@@ -36,7 +37,7 @@ export function serverAdapters({
   config,
   log,
   lifecycle,
-  metrics,
+  metrics = createMetrics(),
   waitMs = 60_000,
 }: AdapterParts & { waitMs?: number }): Adapters {
   const { partitionCount, notificationChannel: prefix } = config;
@@ -45,8 +46,8 @@ export function serverAdapters({
     metrics.read('db_client_connections', () => {
       const { used, idle } = opened.load();
       return [
-        [{ state: 'used' }, used],
-        [{ state: 'idle' }, idle],
+        [{ state: 'used' } as const, used],
+        [{ state: 'idle' } as const, idle],
       ];
     });
     metrics.read('db_client_connection_pending_requests', () => opened.load().waiting);

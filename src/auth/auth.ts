@@ -120,7 +120,11 @@ export function createAccounts({
     passwords: {
       register: createRegister({ database, passwords, rateLimits }),
       login: createLogin({ ...lasting, openSession, passwords, limits, privateName }),
-      refresh: createRefresh({ ...lasting, announceRevoked, onReuse: metrics.counter('confab_refresh_reuse_total') }),
+      refresh: createRefresh({
+        ...lasting,
+        announceRevoked,
+        onReuse: metrics.counter('confab_refresh_reuse_total'),
+      }),
     },
     logout,
     makeToken,

@@ -33,7 +33,10 @@ export class Connection implements Carrier, PacketBudget {
 
   /** @param remove told of its end */
   constructor(
-    remove: (connection: Connection, reason: EndReason) => void, address: string, authorization?: string) {
+    remove: (connection: Connection, reason: EndReason) => void,
+    address: string,
+    authorization?: string,
+  ) {
     this.#remove = remove;
     this.authorization = authorization;
     this.handshake = { address, beganAt: this.countedAt, upgrades: false, busy: false, places: undefined };

@@ -105,7 +105,9 @@ export function createProtocol(deps: {
       if (connection.closed || !connections.mayReceive(connection, packet)) return;
       if (typeof packet === 'string' && packet[0] === '3') return connections.onPong(connection);
       if (typeof packet !== 'string' || isBinary(packet)) {
-        return connection.stage === 'joined' ? connections.ignoreBinary(connection) : connection.close('packets');
+        return connection.stage === 'joined'
+          ? connections.ignoreBinary(connection)
+          : connection.close('packets');
       }
       const inner = packet[0] === '4' && packet.length > 1 ? decode(packet.slice(1)) : undefined;
       if (inner) receivePacket(connection, inner);

@@ -2,7 +2,8 @@ import type { Metrics } from '../shared/metrics/metrics.ts';
 
 /** How sockets come back that say what they know. */
 export function createResumeMetrics(metrics: Metrics) {
-  const countOf = (outcome: 'replayed' | 'reset' | 'none') => metrics.counter('confab_resumes_total', { outcome });
+  const countOf = (outcome: 'replayed' | 'reset' | 'none') =>
+    metrics.counter('confab_resumes_total', { outcome });
   const counts = { replayed: countOf('replayed'), reset: countOf('reset'), none: countOf('none') };
   const observeEvents = metrics.histogram('confab_resume_events');
   const observeDuration = metrics.histogram('confab_resume_duration_seconds');

@@ -40,11 +40,13 @@ export function createSequencerMetrics(metrics: Metrics): SequencerMetrics {
   /** What the comparison found of late, and before that: it may have been faster than an announcement that is on its way. */
   let late = new Map<string, number>();
   let latest = new Map<string, number>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let looking = false;
 
   function lookLater(): void {
-    timer ??= setTimeout(() => {
-      timer = undefined;
+    if (looking) return;
+    looking = true;
+    setTimeout(() => {
+      looking = false;
       countFound(late.size);
       countMissed(late.size);
       late = latest;

@@ -218,7 +218,8 @@ export function createSequencer(deps: {
       const chat = chats.get(chatId);
       if (!chat) return;
       if (cause !== 'comparison') measured.heard(chatId, eventSequence);
-      else if (chat.delivered !== undefined && eventSequence > chat.delivered) measured.found(chatId, eventSequence);
+      else if (chat.delivered !== undefined && eventSequence > chat.delivered)
+        measured.found(chatId, eventSequence);
       hintChat(chat, eventSequence, cause);
     },
 

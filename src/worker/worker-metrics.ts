@@ -36,12 +36,13 @@ interface InHand {
 export function createWorkerMetrics(metrics: Metrics): (partition: number) => PartitionMetrics {
   const inHand = new Map<string, InHand>();
   metrics.read('confab_oldest_message_age_seconds', () =>
-    inHand
-      .entries()
-      .map(([partition, { sentAt }]) => [{ partition }, sentAt === undefined ? 0 : secondsSince(sentAt)] as const),
+    Array.from(inHand, ([partition, { sentAt }]) => [
+      { partition },
+      sentAt === undefined ? 0 : secondsSince(sentAt),
+    ]),
   );
   metrics.read('confab_newer_payload_blocked', () =>
-    inHand.entries().map(([partition, { blocked }]) => [{ partition }, blocked ? 1 : 0] as const),
+    Array.from(inHand, ([partition, { blocked }]) => [{ partition }, blocked ? 1 : 0]),
   );
   const observeMessages = metrics.histogram('confab_batch_messages');
   const lags = {
@@ -109,10 +110,9 @@ export function tellShare(
     const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
     return (
       found &&
-      partitions.map((partition) => [
-        { partition: String(partition) },
-        found.waiting.get(partition) ?? 0,
-      ] as const)
+      partitions.map(
+        (partition) => [{ partition: String(partition) }, found.waiting.get(partition) ?? 0] as const,
+      )
     );
   });
 }

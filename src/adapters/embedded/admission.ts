@@ -3,7 +3,13 @@ import type { Config } from '../../shared/config.ts';
 import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import type { FactAnswer, Facts, LimitName, RateLimits } from '../../shared/ports/admission.ts';
 import { factTtlMs } from '../../shared/ports/admission.ts';
-import { createRefusalCount, limitNames, rateLimited, unlimited, windowSeconds } from '../../shared/rate-limits.ts';
+import {
+  createRefusalCount,
+  limitNames,
+  rateLimited,
+  unlimited,
+  windowSeconds,
+} from '../../shared/rate-limits.ts';
 
 const sweepFrom = 10_000;
 

@@ -59,7 +59,17 @@ export function createCallers(deadlineMs: number, expire: (now: number) => numbe
       count += 1;
       watch(deadlineMs);
       const times = { beganAt, expiresAt };
-      return { content, options, measured, promise, returned: false, settled: false, ...times, resolve, reject };
+      return {
+        content,
+        options,
+        measured,
+        promise,
+        returned: false,
+        settled: false,
+        ...times,
+        resolve,
+        reject,
+      };
     },
 
     settle(one, confirmed) {

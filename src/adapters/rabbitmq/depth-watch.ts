@@ -51,7 +51,9 @@ export function watchDepths(dependencies: {
       return typeof state === 'object' ? state.messages : 0;
     };
     depths = {
-      waiting: new Map(partitions.map((partition) => [partition, messagesIn(partitionQueue(broker, partition))])),
+      waiting: new Map(
+        partitions.map((partition) => [partition, messagesIn(partitionQueue(broker, partition))]),
+      ),
       deadLetters: messagesIn(broker.deadLetterQueue),
     };
     const found = new Map<number, string>();

@@ -1,5 +1,5 @@
-import type { Fact, FactAnswer, Facts } from '../../shared/ports/admission.ts';
 import { resultsOf } from '../../shared/metrics/metrics.ts';
+import type { Fact, FactAnswer, Facts } from '../../shared/ports/admission.ts';
 import { factTtlMs } from '../../shared/ports/admission.ts';
 import { askEach } from './client.ts';
 import type { AdmissionRedis } from './redis-turn.ts';

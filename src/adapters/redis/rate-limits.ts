@@ -85,7 +85,11 @@ export function createRedisRateLimits(
   return {
     async consume(takes) {
       const named = takes.map((take) => ({ ...take, name: nameOf(take) }));
-      if (refused.size > 0) refuse(takes, named.map(({ name }) => refusedFor(name)));
+      if (refused.size > 0)
+        refuse(
+          takes,
+          named.map(({ name }) => refusedFor(name)),
+        );
       const { questions, answered } = turnNow();
       const places = named.map(({ limit, points = 1, name }) => {
         const count = questions.counts.get(name) ?? countOf(limit, 0);
@@ -111,4 +115,3 @@ export function createRedisRateLimits(
     },
   };
 }
-

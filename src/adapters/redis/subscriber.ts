@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { chunks } from '../../shared/chunks.ts';
 import { withDeadline } from '../../shared/deadline.ts';
-import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
+import { createMetrics, type Metrics, resultsOf } from '../../shared/metrics/metrics.ts';
 import type { Notification, Subscriber, Topic } from '../../shared/ports/notifications.ts';
 import type { RedisClient } from './client.ts';
 import type { NotificationCodec } from './notification-codec.ts';
@@ -73,7 +73,7 @@ export function createRedisSubscriber({
   let reconciled: Promise<boolean> | undefined;
 
   let unsigned = 0;
-  metrics.read('confab_notifications_total', () => [[{ result: 'unsigned' }, unsigned]]);
+  metrics.read('confab_notifications_total', () => resultsOf({ unsigned }));
 
   const channelOf = (topic: Topic) => `${prefix}:${topic}`;
 

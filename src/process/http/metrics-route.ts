@@ -71,4 +71,6 @@ function isIn(list: BlockList, peer: string): boolean {
   return list.check(address, familyOf(address));
 }
 
-const familyOf = (address: string): 'ipv4' | 'ipv6' => (isIPv4(address) ? 'ipv4' : 'ipv6');
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv4(address) ? 'ipv4' : 'ipv6';
+}

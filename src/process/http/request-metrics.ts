@@ -20,16 +20,16 @@ export function createRequestMetrics(metrics: Metrics, routes: readonly Route[])
   for (const { counts } of routes) if (counts) metrics.counter(counts, { result: 'accepted' })(0);
   const kinds = new Map<Route, Map<string, (seconds: number) => void>>();
 
-  function createKind({ route, method, status, refused = '' }: Omit<Ended, 'startedAt'>) {
+  function createKind({ route, method, status, refused }: Omit<Ended, 'startedAt'>) {
     const observe = metrics.histogram('http_server_request_duration_seconds', {
       http_request_method: methods.has(method) ? method : '_OTHER',
       http_route: route.path,
       http_response_status_code: String(status),
-      error_type: refused,
+      error_type: refused ?? '',
     });
     const { counts } = route;
     if (!counts) return observe;
-    const count = metrics.counter(counts, { result: refused === '' ? 'accepted' : refused });
+    const count = metrics.counter(counts, { result: refused ?? 'accepted' });
     return (seconds: number) => {
       observe(seconds);
       count();

@@ -12,7 +12,7 @@ type Given<Name extends MetricName> = Table[Name] extends { labels: object } ? [
 
 /** Of a metric with labels one value for each set of them. What is undefined is not shown. */
 type Reading<Name extends MetricName> = Table[Name] extends { labels: object }
-  ? Iterable<readonly [labels: Labels<Name>, value: number]> | undefined
+  ? readonly (readonly [labels: Labels<Name>, value: number])[] | undefined
   : number | undefined;
 
 /**
@@ -54,8 +54,9 @@ export function createMetrics(): Metrics {
     if (type === 'histogram') return new Histogram({ ...options, buckets: [...buckets] });
     const read = readers.get(name);
     if (read) {
-      const collect = () => collectInto(made, read);
-      const made = type === 'counter' ? new Counter({ ...options, collect }) : new Gauge({ ...options, collect });
+      const collect = (): Promise<void> => collectInto(made, read);
+      const made: Counter | Gauge =
+        type === 'counter' ? new Counter({ ...options, collect }) : new Gauge({ ...options, collect });
       return made;
     }
     const counter = new Counter(options);
@@ -107,7 +108,7 @@ async function valuesOf(read: Reader): Promise<Value[]> {
   try {
     const found = await read();
     if (found === undefined) return [];
-    return typeof found === 'number' ? [[{}, found]] : [...(found as Iterable<Value>)];
+    return typeof found === 'number' ? [[{}, found]] : (found as Value[]);
   } catch {
     return [];
   }

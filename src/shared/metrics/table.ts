@@ -214,9 +214,14 @@ export const metricTable = {
   confab_rate_limited_total: {
     type: 'counter',
     help: 'Requests and connects that a rate limit refused.',
-    labels: { limit: ['user', 'read', 'typing', 'address', 'login', 'guesses', 'lookup', 'invite', 'connect'] },
+    labels: {
+      limit: ['user', 'read', 'typing', 'address', 'login', 'guesses', 'lookup', 'invite', 'connect'],
+    },
   },
 
-  confab_heap_objects: { type: 'gauge', help: 'Objects on the JavaScript heap.' },
+  confab_heap_objects: {
+    type: 'gauge',
+    help: 'Objects on the JavaScript heap; not there where they are too many to count.',
+  },
   confab_build_info: { type: 'gauge', help: 'Always 1.', labels: { version: any, commit: any } },
 } as const satisfies Record<string, Declared>;

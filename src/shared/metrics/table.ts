@@ -221,7 +221,7 @@ export const metricTable = {
 
   confab_heap_objects: {
     type: 'gauge',
-    help: 'Objects on the JavaScript heap; not there where they are too many to count.',
+    help: 'Objects on the JavaScript heap, counted once a minute, or more seldom where they are many.',
   },
   confab_build_info: { type: 'gauge', help: 'Always 1.', labels: { version: any, commit: any } },
 } as const satisfies Record<string, Declared>;

@@ -76,8 +76,7 @@ export function createSequencerMetrics(metrics: Metrics, slowMs = 5_000): Sequen
     },
     heard(chatId, eventSequence) {
       for (const found of [late, latest]) {
-        const number = found.get(chatId);
-        if (number !== undefined && number <= eventSequence) found.delete(chatId);
+        if (found.get(chatId) === eventSequence) found.delete(chatId);
       }
     },
   };

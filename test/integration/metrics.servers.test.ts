@@ -35,12 +35,15 @@ async function traffic(deployment: Deployment): Promise<void> {
   const ears = await Promise.all([ada.connect(), bob.connect(), bob.connect({ transports: ['polling'] })]);
   open.push(...ears);
   for (let at = 0; at < messages; at += 1) await ada.send(chat.id, `message ${at}`);
-  await eventually('all is heard', () => ears.every(({ news, saved }) => news.length + saved.length === messages));
+  await eventually('all is heard', () =>
+    ears.every(({ news, saved }) => news.length + saved.length === messages),
+  );
   const back = await bob.connect({ cursors: { [chat.id]: 1 } });
   await eventually('what was missed is heard', () => back.news.length === messages);
   back.close();
 
-  const sent = (chatId: string, content: string) => ada.call('POST', `/chats/${chatId}/messages`, { content });
+  const sent = (chatId: string, content: string) =>
+    ada.call('POST', `/chats/${chatId}/messages`, { content });
   expect((await sent(crypto.randomUUID(), 'to nobody')).status).toBe(404);
   expect((await sent(chat.id, '')).status).toBe(422);
   const wrong = { email: 'nobody@example.com', password: 'not the password of anybody' };
@@ -125,7 +128,8 @@ test('every metric of the table is on a page, and what a process has not on none
   expect(ofGateway.names.has('confab_sends_total') || ofGateway.names.has('confab_workers_live')).toBe(false);
 
   const embedded = await scrape(single.apiUrl);
-  const servers = /^(?:messaging_client_|confab_broker_|confab_publish_|confab_facts_|confab_redis_|db_client_connection)/;
+  const servers =
+    /^(?:messaging_client_|confab_broker_|confab_publish_|confab_facts_|confab_redis_|db_client_connection)/;
   expect(names.filter((name) => !embedded.names.has(name) && !servers.test(name))).toEqual([]);
 });
 
@@ -186,7 +190,12 @@ test('without a token the single process tells this machine alone, and no proxy 
   const ask = async (host: string, headers = {}) =>
     (await fetch(`http://${host}:${port}/metrics`, { headers })).status;
   expect(await ask('127.0.0.1')).toBe(200);
-  const proxied = { Forwarded: 'for=127.0.0.1', Via: '1.1 proxy', 'X-Forwarded-For': '127.0.0.1', 'X-Real-IP': '::1' };
+  const proxied = {
+    Forwarded: 'for=127.0.0.1',
+    Via: '1.1 proxy',
+    'X-Forwarded-For': '127.0.0.1',
+    'X-Real-IP': '::1',
+  };
   for (const [name, value] of Object.entries(proxied))
     expect(await ask('127.0.0.1', { [name]: value }), name).toBe(403);
   const addresses = Object.values(networkInterfaces()).flatMap((all = []) => all);

@@ -25,7 +25,9 @@ export function readMetricsPage(text: string): MetricsPage {
     names: new Set(samples.map(({ name }) => baseOf(name))),
     value: (wanted, of = {}) =>
       samples
-        .filter(({ name, labels }) => name === wanted && Object.entries(of).every(([k, v]) => labels[k] === v))
+        .filter(
+          ({ name, labels }) => name === wanted && Object.entries(of).every(([k, v]) => labels[k] === v),
+        )
         .reduce((sum, { value }) => sum + value, 0),
   };
 }

@@ -13,27 +13,27 @@ test(
       tortured(
         workersCrash,
         [
-        {
-          file: 'src/adapters/rabbitmq/partitions.ts',
-          from: "        if (last) acknowledgements.done(last, batch.length, verdict === 'done' ? 'leisure' : 'once');\n",
-          to: '',
-        },
-        {
-          file: 'src/chat/gather-reactions.ts',
-          from: 'const row = { messageId: first.write.messageId, sequence, reactions: shown,',
-          to: 'const row = { messageId: first.write.messageId, sequence, reactions: shown.slice(1),',
-        },
-        {
-          file: 'src/changes/participant.ts',
-          from: '...(changed[0].ended ?',
-          to: '...(changed[0].ended && false ?',
-        },
-        {
-          file: 'src/adapters/rabbitmq/partitions.ts',
-          from: '        const verdict = await handle(',
-          to: "        if (last) acknowledgements.done(last, batch.length, 'once');\n        const verdict = await handle(",
-        },
-      ],
+          {
+            file: 'src/adapters/rabbitmq/partitions.ts',
+            from: "        if (last) acknowledgements.done(last, batch.length, verdict === 'done' ? 'leisure' : 'once');\n",
+            to: '',
+          },
+          {
+            file: 'src/chat/gather-reactions.ts',
+            from: 'const row = { messageId: first.write.messageId, sequence, reactions: shown,',
+            to: 'const row = { messageId: first.write.messageId, sequence, reactions: shown.slice(1),',
+          },
+          {
+            file: 'src/changes/participant.ts',
+            from: '...(changed[0].ended ?',
+            to: '...(changed[0].ended && false ?',
+          },
+          {
+            file: 'src/adapters/rabbitmq/partitions.ts',
+            from: '        const verdict = await handle(',
+            to: "        if (last) acknowledgements.done(last, batch.length, 'once');\n        const verdict = await handle(",
+          },
+        ],
         25_000,
       ),
       tortured(

@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'bun:test';
+import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
+import { parseConfig } from '../../src/shared/config.ts';
+import type { LimitName } from '../../src/shared/ports/admission.ts';
 import { createSequencerMetrics } from '../../src/gateway/sequencer-metrics.ts';
 import { createHttpApp } from '../../src/process/http/http-app.ts';
 import { type MetricsPage, metricsRoute } from '../../src/process/http/metrics-route.ts';
@@ -6,11 +9,9 @@ import { createLog } from '../../src/shared/log.ts';
 import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { metricTable } from '../../src/shared/metrics/table.ts';
 import { eventually } from '../support/eventually.ts';
-import { readMetricsPage } from '../support/metrics-page.ts';
+import { pageOf } from '../support/metrics-page.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');
-const pageOf = async ({ registry }: ReturnType<typeof createMetrics>) =>
-  readMetricsPage(await registry.metrics());
 
 describe('a page', () => {
   test('has what was named, once, and shares nothing with another', async () => {
@@ -140,6 +141,18 @@ test('the comparison has found what nobody announces later', async () => {
   );
   expect(fills).toEqual([1, 1, 0]);
   expect(page.value('confab_gap_rows_total')).toBe(5);
+});
+
+test('who is over a limit is counted by the limit', async () => {
+  const metrics = createMetrics();
+  const { rateLimits: config } = parseConfig({ RATE_LIMIT_USER: '1', RATE_LIMIT_READ: '1' });
+  const limits = createEmbeddedRateLimits(config, metrics);
+  const take = (limit: LimitName) => limits.consume([{ limit, key: 'ada' }]).catch(() => {});
+  for (const limit of ['user', 'user', 'user', 'read', 'address'] as const) await take(limit);
+  const page = await pageOf(metrics);
+  const of = (limit: LimitName) => page.value('confab_rate_limited_total', { limit });
+  expect([of('user'), of('read'), of('address')]).toEqual([2, 0, 0]);
+  expect(page.text).toContain('confab_rate_limited_total{limit="connect"} 0');
 });
 
 test('every help is a sentence', () => {

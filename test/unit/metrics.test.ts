@@ -4,7 +4,7 @@ import { parseConfig } from '../../src/shared/config.ts';
 import type { LimitName } from '../../src/shared/ports/admission.ts';
 import { createSequencerMetrics } from '../../src/gateway/sequencer-metrics.ts';
 import { createHttpApp } from '../../src/process/http/http-app.ts';
-import { type MetricsPage, metricsRoute } from '../../src/process/http/metrics-route.ts';
+import { type MetricsPage, metricsRoute, pageOfSeveral, pageOfSingle } from '../../src/process/http/metrics-route.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { metricTable } from '../../src/shared/metrics/table.ts';
@@ -67,7 +67,7 @@ describe('without a token', () => {
   test.each(['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1', '::FFFF:127.0.0.1'])(
     'this machine is told: %s',
     async (address) => {
-      expect(await ask('loopback', address)).toBe(200);
+      expect(await ask('this machine', address)).toBe(200);
       expect(await ask('private networks', address)).toBe(200);
       expect(await ask('private networks', address, { 'X-Forwarded-For': '10.0.0.1' })).toBe(403);
     },
@@ -79,7 +79,7 @@ describe('without a token', () => {
   ])('a network of one’s own is told by several processes, and not by one: %s', async (address) => {
     expect(await ask('private networks', address)).toBe(200);
     expect(await ask('private networks', address, { Via: '1.1 kong' })).toBe(403);
-    expect(await ask('loopback', address)).toBe(403);
+    expect(await ask('this machine', address)).toBe(403);
   });
 
   test.each([
@@ -87,8 +87,22 @@ describe('without a token', () => {
     ...[undefined, 'unknown', '0.0.0.0'],
   ])('nobody else is: %s', async (address) => {
     expect(await ask('private networks', address)).toBe(403);
-    expect(await ask('loopback', address)).toBe(403);
+    expect(await ask('this machine', address)).toBe(403);
   });
+});
+
+test('several processes tell private networks where a proxy of ours says what comes through it, one never', () => {
+  const metrics = createMetrics();
+  const production = { NODE_ENV: 'production', JWT_PUBLIC_KEY: '', JWT_SECRET: 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k' };
+  const [direct, behind] = [parseConfig(production), parseConfig({ ...production, TRUST_PROXY: 'true' })];
+  expect([direct, behind].map((config) => pageOfSeveral(metrics, config).openTo)).toEqual([
+    'this machine',
+    'private networks',
+  ]);
+  expect([direct, behind].map((config) => pageOfSingle(metrics, config).openTo)).toEqual([
+    'this machine',
+    'this machine',
+  ]);
 });
 
 test('any word as a method is one series', async () => {

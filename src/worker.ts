@@ -25,7 +25,11 @@ await runProcess('worker', { secret: 'none', servers }, async (parts) => {
   const queue = { own: true, check: worker.ready, problems: worker.problems, figures: worker.depth };
   const { hintsReady: hints, peersAgree: peers } = adapters;
   const { leaving } = lifecycle;
-  const health = createHealthApp(readinessOf({ database, queue, hints, peers, leaving }), log, pageOfSeveral(metrics, config));
+  const health = createHealthApp(
+    readinessOf({ database, queue, hints, peers, leaving }),
+    log,
+    pageOfSeveral(metrics, config),
+  );
   const { host, workerPort: port } = config;
   const http = listen({ host, port, log, fetch: health.fetch }, 'WORKER_PORT');
   // Nobody is led here: its partitions are given up at once.

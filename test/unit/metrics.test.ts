@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'bun:test';
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
-import { parseConfig } from '../../src/shared/config.ts';
-import type { LimitName } from '../../src/shared/ports/admission.ts';
 import { createSequencerMetrics } from '../../src/gateway/sequencer-metrics.ts';
 import { createHttpApp } from '../../src/process/http/http-app.ts';
-import { type MetricsPage, metricsRoute, pageOfSeveral, pageOfSingle } from '../../src/process/http/metrics-route.ts';
+import {
+  type MetricsPage,
+  metricsRoute,
+  pageOfSeveral,
+  pageOfSingle,
+} from '../../src/process/http/metrics-route.ts';
+import { parseConfig } from '../../src/shared/config.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { metricTable } from '../../src/shared/metrics/table.ts';
+import type { LimitName } from '../../src/shared/ports/admission.ts';
 import { eventually } from '../support/eventually.ts';
 import { pageOf } from '../support/metrics-page.ts';
 
@@ -93,7 +98,11 @@ describe('without a token', () => {
 
 test('several processes tell private networks where a proxy of ours says what comes through it, one never', () => {
   const metrics = createMetrics();
-  const production = { NODE_ENV: 'production', JWT_PUBLIC_KEY: '', JWT_SECRET: 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k' };
+  const production = {
+    NODE_ENV: 'production',
+    JWT_PUBLIC_KEY: '',
+    JWT_SECRET: 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k',
+  };
   const [direct, behind] = [parseConfig(production), parseConfig({ ...production, TRUST_PROXY: 'true' })];
   expect([direct, behind].map((config) => pageOfSeveral(metrics, config).openTo)).toEqual([
     'this machine',

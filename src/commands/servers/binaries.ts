@@ -9,6 +9,7 @@ export const serverNames = [
   'nginx',
   'pgbouncer',
   'compose',
+  'kubectl',
   'python',
   'chromium',
 ] as const;
@@ -23,6 +24,8 @@ export interface Binaries {
   pgbouncer: string | undefined;
   /** No server: reads and checks a compose file, for which it needs no engine. */
   compose: string[] | undefined;
+  /** No server: renders what is for Kubernetes, for which it needs no cluster. */
+  kubectl: string | undefined;
   /** No server: a Python that has a client of Socket.IO, for both transports. Looked for when it is asked for. */
   readonly python: string | undefined;
   /** No server: a browser. */
@@ -39,6 +42,7 @@ export function findBinaries(): Binaries {
       nginx: undefined,
       pgbouncer: undefined,
       compose: composePlugin(),
+      kubectl: undefined,
       python: findPython(),
       chromium: undefined,
     };
@@ -79,6 +83,7 @@ export function findBinaries(): Binaries {
     nginx: onPath('nginx'),
     pgbouncer: onPath('pgbouncer'),
     compose: onPath('docker-compose') ? ['docker-compose'] : composePlugin(),
+    kubectl: onPath('kubectl'),
     get python() {
       return findPython();
     },

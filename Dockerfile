@@ -17,7 +17,7 @@ COPY src ./src
 COPY client ./client
 COPY web ./web
 # A named volume mounted here takes over the owner, so that the unprivileged user can write its first file.
-RUN mkdir /secrets /passwords && chown bun:bun /secrets /passwords
+RUN mkdir /secrets /passwords /access && chown bun:bun /secrets /passwords /access
 # A container's own localhost is of no use to others, in development either.
 ENV HOST=::
 # By number, so that Kubernetes can tell that it is not root; the image's user `bun`.

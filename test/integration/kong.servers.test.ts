@@ -27,9 +27,9 @@ const servers = await realServers();
 const processes = testProcesses();
 const kong = await readKong('kong.yml');
 // What docker-compose.yml gives its containers: production, behind a proxy, the schema brought up to date before.
-const owner = await serverEnvironment(servers);
+const { DATABASE_URL: ownerUrl = '', ...addresses } = await serverEnvironment(servers);
 const environment = {
-  ...owner,
+  ...addresses,
   ...(await restrictedRedis()),
   ...(await restrictedPostgres()),
   NODE_ENV: 'production',
@@ -55,18 +55,18 @@ async function restrictedRedis(): Promise<Record<string, string>> {
   client.close();
   return { REDIS_HOST: host, REDIS_PORT: String(port), REDIS_PASSWORD, CHAT_NOTIFICATION_CHANNEL: '' };
 }
-/** A role that docker-compose.yml gives its containers: what it may not do is tried. */
+/** The role of docker-compose.yml's processes. */
 async function restrictedPostgres(): Promise<Record<string, string>> {
   const DATABASE_PASSWORD = "the role's pass'word";
   const text = await readText('deploy/postgres/roles.sql');
   const statements = text
     .replace(/^--.*$/gm, '')
     .replace(":'password'", `'${DATABASE_PASSWORD.replaceAll("'", "''")}'`);
-  const admin = postgres(owner.DATABASE_URL, { max: 1, onnotice: () => {} });
+  const admin = postgres(ownerUrl, { max: 1, onnotice: () => {} });
   // It is run at each `up`.
   for (let time = 0; time < 2; time += 1) await admin.unsafe(statements);
   await admin.end();
-  const url = Object.assign(new URL(owner.DATABASE_URL), { username: 'confab', password: '' });
+  const url = Object.assign(new URL(ownerUrl), { username: 'confab', password: '' });
   const role = postgres(url.href, { max: 1, password: DATABASE_PASSWORD });
   for (const statement of ['CREATE TABLE other (id int)', 'CREATE ROLE other', 'CREATE DATABASE other'])
     await expect(role.unsafe(statement).execute()).rejects.toThrow('permission denied');
@@ -75,7 +75,7 @@ async function restrictedPostgres(): Promise<Record<string, string>> {
 }
 const migrated = await processes.finish(['src/commands/migrate.ts'], {
   ...environment,
-  ...owner,
+  DATABASE_URL: ownerUrl,
   DATABASE_PASSWORD: '',
 });
 if (migrated.code !== 0) throw new Error(migrated.output);

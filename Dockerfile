@@ -1,5 +1,7 @@
 # One image for api, worker, gateway and migrate: docker-compose.yml says which one a container is.
-FROM oven/bun:1.4.5-slim AS dependencies
+# By digest where that is given: docs/operations.md.
+ARG BUN=oven/bun:1.4.5-slim
+FROM ${BUN} AS dependencies
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 COPY patches ./patches
@@ -7,7 +9,7 @@ COPY client/package.json ./client/
 # Without peers: one of them is a TypeScript compiler, which Bun does not need (48 of 125 MB).
 RUN bun install --frozen-lockfile --production --omit=peer --ignore-scripts
 
-FROM oven/bun:1.4.5-slim
+FROM ${BUN}
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules

@@ -16,6 +16,8 @@ import type { DeadLetterSink, DeadLetterStore, PartitionSource, SendQueue } from
 export interface Adapters {
   /** Into how many partitions the queue is divided; recorded in the database. */
   readonly partitionCount: number;
+  /** As OpenTelemetry calls what is behind. */
+  readonly systems: Readonly<Record<'queue' | 'notifications' | 'database', string>>;
   database(): Promise<Database>;
   sendQueue(): Promise<SendQueue>;
   partitionSource(): Promise<PartitionSource>;
@@ -39,6 +41,8 @@ export type Ground = { kind: 'embedded'; folder: DataFolder } | { kind: 'servers
 export interface AdapterParts {
   /** Shown by the servers in their lists of connections. */
   name: string;
+  /** By which other processes know this one. */
+  instance: string;
   config: Config;
   log: Logger;
   lifecycle: Lifecycle;

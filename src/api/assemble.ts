@@ -9,10 +9,11 @@ import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
+import { traceQueue, traceSends } from './trace-sends.ts';
 
 /** The api on these adapters; registers its end. */
 export async function assembleApi(
-  { config, log, lifecycle }: ProcessParts,
+  { config, log, lifecycle, tracing }: ProcessParts,
   adapters: Adapters,
   { webClient = config.webClient ?? false } = {},
 ): Promise<HttpApp> {
@@ -38,12 +39,15 @@ export async function assembleApi(
   const envelopes = createEnvelopeCodec(await envelopeKey(database));
   const { envelopeVersion, everyoneLoads } = membership;
   const sendMessage = createSendMessage({
-    ...{ database, facts, sendQueue, envelopes, envelopeVersion, partitionCount },
+    ...{ database, facts, envelopes, envelopeVersion, partitionCount },
+    sendQueue: tracing
+      ? traceQueue(sendQueue, tracing, config.broker.exchange, adapters.systems.queue)
+      : sendQueue,
   });
   const seat = await membership.join('api');
   lifecycle.defer("the api's place among the processes", seat.leave);
 
-  return createApi({
+  const app = createApi({
     config: {
       ...{ ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax, webClient },
       secondPerson: config.environment !== 'production',
@@ -78,4 +82,5 @@ export async function assembleApi(
     }),
     log,
   });
+  return tracing ? traceSends(app, tracing) : app;
 }

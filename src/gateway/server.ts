@@ -15,7 +15,7 @@ import { createConnecting, type VerifySocketToken } from './connect.ts';
 import { createConnectLimits } from './connect-limits.ts';
 import { createConnections, type PingTimes } from './connections.ts';
 import { closeInSlices } from './drain.ts';
-import { createFanOut } from './fan-out.ts';
+import { createFanOut, type FanOut } from './fan-out.ts';
 import type { HandshakeLimits } from './handshakes.ts';
 import { socketUrl } from './http.ts';
 import { idleSeconds, mostHandshakes, mostHandshakesOfAddress, mostHandshakesOfNetwork } from './limits.ts';
@@ -48,6 +48,8 @@ export interface GatewayOptions {
   log: Logger;
   /** Whether the last entry of X-Forwarded-For is the client's address, because a proxy of ours wrote it. */
   trustProxy: boolean;
+  /** Makes spans of what it does. */
+  traced?: ((fanOut: FanOut) => FanOut) | undefined;
   /** Connections that have not joined `/chat` yet. */
   handshakeLimits?: HandshakeLimits;
   /** The longest time between two comparisons of what is local with PostgreSQL, in milliseconds. */
@@ -77,7 +79,7 @@ export interface Gateway {
 const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { database, subscriber, allowedOrigin, trustProxy, log } = options;
+  const { database, subscriber, allowedOrigin, trustProxy, traced = (fanOut) => fanOut, log } = options;
   let draining = false;
   /** Who carries the sockets; known from the first request on. One for each address that is listened at. */
   const carriers = new Set<Bun.Server<never>>();
@@ -114,7 +116,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const sequencer: Sequencer = createSequencer({
     readPage: createReadPage(createReadChanges(kinds, { database, presence: options.presence })),
     subscriber,
-    fanOut: createFanOut({ publish, socketsOf: users.of }),
+    fanOut: traced(createFanOut({ publish, socketsOf: users.of })),
     log,
     onAdded: watchMembership,
   });

@@ -160,7 +160,7 @@ export function createBatchHandler(dependencies: {
         await pause(fullJitterMs(attempt), leaving);
       }
     }
-    const names = key ? namesOf(key) : { brokerMessageId: delivery.id };
+    const names = key ? namesOf(key) : { messageId: delivery.id };
     log.warn({ ...names, partition: delivery.partition, reason }, 'dead-lettered');
     if (key) await announcer.announce([failedNotification(key, code)]);
   }
@@ -170,7 +170,9 @@ const isMissing = ({ outcome }: BatchOutcome): boolean =>
   outcome === 'chat_not_found' || outcome === 'not_participant';
 
 /** What a line of the log says of a message; the request's id is the one in the api's log. */
-const namesOf = ({ requestId, chatId, brokerMessageId }: SendKey) => ({ requestId, chatId, brokerMessageId });
+const namesOf = ({ requestId, chatId, brokerMessageId: messageId }: SendKey) => ({
+  ...{ requestId, chatId, messageId },
+});
 
 function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
   if (outcome.outcome === 'failed') return { reason: outcome.reason, code: 'internal_error' };

@@ -14,6 +14,7 @@ import { gatherBatches } from './gather.ts';
 import { createPurge } from './purge.ts';
 import { sharePartitions } from './share-partitions.ts';
 import { createTellStored } from './tell-stored.ts';
+import type { BatchTraces } from './trace-batches.ts';
 import { createUnsignedRule } from './unsigned.ts';
 
 export interface Worker {
@@ -35,25 +36,27 @@ export async function startWorker(dependencies: {
   membership: Membership;
   envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
   config: Config['worker'] & { partitionCount: number };
+  traces?: BatchTraces | undefined;
   log: Logger;
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
-  const { config, log } = dependencies;
-  const announcer = createAnnouncer({ notifier, log });
+  const { config, traces, log } = dependencies;
+  const announcer = createAnnouncer({ notifier: traces ? traces.notifier(notifier) : notifier, log });
   const stores = {
     ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
     work: () => isStoring(database),
   };
+  const tellStored = createTellStored({ read: (wanted) => readStored(database, wanted), log });
   const watch = await watchDatabase(database, log);
   const unsigned = createUnsignedRule({ database, waiting: partitionSource.waiting, log });
   const purge = createPurge({ database, log });
   const { databaseTime } = membership;
   const handling = {
-    stores,
+    stores: traces ? traces.stores(stores) : stores,
     watch,
     envelopes,
     unsigned,
-    tellStored: createTellStored({ read: (wanted) => readStored(database, wanted), log }),
+    tellStored: traces ? traces.tellStored(tellStored) : tellStored,
     databaseTime,
     deadLetterSink,
     announcer,
@@ -63,8 +66,10 @@ export async function startWorker(dependencies: {
   const share = await sharePartitions({
     membership,
     partitionCount: config.partitionCount,
-    consume: (partition, leaving) =>
-      partitionSource.consume(partition, config, createBatchHandler({ ...handling, leaving })),
+    consume(partition, leaving) {
+      const handle = createBatchHandler({ ...handling, leaving });
+      return partitionSource.consume(partition, config, traces ? traces.handle(handle) : handle);
+    },
     onBeat() {
       void unsigned.look();
       purge.look();

@@ -1,6 +1,8 @@
-import { describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
 import { randomUUID } from 'node:crypto';
+import amqplib from 'amqplib';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { startCollector } from '../support/collector.ts';
 import { startThreeProcesses } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { newPerson, personWith } from '../support/people.ts';
@@ -11,16 +13,59 @@ import { realServers } from '../support/servers.ts';
 import { examplesSuite } from './examples.ts';
 import { oddSendsSuite } from './odd-sends.ts';
 import { pipelineSuite, serviceToken } from './pipeline.ts';
+import { clientSpan, sendIn, tracedBy, tracingSuite } from './tracing.ts';
 
 const servers = await realServers();
 const processes = testProcesses();
-const deployment = await startThreeProcesses({ processes, servers, env: { SERVICE_TOKEN: serviceToken } });
+const collector = startCollector();
+afterAll(collector.stop);
+const deployment = await startThreeProcesses({
+  ...{ processes, servers },
+  env: { SERVICE_TOKEN: serviceToken, ...tracedBy(collector) },
+});
 
 const placesOf = searchServers(servers, deployment);
 
 describe('the pipeline in three processes', () => {
   pipelineSuite({ processes, deployment, placesOf });
   oddSendsSuite({ deployment, placesOf });
+  tracingSuite({
+    ...{ deployment, collector, env: deployment.env },
+    services: { api: 'confab-api', worker: 'confab-worker', gateway: 'confab-gateway' },
+  });
+
+  test('a message that is sampled carries its trace through RabbitMQ and Redis, another one nothing', async () => {
+    const { RABBITMQ_URI = '', RABBITMQ_CHAT_EXCHANGE: exchange = '', CHAT_NOTIFICATION_CHANNEL = '' } = deployment.env;
+    const [ada, bob] = await Promise.all([newPerson(deployment), newPerson(deployment)]);
+    const chat = await ada.newChat(bob);
+    const ears = await bob.connect();
+    const connection = await amqplib.connect(RABBITMQ_URI);
+    const channel = await connection.createChannel();
+    const { queue } = await channel.assertQueue('', { exclusive: true });
+    const partitions = Array.from({ length: 8 }, (_, at) => `${deployment.env.RABBITMQ_CHAT_QUEUE_PREFIX}.p${at}`);
+    for (const partition of partitions) await channel.bindQueue(queue, exchange, partition);
+    const headers: unknown[] = [];
+    await channel.consume(queue, (message) => void headers.push(message?.properties.headers), { noAck: true });
+    const redis = await openTestRedis(servers.redisUrl);
+    const heads: object[] = [];
+    redis.on('message', (_, wire: string) => heads.push(JSON.parse(wire.slice(0, wire.lastIndexOf(' ', wire.indexOf('\n'))))));
+    await redis.subscribe(`${CHAT_NOTIFICATION_CHANNEL}:chat:${chat.id}`);
+
+    const client = clientSpan();
+    await ada.send(chat.id, 'plain');
+    await sendIn(clientSpan({ sampled: false }), ada, deployment, chat.id, 'unsampled');
+    await sendIn(client, ada, deployment, chat.id, 'sampled');
+    await ears.heard('sampled');
+    await eventually('all is seen', () => headers.length >= 3 && heads.length >= 3);
+    const carried = expect.stringMatching(new RegExp(`^00-${client.traceId}-[0-9a-f]{16}-01$`));
+    expect(headers.map((each) => each ?? {})).toEqual([{}, {}, { traceparent: carried }]);
+    const head = { version: 1, kind: 'change', chatId: chat.id, event: 'chat.message.new' };
+    expect(heads.map((each) => 'traceparent' in each)).toEqual([false, false, true]);
+    expect(heads[2]).toMatchObject({ ...head, traceparent: carried });
+    ears.close();
+    redis.disconnect();
+    await connection.close();
+  });
 
   test('a word in Redis is found wherever it is', async () => {
     const redis = await openTestRedis(servers.redisUrl);

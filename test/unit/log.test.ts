@@ -7,13 +7,13 @@ const secret = 'what Ada wrote to Bob';
 
 /** What a development log shows of an error. */
 function shownOf(error: unknown): string {
-  const line = { level: 50, time: 0, process: 'api', msg: 'failed', err: loggable(error) };
+  const line = { level: 'error', time: 0, process: 'api', msg: 'failed', err: loggable(error) };
   return readableLine(JSON.stringify(line));
 }
 
 test('in development a line is for people: time, level, process, message, fields', () => {
   const line = JSON.stringify({
-    ...{ level: 30, time: Date.UTC(2026, 1, 14, 12), process: 'api', msg: 'request' },
+    ...{ level: 'info', time: Date.UTC(2026, 1, 14, 12), process: 'api', msg: 'request' },
     ...{ status: 202, route: '/chats' },
   });
   expect(readableLine(line)).toMatch(/^\d\d:\d\d:\d\d info {2}api request status=202 route=\/chats\n$/);
@@ -29,7 +29,7 @@ test('an error brings what it says, its code and its stack, and so does its caus
 
 test('what a client wrote into a field breaks no line and steers no terminal', () => {
   const line = JSON.stringify({
-    level: 30,
+    level: 'info',
     time: 0,
     msg: 'request',
     chatId: 'x\nerror forged \u001b[31m\u009b',

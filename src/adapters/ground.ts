@@ -41,8 +41,8 @@ export type Ground = { kind: 'embedded'; folder: DataFolder } | { kind: 'servers
 export interface AdapterParts {
   /** Shown by the servers in their lists of connections. */
   name: string;
-  /** By which other processes know this one. */
-  instance: string;
+  /** By which other processes know this one; a new one where there is none. */
+  instance?: string | undefined;
   config: Config;
   log: Logger;
   lifecycle: Lifecycle;

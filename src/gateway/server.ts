@@ -191,6 +191,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     async drain(overMs = drainMs) {
       draining = true;
       compare.stop();
+      log.info(`draining ${connections.all().size} sockets`);
       await closeInSlices(connections.all(), overMs);
       receipts.stop();
       connections.stop();

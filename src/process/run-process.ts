@@ -42,7 +42,11 @@ export async function runProcess(
     const config = loadConfig({ needsSecret: secret === 'required', servers });
     const instance = newId();
     let tracing: Tracing | undefined;
-    const log = createLog(config, { process: name, instance, ...(config.tracing ? { work: () => idsOf(tracing) } : {}) });
+    const log = createLog(config, {
+      process: name,
+      instance,
+      ...(config.tracing ? { work: () => idsOf(tracing) } : {}),
+    });
     for (const warning of config.warnings) log.warn(warning);
     const lifecycle = createLifecycle(log, graceMs);
     process.on('uncaughtException', (error) => endAt(log, error));
@@ -51,7 +55,13 @@ export async function runProcess(
     // From the beginning: as process 1 of a container it would otherwise not hear a signal while it waits for a server.
     const ended = lifecycle.untilSignal();
     tracing = await tracingOf(name, { config, instance, log, lifecycle });
-    const running = startWith({ config: await withSecret(config, secret), instance, log, lifecycle, tracing });
+    const running = startWith({
+      config: await withSecret(config, secret),
+      instance,
+      log,
+      lifecycle,
+      tracing,
+    });
     await Promise.race([running.then(() => ended), ended]);
     process.exit(0);
   } catch (error) {

@@ -3,7 +3,12 @@ import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/ap
 import { ExportResultCode, parseKeyPairsIntoRecord, parseTraceParent } from '@opentelemetry/core';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { AlwaysOnSampler, BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+import {
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  type SpanExporter,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../shared/config.ts';
 import { withDeadline } from '../shared/deadline.ts';
@@ -11,7 +16,8 @@ import type { Logger } from '../shared/log.ts';
 import { reasonOf } from '../shared/loggable.ts';
 import type { Span, SpanDescription, Traceparent, Tracing } from '../shared/ports/tracing.ts';
 
-export interface TracingOptions extends Pick<NonNullable<Config['tracing']>, 'endpoint' | 'headers' | 'ratio'> {
+export interface TracingOptions
+  extends Pick<NonNullable<Config['tracing']>, 'endpoint' | 'headers' | 'ratio'> {
   serviceName: string;
   /** What tells this process from others of its service. */
   instance: string;
@@ -40,7 +46,10 @@ export function openTracing(options: TracingOptions): Tracing & { close(): Promi
   const { endpoint, headers, ratio, serviceName, instance, log } = options;
   const url = new URL(endpoint);
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/v1/traces`;
-  const exporter = telling(new OTLPTraceExporter({ url: url.href, headers: parseKeyPairsIntoRecord(headers) }), log);
+  const exporter = telling(
+    new OTLPTraceExporter({ url: url.href, headers: parseKeyPairsIntoRecord(headers) }),
+    log,
+  );
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
       'service.name': serviceName,
@@ -48,19 +57,28 @@ export function openTracing(options: TracingOptions): Tracing & { close(): Promi
       'service.instance.id': instance,
     }),
     sampler: new AlwaysOnSampler(),
-    spanProcessors: [new BatchSpanProcessor({ exporter, maxQueueSize: mostSpans, scheduledDelayMillis: everyMs })],
+    spanProcessors: [
+      new BatchSpanProcessor({ exporter, maxQueueSize: mostSpans, scheduledDelayMillis: everyMs }),
+    ],
   });
   const tracer = provider.getTracer(packageJson.name, packageJson.version);
   const underWay = new AsyncLocalStorage<{ span: Span; ended: boolean }>();
 
-  function begin({ name, kind, attributes }: SpanDescription, parent?: Traceparent, links: readonly Traceparent[] = []): Span {
+  function begin(
+    { name, kind, attributes }: SpanDescription,
+    parent?: Traceparent,
+    links: readonly Traceparent[] = [],
+  ): Span {
     const context = parent === undefined ? null : parseTraceParent(parent);
     const span = tracer.startSpan(
       name,
       {
         kind: kinds[kind],
         ...(attributes ? { attributes } : {}),
-        links: links.map(parseTraceParent).filter((link) => link !== null).map((link) => ({ context: link })),
+        links: links
+          .map(parseTraceParent)
+          .filter((link) => link !== null)
+          .map((link) => ({ context: link })),
       },
       context ? trace.setSpanContext(ROOT_CONTEXT, { ...context, isRemote: true }) : ROOT_CONTEXT,
     );
@@ -71,7 +89,10 @@ export function openTracing(options: TracingOptions): Tracing & { close(): Promi
       set: (more) => void span.setAttributes(more),
       fail(error) {
         span.setAttribute('error.type', typeOf(error));
-        span.setStatus({ code: SpanStatusCode.ERROR, ...(error instanceof Error ? { message: reasonOf(error.cause ?? error) } : {}) });
+        span.setStatus({
+          code: SpanStatusCode.ERROR,
+          ...(error instanceof Error ? { message: reasonOf(error.cause ?? error) } : {}),
+        });
       },
       end: () => span.end(),
     };
@@ -129,7 +150,8 @@ function telling(exporter: SpanExporter, log: Logger): SpanExporter {
     export(spans, done) {
       exporter.export(spans, (result) => {
         const reason = result.code === ExportResultCode.SUCCESS ? undefined : reasonOf(result.error);
-        if (reason !== undefined && reason !== away) log.warn({ reason }, 'the collector takes no traces: they are dropped');
+        if (reason !== undefined && reason !== away)
+          log.warn({ reason }, 'the collector takes no traces: they are dropped');
         if (reason === undefined && away !== undefined) log.info('the collector takes traces again');
         away = reason;
         done(result);

@@ -23,7 +23,8 @@ export function createLog(
   from: string | LogSource,
   destination?: pino.DestinationStream,
 ): Logger {
-  const { work, ...base } = typeof from === 'string' ? { process: from } : { ...from, version: packageJson.version };
+  const { work, ...base } =
+    typeof from === 'string' ? { process: from } : { ...from, version: packageJson.version };
   const options: pino.LoggerOptions = {
     level: config.logLevel,
     base,

@@ -46,6 +46,8 @@ export function createBatchHandler(dependencies: {
 }): HandleBatch {
   const { stores, watch, envelopes: codec, unsigned, databaseTime } = dependencies;
   const { tellStored, deadLetterSink, announcer, config, log, leaving } = dependencies;
+  /** It is tried again and again. */
+  let waitsForNewer = false;
 
   return async (batch, current) => {
     try {
@@ -74,14 +76,16 @@ export function createBatchHandler(dependencies: {
       } else if (read.kind === 'poison') {
         refusals.push({ delivery, reason: read.reason, code: 'validation_failed', key: read.key });
       } else {
-        log.warn(
-          { version: read.version, partition: delivery.partition },
-          'a newer version sent this: left for a newer worker',
-        );
+        if (!waitsForNewer)
+          log.warn(
+            { envelopeVersion: read.version, partition: delivery.partition },
+            'a newer version sent this: left for a newer worker',
+          );
         verdict = 'later';
         break;
       }
     }
+    waitsForNewer = verdict === 'later';
 
     const outcomes = await storeBatch(
       { stores, maxRetries: config.maxRetries, log, leaving, current },

@@ -110,6 +110,7 @@ export async function sharePartitions(dependencies: {
     ready: () => shared && !leaving.signal.aborted,
     async stop() {
       leaving.abort();
+      if (consumers.size > 0) log.info(`draining ${consumers.size} partitions`);
       for (const tenure of tenures.values()) tenure.abort();
       // The others may line up behind it at once: a partition has one active consumer.
       const left = seat.leave();

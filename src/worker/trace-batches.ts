@@ -67,8 +67,13 @@ export function traceBatches(
         'messaging.destination.partition.id': String(batch[0]?.partition),
         'messaging.batch.message_count': batch.length,
       };
-      const span = tracing.begin({ name: `process ${names.queue}`, kind: 'consumer', attributes }, own, links);
-      const parents = own === undefined ? carried : new Map(carried.keys().map((id) => [id, span.traceparent]));
+      const span = tracing.begin(
+        { name: `process ${names.queue}`, kind: 'consumer', attributes },
+        own,
+        links,
+      );
+      const parents =
+        own === undefined ? carried : new Map(carried.keys().map((id) => [id, span.traceparent]));
       parentsIn.set(span, parents);
       return tracing.within(span, () => handle(batch, current));
     },

@@ -215,7 +215,12 @@ export function forgedEnvelopes(name: string, open: () => Promise<QueueToForge>)
       for (const requestId of ['stored-1', 'conflict-1', 'refused-1', 'poison-1']) {
         await eventually(`${requestId} is told`, () => line(requestId) !== undefined);
       }
-      expect(line('stored-1')).toMatchObject({ level: 'debug', chatId, messageId: brokerMessageId, sequence: 1 });
+      expect(line('stored-1')).toMatchObject({
+        level: 'debug',
+        chatId,
+        messageId: brokerMessageId,
+        sequence: 1,
+      });
       expect(line('conflict-1')).toMatchObject({ level: 'info', chatId, messageId: brokerMessageId });
       expect(line('refused-1')).toMatchObject({
         ...{ level: 'warn', chatId, messageId: stranger.brokerMessageId, reason: 'not_participant' },

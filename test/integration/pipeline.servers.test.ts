@@ -7,7 +7,7 @@ import { startThreeProcesses } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { newPerson, personWith } from '../support/people.ts';
 import { redisKeys, searchServers } from '../support/places-of.ts';
-import { testProcesses } from '../support/processes.ts';
+import { type RunningProcess, testProcesses } from '../support/processes.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { examplesSuite } from './examples.ts';
@@ -35,20 +35,31 @@ describe('the pipeline in three processes', () => {
   });
 
   test('a message that is sampled carries its trace through RabbitMQ and Redis, another one nothing', async () => {
-    const { RABBITMQ_URI = '', RABBITMQ_CHAT_EXCHANGE: exchange = '', CHAT_NOTIFICATION_CHANNEL = '' } = deployment.env;
+    const {
+      RABBITMQ_URI = '',
+      RABBITMQ_CHAT_EXCHANGE: exchange = '',
+      CHAT_NOTIFICATION_CHANNEL = '',
+    } = deployment.env;
     const [ada, bob] = await Promise.all([newPerson(deployment), newPerson(deployment)]);
     const chat = await ada.newChat(bob);
     const ears = await bob.connect();
     const connection = await amqplib.connect(RABBITMQ_URI);
     const channel = await connection.createChannel();
     const { queue } = await channel.assertQueue('', { exclusive: true });
-    const partitions = Array.from({ length: 8 }, (_, at) => `${deployment.env.RABBITMQ_CHAT_QUEUE_PREFIX}.p${at}`);
+    const partitions = Array.from(
+      { length: 8 },
+      (_, at) => `${deployment.env.RABBITMQ_CHAT_QUEUE_PREFIX}.p${at}`,
+    );
     for (const partition of partitions) await channel.bindQueue(queue, exchange, partition);
     const headers: unknown[] = [];
-    await channel.consume(queue, (message) => void headers.push(message?.properties.headers), { noAck: true });
+    await channel.consume(queue, (message) => void headers.push(message?.properties.headers), {
+      noAck: true,
+    });
     const redis = await openTestRedis(servers.redisUrl);
     const heads: object[] = [];
-    redis.on('message', (_, wire: string) => heads.push(JSON.parse(wire.slice(0, wire.lastIndexOf(' ', wire.indexOf('\n'))))));
+    redis.on('message', (_, wire: string) =>
+      heads.push(JSON.parse(wire.slice(0, wire.lastIndexOf(' ', wire.indexOf('\n'))))),
+    );
     await redis.subscribe(`${CHAT_NOTIFICATION_CHANNEL}:chat:${chat.id}`);
 
     const client = clientSpan();
@@ -91,6 +102,54 @@ describe('the pipeline in three processes', () => {
     );
     await redis.del(expected);
     redis.disconnect();
+  });
+
+  test('a line of the log says whose work it is about', async () => {
+    const ada = await newPerson(deployment);
+    const chat = await ada.newChat();
+    const [first, second, third] = [clientSpan(), clientSpan(), clientSpan()];
+    const clientMessageId = crypto.randomUUID();
+    await sendIn(first, ada, deployment, chat.id, 'first', clientMessageId);
+    // In a batch of its own the other one's trace is the batch's.
+    await eventually('it is stored', async () => (await ada.history(chat.id)).length === 1);
+    const other = await sendIn(second, ada, deployment, chat.id, 'another', clientMessageId);
+    const nowhere = await sendIn(third, ada, deployment, crypto.randomUUID(), 'to no chat');
+    const lineOf = ({ traceId }: { traceId: string }, process?: RunningProcess): Record<string, unknown> => {
+      const line = process
+        ?.output()
+        .split('\n')
+        // What comes after the last line break is not all there yet.
+        .slice(0, -1)
+        .find((each) => each.includes(traceId));
+      return line === undefined ? {} : JSON.parse(line);
+    };
+    const [api, worker] = [deployment.apis[0]?.process, deployment.workers[0]?.process];
+    await eventually('both are told', () => 'msg' in lineOf(third, api) && 'msg' in lineOf(second, worker));
+    const common = {
+      level: 'info',
+      span_id: expect.any(String),
+      instance: expect.any(String),
+      version: '0.1.0',
+    };
+    expect(lineOf(third, api)).toMatchObject({
+      ...{ ...common, msg: 'request', process: 'api', trace_id: third.traceId, status: 404 },
+      requestId: nowhere.headers.get('x-request-id'),
+    });
+    const { brokerMessageId: messageId } = (await other.json()) as { brokerMessageId: string };
+    expect(lineOf(second, worker)).toMatchObject({
+      ...{ ...common, msg: 'the clientMessageId was used for another message', process: 'worker' },
+      ...{
+        chatId: chat.id,
+        messageId,
+        requestId: other.headers.get('x-request-id'),
+        trace_id: second.traceId,
+      },
+    });
+    // By the same one the others know it.
+    const database = openPostgres({ url: deployment.databaseUrl, applicationName: 'a test' });
+    const rows = await database.query<{ id: string }>('SELECT id::text FROM processes', []);
+    await database.close();
+    expect(rows.map(({ id }) => id)).toContain(String(lineOf(third, api).instance));
   });
 
   test('an api that is set up so closes edits, and tells chats that are larger nothing of who has read', async () => {

@@ -25,11 +25,12 @@ export function sendIn(
   at: Deployment,
   chatId: string,
   content: string,
+  clientMessageId: string = crypto.randomUUID(),
 ): Promise<Response> {
   return fetch(`${at.apiUrl}/chats/${chatId}/messages`, {
     method: 'POST',
     headers: { Authorization: `Bearer ${person.token}`, 'Content-Type': 'application/json', traceparent },
-    body: JSON.stringify({ content, clientMessageId: crypto.randomUUID() }),
+    body: JSON.stringify({ content, clientMessageId }),
   });
 }
 
@@ -64,7 +65,8 @@ export function tracingSuite({
     await bobHears.heard('traced');
     bobHears.close();
 
-    const of = ({ traceId }: { traceId: string }) => collector.spans.filter((span) => span.traceId === traceId);
+    const of = ({ traceId }: { traceId: string }) =>
+      collector.spans.filter((span) => span.traceId === traceId);
     await eventually('it is all told', () => of(client).length >= 6 && of(refused).length >= 1);
     const spanCalled = (name: string): CollectedSpan => {
       const found = of(client).filter((span) => span.name === name);
@@ -106,6 +108,8 @@ export function tracingSuite({
       { name: post.name, failed: false, attributes: { 'http.response.status_code': 404 } },
     ]);
     expect(of(unsampled)).toEqual([]);
-    expect(collector.spans.filter(({ traceId }) => ![client, refused].some((one) => one.traceId === traceId))).toEqual([]);
+    expect(
+      collector.spans.filter(({ traceId }) => ![client, refused].some((one) => one.traceId === traceId)),
+    ).toEqual([]);
   });
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import pino from 'pino';
+import packageJson from '../../package.json' with { type: 'json' };
 import { createLog, readableLine } from '../../src/shared/log.ts';
 import { loggable } from '../../src/shared/loggable.ts';
 
@@ -17,6 +18,31 @@ test('in development a line is for people: time, level, process, message, fields
     ...{ status: 202, route: '/chats' },
   });
   expect(readableLine(line)).toMatch(/^\d\d:\d\d:\d\d info {2}api request status=202 route=\/chats\n$/);
+});
+
+test('a line of a process says which one, of which version, its level by name, and what it is part of', () => {
+  const written: string[] = [];
+  let work: object = {};
+  const from = { process: 'api', instance: 'one of three', work: () => work };
+  const log = createLog({ logLevel: 'info' }, from, { write: (line: string) => written.push(line) });
+  log.info('listening');
+  work = { trace_id: 'a trace', span_id: 'a span' };
+  log.child({ partition: 3 }).warn({ requestId: 'a request' }, 'refused');
+  const own = { process: 'api', instance: 'one of three', version: packageJson.version };
+  expect(written.map((line) => JSON.parse(line))).toEqual([
+    { ...own, level: 'info', time: expect.any(Number), msg: 'listening' },
+    {
+      ...own,
+      ...work,
+      level: 'warn',
+      time: expect.any(Number),
+      partition: 3,
+      requestId: 'a request',
+      msg: 'refused',
+    },
+  ]);
+  // Whoever looks at one process knows which it is.
+  expect(readableLine(written[0] ?? '')).toMatch(/^\S+ info {2}api listening\n$/);
 });
 
 test('an error brings what it says, its code and its stack, and so does its cause', () => {

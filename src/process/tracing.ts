@@ -22,14 +22,14 @@ export interface TracingOptions
   /** What tells this process from others of its service. */
   instance: string;
   log: Logger;
+  /** Between two exports. */
+  everyMs?: number;
+  /** How long the end waits for the last one. */
+  lastExportMs?: number;
 }
 
 /** Spans that wait for the collector, some 2 KB each; more are dropped. */
 const mostSpans = 2_048;
-/** Between two exports. */
-const everyMs = 1_000;
-/** The end of the process waits for the collector no longer. */
-const lastExportMs = 2_000;
 
 const kinds: Record<SpanDescription['kind'], SpanKind> = {
   server: SpanKind.SERVER,
@@ -44,6 +44,7 @@ const kinds: Record<SpanDescription['kind'], SpanKind> = {
  */
 export function openTracing(options: TracingOptions): Tracing & { close(): Promise<void> } {
   const { endpoint, headers, ratio, serviceName, instance, log } = options;
+  const { everyMs = 1_000, lastExportMs = 2_000 } = options;
   const url = new URL(endpoint);
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/v1/traces`;
   const exporter = telling(

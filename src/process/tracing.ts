@@ -40,7 +40,7 @@ const kinds: Record<SpanDescription['kind'], SpanKind> = {
 
 /**
  * The one file that knows of OpenTelemetry, loaded where a collector is named. Whether a trace is sampled is said before its first span
- * is made: one costs 10 to 20 µs. What waits for the collector waits here; nobody waits for it.
+ * is made: one costs 13 µs, and 20 more until the collector has it. What waits for the collector waits here; nobody waits for it.
  */
 export function openTracing(options: TracingOptions): Tracing & { close(): Promise<void> } {
   const { endpoint, headers, ratio, serviceName, instance, log } = options;

@@ -7,7 +7,7 @@ import { startThreeProcesses } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { newPerson, personWith } from '../support/people.ts';
 import { redisKeys, searchServers } from '../support/places-of.ts';
-import { type RunningProcess, testProcesses } from '../support/processes.ts';
+import { testProcesses } from '../support/processes.ts';
 import { openTestRedis } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
 import { examplesSuite } from './examples.ts';
@@ -114,46 +114,24 @@ describe('the pipeline in three processes', () => {
     await eventually('it is stored', async () => (await ada.history(chat.id)).length === 1);
     const other = await sendIn(second, ada, deployment, chat.id, 'another', clientMessageId);
     const nowhere = await sendIn(third, ada, deployment, crypto.randomUUID(), 'to no chat');
-    const lineOf = ({ traceId }: { traceId: string }, process?: RunningProcess): Record<string, unknown> => {
-      const line = process
-        ?.output()
-        .split('\n')
-        // What comes after the last line break is not all there yet.
-        .slice(0, -1)
-        .find((each) => each.includes(traceId));
-      return line === undefined ? {} : JSON.parse(line);
-    };
+    const { brokerMessageId } = (await other.json()) as { brokerMessageId: string };
+    const requestIdOf = ({ headers }: Response) => headers.get('x-request-id');
     const [api, worker] = [deployment.apis[0]?.process, deployment.workers[0]?.process];
-    await eventually('both are told', () => 'msg' in lineOf(third, api) && 'msg' in lineOf(second, worker));
-    const common = {
-      level: 'info',
-      span_id: expect.any(String),
-      instance: expect.any(String),
-      version: '0.1.0',
-    };
-    expect(lineOf(third, api)).toMatchObject({
-      ...{ ...common, msg: 'request', process: 'api', trace_id: third.traceId, status: 404 },
-      requestId: nowhere.headers.get('x-request-id'),
-    });
-    const { brokerMessageId: messageId } = (await other.json()) as { brokerMessageId: string };
-    expect(lineOf(second, worker)).toMatchObject({
-      ...{ ...common, msg: 'the clientMessageId was used for another message', process: 'worker' },
-      ...{
-        chatId: chat.id,
-        messageId,
-        requestId: other.headers.get('x-request-id'),
-        trace_id: second.traceId,
-      },
-    });
-    // By the same one the others know it.
-    const database = openPostgres({ url: deployment.databaseUrl, applicationName: 'a test' });
-    const rows = await database.query<{ id: string }>('SELECT id::text FROM processes', []);
-    await database.close();
-    expect(rows.map(({ id }) => id)).toContain(String(lineOf(third, api).instance));
+    const request = new RegExp(
+      `info  api request trace_id=${third.traceId} span_id=[0-9a-f]{16} requestId=${requestIdOf(nowhere)} .* status=404 `,
+    );
+    const conflict = new RegExp(
+      `info  worker the clientMessageId was used for another message trace_id=${second.traceId} span_id=[0-9a-f]{16} ` +
+        `requestId=${requestIdOf(other)} chatId=${chat.id} messageId=${brokerMessageId}\n`,
+    );
+    await eventually('the api tells it', () => request.test(api?.output() ?? ''));
+    await eventually('the worker tells it', () => conflict.test(worker?.output() ?? ''));
   });
 
   test('an api that is set up so closes edits, and tells chats that are larger nothing of who has read', async () => {
-    const strict = await deployment.start('api', { MESSAGE_EDIT_WINDOW: '1h', CHAT_LIVE_MAX: '2' });
+    const strict = await deployment.start('api', {
+      ...{ NODE_ENV: 'test', MESSAGE_EDIT_WINDOW: '1h', CHAT_LIVE_MAX: '2' },
+    });
     const at = { apiUrl: strict.url, socketUrl: deployment.socketUrl };
     const [ada, bob, eve] = [await newPerson(at), await newPerson(at), await newPerson(at)];
     const [pair, group] = [await ada.newChat(bob), await ada.newChat(bob, eve)];
@@ -168,6 +146,13 @@ describe('the pipeline in three processes', () => {
       `UPDATE messages SET sent_at = sent_at - interval '61 minutes' WHERE chat_id = $1::uuid`,
       [pair.id],
     );
+    // In its log it has the name that the others know it by.
+    const [processes] = await database.query<{ ids: string[] }>(
+      'SELECT array_agg(id::text) AS ids FROM processes',
+      [],
+    );
+    const { instance } = JSON.parse(strict.process.output().split('\n')[0] ?? '');
+    expect(processes?.ids).toContain(instance);
     await database.close();
     const edit = async (url: string) => (await bob.call('PATCH', url, { content: 'edited' })).body;
     expect(await edit(paths[0])).toMatchObject({ code: 'edit_window_closed' });

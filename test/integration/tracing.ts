@@ -99,7 +99,7 @@ export function tracingSuite({
       'confab.request_id': answer.headers.get('x-request-id'),
     });
     expect(published.attributes['messaging.message.id']).toBe(brokerMessageId);
-    expect(processed.attributes['messaging.batch.message_count']).toBe(1);
+    expect(processed.attributes['messaging.batch.message_count']).toBeWithin(1, 4);
     expect(delivered.attributes).toMatchObject({ 'confab.event': 'chat.message.new', 'confab.sockets': 1 });
     // The answer waits for the confirm.
     expect(published.tookMs).toBeLessThanOrEqual(post.tookMs);

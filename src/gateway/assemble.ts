@@ -7,7 +7,7 @@ import { traceDeliveries } from './trace-deliveries.ts';
 
 /** The gateway on these adapters; registers its leaving, not its end. */
 export async function assembleGateway(
-  { config, log, lifecycle, tracing }: ProcessParts,
+  { config, log, lifecycle, metrics, tracing }: ProcessParts,
   adapters: Adapters,
 ): Promise<Gateway> {
   const database = await adapters.database();
@@ -33,6 +33,6 @@ export async function assembleGateway(
     allowedOrigin: createAllowedOrigin(config),
     trustProxy: config.trustProxy,
     traced: tracing && ((fanOut) => traceDeliveries(fanOut, tracing, adapters.systems.notifications)),
-    log,
+    ...{ metrics, log },
   });
 }

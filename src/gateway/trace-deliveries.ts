@@ -11,11 +11,12 @@ export const traceDeliveries = (fanOut: FanOut, tracing: Tracing, system: string
       'messaging.operation.name': 'deliver',
       'messaging.operation.type': 'process',
       'confab.event': change.event,
-      'confab.sockets': room.size,
     };
     const span = tracing.begin({ name: 'deliver', kind: 'consumer', attributes }, change.traceparent);
     try {
-      fanOut.tell(room, change);
+      const sockets = fanOut.tell(room, change);
+      span.set({ 'confab.sockets': sockets });
+      return sockets;
     } finally {
       span.end();
     }

@@ -1,9 +1,11 @@
 import { type Config, ConfigError, type ConfigOptions, isOutside } from '../shared/config.ts';
 import { newId } from '../shared/ids.ts';
 import { createLog, type Logger } from '../shared/log.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { Tracing } from '../shared/ports/tracing.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { loadConfig } from './load-config.ts';
+import { createProcessMetrics } from './process-metrics.ts';
 import { keptTokenSecret } from './secret.ts';
 
 export interface ProcessParts {
@@ -12,6 +14,7 @@ export interface ProcessParts {
   instance: string;
   log: Logger;
   lifecycle: Lifecycle;
+  metrics: Metrics;
   tracing: Tracing | undefined;
 }
 
@@ -55,13 +58,9 @@ export async function runProcess(
     // From the beginning: as process 1 of a container it would otherwise not hear a signal while it waits for a server.
     const ended = lifecycle.untilSignal();
     tracing = await tracingOf(name, { config, instance, log, lifecycle });
-    const running = startWith({
-      config: await withSecret(config, secret),
-      instance,
-      log,
-      lifecycle,
-      tracing,
-    });
+    const metrics = createProcessMetrics(config);
+    const kept = await withSecret(config, secret);
+    const running = startWith({ config: kept, instance, log, lifecycle, metrics, tracing });
     await Promise.race([running.then(() => ended), ended]);
     process.exit(0);
   } catch (error) {
@@ -82,7 +81,7 @@ export async function runProcess(
 /** OpenTelemetry is loaded where it is wanted alone. */
 async function tracingOf(
   name: string,
-  { config, instance, log, lifecycle }: Omit<ProcessParts, 'tracing'>,
+  { config, instance, log, lifecycle }: Omit<ProcessParts, 'metrics' | 'tracing'>,
 ): Promise<Tracing | undefined> {
   if (!config.tracing) return undefined;
   const { openTracing } = await import('./tracing.ts');

@@ -9,6 +9,7 @@ import { tracingOf, tracingVariables } from './config/tracing-environment.ts';
 import {
   duration,
   flag,
+  headerSecrets,
   integer,
   name,
   ownHost,
@@ -76,6 +77,8 @@ const variables = v.object({
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
   SHUTDOWN_DELAY: v.optional(pause),
+  METRICS_TOKEN: v.optional(headerSecrets),
+  BUILD_COMMIT: v.optional(text, 'unknown'),
   WEB_CLIENT: v.optional(flag),
   ...allowance.entries,
   ...databaseVariables.entries,
@@ -186,6 +189,8 @@ export function parseConfig(
     /** Undefined: any localhost origin in development, none in production. */
     corsOrigins: env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
+    metricsTokens: env.METRICS_TOKEN ?? [],
+    buildCommit: env.BUILD_COMMIT,
     /** Undefined: in the single process in development. */
     webClient: env.WEB_CLIENT,
     database: { ...databaseAddressOf(env), maxConnections: env.DATABASE_POOL_MAX },

@@ -7,7 +7,7 @@ import { startWorker, type Worker } from './worker.ts';
 
 /** Starts a worker on these adapters, and registers its end. */
 export async function assembleWorker(
-  { config, log, lifecycle, tracing }: ProcessParts,
+  { config, log, lifecycle, metrics, tracing }: ProcessParts,
   adapters: Adapters,
 ): Promise<Worker> {
   const database = await adapters.database();
@@ -28,7 +28,7 @@ export async function assembleWorker(
     envelopes: createEnvelopeCodec(await envelopeKey(database)),
     config: { ...config.worker, partitionCount },
     traces: tracing && traceBatches(tracing, names, systems),
-    log,
+    ...{ metrics, log },
   });
   lifecycle.defer('the worker', () => worker.stop());
   return worker;

@@ -6,6 +6,7 @@ import type { Membership } from '../process/membership.ts';
 import type { Config } from '../shared/config.ts';
 import type { EnvelopeCodec } from '../shared/envelope-codec.ts';
 import type { Logger } from '../shared/log.ts';
+import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/ports/queue.ts';
 import { createAnnouncer } from './announcer.ts';
@@ -16,6 +17,7 @@ import { sharePartitions } from './share-partitions.ts';
 import { createTellStored } from './tell-stored.ts';
 import type { BatchTraces } from './trace-batches.ts';
 import { createUnsignedRule } from './unsigned.ts';
+import { createWorkerMetrics, tellShare } from './worker-metrics.ts';
 
 export interface Worker {
   /** Finishes the batches in hand and has them acknowledged, gives the partitions to the others, leaves. */
@@ -37,10 +39,11 @@ export async function startWorker(dependencies: {
   envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
   config: Config['worker'] & { partitionCount: number };
   traces?: BatchTraces | undefined;
+  metrics?: Metrics;
   log: Logger;
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
-  const { config, traces, log } = dependencies;
+  const { config, metrics = createMetrics(), traces, log } = dependencies;
   const announcer = createAnnouncer({ notifier: traces ? traces.notifier(notifier) : notifier, log });
   const stores = {
     ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
@@ -63,12 +66,19 @@ export async function startWorker(dependencies: {
     config,
     log,
   };
+  const measurePartition = createWorkerMetrics(metrics);
   const share = await sharePartitions({
     membership,
     partitionCount: config.partitionCount,
-    consume(partition, leaving) {
-      const handle = createBatchHandler({ ...handling, leaving });
-      return partitionSource.consume(partition, config, traces ? traces.handle(handle) : handle);
+    async consume(partition, leaving) {
+      const measured = measurePartition(partition);
+      const handle = createBatchHandler({ ...handling, measured, leaving });
+      const consumer = await partitionSource.consume(
+        partition,
+        config,
+        traces ? traces.handle(handle) : handle,
+      );
+      return { close: () => consumer.close().finally(measured.end) };
     },
     onBeat() {
       void unsigned.look();
@@ -76,6 +86,7 @@ export async function startWorker(dependencies: {
     },
     log,
   });
+  tellShare(metrics, share, partitionSource, config.partitionCount);
 
   return {
     async stop() {

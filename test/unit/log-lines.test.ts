@@ -40,12 +40,13 @@ test.concurrent('gaps that cannot be read are, too', async () => {
     readPage: () => (isAway ? Promise.reject(away) : Promise.resolve(undefined)),
     take: () => [],
     isHere: () => true,
+    measured: { filled() {} },
     log,
   });
   const chats = topics.map((topic) =>
     newLocalChat(topic, new NativeRoom(topic, () => {}), Promise.resolve()),
   );
-  const filling = chats.map((chat) => fillGap(Object.assign(chat, { delivered: 1, hinted: 2 })));
+  const filling = chats.map((chat) => fillGap(Object.assign(chat, { delivered: 1, hinted: 2 }), 'unknown'));
   await eventually('they are told', () => lines.length > 0);
   isAway = false;
   await Promise.all(filling);

@@ -8,7 +8,7 @@ import { freePort } from '../src/commands/servers/ports.ts';
 import { type Balancer, createBalancer } from './balancer.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { LinkName, OwnKind, ServerKind } from './fault.ts';
-import { createLink, createTcpProxy, joined, type Link, type TcpProxy, type Wire } from './tcp-proxy.ts';
+import { createLink, createTcpProxy, joined, type Link, type TcpProxy, type Lines } from './tcp-proxy.ts';
 import { type Ways, waysTo } from './ways.ts';
 
 /** Two api, two worker and two gateway processes on three servers, with a proxy between every two that talk. */
@@ -18,7 +18,7 @@ export interface Deployment {
   readonly cluster: Cluster | undefined;
   readonly own: Record<OwnKind, readonly OwnProcess[]>;
   /** Of each link name, the one of the first process and the one of the second. */
-  readonly links: Record<LinkName, readonly Wire[]>;
+  readonly links: Record<LinkName, readonly Lines[]>;
   readonly apiUrl: string;
   readonly gatewayUrl: string;
   /** The same gateways by a way of its own, for clients that are to be paused. */
@@ -74,7 +74,7 @@ export async function createDeployment(options: {
     proxies.push(proxy);
     return proxy.port;
   };
-  const links: Partial<Record<LinkName, Wire[]>> = {};
+  const links: Partial<Record<LinkName, Lines[]>> = {};
   const addLinks = (name: LinkName, ports: readonly number[]): Link[] => {
     const made = ports.map(createLink);
     links[name] = [...(links[name] ?? []), joined(made)];
@@ -117,7 +117,7 @@ export async function createDeployment(options: {
     servers,
     cluster,
     own,
-    links: links as Record<LinkName, Wire[]>,
+    links: links as Record<LinkName, Lines[]>,
     apiUrl,
     gatewayUrl,
     slowGatewayUrl,

@@ -6,7 +6,7 @@ import { now } from './clock.ts';
 import { carryOutInCluster } from './cluster/faults.ts';
 import { type Fault, isOfCluster, nameOf, type Which } from './fault.ts';
 import type { FaultHelpers } from './fault-helpers.ts';
-import type { Wire } from './tcp-proxy.ts';
+import type { Lines } from './tcp-proxy.ts';
 
 const stopDeadlineMs = 40_000;
 const diskLimit = '50MB';
@@ -179,8 +179,8 @@ async function overload(url: string, durationMs: number): Promise<void> {
 }
 
 async function withFlow(
-  links: readonly Wire[],
-  flow: Parameters<Wire['flow']>[0]['toClient'] & object,
+  links: readonly Lines[],
+  flow: Parameters<Lines['flow']>[0]['toClient'] & object,
   lasts: () => Promise<void>,
 ): Promise<void> {
   for (const link of links) link.flow({ toServer: flow, toClient: flow });

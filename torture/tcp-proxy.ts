@@ -4,7 +4,7 @@ import { createPipe, type Flow, type Pipe } from './tcp-pipe.ts';
 export type Direction = 'toServer' | 'toClient';
 
 /** What a fault does to connections. */
-export interface Wire {
+export interface Lines {
   flow(change: Partial<Record<Direction, Flow>>): void;
   /** Ends every connection with a reset, on both sides. */
   cut(): void;
@@ -15,7 +15,7 @@ export interface Wire {
 }
 
 /** All connections to one server. */
-export interface Link extends Wire {
+export interface Link extends Lines {
   readonly port: number;
   readonly connections: number;
 }
@@ -67,7 +67,7 @@ export function createLink(port: number): Link {
 }
 
 /** To several servers as to one. */
-export function joined(links: readonly Link[]): Wire {
+export function joined(links: readonly Link[]): Lines {
   const each = (work: (link: Link) => void) => links.forEach(work);
   return {
     flow: (change) => each((link) => link.flow(change)),

@@ -7,6 +7,7 @@ import { createCallers, type PublishOptions, unavailable } from './callers.ts';
 import { coalesceWrites } from './coalesce.ts';
 import { reasonOf } from './errors.ts';
 import { createLane } from './lane.ts';
+import { createLeaving } from './leaving.ts';
 
 /**
  * Publishes that are done when the broker has confirmed them. `attach` belongs into the setup of the link.
@@ -46,28 +47,36 @@ const toldMs = 60_000;
  * The hot path of the api.
  * @param away why there is no connection
  * @param repair declares what is missing
+ * @param nodes how many the broker has
  */
 export function createPublisher({
   log,
   away,
   repair,
+  nodes = 1,
   confirmDeadlineMs = defaultConfirmDeadlineMs,
 }: {
   log: Logger;
   away: () => string | undefined;
   repair: (connection: ChannelModel) => Promise<void>;
+  nodes?: number;
   confirmDeadlineMs?: number;
 }): Publisher {
   let current: Attached | undefined;
+  const leaving = createLeaving(nodes);
   let repairing = false;
   const callers = createCallers(confirmDeadlineMs, (now) => {
     let next: number | undefined;
+    let silent: number | undefined;
     for (const lane of current?.lanes ?? []) {
       const expiresAt = lane.expiresAt();
       if (expiresAt === undefined) continue;
-      if (expiresAt <= now) lane.fallSilent(`has not confirmed within ${confirmDeadlineMs} ms`);
-      else next = Math.min(next ?? expiresAt, expiresAt);
+      if (expiresAt <= now) {
+        silent = Math.min(silent ?? expiresAt, expiresAt);
+        lane.fallSilent(`has not confirmed within ${confirmDeadlineMs} ms`);
+      } else next = Math.min(next ?? expiresAt, expiresAt);
     }
+    if (current && silent !== undefined) leaving.consider(current, silent);
     return next;
   });
   const dependencies = { callers, log, repair, onUnroutable: (on: Attached) => void repairRoutes(on) };

@@ -68,7 +68,10 @@ export function openRabbitMq(dependencies: {
   const declareFirst = async (connection: ChannelModel) => {
     if (!declared) await declare(connection);
   };
-  const publisher = createPublisher({ log, away: () => publishing.problem(), repair });
+  const publisher = createPublisher({
+    ...{ log, repair, nodes: broker.hosts.length },
+    away: () => publishing.problem(),
+  });
   const publishing = createLink({
     broker,
     name: 'confab publisher',

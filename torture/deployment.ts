@@ -8,7 +8,7 @@ import { freePort } from '../src/commands/servers/ports.ts';
 import { type Balancer, createBalancer } from './balancer.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { LinkName, OwnKind, ServerKind } from './fault.ts';
-import { createLink, createTcpProxy, joined, type Link, type TcpProxy, type Lines } from './tcp-proxy.ts';
+import { createLink, createTcpProxy, joined, type Lines, type Link, type TcpProxy } from './tcp-proxy.ts';
 import { type Ways, waysTo } from './ways.ts';
 
 /** Two api, two worker and two gateway processes on three servers, with a proxy between every two that talk. */

@@ -1,30 +1,35 @@
-import type { Attached } from './attached.ts';
+import type { ChannelModel } from 'amqplib';
 import { socketOf } from './connect.ts';
 
-/** So long the last node is kept to, when none of them confirms. */
+/** So long the last node is kept to, when none of them works. */
 const restMs = 60_000;
 
+/** Leaves a node that answers and does not work: each once, then whoever asks is to be content for a while. */
+export interface Leaving {
+  /**
+   * @param worked whether it did since it was connected to
+   * @returns false where it is kept to
+   */
+  leave(connection: ChannelModel, worked: boolean, reason: string): boolean;
+}
+
 /**
- * A node that is cut off from the others answers whatever it is asked, and confirms nothing; it notices only after a minute
- * (`net_ticktime`). One whose queues confirm nothing of what came since the oldest that is silent is left for another,
- * each once.
+ * A node that is cut off from the others takes what its clients say, confirms nothing, and delivers nothing of queues that
+ * are led elsewhere. It notices that only after a minute (`net_ticktime`).
  */
-export function createLeaving(nodes: number) {
+export function createLeaving(nodes: number): Leaving {
   let left = 0;
   let leftAt = Number.NEGATIVE_INFINITY;
   return {
-    /** @param expiresAt of the message that a queue has not confirmed */
-    consider(on: Attached, expiresAt: number): void {
-      const { lastConfirmed } = on;
-      if (on.ended || on.blocked !== undefined) return;
-      if (lastConfirmed && lastConfirmed.expiresAt >= expiresAt) return;
+    leave(connection, worked, reason) {
       const now = performance.now();
-      if (lastConfirmed || now - leftAt > restMs) left = 0;
-      if (left >= nodes - 1) return;
+      if (worked || now - leftAt > restMs) left = 0;
+      if (left >= nodes - 1) return false;
       left += 1;
       leftAt = now;
-      on.ended = true;
-      socketOf(on.connection).destroy(new Error('none of its queues confirms'));
+      // With an error: of a mere end amqplib hears nothing while bytes are unwritten.
+      socketOf(connection).destroy(new Error(reason));
+      return true;
     },
   };
 }

@@ -76,10 +76,17 @@ export function createPublisher({
         lane.fallSilent(`has not confirmed within ${confirmDeadlineMs} ms`);
       } else next = Math.min(next ?? expiresAt, expiresAt);
     }
-    if (current && silent !== undefined) leaving.consider(current, silent);
+    if (current && silent !== undefined) considerLeaving(current, silent);
     return next;
   });
   const dependencies = { callers, log, repair, onUnroutable: (on: Attached) => void repairRoutes(on) };
+
+  /** Where of all that came since the oldest message that is not confirmed nothing is, it is not its queue. */
+  function considerLeaving(on: Attached, expiredAt: number): void {
+    const { lastConfirmed, connection, ended, blocked } = on;
+    if (ended || blocked !== undefined || (lastConfirmed && lastConfirmed.expiresAt >= expiredAt)) return;
+    on.ended = leaving.leave(connection, lastConfirmed !== undefined, 'none of its queues confirms');
+  }
 
   async function repairRoutes({ connection }: Attached): Promise<void> {
     if (repairing) return;

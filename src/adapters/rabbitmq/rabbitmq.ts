@@ -11,6 +11,7 @@ import { declareTopology } from './declare.ts';
 import { type DepthWatch, watchDepths } from './depth-watch.ts';
 import { readDepths } from './depths.ts';
 import { createLink } from './link.ts';
+import { watchNode } from './node-watch.ts';
 import { createRabbitPartitions, type RawBodies } from './partitions.ts';
 import { createPublisher, type Outlet } from './publisher.ts';
 import { partitionQueue, topologyOf } from './topology.ts';
@@ -105,6 +106,7 @@ export function openRabbitMq(dependencies: {
     log,
   });
   let depths: DepthWatch | undefined;
+  let node: ReturnType<typeof watchNode> | undefined;
   const source: PartitionSource = {
     ...partitions.source,
     problems: () => [...partitions.source.problems(), ...(depths?.problems() ?? [])],
@@ -144,6 +146,7 @@ export function openRabbitMq(dependencies: {
     async partitionSource() {
       await consuming.open();
       depths ??= watchDepths({ link: consuming, broker, partitionCount, log });
+      node ??= watchNode({ link: consuming, broker, partitionCount, log });
       return source;
     },
     async deadLetterSink() {
@@ -161,6 +164,7 @@ export function openRabbitMq(dependencies: {
     async close() {
       freezes.stop();
       depths?.stop();
+      node?.stop();
       await partitions.close();
       await Promise.all([consuming.close(), unwellLink.close()]);
       await withDeadline(publisher.drain(), 5_000, () => new Error('confirms are missing')).catch(

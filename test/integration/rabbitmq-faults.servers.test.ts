@@ -396,7 +396,7 @@ test.concurrent('a node whose queues do not answer is left for another, by who p
   await suspend(...all.filter((partition) => partition !== 3));
   await eventually('both are elsewhere', () => left().length === 2);
   expect(left().map(({ reason }) => reason)).toEqual(
-    expect.arrayContaining(['none of its queues confirms', 'most of its queues do not answer']),
+    expect.arrayContaining(['none of its queues confirms', 'its queues neither answer nor take consumers']),
   );
   await eventually('it is connected', () => send.ready());
   await resume(...all);
@@ -604,3 +604,26 @@ test('after a stall of 4.6 s under load the last refusal comes within a second o
   expect(load.lastRefusalAt - resumedAt).toBeLessThan(1_000);
   await queue.close();
 }, 30_000);
+
+test('a node whose queues answer and change nothing is left by who consumes: nothing comes of what others have taken', async () => {
+  const wires = [createWire(rabbit.port), createWire(rabbit.port)];
+  const hosts = wires.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const { open, lines } = world({ hosts, partitionCount: 2 });
+  const queue = open();
+  const { seen, close } = await consume(queue, 0);
+  const send = await queue.sendQueue();
+  await publishAll(send, 0, ['before']);
+  await eventually('it is consumed', () => seen.includes('before'));
+  // What is written down for all queues of the node.
+  await erlang('sys:suspend(ra_log_wal)');
+  const left = () => lines.filter(({ msg }) => msg.startsWith('lost RabbitMQ') && msg.includes('consumer'));
+  await eventually('it is left', () => left().length > 0, 20_000).finally(() =>
+    erlang('sys:resume(ra_log_wal)'),
+  );
+  expect(left()).toMatchObject([{ reason: 'its queues neither answer nor take consumers' }]);
+  await publishAll(send, 0, ['after']);
+  await eventually('it is consumed elsewhere', () => seen.includes('after'));
+  await close();
+  await queue.close();
+  await Promise.all(wires.map((wire) => wire.close()));
+}, 40_000);

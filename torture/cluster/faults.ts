@@ -12,7 +12,7 @@ const noticedMs = 1_500;
  * after a deadline. The blow and the return are a record each, and end as they begin.
  */
 export async function carryOutInCluster(fault: ClusterFault, helpers: FaultHelpers): Promise<void> {
-  const { deployment, recorder, print } = helpers;
+  const { deployment, recorder } = helpers;
   const name = nameOf(fault);
   const redisAway = 'process' in fault && fault.process === 'redis';
   const record = (called: string): void => {
@@ -28,7 +28,8 @@ export async function carryOutInCluster(fault: ClusterFault, helpers: FaultHelpe
     record(`return after ${name}`);
     await restore();
   } catch (error) {
-    print(`  ${name} could not be carried out: ${error instanceof Error ? error.message : error}`);
+    // What is not together again would not survive the next one.
+    throw new Error(`${name} could not be carried out: ${error instanceof Error ? error.message : error}`);
   }
 }
 

@@ -1,7 +1,9 @@
 import type { ChannelModel } from 'amqplib';
 import { pause } from '../../shared/backoff.ts';
 import type { BrokerConfig } from '../../shared/config.ts';
+import { withDeadline } from '../../shared/deadline.ts';
 import type { Logger } from '../../shared/log.ts';
+import { closeChannel, openChannel } from './channel.ts';
 import { readStates } from './depths.ts';
 import { reasonOf } from './errors.ts';
 import { createLeaving } from './leaving.ts';
@@ -9,22 +11,28 @@ import type { Link } from './link.ts';
 import { partitionQueue } from './topology.ts';
 
 const lookEveryMs = 3_000;
-/** Where the leaders are being elected anew, they are silent for a moment. */
+/** Where leaders are being elected anew, they are silent for a moment. */
 const lookAgainMs = 1_000;
-const silentLooks = 2;
+const deafLooks = 2;
 const mostAsked = 8;
+/** One may be stuck by itself. */
+const severalSilent = 2;
+const consumeDeadlineMs = 2_000;
 
 /**
- * For who consumes: where a node is cut off from those that lead the queues, nothing comes, and nothing says why. It is left for
- * another when most queues are silent, twice in a row. A queue that the node itself leads answers all the same.
+ * For who consumes: at a node that is cut off from the others nothing comes, and nothing says why. It is left for another when
+ * twice in a row several queues are silent, which others lead, or one takes no consumer: where the node itself leads it, it
+ * answers what is asked, and whatever would change it waits for the others.
+ * @param options.consumed partitions that have a consumer here: another one gets nothing
  */
-export function watchNode(dependencies: {
+export function watchNode(options: {
   link: Link;
   broker: BrokerConfig;
   partitionCount: number;
+  consumed: () => readonly number[];
   log: Logger;
 }): { stop(): void } {
-  const { link, broker, partitionCount, log } = dependencies;
+  const { link, broker, partitionCount, consumed, log } = options;
   const stopped = new AbortController();
   const leaving = createLeaving(broker.hosts.length);
   const asked = Math.min(mostAsked, partitionCount);
@@ -33,7 +41,8 @@ export function watchNode(dependencies: {
   );
   let connection: ChannelModel | undefined;
   let worked = false;
-  let silent = 0;
+  let deaf = 0;
+  let turn = 0;
 
   async function look(): Promise<void> {
     const current = link.current();
@@ -41,21 +50,29 @@ export function watchNode(dependencies: {
     if (current !== connection) {
       connection = current;
       worked = false;
-      silent = 0;
+      deaf = 0;
     }
-    const states = [...(await readStates(current, queues)).values()];
-    if (states.filter((state) => state === 'silent').length * 2 <= states.length) {
+    if (await isDeaf(current)) {
+      deaf += 1;
+      if (deaf >= deafLooks) leaving.leave(current, worked, 'its queues neither answer nor take consumers');
+    } else {
       worked = true;
-      silent = 0;
-      return;
+      deaf = 0;
     }
-    silent += 1;
-    if (silent >= silentLooks) leaving.leave(current, worked, 'most of its queues do not answer');
+  }
+
+  async function isDeaf(current: ChannelModel): Promise<boolean> {
+    const states = [...(await readStates(current, queues)).values()];
+    const silent = states.filter((state) => state === 'silent').length;
+    if (silent > 0) return silent >= Math.min(severalSilent, asked);
+    const own = consumed();
+    const partition = own[turn++ % own.length];
+    return partition !== undefined && !(await takesConsumer(current, partitionQueue(broker, partition)));
   }
 
   async function run(): Promise<void> {
     while (!stopped.signal.aborted) {
-      await pause(silent > 0 && silent < silentLooks ? lookAgainMs : lookEveryMs, stopped.signal);
+      await pause(deaf > 0 && deaf < deafLooks ? lookAgainMs : lookEveryMs, stopped.signal);
       await look().catch((error: unknown) => {
         log.debug({ reason: reasonOf(error) }, 'the queues could not be asked');
       });
@@ -65,4 +82,21 @@ export function watchNode(dependencies: {
   // One that stands alone is not cut off from anybody.
   if (broker.hosts.length > 1) void run();
   return { stop: () => stopped.abort() };
+}
+
+/** Behind the own one, as a queue has one active consumer. */
+async function takesConsumer(connection: ChannelModel, queue: string): Promise<boolean> {
+  const channel = await openChannel(() => connection.createChannel());
+  const consuming = channel.consume(queue, () => {});
+  const late = new Error('not taken');
+  try {
+    await withDeadline(consuming, consumeDeadlineMs, () => late);
+    return true;
+  } catch (error) {
+    if (error !== late) throw error;
+    return false;
+  } finally {
+    // What it may have been given all the same is back in its place then.
+    void closeChannel(channel);
+  }
 }

@@ -41,9 +41,15 @@ export function createRabbitPartitions(dependencies: {
   repair: (connection: ChannelModel) => Promise<void>;
   waiting: PartitionSource['waiting'];
   log: Logger;
-}): { source: Omit<PartitionSource, 'depth'>; close(): Promise<void> } {
+}): {
+  source: Omit<PartitionSource, 'depth'>;
+  /** Partitions that RabbitMQ has given to a consumer here. */
+  consumed: () => readonly number[];
+  close(): Promise<void>;
+} {
   const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, log } = dependencies;
   const consumers = new Set<Consumer>();
+  const consumed = new Set<number>();
   /** Why a partition is not consumed now. */
   const troubles = new Map<number, string>();
 
@@ -57,6 +63,8 @@ export function createRabbitPartitions(dependencies: {
     let unwell = false;
     const onDone = () => (failures = 0);
     const onConsuming = () => {
+      // On a connection of its own it says nothing about the node of the others.
+      if (!unwell) consumed.add(partition);
       unwell = false;
       if (troubles.delete(partition)) log.info({ partition }, 'a partition is consumed again');
     };
@@ -72,6 +80,8 @@ export function createRabbitPartitions(dependencies: {
         if (codeOf(error) === notFound) {
           await repair(connection).catch((cause: unknown) => complain(partition, reasonOf(cause)));
         }
+      } finally {
+        consumed.delete(partition);
       }
       await pause(fullJitterMs(failures++, 200, 5_000), leaving);
     }
@@ -194,6 +204,7 @@ export function createRabbitPartitions(dependencies: {
 
   return {
     source,
+    consumed: () => [...consumed],
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.close()));
     },

@@ -146,7 +146,10 @@ export function openRabbitMq(dependencies: {
     async partitionSource() {
       await consuming.open();
       depths ??= watchDepths({ link: consuming, broker, partitionCount, log });
-      node ??= watchNode({ link: consuming, broker, partitionCount, log });
+      node ??= watchNode({
+        ...{ link: consuming, broker, partitionCount, log },
+        consumed: partitions.consumed,
+      });
       return source;
     },
     async deadLetterSink() {

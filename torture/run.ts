@@ -182,7 +182,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     // From here on nothing more is seen; what was seen is what is judged.
     const clientsSaw = recorder.clients.map((client) => ({ ...client, records: [...client.records] }));
     const reader = createPresenceReader({ population, rest });
-    const presence = restless ? await readAllPresence({ reader, clients, since: settledAt }) : [];
+    const presence = restless ? await readAllPresence({ reader, clients, since: now() }) : [];
     for (const client of clients) client.disconnect();
     const after = await readProcesses(deployment);
     if (options.minutes >= longMinutes) {

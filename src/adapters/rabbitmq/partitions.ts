@@ -11,10 +11,11 @@ import type {
   PartitionSource,
 } from '../../shared/ports/queue.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
-import { beginConsuming, NotAnswered } from './begin-consuming.ts';
+import { beginConsuming, LeaderSilent, NotAnswered } from './begin-consuming.ts';
 import { byReason } from './by-reason.ts';
 import { closeChannel, openChannel } from './channel.ts';
 import { codeOf, notFound, reasonOf } from './errors.ts';
+import { createLeaving } from './leaving.ts';
 import type { Link } from './link.ts';
 import { messageIdOf } from './message-id.ts';
 import { partitionQueue } from './topology.ts';
@@ -50,6 +51,10 @@ export function createRabbitPartitions(dependencies: {
   const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, log } = dependencies;
   const consumers = new Set<Consumer>();
   const consumed = new Set<number>();
+  const severalNodes = broker.hosts.length > 1;
+  /** Of the nodes that `unwellLink` comes to. */
+  const { leave } = createLeaving(broker.hosts.length);
+  let unwellWorked = false;
   /** Why a partition is not consumed now. */
   const troubles = new Map<number, string>();
 
@@ -64,7 +69,8 @@ export function createRabbitPartitions(dependencies: {
     const onDone = () => (failures = 0);
     const onConsuming = () => {
       // On a connection of its own it says nothing about the node of the others.
-      if (!unwell) consumed.add(partition);
+      if (unwell) unwellWorked = true;
+      else consumed.add(partition);
       unwell = false;
       if (troubles.delete(partition)) log.info({ partition }, 'a partition is consumed again');
     };
@@ -75,8 +81,11 @@ export function createRabbitPartitions(dependencies: {
         await consumeOn(connection, partition, options, handle, leaving, unwell, { onDone, onConsuming });
       } catch (error) {
         if (leaving.aborted) break;
-        // In turn: of several nodes that of either connection may be the one that is cut off from the leader.
-        if (error instanceof NotAnswered) unwell = !unwell;
+        if (error instanceof NotAnswered) {
+          if (unwell && leave(connection, unwellWorked, reasonOf(error))) unwellWorked = false;
+          // Of several nodes it may be this one that is cut off from the leader: then it is left soon (`node-watch.ts`).
+          unwell ||= !(severalNodes && error instanceof LeaderSilent);
+        }
         complain(partition, reasonOf(error));
         if (codeOf(error) === notFound) {
           await repair(connection).catch((cause: unknown) => complain(partition, reasonOf(cause)));

@@ -23,16 +23,17 @@ const consumeDeadlineMs = 2_000;
  * For who consumes: at a node that is cut off from the others nothing comes, and nothing says why. It is left for another when
  * twice in a row several queues are silent, which others lead, or one takes no consumer: where the node itself leads it, it
  * answers what is asked, and whatever would change it waits for the others.
- * @param options.consumed partitions that have a consumer here: another one gets nothing
+ * @param options.held partitions that have a consumer here: another one gets nothing
  */
 export function watchNode(options: {
   link: Link;
   broker: BrokerConfig;
   partitionCount: number;
-  consumed: () => readonly number[];
+  held: () => readonly number[];
   log: Logger;
+  everyMs?: number;
 }): { stop(): void } {
-  const { link, broker, partitionCount, consumed, log } = options;
+  const { link, broker, partitionCount, held, log, everyMs = lookEveryMs } = options;
   const stopped = new AbortController();
   const leaving = createLeaving(broker.hosts.length);
   const asked = Math.min(mostAsked, partitionCount);
@@ -65,14 +66,14 @@ export function watchNode(options: {
     const states = [...(await readStates(current, queues)).values()];
     const silent = states.filter((state) => state === 'silent').length;
     if (silent > 0) return silent >= Math.min(severalSilent, asked);
-    const own = consumed();
+    const own = held();
     const partition = own[turn++ % own.length];
     return partition !== undefined && !(await takesConsumer(current, partitionQueue(broker, partition)));
   }
 
   async function run(): Promise<void> {
     while (!stopped.signal.aborted) {
-      await pause(deaf > 0 && deaf < deafLooks ? lookAgainMs : lookEveryMs, stopped.signal);
+      await pause(deaf > 0 && deaf < deafLooks ? lookAgainMs : everyMs, stopped.signal);
       await look().catch((error: unknown) => {
         log.debug({ reason: reasonOf(error) }, 'the queues could not be asked');
       });

@@ -3,6 +3,7 @@ import type { FreezeWatch } from '../../process/freeze-watch.ts';
 import { fullJitterMs, pause } from '../../shared/backoff.ts';
 import type { BrokerConfig } from '../../shared/config.ts';
 import type { Logger } from '../../shared/log.ts';
+import type { Metrics } from '../../shared/metrics/metrics.ts';
 import type {
   ConsumeOptions,
   Consumer,
@@ -41,16 +42,19 @@ export function createRabbitPartitions(dependencies: {
   /** Declares what is missing. */
   repair: (connection: ChannelModel) => Promise<void>;
   waiting: PartitionSource['waiting'];
+  metrics: Metrics;
   log: Logger;
 }): {
-  source: Omit<PartitionSource, 'depth'>;
-  /** Partitions that RabbitMQ has given to a consumer here. */
-  consumed: () => readonly number[];
+  source: Omit<PartitionSource, 'depth' | 'depths'>;
+  /** Partitions that RabbitMQ has given to a consumer at the node of `link`. */
+  held: () => readonly number[];
   close(): Promise<void>;
 } {
-  const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, log } = dependencies;
+  const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, metrics, log } = dependencies;
+  let consumed = 0;
+  metrics.read('messaging_client_consumed_messages_total', () => consumed);
   const consumers = new Set<Consumer>();
-  const consumed = new Set<number>();
+  const held = new Set<number>();
   const severalNodes = broker.hosts.length > 1;
   /** Of the nodes that `unwellLink` comes to. */
   const { leave } = createLeaving(broker.hosts.length);
@@ -70,7 +74,7 @@ export function createRabbitPartitions(dependencies: {
     const onConsuming = () => {
       // On a connection of its own it says nothing about the node of the others.
       if (unwell) unwellWorked = true;
-      else consumed.add(partition);
+      else held.add(partition);
       unwell = false;
       if (troubles.delete(partition)) log.info({ partition }, 'a partition is consumed again');
     };
@@ -91,7 +95,7 @@ export function createRabbitPartitions(dependencies: {
           await repair(connection).catch((cause: unknown) => complain(partition, reasonOf(cause)));
         }
       } finally {
-        consumed.delete(partition);
+        held.delete(partition);
       }
       await pause(fullJitterMs(failures++, 200, 5_000), leaving);
     }
@@ -154,6 +158,7 @@ export function createRabbitPartitions(dependencies: {
         // Null: the broker has ended the consumer, its queue was deleted.
         if (message === null) ended = true;
         else waiting.push(message);
+        if (message) consumed += 1;
         wake();
       });
       if (consuming) onConsuming();
@@ -190,7 +195,7 @@ export function createRabbitPartitions(dependencies: {
     return delivery;
   }
 
-  const source: Omit<PartitionSource, 'depth'> = {
+  const source: Omit<PartitionSource, 'depth' | 'depths'> = {
     async consume(partition, options, handle) {
       const leaving = new AbortController();
       const running = run(partition, options, handle, leaving.signal);
@@ -214,7 +219,7 @@ export function createRabbitPartitions(dependencies: {
 
   return {
     source,
-    consumed: () => [...consumed],
+    held: () => [...held],
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.close()));
     },

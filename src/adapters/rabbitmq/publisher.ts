@@ -1,6 +1,7 @@
 import type { ChannelModel } from 'amqplib';
 import { pause } from '../../shared/backoff.ts';
 import type { Logger } from '../../shared/log.ts';
+import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import { type Attached, attachedTo, type Lane, type Target } from './attached.ts';
 import { byReason } from './by-reason.ts';
 import { createCallers, type PublishOptions, unavailable } from './callers.ts';
@@ -8,6 +9,7 @@ import { coalesceWrites } from './coalesce.ts';
 import { reasonOf } from './errors.ts';
 import { createLane } from './lane.ts';
 import { createLeaving } from './leaving.ts';
+import { measurePublishes } from './publish-metrics.ts';
 
 /**
  * Publishes that are done when the broker has confirmed them. `attach` belongs into the setup of the link.
@@ -54,12 +56,14 @@ export function createPublisher({
   away,
   repair,
   nodes = 1,
+  metrics = createMetrics(),
   confirmDeadlineMs = defaultConfirmDeadlineMs,
 }: {
   log: Logger;
   away: () => string | undefined;
   repair: (connection: ChannelModel) => Promise<void>;
   nodes?: number;
+  metrics?: Metrics | undefined;
   confirmDeadlineMs?: number;
 }): Publisher {
   let current: Attached | undefined;
@@ -79,6 +83,9 @@ export function createPublisher({
     if (current && silent !== undefined) considerLeaving(current, silent);
     return next;
   });
+  const measuredOf = measurePublishes(metrics);
+  metrics.read('confab_publish_in_flight', callers.count);
+  metrics.read('confab_broker_blocked', () => (current?.blocked === undefined ? 0 : 1));
   const dependencies = { callers, log, repair, onUnroutable: (on: Attached) => void repairRoutes(on) };
 
   /** Where of all that came since the oldest message that is not confirmed nothing is, it is not its queue. */
@@ -125,11 +132,12 @@ export function createPublisher({
     },
 
     outlet(to) {
+      const measured = measuredOf(to.exchange);
       let lane: Lane | undefined;
 
       function laneOn(attached: Attached): Lane {
         if (lane?.on === attached) return lane;
-        lane = createLane(to, attached, dependencies);
+        lane = createLane(to, attached, { ...dependencies, measured });
         attached.lanes.add(lane);
         return lane;
       }

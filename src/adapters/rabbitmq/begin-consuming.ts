@@ -13,11 +13,6 @@ export class NotAnswered extends Error {
   override name = 'NotAnswered';
 }
 
-/** It was asked alone: that costs nobody anything. */
-export class LeaderSilent extends NotAnswered {
-  override name = 'LeaderSilent';
-}
-
 export interface BeginOptions {
   queue: string;
   /** Whether its leader may be missing: the connection is one that may be lost over it. */
@@ -57,7 +52,7 @@ async function begin(
 ): Promise<true> {
   const late = () => new NotAnswered(`RabbitMQ has not answered within ${consumeDeadlineMs / 1000} s`);
   const leader = await withDeadline(askLeader(channel, queue), consumeDeadlineMs, late);
-  if (!leader && !unwell) throw new LeaderSilent('the leader of its queue does not answer');
+  if (!leader && !unwell) throw new NotAnswered('the leader of its queue does not answer');
   await withDeadline(channel.prefetch(Math.min(mostPrefetch, prefetch)), consumeDeadlineMs, late);
   const consuming = channel.consume(queue, onMessage).catch((error: unknown) => {
     if (codeOf(error) !== undefined) throw error;

@@ -14,9 +14,9 @@ export interface Leaving {
 }
 
 /**
- * A node that is cut off from the others takes what its clients say, confirms nothing, and delivers nothing of queues that
- * are led elsewhere. It notices that only after a minute (`net_ticktime`). The others are no better for queues that it led, until
- * they have elected new leaders, which takes 7 s, and have taken it for gone (measured on 3.10.8): so each may be come to again.
+ * A node that is cut off from the others takes what its clients say and confirms nothing. It notices that only after a minute
+ * (`net_ticktime`). The others are no better for queues that it led, until they have elected new leaders, which takes 7 s, and
+ * have taken it for gone (measured on 3.10.8): so each may be come to again.
  */
 export function createLeaving(nodes: number): Leaving {
   let inVain = 0;

@@ -12,11 +12,10 @@ import type {
   PartitionSource,
 } from '../../shared/ports/queue.ts';
 import { createAcknowledgements } from './acknowledgements.ts';
-import { beginConsuming, LeaderSilent, NotAnswered } from './begin-consuming.ts';
+import { beginConsuming, NotAnswered } from './begin-consuming.ts';
 import { byReason } from './by-reason.ts';
 import { closeChannel, openChannel } from './channel.ts';
 import { codeOf, notFound, reasonOf } from './errors.ts';
-import { createLeaving } from './leaving.ts';
 import type { Link } from './link.ts';
 import { messageIdOf } from './message-id.ts';
 import { partitionQueue } from './topology.ts';
@@ -44,21 +43,11 @@ export function createRabbitPartitions(dependencies: {
   waiting: PartitionSource['waiting'];
   metrics: Metrics;
   log: Logger;
-}): {
-  source: Omit<PartitionSource, 'depth' | 'depths'>;
-  /** Partitions that RabbitMQ has given to a consumer at the node of `link`. */
-  held: () => readonly number[];
-  close(): Promise<void>;
-} {
+}): { source: Omit<PartitionSource, 'depth' | 'depths'>; close(): Promise<void> } {
   const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, metrics, log } = dependencies;
   let consumed = 0;
   metrics.read('messaging_client_consumed_messages_total', () => consumed);
   const consumers = new Set<Consumer>();
-  const held = new Set<number>();
-  const severalNodes = broker.hosts.length > 1;
-  /** Of the nodes that `unwellLink` comes to. */
-  const { leave } = createLeaving(broker.hosts.length);
-  let unwellWorked = false;
   /** Why a partition is not consumed now. */
   const troubles = new Map<number, string>();
 
@@ -72,9 +61,6 @@ export function createRabbitPartitions(dependencies: {
     let unwell = false;
     const onDone = () => (failures = 0);
     const onConsuming = () => {
-      // On a connection of its own it says nothing about the node of the others.
-      if (unwell) unwellWorked = true;
-      else held.add(partition);
       unwell = false;
       if (troubles.delete(partition)) log.info({ partition }, 'a partition is consumed again');
     };
@@ -85,17 +71,11 @@ export function createRabbitPartitions(dependencies: {
         await consumeOn(connection, partition, options, handle, leaving, unwell, { onDone, onConsuming });
       } catch (error) {
         if (leaving.aborted) break;
-        if (error instanceof NotAnswered) {
-          if (unwell && leave(connection, unwellWorked, reasonOf(error))) unwellWorked = false;
-          // Of several nodes it may be this one that is cut off from the leader: then it is left soon (`node-watch.ts`).
-          unwell ||= !(severalNodes && error instanceof LeaderSilent);
-        }
+        unwell ||= error instanceof NotAnswered;
         complain(partition, reasonOf(error));
         if (codeOf(error) === notFound) {
           await repair(connection).catch((cause: unknown) => complain(partition, reasonOf(cause)));
         }
-      } finally {
-        held.delete(partition);
       }
       await pause(fullJitterMs(failures++, 200, 5_000), leaving);
     }
@@ -219,7 +199,6 @@ export function createRabbitPartitions(dependencies: {
 
   return {
     source,
-    held: () => [...held],
     async close() {
       await Promise.all([...consumers].map((consumer) => consumer.close()));
     },

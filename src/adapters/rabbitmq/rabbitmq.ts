@@ -12,7 +12,6 @@ import { declareTopology } from './declare.ts';
 import { type DepthWatch, watchDepths } from './depth-watch.ts';
 import { readDepths } from './depths.ts';
 import { createLink } from './link.ts';
-import { watchNode } from './node-watch.ts';
 import { createRabbitPartitions, type RawBodies } from './partitions.ts';
 import { createPublisher, type Outlet } from './publisher.ts';
 import { partitionQueue, topologyOf } from './topology.ts';
@@ -109,7 +108,6 @@ export function openRabbitMq(dependencies: {
     log,
   });
   let depths: DepthWatch | undefined;
-  let node: ReturnType<typeof watchNode> | undefined;
   const source: PartitionSource = {
     ...partitions.source,
     problems: () => [...partitions.source.problems(), ...(depths?.problems() ?? [])],
@@ -162,10 +160,6 @@ export function openRabbitMq(dependencies: {
     async partitionSource() {
       await open('consumer');
       depths ??= watchDepths({ link: consuming, broker, partitionCount, log });
-      node ??= watchNode({
-        ...{ link: consuming, broker, partitionCount, log },
-        held: partitions.held,
-      });
       return source;
     },
     async deadLetterSink() {
@@ -185,7 +179,6 @@ export function openRabbitMq(dependencies: {
     async close() {
       freezes.stop();
       depths?.stop();
-      node?.stop();
       await partitions.close();
       await Promise.all([consuming.close(), unwellLink.close()]);
       await withDeadline(publisher.drain(), 5_000, () => new Error('confirms are missing')).catch(

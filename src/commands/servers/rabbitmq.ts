@@ -106,7 +106,8 @@ export async function startRabbitmq(
     }),
     check: () => answersAmqp(port),
     stopSignal: durable ? 'SIGTERM' : 'SIGKILL',
-    deadlineMs: 60_000,
+    // Those of a cluster start together, on what the machine has.
+    deadlineMs: options.node ? 180_000 : 60_000,
   }).catch(async (error: unknown) => {
     await portMapper.end('SIGKILL');
     throw error;

@@ -28,7 +28,7 @@ export interface Broker {
 
 const count = 3;
 const nodeName = (at: number) => `confab${at + 1}@localhost`;
-/** As production has it, but for the time after which a silent node is taken for gone: 60 s by default. */
+/** What docs/rabbitmq.md asks for, and how they find each other. */
 const settings = [
   'cluster_partition_handling = pause_minority',
   'net_ticktime = 8',

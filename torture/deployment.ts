@@ -2,20 +2,23 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createOwnProcess, type OwnProcess, portVariable } from '../harness/process.ts';
-import { serverEnvironment } from '../harness/servers.ts';
 import type { Guard } from '../src/commands/servers/guard.ts';
 import type { Trio } from '../src/commands/servers/launcher.ts';
 import { freePort } from '../src/commands/servers/ports.ts';
 import { type Balancer, createBalancer } from './balancer.ts';
+import type { Cluster } from './cluster/cluster.ts';
 import type { LinkName, OwnKind, ServerKind } from './fault.ts';
-import { createLink, createTcpProxy, type Link, type TcpProxy } from './tcp-proxy.ts';
+import { createLink, createTcpProxy, joined, type Lines, type Link, type TcpProxy } from './tcp-proxy.ts';
+import { type Ways, waysTo } from './ways.ts';
 
 /** Two api, two worker and two gateway processes on three servers, with a proxy between every two that talk. */
 export interface Deployment {
   readonly servers: Trio;
+  /** What the servers are made of, where each is several. */
+  readonly cluster: Cluster | undefined;
   readonly own: Record<OwnKind, readonly OwnProcess[]>;
   /** Of each link name, the one of the first process and the one of the second. */
-  readonly links: Record<LinkName, readonly Link[]>;
+  readonly links: Record<LinkName, readonly Lines[]>;
   readonly apiUrl: string;
   readonly gatewayUrl: string;
   /** The same gateways by a way of its own, for clients that are to be paused. */
@@ -44,10 +47,12 @@ export async function createDeployment(options: {
   folder: string;
   root: string;
   servers: Trio;
+  cluster?: Cluster | undefined;
   /** Added to the environment of all processes. */
   extra?: Record<string, string>;
 }): Promise<Deployment> {
-  const { guard, root, servers } = options;
+  const { guard, root, servers, cluster } = options;
+  const ways = cluster?.ways ?? waysTo(servers);
   const folder = join(options.folder, 'logs');
   await mkdir(folder, { recursive: true });
   const [secret, serviceToken] = [secretText(), secretText()];
@@ -58,11 +63,8 @@ export async function createDeployment(options: {
     SHUTDOWN_DELAY: '0',
     LOG_LEVEL: 'warn',
     DATA_DIR: join(options.folder, 'data'),
-    ...serverEnvironment({
-      database: servers.postgres.url,
-      redis: servers.redis.url,
-      rabbitmq: servers.rabbitmq.url,
-    }),
+    ...addressesOf(ways),
+    ALLOW_DEFAULT_CREDENTIALS: 'true',
     JWT_SECRET: secret,
     SERVICE_TOKEN: serviceToken,
     RATE_LIMIT_ENABLED: 'false',
@@ -75,11 +77,11 @@ export async function createDeployment(options: {
     proxies.push(proxy);
     return proxy.port;
   };
-  const links: Partial<Record<LinkName, Link[]>> = {};
-  const addLink = (name: LinkName, port: number): Link => {
-    const link = createLink(port);
-    links[name] = [...(links[name] ?? []), link];
-    return link;
+  const links: Partial<Record<LinkName, Lines[]>> = {};
+  const addLinks = (name: LinkName, ports: readonly number[]): Link[] => {
+    const made = ports.map(createLink);
+    links[name] = [...(links[name] ?? []), joined(made)];
+    return made;
   };
 
   const own: Record<OwnKind, OwnProcess[]> = { api: [], worker: [], gateway: [] };
@@ -87,8 +89,8 @@ export async function createDeployment(options: {
     for (const index of [0, 1]) {
       const env = { ...environment };
       for (const server of serversOf[kind]) {
-        const port = proxyTo(addLink(`${kind}-${server}` as LinkName, servers[server].port));
-        Object.assign(env, addressOf(server, servers[server].url, port));
+        const { ports, environment: lead } = ways[server];
+        Object.assign(env, lead(addLinks(`${kind}-${server}` as LinkName, ports).map(proxyTo)));
       }
       const port = await freePort();
       env[portVariable[kind]] = String(port);
@@ -110,14 +112,15 @@ export async function createDeployment(options: {
     return `http://127.0.0.1:${balancer.port}`;
   };
   const slowLinks = own.gateway.map(({ port }) => createLink(port));
-  const apiUrl = balance(own.api.map(({ port }) => addLink('clients-api', port)));
-  const gatewayUrl = balance(own.gateway.map(({ port }) => addLink('clients-gateway', port)));
+  const apiUrl = balance(own.api.flatMap(({ port }) => addLinks('clients-api', [port])));
+  const gatewayUrl = balance(own.gateway.flatMap(({ port }) => addLinks('clients-gateway', [port])));
   const slowGatewayUrl = balance(slowLinks);
 
   return {
     servers,
+    cluster,
     own,
-    links: links as Record<LinkName, Link[]>,
+    links: links as Record<LinkName, Lines[]>,
     apiUrl,
     gatewayUrl,
     slowGatewayUrl,
@@ -145,8 +148,5 @@ export async function createDeployment(options: {
 
 const secretText = (): string => randomBytes(48).toString('base64url');
 
-function addressOf(server: ServerKind, url: string, port: number): Record<string, string> {
-  const address = Object.assign(new URL(url), { port: String(port) }).href;
-  if (server === 'postgres') return { DATABASE_URL: address };
-  return server === 'redis' ? { REDIS_PORT: String(port) } : { RABBITMQ_URI: address };
-}
+const addressesOf = (ways: Ways): Record<string, string> =>
+  Object.assign({}, ...Object.values(ways).map(({ ports, environment }) => environment(ports)));

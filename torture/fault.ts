@@ -46,7 +46,17 @@ type Doing =
   | { kind: 'crash-loop'; which: Which; crashes: number; everyMs: number }
   | { kind: 'slow-client' }
   | { kind: 'rolling-restart' }
-  | { kind: 'membership' };
+  | { kind: 'membership' }
+  | ClusterDoing;
+
+/** What servers survive of which there are several. */
+type ClusterDoing =
+  /** The node that leads a partition's queue is killed. */
+  | { kind: 'leader-kill'; partition: number }
+  /** Nothing gets through between one node of RabbitMQ and the others; its clients reach it. */
+  | { kind: 'partition'; node: number }
+  /** The primary, or a master, is killed; another takes its place. */
+  | { kind: 'fail-over'; process: 'postgres' | 'redis' };
 
 export const faultKinds = [
   'kill',
@@ -66,21 +76,32 @@ export const faultKinds = [
   'slow-client',
   'rolling-restart',
   'membership',
-] as const satisfies readonly Doing['kind'][];
-export type FaultKind = (typeof faultKinds)[number];
+] as const satisfies readonly Exclude<Doing, ClusterDoing>['kind'][];
+export const clusterFaultKinds = [
+  'leader-kill',
+  'partition',
+  'fail-over',
+] as const satisfies readonly ClusterDoing['kind'][];
+export type FaultKind = (typeof faultKinds | typeof clusterFaultKinds)[number];
 
-export type Fault = Doing & {
+interface Lasting {
   /** How long it lasts, at least; 0 for what is over at once. */
   durationMs: number;
-};
+}
+export type Fault = Doing & Lasting;
+export type ClusterFault = ClusterDoing & Lasting;
+
+export const isOfCluster = (fault: Fault): fault is ClusterFault =>
+  clusterFaultKinds.some((kind) => kind === fault.kind);
 
 export const nameOf = (fault: Fault): string => {
   const which = 'which' in fault ? ` ${fault.which === 'both' ? 'both' : fault.which + 1}` : '';
   if ('process' in fault) {
-    const seconds = fault.kind === 'kill' ? '' : ` ${fault.durationMs / 1000}s`;
+    const seconds = fault.kind === 'freeze' || fault.kind === 'stall' ? ` ${fault.durationMs / 1000}s` : '';
     return `${fault.kind} ${fault.process}${which}${seconds}`;
   }
-  if (fault.kind === 'silent-queue') return `${fault.kind} p${fault.partition}`;
+  if ('partition' in fault) return `${fault.kind} p${fault.partition}`;
+  if ('node' in fault) return `${fault.kind} rabbitmq ${fault.node + 1}`;
   return 'link' in fault ? `${fault.kind} ${fault.link}${which}` : `${fault.kind}${which}`;
 };
 
@@ -90,6 +111,7 @@ function takes(fault: Fault): readonly string[] {
     case 'kill':
     case 'freeze':
     case 'stall':
+    case 'fail-over':
       return [fault.process];
     case 'cut':
     case 'black-hole':
@@ -101,6 +123,8 @@ function takes(fault: Fault): readonly string[] {
     case 'confirm-lost':
       return ['api-rabbitmq'];
     case 'disk-alarm':
+    case 'leader-kill':
+    case 'partition':
       return ['rabbitmq'];
     case 'crash-loop':
       return ['worker'];

@@ -3,23 +3,10 @@ import postgres from 'postgres';
 import type { OwnProcess } from '../harness/process.ts';
 import { answers } from '../src/commands/servers/ready.ts';
 import { now } from './clock.ts';
-import type { Deployment } from './deployment.ts';
-import { type Fault, nameOf, type Which } from './fault.ts';
-import type { Random } from './random.ts';
-import type { Recorder } from './recorder.ts';
-import type { Link } from './tcp-proxy.ts';
-
-/** What faults do to those who use the deployment. */
-export interface FaultHelpers {
-  random: Random;
-  recorder: Recorder;
-  deployment: Deployment;
-  /** A chat a slow client takes part in is flooded. */
-  flood: () => void;
-  /** Several people come and go at once. */
-  changeMemberships: () => Promise<void>;
-  print: (line: string) => void;
-}
+import { carryOutInCluster } from './cluster/faults.ts';
+import { type Fault, isOfCluster, nameOf, type Which } from './fault.ts';
+import type { FaultHelpers } from './fault-helpers.ts';
+import type { Lines } from './tcp-proxy.ts';
 
 const stopDeadlineMs = 40_000;
 const diskLimit = '50MB';
@@ -27,6 +14,7 @@ const diskLimit = '50MB';
 /** Carries out one fault and puts everything right again; resolves when all it touched answers. */
 export async function carryOut(fault: Fault, helpers: FaultHelpers): Promise<void> {
   const { recorder } = helpers;
+  if (isOfCluster(fault)) return await carryOutInCluster(fault, helpers);
   const record = { name: nameOf(fault), begunAt: now(), endedAt: 0, redisAway: keepsFromRedis(fault) };
   try {
     await perform(fault, helpers);
@@ -145,7 +133,8 @@ async function onServer(
   else await server.pause();
   const from = now();
   await Bun.sleep(fault.durationMs);
-  if (fault.process === 'rabbitmq') helpers.recorder.brokerSilent.push({ from, to: now() });
+  if (fault.process === 'rabbitmq' && !helpers.deployment.cluster)
+    helpers.recorder.brokerSilent.push({ from, to: now() });
   if (fault.kind === 'kill') await server.restart();
   else await server.resume();
 }
@@ -157,7 +146,11 @@ async function silenceQueue(
   lasts: () => Promise<void>,
 ): Promise<void> {
   const { rabbitmq } = deployment.servers;
-  const say = (what: 'suspend' | 'resume') => rabbitmq.ctl('eval', `sys:${what}('%2F_${queue}').`);
+  const leader = await rabbitmq.ctl(
+    'eval',
+    `{ok, _, Leader} = ra:members({'%2F_${queue}', node()}), Leader.`,
+  );
+  const say = (what: 'suspend' | 'resume') => rabbitmq.ctl('eval', `sys:${what}(${leader.trim()}).`);
   await say('suspend');
   try {
     await lasts();
@@ -186,8 +179,8 @@ async function overload(url: string, durationMs: number): Promise<void> {
 }
 
 async function withFlow(
-  links: readonly Link[],
-  flow: Parameters<Link['flow']>[0]['toClient'] & object,
+  links: readonly Lines[],
+  flow: Parameters<Lines['flow']>[0]['toClient'] & object,
   lasts: () => Promise<void>,
 ): Promise<void> {
   for (const link of links) link.flow({ toServer: flow, toClient: flow });

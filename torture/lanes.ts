@@ -1,25 +1,35 @@
-import { type Fault, links, type ServerLink, type Which } from './fault.ts';
+import { type Fault, type LinkName, links, type ServerLink, type Which } from './fault.ts';
 import type { Random } from './random.ts';
 
 /** Faults without end, of those that do not happen at the same time. */
 export type Lane = Generator<Fault, never>;
 
 /** First those that leave others the least room. */
-export const makeLanes = (random: Random, long: boolean): Lane[] => [
+export const makeLanes = (random: Random, long: boolean, on: readonly LinkName[] = links): Lane[] => [
   lasting(random.fork('lasting')),
   servers(random.fork('servers'), long),
   own(random.fork('own'), long),
-  wires(random.fork('wires')),
-  halfDead(random.fork('half dead')),
+  wires(random.fork('wires'), on),
+  halfDead(random.fork('half dead'), on),
   instant(random.fork('instant')),
 ];
+
+/** What servers survive of which there are several. Each stays away for long enough to be missed. */
+export const makeClusterLane = (random: Random): Lane =>
+  rounds(random, () => [
+    { kind: 'leader-kill', partition: random.integer(0, 7), durationMs: random.integer(4_000, 8_000) },
+    // Longer than it takes nodes to give each other up.
+    { kind: 'partition', node: random.integer(0, 2), durationMs: random.integer(14_000, 18_000) },
+    { kind: 'fail-over', process: 'postgres', durationMs: random.integer(4_000, 6_000) },
+    { kind: 'fail-over', process: 'redis', durationMs: random.integer(4_000, 6_000) },
+  ]);
 
 /** Rounds without end: everything once, in an order of its own, before anything comes again. */
 function* rounds(random: Random, round: (count: number) => Fault[]): Lane {
   for (let count = 0; ; count += 1) yield* random.shuffle(round(count));
 }
 
-const serverLinks = links.filter((link): link is ServerLink => !link.startsWith('clients-'));
+const isToServer = (link: LinkName): link is ServerLink => !link.startsWith('clients-');
 const freezeMs = (count: number, at: number, long: boolean): number =>
   long && count % 5 === at % 5 ? 30_000 : 5_000;
 const which = (random: Random): Which => random.pick([0, 1, 0, 1, 0, 1, 'both'] as const);
@@ -58,10 +68,10 @@ function own(random: Random, long: boolean): Lane {
   );
 }
 
-function wires(random: Random): Lane {
-  const order = random.shuffle(links);
+function wires(random: Random, on: readonly LinkName[]): Lane {
+  const order = random.shuffle(on);
   return rounds(random, (count) => {
-    const link = (shift: number) => order[(count + shift * 3) % order.length] ?? 'api-redis';
+    const link = (shift: number) => order[(count + shift * 3) % order.length] ?? 'api-postgres';
     return [
       { kind: 'cut', link: link(0), which: which(random), durationMs: random.integer(100, 2_000) },
       { kind: 'black-hole', link: link(1), which: which(random), durationMs: random.integer(3_000, 7_000) },
@@ -79,8 +89,8 @@ function wires(random: Random): Lane {
 }
 
 /** Who is neither there nor gone. */
-function halfDead(random: Random): Lane {
-  const order = random.shuffle(serverLinks);
+function halfDead(random: Random, on: readonly LinkName[]): Lane {
+  const order = random.shuffle(on.filter(isToServer));
   const kinds = random.shuffle(['postgres', 'redis', 'rabbitmq'] as const);
   return rounds(random, (count) => [
     // Most have found another way by then; what is left of 10 s counts as recovery.

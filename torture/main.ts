@@ -1,30 +1,23 @@
 /** `bun run torture`: a load of clients, a seeded schedule of faults, and the judgement of what came out of it. */
 import { join } from 'node:path';
-import { startServers } from '../harness/servers.ts';
-import { createGuard, type Guard } from '../src/commands/servers/guard.ts';
-import { stopTrio } from '../src/commands/servers/launcher.ts';
-import {
-  type EmbeddedArguments,
-  parseTortureArguments,
-  type TortureArguments,
-  tortureUsage,
-} from './arguments.ts';
+import { createGuard } from '../src/commands/servers/guard.ts';
+import { parseTortureArguments, tortureUsage } from './arguments.ts';
 import { tortureEmbedded } from './embedded.ts';
 import { nameOf } from './fault.ts';
-import { judge } from './judge.ts';
+import { clusterRuns, tortureCluster, tortureServers } from './on-servers.ts';
 import { copyProgram } from './program.ts';
-import { recoveries } from './recovery.ts';
-import { makeReport, printReport } from './report.ts';
-import { runTorture } from './run.ts';
 import { makeSchedule } from './schedule.ts';
 
 const repository = join(import.meta.dir, '..');
 const print = (line: string) => console.log(line);
 
-async function main(given: TortureArguments | EmbeddedArguments): Promise<number> {
+async function main(given: ReturnType<typeof parseTortureArguments>): Promise<number> {
   if ('list' in given && given.list) {
-    for (const { atMs, faults } of makeSchedule(given)) {
-      print(`${atMs / 1000} s  ${faults.map(nameOf).join(', ')}`);
+    for (const options of 'redis' in given ? clusterRuns(given) : [given]) {
+      if ('cluster' in options) print(`Redis: ${options.cluster}`);
+      for (const { atMs, faults } of makeSchedule(options)) {
+        print(`${atMs / 1000} s  ${faults.map(nameOf).join(', ')}`);
+      }
     }
     return 0;
   }
@@ -33,42 +26,16 @@ async function main(given: TortureArguments | EmbeddedArguments): Promise<number
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const folder = await guard.temporaryFolder('confab-torture-');
   const root = await copyProgram(repository, folder);
+  const place = { guard, folder, root, print };
   try {
-    const place = { guard, folder, root };
     const passed =
       'kills' in given
-        ? await tortureEmbedded(given, { ...place, print })
-        : await tortureServers(given, place);
+        ? await tortureEmbedded(given, place)
+        : await ('redis' in given ? tortureCluster(given, place) : tortureServers(given, place));
     return passed ? 0 : 1;
   } finally {
     await guard.removeFolder(folder);
     await guard.close();
-  }
-}
-
-async function tortureServers(
-  given: TortureArguments,
-  place: { guard: Guard; folder: string; root: string },
-): Promise<boolean> {
-  const { guard, folder } = place;
-  const servers = await startServers({ guard, folder, print, durable: false });
-  try {
-    const result = await runTorture({ ...place, servers, waves: makeSchedule(given), print, ...given });
-    const began = performance.now();
-    const verdicts = judge(result.history);
-    print(`judged in ${((performance.now() - began) / 1000).toFixed(1)} s`);
-    const report = makeReport({
-      ...{ result, verdicts },
-      seed: given.seed,
-      minutes: given.minutes,
-      recoveries: recoveries(result.history, result.loadEndedAt),
-    });
-    printReport(report, print);
-    if (given.report !== undefined)
-      await Bun.write(given.report, `${JSON.stringify(report, undefined, 2)}\n`);
-    return report.passed;
-  } finally {
-    await stopTrio(servers);
   }
 }
 

@@ -81,7 +81,7 @@ export function createPresenceReader({
 export async function readAllPresence(options: {
   reader: PresenceReader;
   clients: readonly TortureClient[];
-  /** Since when all have been connected. */
+  /** All have been connected since then, or longer: what was read in between may have taken its time. */
   since: number;
 }): Promise<PresenceReading[]> {
   const { reader, clients, since } = options;

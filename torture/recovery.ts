@@ -38,6 +38,34 @@ export function recoveries(
   });
 }
 
+export interface KindOfRecovery {
+  /** Of faults that came alone; of the others `several at once`. */
+  kind: string;
+  count: number;
+  p50Ms: number | undefined;
+  maxMs: number | undefined;
+  /** Not back before the next faults. */
+  missed: number;
+}
+
+export function recoveryByKind(found: readonly Recovery[]): KindOfRecovery[] {
+  const kinds = Map.groupBy(found, ({ faults: [first = '', ...others] }) =>
+    others.length > 0 ? 'several at once' : first.replace(/ p?\d+s?$/, ''),
+  );
+  return [...kinds]
+    .map(([kind, group]) => ({ kind, count: group.length, ...summaryOf(group) }))
+    .sort((one, other) => one.kind.localeCompare(other.kind));
+}
+
+export function summaryOf(found: readonly Recovery[]): Pick<KindOfRecovery, 'p50Ms' | 'maxMs' | 'missed'> {
+  const measured = found.flatMap(({ ms }) => (ms === undefined ? [] : [ms])).sort((a, b) => a - b);
+  return {
+    p50Ms: measured[Math.floor((measured.length - 1) / 2)],
+    maxMs: measured.at(-1),
+    missed: found.length - measured.length,
+  };
+}
+
 function fillBins({ posts, clients }: Pick<History, 'posts' | 'clients'>) {
   const shownAt = new Map<string, number>();
   for (const { records } of clients) {

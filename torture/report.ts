@@ -1,6 +1,6 @@
 import { isCrash } from '../harness/process.ts';
 import type { ClientRecord, History } from './history.ts';
-import type { Recovery } from './recovery.ts';
+import { type KindOfRecovery, type Recovery, recoveryByKind, summaryOf } from './recovery.ts';
 import type { TortureResult } from './run.ts';
 import type { Invariant, Verdict } from './verdict.ts';
 
@@ -10,7 +10,7 @@ export interface Report {
   faults: readonly string[];
   passed: boolean;
   figures: Figures;
-  recovery: { p50Ms: number | undefined; maxMs: number | undefined; interrupted: number };
+  recovery: Pick<KindOfRecovery, 'p50Ms' | 'maxMs' | 'missed'>;
   recoveries: readonly Recovery[];
   verdicts: readonly Verdict[];
   processes: History['processes'];
@@ -63,18 +63,13 @@ export function makeReport(options: {
   recoveries: readonly Recovery[];
 }): Report {
   const { result, verdicts, recoveries } = options;
-  const measured = recoveries.flatMap(({ ms }) => (ms === undefined ? [] : [ms])).sort((a, b) => a - b);
   return {
     seed: options.seed,
     minutes: options.minutes,
     faults: result.history.faults.map(({ name }) => name),
     passed: hasPassed(result, verdicts),
     figures: figuresOf(result),
-    recovery: {
-      p50Ms: measured[Math.floor((measured.length - 1) / 2)],
-      maxMs: measured.at(-1),
-      interrupted: recoveries.length - measured.length,
-    },
+    recovery: summaryOf(recoveries),
     recoveries,
     verdicts,
     processes: result.history.processes,
@@ -197,8 +192,13 @@ export function printReport(report: Report, print: (line: string) => void): void
   );
   print(
     `recovery p50 ${seconds(recovery.p50Ms)}, max ${seconds(recovery.maxMs)}, ` +
-      `${recovery.interrupted} of ${report.recoveries.length} not back to full flow before the next faults`,
+      `${recovery.missed} of ${report.recoveries.length} not back to full flow before the next faults`,
   );
+  for (const { kind, count, p50Ms, maxMs, missed } of recoveryByKind(report.recoveries)) {
+    print(
+      `  ${kind}: ${count}, p50 ${seconds(p50Ms)}, max ${seconds(maxMs)}${missed > 0 ? `, missed ${missed}` : ''}`,
+    );
+  }
   for (const { faults, ms, watchedMs } of report.recoveries) {
     const names = faults.join(', ');
     if (ms === undefined) print(`  not within ${seconds(watchedMs)} after ${names}`);

@@ -4,10 +4,11 @@ import type { Trio } from '../src/commands/servers/launcher.ts';
 import { createChanging } from './changing.ts';
 import { connectAll, floodSlowClients, makeClients, mostAre } from './clients.ts';
 import { now } from './clock.ts';
+import type { Cluster } from './cluster/cluster.ts';
 import { readDatabase, readDeadLetters, readQueues } from './collect.ts';
 import { createComingsAndGoings } from './comings-and-goings.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
-import type { FaultHelpers } from './faults.ts';
+import type { FaultHelpers } from './fault-helpers.ts';
 import { type Filled, readFilled } from './filled.ts';
 import { createFlowWatch } from './flow.ts';
 import type { History } from './history.ts';
@@ -17,13 +18,14 @@ import { makePopulation } from './population.ts';
 import { createPresenceReader, readAllPresence, readPresenceOfTheDead } from './presence.ts';
 import { createRandom } from './random.ts';
 import { createRecorder } from './recorder.ts';
+import { recovered } from './recovered.ts';
 import { readProcesses } from './resources.ts';
 import { createRest } from './rest.ts';
 import { createRestlessness } from './restlessness.ts';
 import type { Wave } from './schedule.ts';
 import { createSending } from './sending.ts';
 import { settle } from './settle.ts';
-import { recovered, runWaves } from './waves.ts';
+import { runWaves } from './waves.ts';
 
 export interface TortureOptions {
   guard: Guard;
@@ -31,6 +33,8 @@ export interface TortureOptions {
   /** The repository. */
   root: string;
   servers: Trio;
+  /** What these servers are made of. */
+  cluster?: Cluster;
   seed: number;
   minutes: number;
   waves: readonly Wave[];
@@ -150,15 +154,11 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
       deployment,
       flood: () => floodSlowClients(clients, population, sending.burst),
       changeMemberships: () => comings.burst(6),
+      fullFlow: () => flow.full() && mostAre(clients),
       print,
     };
-    const fullFlow = () => flow.full() && mostAre(clients);
-    const wavesLeft = await runWaves(
-      options.waves,
-      { minutes: options.minutes, loadBegan, fullFlow },
-      helpers,
-    );
-    await recovered(fullFlow, recorder);
+    const wavesLeft = await runWaves(options.waves, { minutes: options.minutes, loadBegan }, helpers);
+    await recovered(helpers);
     const restOfLoad = loadBegan + options.minutes * 60_000 - now();
     if (restOfLoad > 0) await Bun.sleep(restOfLoad);
 
@@ -182,7 +182,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     // From here on nothing more is seen; what was seen is what is judged.
     const clientsSaw = recorder.clients.map((client) => ({ ...client, records: [...client.records] }));
     const reader = createPresenceReader({ population, rest });
-    const presence = restless ? await readAllPresence({ reader, clients, since: settledAt }) : [];
+    const presence = restless ? await readAllPresence({ reader, clients, since: now() }) : [];
     for (const client of clients) client.disconnect();
     const after = await readProcesses(deployment);
     if (options.minutes >= longMinutes) {

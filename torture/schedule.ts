@@ -1,6 +1,15 @@
-import { type Fault, type FaultKind, faultKinds, meet, processKinds } from './fault.ts';
-import { type Lane, makeLanes } from './lanes.ts';
-import { createRandom, type Random } from './random.ts';
+import type { RedisForm } from './cluster/redis.ts';
+import {
+  clusterFaultKinds,
+  type Fault,
+  type FaultKind,
+  faultKinds,
+  links,
+  meet,
+  processKinds,
+} from './fault.ts';
+import { type Lane, makeClusterLane, makeLanes } from './lanes.ts';
+import { createRandom } from './random.ts';
 
 /** Faults that begin together; the next wave has its time only when these are over and a pause has passed. */
 export interface Wave {
@@ -14,6 +23,8 @@ export interface ScheduleOptions {
   minutes: number;
   /** Only these; all where it is not given. */
   kinds?: readonly FaultKind[] | undefined;
+  /** Of which Redis is in this form: its own faults come one at a time, between others. */
+  cluster?: RedisForm;
 }
 
 /** The first quiet time, in which flow is established. */
@@ -30,31 +41,50 @@ const mostDraws = 200;
 /** What a run of this length should have of each kind of fault, and of each process killed and frozen. */
 const enough = (minutes: number): number => (minutes >= 10 ? 5 : 1);
 
+/** What a cluster's faults come between. Of Redis the addresses are its own: nothing stands in between. */
+const clusterLinks = links.filter((link) => !link.endsWith('-redis'));
+/** What a Redis that is killed and keeps nothing is anyway. */
+const notInCluster = 'redis-flush';
+
+export const kindsOf = (cluster: boolean): readonly FaultKind[] =>
+  cluster ? [...clusterFaultKinds, ...faultKinds.filter((kind) => kind !== notInCluster)] : faultKinds;
+
 /** The same seed, minutes and kinds give the same schedule. */
-export function makeSchedule({ seed, minutes, kinds = faultKinds }: ScheduleOptions): Wave[] {
+export function makeSchedule(options: ScheduleOptions): Wave[] {
+  const { seed, minutes, cluster, kinds = kindsOf(cluster !== undefined) } = options;
+  const long = minutes >= longRunMinutes && cluster === undefined;
   let best: { waves: Wave[]; least: number } | undefined;
   for (let draw = 0; draw < mostDraws; draw += 1) {
-    const waves = drawWaves(createRandom(seed).fork(`schedule ${draw}`), minutes, kinds);
-    const least = leastOf(waves, kinds, minutes >= longRunMinutes);
+    const random = createRandom(seed).fork(`schedule ${cluster === undefined ? draw : `${cluster} ${draw}`}`);
+    const teams = cluster
+      ? [[makeClusterLane(random.fork('cluster'))], makeLanes(random, long, clusterLinks)]
+      : [makeLanes(random, long)];
+    const waves = drawWaves(teams, minutes, kinds);
+    const least = leastOf(waves, kinds, long);
     if (!best || least > best.least) best = { waves, least };
     if (best.least >= enough(minutes)) break;
   }
   return best?.waves ?? [];
 }
 
-function drawWaves(random: Random, minutes: number, kinds: readonly FaultKind[]): Wave[] {
-  const lanes = makeLanes(random, minutes >= longRunMinutes).map((lane) => pickingFrom(lane, new Set(kinds)));
+/** @param teams of lanes, a wave each in turn */
+function drawWaves(teams: readonly Lane[][], minutes: number, kinds: readonly FaultKind[]): Wave[] {
+  const wanted = new Set<string>(kinds);
+  let inTurn = teams.map((lanes) => lanes.map((lane) => pickingFrom(lane, wanted)));
 
   const waves: Wave[] = [];
   const endMs = minutes * 60_000 - quietLastMs;
   let atMs = quietFirstMs;
   for (;;) {
+    const [lanes, ...others] = inTurn;
+    if (!lanes) return waves;
     const faults: Fault[] = [];
     for (const lane of lanes) {
       const next = lane((fault) => faults.every((other) => !meet(fault, other)));
       if (next) faults.push(next);
     }
-    if (faults.length === 0) return waves;
+    inTurn = faults.length === 0 ? others : [...others, lanes];
+    if (faults.length === 0) continue;
     const lasts = Math.max(...faults.map(({ durationMs }) => durationMs));
     if (atMs + lasts > endMs) return waves;
     waves.push({ atMs, faults });

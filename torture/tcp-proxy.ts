@@ -3,9 +3,8 @@ import { createPipe, type Flow, type Pipe } from './tcp-pipe.ts';
 
 export type Direction = 'toServer' | 'toClient';
 
-/** All connections to one server: what a fault does to them. */
-export interface Link {
-  readonly port: number;
+/** What a fault does to connections. */
+export interface Lines {
   flow(change: Partial<Record<Direction, Flow>>): void;
   /** Ends every connection with a reset, on both sides. */
   cut(): void;
@@ -13,6 +12,11 @@ export interface Link {
   strand(): void;
   /** New connections are reset at once, until it is taken back. */
   refuse(on: boolean): void;
+}
+
+/** All connections to one server. */
+export interface Link extends Lines {
+  readonly port: number;
   readonly connections: number;
 }
 
@@ -60,6 +64,17 @@ export function createLink(port: number): Link {
     },
   };
   return link;
+}
+
+/** To several servers as to one. */
+export function joined(links: readonly Link[]): Lines {
+  const each = (work: (link: Link) => void) => links.forEach(work);
+  return {
+    flow: (change) => each((link) => link.flow(change)),
+    cut: () => each((link) => link.cut()),
+    strand: () => each((link) => link.strand()),
+    refuse: (on) => each((link) => link.refuse(on)),
+  };
 }
 
 /**

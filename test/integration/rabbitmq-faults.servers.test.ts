@@ -10,6 +10,7 @@ import { numbered } from '../conformance/queue.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { erlangShell } from '../support/erlang-shell.ts';
 import { eventually } from '../support/eventually.ts';
+import { createWire } from '../support/half-dead.ts';
 import { heardLog } from '../support/heard-log.ts';
 import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
@@ -376,6 +377,32 @@ const endConnections = (name: string) =>
 const permit = (name: string, vhost: string, ...patterns: readonly string[]) =>
   `rabbit_auth_backend_internal:set_permissions(${[name, vhost, ...patterns, 'a test'].map(binary).join(', ')})`;
 const all = ['.*', '.*', '.*'] as const;
+
+test.concurrent('a node where no queue confirms is left for another, one where a single queue does not is kept', async () => {
+  const wires = [createWire(rabbit.port), createWire(rabbit.port)];
+  const hosts = wires.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const { open, suspend, resume, lines } = world({ hosts });
+  const queue = open();
+  const send = await queue.sendQueue();
+  const all = numbered(8).map(Number);
+  await Promise.all(all.map((partition) => publishAll(send, partition, ['first', 'second'])));
+  // Another node would say another name.
+  expect(queue.brokerName()).toBeUndefined();
+  const load = startLoad(send, 8, 200);
+  await suspend(3);
+  await eventually('it is given up', () => send.problems().includes('partition 3: no confirms'));
+  const left = () => lines.filter(({ msg }) => msg.startsWith('lost RabbitMQ'));
+  expect(left()).toEqual([]);
+
+  await suspend(...all.filter((partition) => partition !== 3));
+  await eventually('it is left', () => left().length > 0);
+  expect(left()[0]).toMatchObject({ reason: 'none of its queues confirms' });
+  await resume(...all);
+  load.reset();
+  await eventually('everything is taken', () => load.accepted.every((count) => count > 2));
+  load.stop();
+  await Promise.all(wires.map((wire) => wire.close()));
+}, 40_000);
 
 describe('what is not answered', () => {
   test.concurrent('is not taken for empty: partitions that are to be given up, and dead letters', async () => {

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { administer, startCluster, startSentinels } from '../../harness/redis-forms.ts';
 import { redisMark } from '../../src/adapters/fingerprints.ts';
 import { createBreaker } from '../../src/adapters/redis/breaker.ts';
 import { openRedis } from '../../src/adapters/redis/client.ts';
@@ -22,7 +23,7 @@ import { createAuthority } from '../support/certificates.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
 import { openTestSubscriber, unheardOutages } from '../support/redis.ts';
-import { addressOf, administer, speakTls, startCluster, startSentinels } from '../support/redis-forms.ts';
+import { addressOf, speakTls } from '../support/redis-forms.ts';
 import { runningMs } from '../support/running-time.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -198,7 +199,7 @@ describe('a server', () => {
 });
 
 test.concurrent('Sentinels: after a failover under load hints come within 10 s, and nothing is lost', async () => {
-  const { master, environment } = await startSentinels(servers);
+  const { master, environment } = await startSentinels(servers.createRedis);
   const opened = await open(addressOf(environment));
   await useAll(opened);
   const load = await underLoad(opened);
@@ -209,7 +210,7 @@ test.concurrent('Sentinels: after a failover under load hints come within 10 s, 
 }, 60_000);
 
 test.concurrent('Sentinels: a frozen server is left for another within 10 s', async () => {
-  const { master, environment } = await startSentinels(servers);
+  const { master, environment } = await startSentinels(servers.createRedis);
   const opened = await open(addressOf(environment));
   await useAll(opened);
   const load = await underLoad(opened);
@@ -223,7 +224,7 @@ test.concurrent('Sentinels: a frozen server is left for another within 10 s', as
 test.concurrent.each(['is killed', 'freezes'])(
   'a cluster: a master %s under load, its replica takes over',
   async (fault) => {
-    const { nodes, environment } = await startCluster(servers, { replicas: 1 });
+    const { nodes, environment } = await startCluster(servers.createRedis, { replicas: 1 });
     const opened = await open(addressOf(environment));
     await useAll(opened);
     const load = await underLoad(opened);
@@ -240,7 +241,7 @@ test.concurrent.each(['is killed', 'freezes'])(
 );
 
 test.concurrent('a cluster: without a node that nobody replaces the others are used; it comes back', async () => {
-  const { nodes, environment } = await startCluster(servers);
+  const { nodes, environment } = await startCluster(servers.createRedis);
   const opened = await open(addressOf(environment));
   await useAll(opened);
   for (const node of nodes) await administer(node, ['SCRIPT', 'FLUSH']);

@@ -1,125 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
+import { administer } from '../../harness/redis-forms.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import type { Server } from '../../src/commands/servers/server.ts';
 import type { RedisAddress } from '../../src/shared/config/redis-address.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Authority } from './certificates.ts';
-import { eventually } from './eventually.ts';
-import type { RealServers } from './servers.ts';
 
 export const addressOf = (environment: Record<string, string>): RedisAddress =>
   parseConfig(environment).redis;
-
-const nodeText = ({ port }: Server): string => `127.0.0.1:${port}`;
-
-/** Runs commands at one server, as its user `default`. */
-export async function administer(
-  server: Pick<Server, 'host' | 'port'> & { password?: string },
-  ...commands: string[][]
-): Promise<unknown[]> {
-  const { host, port, password } = server;
-  const admin = new Redis({ host, port, ...(password ? { password } : {}), enableReadyCheck: false });
-  try {
-    return await Promise.all(commands.map(([name = '', ...words]) => admin.call(name, ...words)));
-  } finally {
-    admin.disconnect();
-  }
-}
-
-/** A server with a replica, and three Sentinels that know both by the name `chat`. */
-export async function startSentinels(servers: RealServers) {
-  const password = 'the password of Redis';
-  const [master, replica] = await Promise.all([servers.createRedis(), servers.createRedis()]);
-  for (const server of [master, replica]) {
-    await administer(
-      server,
-      ['CONFIG', 'SET', 'masterauth', password, 'repl-diskless-sync-delay', '0', 'requirepass', password],
-      ...(server === replica ? [['REPLICAOF', '127.0.0.1', String(master.port)]] : []),
-    );
-  }
-  // They look every 10 s for replicas that were not there when they began.
-  await eventually('the replica follows', async () => {
-    const { host, port } = replica;
-    const [info] = await administer({ host, port, password }, ['INFO', 'replication']);
-    return String(info).includes('master_link_status:up');
-  });
-  const sentinels = await Promise.all(Array.from({ length: 3 }, () => servers.createRedis('sentinel')));
-  for (const sentinel of sentinels) {
-    await administer(
-      sentinel,
-      ['SENTINEL', 'MONITOR', 'chat', '127.0.0.1', String(master.port), '2'],
-      ['SENTINEL', 'SET', 'chat', 'auth-pass', password],
-      ['SENTINEL', 'SET', 'chat', 'down-after-milliseconds', '1000'],
-      ['SENTINEL', 'SET', 'chat', 'failover-timeout', '3000'],
-    );
-  }
-  await eventually(
-    'the Sentinels know each other and the replica',
-    async () => {
-      const known = await Promise.all(
-        sentinels.map(async (sentinel) => {
-          const [fields] = await administer(sentinel, ['SENTINEL', 'MASTER', 'chat']);
-          const text = JSON.stringify(fields);
-          return text.includes('"num-slaves","1"') && text.includes('"num-other-sentinels","2"');
-        }),
-      );
-      return known.every(Boolean);
-    },
-    20_000,
-  );
-  const environment = {
-    REDIS_SENTINELS: sentinels.map(nodeText).join(','),
-    REDIS_SENTINEL_NAME: 'chat',
-    REDIS_PASSWORD: password,
-  };
-  return { master, replica, sentinels, environment };
-}
-
-/** Of so many masters, each with so many replicas. */
-export async function startCluster(servers: RealServers, { masters = 3, replicas = 0 } = {}) {
-  const count = masters * (1 + replicas);
-  const nodes = await Promise.all(Array.from({ length: count }, () => servers.createRedis('cluster')));
-  const ids: string[] = [];
-  const [first] = nodes;
-  if (!first) throw new Error('a cluster has nodes');
-  const [bus] = await administer(first, ['CONFIG', 'GET', 'cluster-port']);
-  const [, busPort] = bus as string[];
-  for (const [at, node] of nodes.entries()) {
-    const share = (part: number) => String(Math.floor((16_384 * part) / masters));
-    const [, id] = await administer(
-      node,
-      ['CONFIG', 'SET', 'cluster-node-timeout', '1000', 'repl-diskless-sync-delay', '0'],
-      ['CLUSTER', 'MYID'],
-      ['CLUSTER', 'MEET', '127.0.0.1', String(first.port), String(busPort)],
-      ['CONFIG', 'SET', 'cluster-require-full-coverage', 'no'],
-      ...(at < masters ? [['CLUSTER', 'ADDSLOTSRANGE', share(at), String(Number(share(at + 1)) - 1)]] : []),
-    );
-    ids.push(String(id));
-  }
-  const isWhole = async (node: Server) => {
-    const [info] = await administer(node, ['CLUSTER', 'INFO']);
-    const text = String(info);
-    return ['cluster_state:ok', 'cluster_slots_ok:16384', `cluster_known_nodes:${count}`].every((part) =>
-      text.includes(part),
-    );
-  };
-  await eventually('the nodes know each other', async () =>
-    (await Promise.all(nodes.map(isWhole))).every(Boolean),
-  );
-  for (const [at, node] of nodes.entries()) {
-    if (at >= masters) await administer(node, ['CLUSTER', 'REPLICATE', ids[at % masters] ?? '']);
-  }
-  await eventually('the replicas follow', async () => {
-    const followed = await Promise.all(
-      nodes.slice(masters).map(async (node) => String((await administer(node, ['INFO', 'replication']))[0])),
-    );
-    return followed.every((text) => text.includes('master_link_status:up'));
-  });
-  const environment = { REDIS_CLUSTER: 'true', REDIS_HOST: nodes.slice(0, 2).map(nodeText).join(',') };
-  return { nodes, environment };
-}
 
 /** At a port of its own, beside the other. @param options.asks for certificates of clients */
 export async function speakTls(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { parseTortureArguments, type TortureArguments } from '../../torture/arguments.ts';
-import { faultKinds } from '../../torture/fault.ts';
+import { clusterFaultKinds, faultKinds } from '../../torture/fault.ts';
+import { clusterRuns } from '../../torture/on-servers.ts';
 
 const parse = (line: string): TortureArguments => {
   const given = parseTortureArguments(line.split(' ').filter((part) => part !== ''));
@@ -27,6 +28,38 @@ test('refuses what it does not know', () => {
   expect(() => parse('--faults kill,meteor')).toThrow('there is no fault meteor');
   expect(() => parse('--minutes ten')).toThrow('--minutes must be 0.25 or more');
   expect(() => parse('--sead 7')).toThrow();
+});
+
+describe('that of a cluster', () => {
+  const clustered = (line: string) => {
+    const given = parseTortureArguments(['--cluster', ...line.split(' ').filter(Boolean)]);
+    if (!('redis' in given)) throw new Error('it is another');
+    return given;
+  };
+
+  test('is light, has faults of its own, and both forms of Redis, for half of the time each', () => {
+    const given = clustered('');
+    expect(given).toMatchObject({ seed: 1, minutes: 10, messagesASecond: 40, users: 40, chats: 24 });
+    expect(given.kinds).toEqual(expect.arrayContaining([...clusterFaultKinds, 'kill', 'black-hole']));
+    expect(clusterRuns(given)).toMatchObject([
+      { cluster: 'sentinel', seed: 1, minutes: 5 },
+      { cluster: 'cluster', seed: 1, minutes: 5 },
+    ]);
+  });
+
+  test('takes one form of Redis, and what the other takes', () => {
+    const given = clustered('--redis cluster --minutes 2 --seed 7 --rate 50 --faults fail-over,kill');
+    expect(given).toMatchObject({ messagesASecond: 50, kinds: ['fail-over', 'kill'] });
+    expect(clusterRuns(given)).toMatchObject([{ cluster: 'cluster', seed: 7, minutes: 2 }]);
+  });
+
+  test('refuses what it does not know, and what belongs to the others', () => {
+    expect(() => clustered('--redis valkey')).toThrow('there is no form of Redis valkey');
+    expect(() => clustered('--kills 6')).toThrow('--kills: only with --embedded');
+    expect(() => clustered('--embedded')).toThrow('--cluster: not with --embedded');
+    expect(() => parse('--redis sentinel')).toThrow('--redis: only with --cluster');
+    expect(() => parse('--faults fail-over')).toThrow('there is no fault fail-over');
+  });
 });
 
 describe('the embedded one', () => {

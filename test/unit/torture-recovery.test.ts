@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import type { ClientRecord, FaultRecord, Post } from '../../torture/history.ts';
-import { recoveries } from '../../torture/recovery.ts';
+import { recoveries, recoveryByKind } from '../../torture/recovery.ts';
 
 const id = (at: number) => `message ${at}`;
 
@@ -82,4 +82,22 @@ test('flow is not full while clients are away', () => {
     ].sort((a, b) => a.at - b.at),
   );
   expect(recovery?.ms).toBe(3_000);
+});
+
+test('by kind: those of a fault that came alone, whatever it was done to', () => {
+  const found = (faults: string[], ms: number | undefined) => ({ faults, ms, watchedMs: 9_000 });
+  expect(
+    recoveryByKind([
+      found(['leader-kill p3'], 2_000),
+      found(['leader-kill p7'], 4_000),
+      found(['return after leader-kill p7'], 0),
+      found(['freeze redis 30s'], undefined),
+      found(['poison', 'kill api 1'], 500),
+    ]),
+  ).toEqual([
+    { kind: 'freeze redis', count: 1, p50Ms: undefined, maxMs: undefined, missed: 1 },
+    { kind: 'leader-kill', count: 2, p50Ms: 2_000, maxMs: 4_000, missed: 0 },
+    { kind: 'return after leader-kill', count: 1, p50Ms: 0, maxMs: 0, missed: 0 },
+    { kind: 'several at once', count: 1, p50Ms: 500, maxMs: 500, missed: 0 },
+  ]);
 });

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'bun:test';
-import { faultKinds, links, nameOf, processKinds } from '../../torture/fault.ts';
+import {
+  clusterFaultKinds,
+  faultKinds,
+  isOfCluster,
+  links,
+  nameOf,
+  processKinds,
+} from '../../torture/fault.ts';
 import { makeSchedule } from '../../torture/schedule.ts';
 
 const countsOf = (waves: ReturnType<typeof makeSchedule>): Map<string, number> => {
@@ -69,11 +76,43 @@ describe('makeSchedule', () => {
     }
   });
 
+  describe.each(['sentinel', 'cluster'] as const)('of a cluster, Redis by %s', (cluster) => {
+    test.each(seeds)(
+      'in five minutes each of its own faults twice, alone, between others (seed %d)',
+      (seed) => {
+        const waves = makeSchedule({ seed, minutes: 5, cluster });
+        waves.forEach(({ faults }, at) => {
+          expect(faults.map(isOfCluster)).toEqual(at % 2 === 0 ? [true] : faults.map(() => false));
+        });
+        const counts = countsOf(waves);
+        for (const name of [...clusterFaultKinds, 'fail-over postgres', 'fail-over redis'])
+          expect([name, (counts.get(name) ?? 0) >= 2]).toEqual([name, true]);
+      },
+    );
+  });
+
+  test('in a cluster nothing is done to what stands between a process and Redis', () => {
+    const waves = seeds.flatMap((seed) => makeSchedule({ seed, minutes: 10, cluster: 'sentinel' }));
+    const touched = waves.flatMap(({ faults }) => faults.flatMap((f) => ('link' in f ? [f.link] : [])));
+    expect(new Set(touched)).toEqual(new Set(links.filter((link) => !link.endsWith('-redis'))));
+  });
+
+  test('each form of Redis has a schedule of its own', () => {
+    const [one, other] = (['sentinel', 'cluster'] as const).map((cluster) =>
+      makeSchedule({ seed: 1, minutes: 5, cluster }),
+    );
+    expect(one).not.toEqual(other);
+  });
+
   test('only the kinds asked for', () => {
     const waves = makeSchedule({ seed: 1, minutes: 2, kinds: ['kill', 'poison'] });
     expect(new Set(waves.flatMap(({ faults }) => faults.map(({ kind }) => kind)))).toEqual(
       new Set(['kill', 'poison']),
     );
     expect(makeSchedule({ seed: 1, minutes: 2, kinds: [] })).toEqual([]);
+    const cluster = makeSchedule({ seed: 1, minutes: 2, kinds: ['partition'], cluster: 'cluster' });
+    expect(new Set(cluster.flatMap(({ faults }) => faults.map(({ kind }) => kind)))).toEqual(
+      new Set(['partition']),
+    );
   });
 });

@@ -1,5 +1,5 @@
 import type { ChannelModel, ConfirmChannel, Message } from 'amqplib';
-import type { PublishOptions } from './callers.ts';
+import type { Caller, PublishOptions } from './callers.ts';
 import { closeChannel, openChannel } from './channel.ts';
 
 /** A channel with confirms. */
@@ -49,6 +49,8 @@ export interface Attached {
   lost: string | undefined;
   /** Why the broker takes nothing of what is published; until it has confirmed a message. */
   refusal: string | undefined;
+  /** Of whichever queue. */
+  lastConfirmed: Caller | undefined;
   share(): Promise<Line>;
   openLine(deadlineMs?: number): Promise<Line>;
   /** All leave it: what is never confirmed on it would be kept in mind for ever. */
@@ -91,6 +93,7 @@ export function attachedTo(connection: ChannelModel): Attached {
     blocked: undefined,
     lost: undefined,
     refusal: undefined,
+    lastConfirmed: undefined,
 
     share() {
       if (attached.shared) return Promise.resolve(attached.shared);

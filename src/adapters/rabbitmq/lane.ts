@@ -89,6 +89,7 @@ export function createLane(
 
   function answered(by: Line, one: Caller, error: unknown): void {
     unconfirmed.delete(one);
+    if (!error) on.lastConfirmed = one;
     if (!error && (silentSince !== undefined || refusals.current !== undefined)) hear();
     if (callers.settle(one, !error && !one.returned)) {
       if (error) {

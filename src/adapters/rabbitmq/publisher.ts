@@ -8,6 +8,7 @@ import { createCallers, type PublishOptions, unavailable } from './callers.ts';
 import { coalesceWrites } from './coalesce.ts';
 import { reasonOf } from './errors.ts';
 import { createLane } from './lane.ts';
+import { createLeaving } from './leaving.ts';
 import { measurePublishes } from './publish-metrics.ts';
 
 /**
@@ -48,36 +49,51 @@ const toldMs = 60_000;
  * The hot path of the api.
  * @param away why there is no connection
  * @param repair declares what is missing
+ * @param nodes how many the broker has
  */
 export function createPublisher({
   log,
   away,
   repair,
+  nodes = 1,
   metrics = createMetrics(),
   confirmDeadlineMs = defaultConfirmDeadlineMs,
 }: {
   log: Logger;
   away: () => string | undefined;
   repair: (connection: ChannelModel) => Promise<void>;
+  nodes?: number;
   metrics?: Metrics | undefined;
   confirmDeadlineMs?: number;
 }): Publisher {
   let current: Attached | undefined;
+  const leaving = createLeaving(nodes);
   let repairing = false;
   const callers = createCallers(confirmDeadlineMs, (now) => {
     let next: number | undefined;
+    let silent: number | undefined;
     for (const lane of current?.lanes ?? []) {
       const expiresAt = lane.expiresAt();
       if (expiresAt === undefined) continue;
-      if (expiresAt <= now) lane.fallSilent(`has not confirmed within ${confirmDeadlineMs} ms`);
-      else next = Math.min(next ?? expiresAt, expiresAt);
+      if (expiresAt <= now) {
+        silent = Math.min(silent ?? expiresAt, expiresAt);
+        lane.fallSilent(`has not confirmed within ${confirmDeadlineMs} ms`);
+      } else next = Math.min(next ?? expiresAt, expiresAt);
     }
+    if (current && silent !== undefined) considerLeaving(current, silent);
     return next;
   });
   const measuredOf = measurePublishes(metrics);
   metrics.read('confab_publish_in_flight', callers.count);
   metrics.read('confab_broker_blocked', () => (current?.blocked === undefined ? 0 : 1));
   const dependencies = { callers, log, repair, onUnroutable: (on: Attached) => void repairRoutes(on) };
+
+  /** Where of all that came since the oldest message that is not confirmed nothing is, it is not its queue. */
+  function considerLeaving(on: Attached, expiredAt: number): void {
+    const { lastConfirmed, connection, ended, blocked } = on;
+    if (ended || blocked !== undefined || (lastConfirmed && lastConfirmed.expiresAt >= expiredAt)) return;
+    on.ended = leaving.leave(connection, lastConfirmed !== undefined, 'none of its queues confirms');
+  }
 
   async function repairRoutes({ connection }: Attached): Promise<void> {
     if (repairing) return;

@@ -71,7 +71,10 @@ export function openRabbitMq(dependencies: {
   const declareFirst = async (connection: ChannelModel) => {
     if (!declared) await declare(connection);
   };
-  const publisher = createPublisher({ log, metrics, away: () => publishing.problem(), repair });
+  const publisher = createPublisher({
+    ...{ log, metrics, repair, nodes: broker.hosts.length },
+    away: () => publishing.problem(),
+  });
   const publishing = createLink({
     broker,
     name: 'confab publisher',
@@ -173,7 +176,9 @@ export function openRabbitMq(dependencies: {
     },
     brokerName() {
       const connection = publishing.current() ?? consuming.current();
-      return connection?.connection.serverProperties.cluster_name;
+      const name = connection?.connection.serverProperties.cluster_name;
+      // Where a cluster was given none, each of its nodes says its own.
+      return broker.hosts.length > 1 && name?.includes('@') ? undefined : name;
     },
     async close() {
       freezes.stop();

@@ -11,9 +11,9 @@ import type { Guard } from './guard.ts';
 import { startNginx } from './nginx.ts';
 import { type PgbouncerSettings, startPgbouncer } from './pgbouncer.ts';
 import { freePort } from './ports.ts';
-import { startPostgres } from './postgres.ts';
+import { type Standby, startPostgres } from './postgres.ts';
 import { startPrometheus } from './prometheus.ts';
-import { type RabbitServer, startRabbitmq } from './rabbitmq.ts';
+import { type RabbitNode, type RabbitServer, startRabbitmq } from './rabbitmq.ts';
 import { type RedisKind, startRedis } from './redis.ts';
 import type { Server, ServerOptions } from './server.ts';
 
@@ -25,11 +25,11 @@ export interface Place {
   durable: boolean;
 }
 
-/** Starts servers in one of the ways there are: from the machine's binaries, or in containers. */
+/** Starts servers in one of the ways there are: from the machine's binaries, or in containers, of which none follows another. */
 export interface Launcher {
-  postgres(place: Place): Promise<Server>;
+  postgres(place: Place, standby?: Standby): Promise<Server>;
   redis(place: Place, kind?: RedisKind): Promise<Server>;
-  rabbitmq(place: Place): Promise<RabbitServer>;
+  rabbitmq(place: Place, node?: RabbitNode): Promise<RabbitServer>;
   /** @param http given its port, the text of the `http` block, with a server that listens on 127.0.0.1 there */
   nginx(place: Place, http: (port: number) => string): Promise<Server>;
   pgbouncer(place: Place, settings: PgbouncerSettings): Promise<Server>;
@@ -52,21 +52,21 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
     port: port ?? (await freePort()),
   });
   return {
-    async postgres(place) {
+    async postgres(place, standby) {
       const given = await options(place);
-      return binaries.postgres
-        ? startPostgres({ ...given, binaries: binaries.postgres })
-        : startPostgresContainer(given);
+      if (binaries.postgres) return startPostgres({ ...given, standby, binaries: binaries.postgres });
+      if (standby) throw notInContainers('PostgreSQL');
+      return startPostgresContainer(given);
     },
     async redis(place, kind = 'server') {
       const given = { ...(await options(place)), kind };
       return binaries.redis ? startRedis({ ...given, binary: binaries.redis }) : startRedisContainer(given);
     },
-    async rabbitmq(place) {
+    async rabbitmq(place, node) {
       const given = await options(place);
-      return binaries.rabbitmq
-        ? startRabbitmq({ ...given, binaries: binaries.rabbitmq })
-        : startRabbitmqContainer(given);
+      if (binaries.rabbitmq) return startRabbitmq({ ...given, node, binaries: binaries.rabbitmq });
+      if (node) throw notInContainers('RabbitMQ');
+      return startRabbitmqContainer(given);
     },
     async nginx(place, http) {
       const given = await options(place);
@@ -87,6 +87,9 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
     },
   };
 }
+
+const notInContainers = (name: string) =>
+  new Error(`a cluster needs ${name} installed on this machine: containers are started one by one`);
 
 /** Starts the three at once, each in its own folder inside `folder`. If one fails, the others are stopped. */
 export async function startTrio(

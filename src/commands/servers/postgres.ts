@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
@@ -21,9 +21,19 @@ const throwaway = ['fsync=off', 'full_page_writes=off', 'max_wal_size=256MB'];
  */
 const buffersMb = (durable: boolean) => (durable ? Math.min(1024, Math.floor(totalmem() / 4 / 2 ** 20)) : 64);
 
+/** A copy of another server, which it follows. */
+export interface Standby {
+  /** The other's, on 127.0.0.1. */
+  primaryPort: number;
+  /** By which the other knows it (`application_name`). */
+  name: string;
+}
+
 /** A PostgreSQL with the database `chat`. As root it runs as an ordinary user, because it refuses root. */
-export async function startPostgres(options: ServerOptions & { binaries: string }): Promise<Server> {
-  const { guard, folder, port, binaries, durable } = options;
+export async function startPostgres(
+  options: ServerOptions & { binaries: string; standby?: Standby | undefined },
+): Promise<Server> {
+  const { guard, folder, port, binaries, durable, standby } = options;
   const data = join(folder, 'data');
   const user = await unprivilegedUser();
   await mkdir(folder, { recursive: true });
@@ -33,7 +43,8 @@ export async function startPostgres(options: ServerOptions & { binaries: string 
   const mark = join(folder, 'initialised');
   if (!existsSync(mark)) {
     await rm(data, { recursive: true, force: true });
-    await initialise({ guard, folder, data, initdb: join(binaries, 'initdb'), env, user });
+    const making = { guard, folder, data, binaries, env, user };
+    await (standby ? copy(making, standby) : initialise(making));
     await writeFile(mark, '');
   }
   const settings = [
@@ -44,6 +55,8 @@ export async function startPostgres(options: ServerOptions & { binaries: string 
     'max_connections=300',
     `shared_buffers=${buffersMb(durable)}MB`,
     ...(durable ? [] : throwaway),
+    // After a loss it asks its primary again, by default only after 5 s.
+    ...(standby ? ['wal_retrieve_retry_interval=500ms'] : []),
   ];
   const url = `postgres://${postgresLogin.user}:${postgresLogin.password}@127.0.0.1:${port}/${postgresLogin.database}`;
   return runServer({
@@ -66,34 +79,50 @@ export async function startPostgres(options: ServerOptions & { binaries: string 
   });
 }
 
-async function initialise(options: {
+interface Making {
   guard: Guard;
   folder: string;
   data: string;
-  initdb: string;
+  binaries: string;
   env: Record<string, string | undefined>;
   user: { uid: number; gid: number } | undefined;
-}): Promise<void> {
-  const { guard, folder, data, initdb, env, user } = options;
+}
+
+async function initialise(making: Making): Promise<void> {
+  const { folder, data, binaries, user } = making;
   const passwordFile = join(folder, 'password');
   await writeFile(passwordFile, postgresLogin.password, { mode: 0o600 });
   if (user) await chown(passwordFile, user.uid, user.gid);
-  const logFile = join(folder, 'initdb.log');
   const locale = process.platform === 'linux' ? 'C.UTF-8' : 'C';
-  const run = guard.spawn({
-    command: [
-      ...[initdb, '-D', data, '-U', postgresLogin.user, '--auth=scram-sha-256', `--pwfile=${passwordFile}`],
-      ...['--encoding=UTF8', `--locale=${locale}`, '--no-sync', '--no-instructions'],
+  await run(making, 'initdb', [
+    ...[join(binaries, 'initdb'), '-D', data, '-U', postgresLogin.user, '--auth=scram-sha-256'],
+    ...[
+      `--pwfile=${passwordFile}`,
+      '--encoding=UTF8',
+      `--locale=${locale}`,
+      '--no-sync',
+      '--no-instructions',
     ],
-    cwd: folder,
-    env,
-    logFile,
-    lastSignal: 'SIGKILL',
-    user,
-  });
-  const code = await run.exited;
+  ]);
   await rm(passwordFile, { force: true });
-  if (code !== 0) throw new Error(`initdb ended with code ${code}:\n${await Bun.file(logFile).text()}`);
+}
+
+/** It commits by itself until it is told otherwise, whatever the other waits for. */
+async function copy(making: Making, { primaryPort, name }: Standby): Promise<void> {
+  const { data, binaries } = making;
+  const { user, password } = postgresLogin;
+  const primary = `postgres://${user}:${password}@127.0.0.1:${primaryPort}/?application_name=${name}`;
+  await run(making, 'pg_basebackup', [
+    ...[join(binaries, 'pg_basebackup'), '-D', data, '-d', primary, '--write-recovery-conf'],
+    ...['--wal-method=stream', '--checkpoint=fast', '--no-sync'],
+  ]);
+  await appendFile(join(data, 'postgresql.auto.conf'), "synchronous_standby_names = ''\n");
+}
+
+async function run({ guard, folder, env, user }: Making, name: string, command: string[]): Promise<void> {
+  const logFile = join(folder, `${name}.log`);
+  const code = await guard.spawn({ command, cwd: folder, env, logFile, lastSignal: 'SIGKILL', user }).exited;
+  if (code !== 0) throw new Error(`${name} ended with code ${code}:\n${await Bun.file(logFile).text()}`);
 }
 
 /** Whether the server takes commands; makes the database when it is not there yet. */

@@ -25,15 +25,29 @@ export interface RabbitBinaries {
   epmd: string;
 }
 
+/** What makes it one of a cluster. */
+export interface RabbitNode {
+  /** Like `confab1@localhost`. */
+  name: string;
+  /** The same for all. */
+  cookie: string;
+  /** Its own port mapper's: there it looks for the others. */
+  epmdPort: number;
+  /** Where the others reach it. */
+  distributionPort: number;
+  /** Lines of its `rabbitmq.conf`. */
+  settings: readonly string[];
+}
+
 /**
  * A RabbitMQ of its own: node name, data, cookie, and its own port mapper (`epmd`), so that it neither meets nor
  * disturbs another node on the machine. Without plugins.
  */
 export async function startRabbitmq(
-  options: ServerOptions & { binaries: RabbitBinaries },
+  options: ServerOptions & { binaries: RabbitBinaries; node?: RabbitNode | undefined },
 ): Promise<RabbitServer> {
   const { guard, folder, port, binaries, durable } = options;
-  const [distributionPort, epmdPort] = [await freePort(), await freePort()];
+  const node = options.node ?? (await aloneNode());
   const at = (name: string) => join(folder, name);
   await mkdir(at('log'), { recursive: true });
   await Promise.all([
@@ -41,19 +55,17 @@ export async function startRabbitmq(
     writeFile(at('plugins'), '[].\n'),
     writeFile(at('advanced.config'), '[].\n'),
     // Debian's default asks for 50 MB free too; newer versions may ask for gigabytes.
-    writeFile(at('rabbitmq.conf'), 'disk_free_limit.absolute = 50MB\n'),
+    writeFile(at('rabbitmq.conf'), ['disk_free_limit.absolute = 50MB', ...node.settings, ''].join('\n')),
   ]);
-  if (!existsSync(at('.erlang.cookie')))
-    await writeFile(at('.erlang.cookie'), crypto.randomUUID().replaceAll('-', ''), { mode: 0o400 });
+  if (!existsSync(at('.erlang.cookie'))) await writeFile(at('.erlang.cookie'), node.cookie, { mode: 0o400 });
   const plugins = await leanPlugins(binaries.server, at('lean-plugins'));
 
   const env = serverEnvironment({
     HOME: folder,
-    // The same for all: node names are told apart by the port mapper, and the data lies under the name.
-    RABBITMQ_NODENAME: 'confab@localhost',
+    RABBITMQ_NODENAME: node.name,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_NODE_PORT: String(port),
-    RABBITMQ_DIST_PORT: String(distributionPort),
+    RABBITMQ_DIST_PORT: String(node.distributionPort),
     RABBITMQ_MNESIA_BASE: at('data'),
     RABBITMQ_LOG_BASE: at('log'),
     RABBITMQ_LOGS: '-',
@@ -65,7 +77,7 @@ export async function startRabbitmq(
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
       '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none',
     ...(plugins ? { RABBITMQ_PLUGINS_DIR: plugins } : {}),
-    ERL_EPMD_PORT: String(epmdPort),
+    ERL_EPMD_PORT: String(node.epmdPort),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_CRASH_DUMP: '/dev/null',
     // The start script then becomes the Erlang machine instead of waiting beside it: one process to signal.
@@ -73,7 +85,7 @@ export async function startRabbitmq(
   });
 
   const portMapper = guard.spawn({
-    command: [binaries.epmd, '-port', String(epmdPort), '-address', '127.0.0.1'],
+    command: [binaries.epmd, '-port', String(node.epmdPort), '-address', '127.0.0.1'],
     cwd: folder,
     env,
     logFile: at('epmd.log'),
@@ -94,7 +106,8 @@ export async function startRabbitmq(
     }),
     check: () => answersAmqp(port),
     stopSignal: durable ? 'SIGTERM' : 'SIGKILL',
-    deadlineMs: 60_000,
+    // Those of a cluster start together, on what the machine has.
+    deadlineMs: options.node ? 180_000 : 60_000,
   }).catch(async (error: unknown) => {
     await portMapper.end('SIGKILL');
     throw error;
@@ -126,6 +139,15 @@ export async function startRabbitmq(
     flush: () => flushBy(ctl),
   };
 }
+
+const aloneNode = async (): Promise<RabbitNode> => ({
+  // The same for all: node names are told apart by the port mapper, and the data lies under the name.
+  name: 'confab@localhost',
+  cookie: crypto.randomUUID().replaceAll('-', ''),
+  epmdPort: await freePort(),
+  distributionPort: await freePort(),
+  settings: [],
+});
 
 export async function flushBy(ctl: RabbitServer['ctl']): Promise<void> {
   await ctl('eval', 'lists:foreach(fun dets:sync/1, dets:all()).');

@@ -8,6 +8,7 @@ import { runServer, type Server, type ServerOptions } from './server.ts';
 /** What the same program can be: a server, a node of a cluster that has no other, a Sentinel that watches nobody. */
 export type RedisKind = 'server' | 'cluster' | 'sentinel';
 
+const ping = 'PING\r\n';
 const keepsNothing = ['--save', '', '--appendonly', 'no'];
 /** What makes it one. */
 export const redisArguments: Readonly<Record<RedisKind, readonly string[]>> = {
@@ -42,7 +43,8 @@ export async function startRedis(
       logFile: join(folder, 'redis.log'),
       lastSignal: 'SIGKILL',
     }),
-    check: () => answers(port, 'PING\r\n', '+PONG'),
+    // One that was given a password, and is restarted, has it still.
+    check: async () => (await answers(port, ping, '+PONG')) || (await answers(port, ping, '-NOAUTH')),
     stopSignal: 'SIGKILL',
     deadlineMs: 20_000,
   });

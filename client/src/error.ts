@@ -12,11 +12,22 @@ export class ConfabError extends Error {
   constructor(
     code: ErrorCode | 'offline',
     message: string,
-    more: { status?: number; retryAfterMs?: number } = {},
+    { status, retryAfterMs }: { status?: number; retryAfterMs?: number | undefined } = {},
   ) {
     super(message);
     this.code = code;
-    this.status = more.status;
-    this.retryAfterMs = more.retryAfterMs;
+    this.status = status;
+    this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** What is no answer is the network's. */
+export const asError = (error: unknown): ConfabError =>
+  error instanceof ConfabError ? error : new ConfabError('offline', String(error));
+
+/** Whether the same request may come through later. */
+export const isTransient = ({ status = 0, code }: ConfabError): boolean =>
+  code === 'offline' || status >= 500 || status === 401 || status === 408 || status === 429;
+
+/** Somebody has to sign in, which makes the connection ready. */
+export const isSignedOut = ({ status, code }: ConfabError): boolean => status === 401 && code !== 'offline';

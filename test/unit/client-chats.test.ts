@@ -209,13 +209,13 @@ function createAnswers() {
 
 function createWorld(whose = me) {
   const answers = createAnswers();
-  const world = { ...answers, state: noChats(whose) };
+  const world = { ...answers, state: noChats(whose), isRunning: true };
   const fold = (input: ChatsInput) => {
     world.state = foldChats(world.state, input);
   };
   const reader = createReader({
     ...{ requests: answers.requests, pauses: createPauses(), fold, state: () => world.state },
-    ...{ isRunning: () => true, onLoading: () => {} },
+    ...{ isRunning: () => world.isRunning, onLoading: () => {} },
   });
   return Object.assign(world, { reader, fold });
 }
@@ -259,7 +259,7 @@ test('a list that was asked before a chat was reset does not hide what was misse
   again.refuse(new ConfabError('internal_error', 'no', { status: 404 }));
   await Promise.resolve();
   expect(world.state.chats.get('x')?.goneAt).toBeUndefined();
-  world.reader.stop();
+  world.isRunning = false;
 });
 
 test('what was asked before a connect says neither that the list is read nor up to which version', () => {

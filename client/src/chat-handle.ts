@@ -1,5 +1,5 @@
 import type { Pauses } from './backoff.ts';
-import type { Ask, Change } from './changes.ts';
+import type { Ask, Change, Take } from './changes.ts';
 import type { Membership } from './contract.ts';
 import type { createDrafts } from './drafts.ts';
 import { ConfabError } from './error.ts';
@@ -8,7 +8,7 @@ import type { Outbox } from './outbox.ts';
 import { createParticipants } from './participants.ts';
 import { createReadMarks } from './read-marks.ts';
 import type { Method, Requests } from './request.ts';
-import type { ChatInput, ChatState } from './state/chat.ts';
+import type { ChatInput, ChatState } from './state/chat-state.ts';
 import type { ServerEvent } from './state/chats.ts';
 import { createCell, storeOf } from './store.ts';
 import type { ChatHandle, ChatItem } from './types.ts';
@@ -35,9 +35,10 @@ export function createChat(deps: {
   requests: Requests;
   pauses: Pauses;
   isReady: () => boolean;
+  take: Take;
   ask: Ask;
 }): LiveChat {
-  const { chatId, me, state, fold, outbox, ask, isReady } = deps;
+  const { chatId, me, state, fold, outbox, take, ask, isReady } = deps;
   const { once, patiently } = deps.requests;
   const path = `/chats/${chatId}`;
   const people = `${path}/participants`;
@@ -52,16 +53,14 @@ export function createChat(deps: {
     if (isReady()) once('PUT', `${path}/typing`, { typing: is }).catch(() => {});
   });
   async function setOwn(method: Method, of: string, body: object): Promise<void> {
-    const { epoch } = state();
-    fold({ kind: 'membership', membership: await patiently(method, path + of, body), epoch });
+    await take(chatId, 'membership', patiently(method, path + of, body));
   }
   const marks = createReadMarks(async (sequence) => {
     const { version, unreadCount = 1, lastReadSequence = 0 } = state().item?.membership ?? {};
     if (unreadCount > 0 || sequence > lastReadSequence) await setOwn('PUT', '/read', { sequence, version });
   });
   async function change(method: Method, body?: object): Promise<void> {
-    const { epoch } = state();
-    fold({ kind: 'chat', chat: await patiently(method, path, body), epoch });
+    await take(chatId, 'chat', patiently(method, path, body));
   }
   /** The answer says less than the chat. */
   async function changePeople(method: Method, of: string, body?: object): Promise<void> {

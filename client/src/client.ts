@@ -1,5 +1,5 @@
 import { createPauses } from './backoff.ts';
-import { createAsk } from './changes.ts';
+import { createAsk, createTake } from './changes.ts';
 import { createChat, type LiveChat } from './chat-handle.ts';
 import { createConnection } from './connection.ts';
 import type { Chat, ErrorCode, User } from './contract.ts';
@@ -59,20 +59,30 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   const tabs = createTabs(`confab ${url}`, onTab, base === undefined);
   const tokens = createTokens(options.getToken, tabs, restart);
   const requests = createRequests(url, tokens, pauses);
-  const ask = createAsk(requests, state, fold);
+  const take = createTake(state, fold);
+  const ask = createAsk(requests, take);
   const drafts = createDrafts(precious);
   const presence = createPresence(requests, isReady);
   const unread = createUnreadTotal({ requests, state, now: requests.serverNow });
   const keeper = createKeeper({ storage, leads: () => session.keeps(), state, user: user.getSnapshot });
   const reader = createReader({
-    ...{ requests, pauses, fold, state, isRunning: isReady },
+    requests,
+    pauses,
+    fold,
+    take,
+    state,
+    isRunning: isReady,
     onLoading(is) {
       live.isLoading(is);
       if (!is) void unread.ask();
     },
   });
   const outbox = createOutbox({
-    ...{ requests, pauses, times, ask, storage: precious },
+    requests,
+    pauses,
+    times,
+    ask,
+    storage: precious,
     onChange: ({ chatId }) => handles.get(chatId)?.refresh(),
     onStored(id) {
       const subject = session.subject();
@@ -82,7 +92,9 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   const connection = createConnection({
     url: (options.socketUrl ?? url).replace(/\/+$/, ''),
     transports: options.transports ?? ['websocket', 'polling'],
-    ...{ tokens, onEvent, onStatus },
+    tokens,
+    onEvent,
+    onStatus,
     known() {
       const { membershipsSince, listed } = state();
       // Until the list was read there is nothing to go on from.
@@ -93,7 +105,17 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     },
   });
   const session = createSession({
-    ...{ tabs, tokens, requests, pauses, connection, live, keeper, outbox, drafts, user, onStatus },
+    tabs,
+    tokens,
+    requests,
+    pauses,
+    connection,
+    live,
+    keeper,
+    outbox,
+    drafts,
+    user,
+    onStatus,
     onForget() {
       for (const part of [presence, unread, ...handles.values()]) part.forget();
     },
@@ -191,7 +213,14 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
       const known = handles.get(chatId);
       if (known) return known.handle;
       const chat = createChat({
-        ...{ chatId, outbox, drafts, requests, pauses, isReady, ask },
+        chatId,
+        outbox,
+        drafts,
+        requests,
+        pauses,
+        isReady,
+        take,
+        ask,
         me: () => state().me,
         state: () => chatIn(state(), chatId),
         fold: (input) => fold({ kind: 'in', chatId, input }),

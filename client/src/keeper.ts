@@ -1,5 +1,6 @@
 import type { User } from './contract.ts';
-import { type ChatState, foldChat, noChat } from './state/chat.ts';
+import { foldChat } from './state/chat.ts';
+import { type ChatState, noChat } from './state/chat-state.ts';
 import type { ChatsState } from './state/chats.ts';
 import { type Held, hold } from './state/held.ts';
 import { hasAfter, windowLimits } from './state/messages.ts';

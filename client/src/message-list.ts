@@ -3,7 +3,7 @@ import type { MessagePage } from './contract.ts';
 import type { Outbox } from './outbox.ts';
 import { withEntries } from './outbox-entry.ts';
 import type { Requests } from './request.ts';
-import type { ChatInput, ChatState } from './state/chat.ts';
+import type { ChatInput, ChatState } from './state/chat-state.ts';
 import { hasAfter, hasBefore, windowLimits } from './state/messages.ts';
 import { createCell, storeOf } from './store.ts';
 import { createTimers } from './timers.ts';

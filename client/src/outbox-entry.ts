@@ -58,10 +58,18 @@ export function withEntries(
       const { replyTo: quoted, ...sent } = what.message;
       const replyTo = quoted && quoteIn(saved, quoted);
       if (shown || isVoid(entries, clientMessageId)) continue;
-      const message = { id: messageId ?? clientMessageId, chatId, senderId: me, clientMessageId, sentAt: at };
       items.push({
-        ...{ ...message, messageType: 'text', status: 'sent', state, ...sent },
-        ...{ ...(replyTo && { replyTo }), ...failed },
+        id: messageId ?? clientMessageId,
+        chatId,
+        senderId: me,
+        clientMessageId,
+        sentAt: at,
+        messageType: 'text',
+        status: 'sent',
+        state,
+        ...sent,
+        ...(replyTo && { replyTo }),
+        ...failed,
       });
     } else if (shown) {
       const change =

@@ -1,4 +1,5 @@
 import { backoffMs, type Pauses } from './backoff.ts';
+import type { Take } from './changes.ts';
 import type { Chat, Page } from './contract.ts';
 import { asError } from './error.ts';
 import type { Requests } from './request.ts';
@@ -23,10 +24,11 @@ export function createReader(deps: {
   pauses: Pauses;
   state: () => ChatsState;
   fold: (input: ChatsInput) => void;
+  take: Take;
   isRunning: () => boolean;
   onLoading: (is: boolean) => void;
 }): Reader {
-  const { requests, pauses, state, fold, isRunning } = deps;
+  const { requests, pauses, state, fold, take, isRunning } = deps;
   /** Of the list one page after the other is read. */
   const inTurn = createTurns(deps.onLoading);
 
@@ -54,10 +56,8 @@ export function createReader(deps: {
 
   async function readChat(chatId: string): Promise<void> {
     const asked = chatIn(state(), chatId);
-    const { epoch } = asked;
     try {
-      const chat = await requests.patiently<Chat>('GET', `/chats/${chatId}`);
-      fold({ kind: 'in', chatId, input: { kind: 'chat', chat, epoch } });
+      await take(chatId, 'chat', requests.patiently('GET', `/chats/${chatId}`));
     } catch (cause) {
       if (asError(cause).code !== 'chat_not_found') throw cause;
       fold({ kind: 'in', chatId, input: { kind: 'gone', asked } });

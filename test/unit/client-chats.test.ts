@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { createPauses } from '../../client/src/backoff.ts';
+import { createTake } from '../../client/src/changes.ts';
 import { type ChatsInput, type ChatsState, ConfabError, foldChats, noChats } from '../../client/src/index.ts';
 import { cursorsOf } from '../../client/src/keeper.ts';
 import { createMessageList } from '../../client/src/message-list.ts';
@@ -213,8 +214,9 @@ function createWorld(whose = me) {
   const fold = (input: ChatsInput) => {
     world.state = foldChats(world.state, input);
   };
+  const state = () => world.state;
   const reader = createReader({
-    ...{ requests: answers.requests, pauses: createPauses(), fold, state: () => world.state },
+    ...{ requests: answers.requests, pauses: createPauses(), fold, take: createTake(state, fold), state },
     ...{ isRunning: () => world.isRunning, onLoading: () => {} },
   });
   return Object.assign(world, { reader, fold });

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { createPauses } from '../../client/src/backoff.ts';
 import { createAsk } from '../../client/src/changes.ts';
-import { ConfabError, memory, noChats } from '../../client/src/index.ts';
+import { ConfabError, memory } from '../../client/src/index.ts';
 import { createOutbox, type Outbox } from '../../client/src/outbox.ts';
 import { withEntries } from '../../client/src/outbox-entry.ts';
 import type { Requests } from '../../client/src/request.ts';
@@ -38,11 +38,7 @@ function createWorld(unsavedMs = 30_000, storage = memory(), tabs: Outbox[] = []
     onStored(clientMessageId) {
       for (const tab of tabs) if (tab !== outbox) void tab.restore(clientMessageId);
     },
-    ask: createAsk(
-      requests,
-      () => noChats('me'),
-      () => {},
-    ),
+    ask: createAsk(requests, (_chatId, _kind, answer) => answer),
   });
   tabs.push(outbox);
   outbox.lead(true);

@@ -1,6 +1,7 @@
 import type { Chat, ServerToClientEvents, UserEvent } from '../contract.ts';
 import type { ChatItem, UnreadTotal } from '../types.ts';
-import { type ChatInput, type ChatState, foldChat, noChat } from './chat.ts';
+import { foldChat } from './chat.ts';
+import { type ChatInput, type ChatState, noChat } from './chat-state.ts';
 
 /** All chats that are known, and how far the list of them was read. */
 export interface ChatsState {
@@ -34,8 +35,13 @@ export type ChatsInput =
   | { kind: 'connects'; cursors: Readonly<Record<string, number>> };
 
 export const noChats = (me: string): ChatsState => ({
-  ...{ me, chats: new Map(), listed: undefined, membershipsSince: undefined },
-  ...{ stale: true, epoch: {}, items: [] },
+  me,
+  chats: new Map(),
+  listed: undefined,
+  membershipsSince: undefined,
+  stale: true,
+  epoch: {},
+  items: [],
 });
 
 /** All chats: each event goes to the chat that it is about. */
@@ -58,7 +64,8 @@ function take(state: ChatsState, input: ChatsInput): ChatsState {
     case 'connects':
       return {
         ...resetMany(state, (id) => !Object.hasOwn(input.cursors, id)),
-        ...{ epoch: {}, stale: state.stale || state.membershipsSince === undefined },
+        epoch: {},
+        stale: state.stale || state.membershipsSince === undefined,
       };
     case 'pinned':
       return takeChats(state, input);

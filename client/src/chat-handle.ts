@@ -68,9 +68,8 @@ export function createChat(deps: {
     await change('GET');
   }
   async function end(what: string): Promise<void> {
-    const asked = state();
     await patiently('DELETE', what);
-    fold({ kind: 'gone', asked });
+    fold({ kind: 'gone', asked: state() });
   }
 
   /** A saved one may still be called by the id that it had before. */

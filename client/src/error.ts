@@ -2,22 +2,19 @@ import type { ErrorCode } from './contract.ts';
 
 /** What a verb rejects with: what the server says, or that it could not be reached. */
 export class ConfabError extends Error {
-  override readonly name = 'ConfabError';
-  readonly code: ErrorCode | 'offline';
+  declare readonly code: ErrorCode | 'offline';
   /** Of the answer; undefined where there was none. */
-  readonly status: number | undefined;
+  declare readonly status: number | undefined;
   /** How long the server wants to be left alone. */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
 
   constructor(
     code: ErrorCode | 'offline',
     message: string,
-    { status, retryAfterMs }: { status?: number; retryAfterMs?: number | undefined } = {},
+    more: { status?: number; retryAfterMs?: number | undefined } = {},
   ) {
     super(message);
-    this.code = code;
-    this.status = status;
-    this.retryAfterMs = retryAfterMs;
+    Object.assign(this, { name: 'ConfabError', code, ...more });
   }
 }
 

@@ -173,7 +173,8 @@ function play(seed: number, steps: number) {
 }
 
 test('lists, pages, chats, memberships and resets, in whatever order, come to the chats that the database has', () => {
-  for (let seed = 1; seed <= 150; seed += 1) {
+  // Those at the end once came to something else.
+  for (const seed of [...Array.from({ length: 150 }, (_, at) => at + 1), 11_659, 23_170, 34_278]) {
     const { server, devices } = play(seed, 60);
     for (const { state } of devices) {
       const { items, stale } = state();

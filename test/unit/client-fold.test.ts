@@ -242,6 +242,9 @@ test('who is out is told of nothing older, and is in again by what is newer than
   const out = fold(further, { kind: 'gone', asked: further });
   expect(out).toMatchObject({ goneAt: at + 5, stale: false, item: undefined });
   expect(fold(out, { kind: 'chat', chat: { ...model.chat(), eventSequence: at + 5 } }).item).toBeUndefined();
+  // Only who takes part in it is told from where on it goes on.
+  const resets = [{}, { at: at + 5 }, { at: at + 6 }].map((from) => fold(out, { kind: 'reset', ...from }));
+  expect(resets.map(({ stale }) => stale)).toEqual([false, false, true]);
   const chat = { ...model.chat(), eventSequence: at + 7 };
   expect(fold(out, { kind: 'chat', chat, epoch }).item).toBeUndefined();
   const again = fold(out, { kind: 'chat', chat });

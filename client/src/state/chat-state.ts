@@ -51,8 +51,8 @@ export type Told = {
 /** @param epoch of an answer: that of when it was asked */
 export type ChatInput =
   | ({ kind: 'event' } & Told)
-  /** What is held may be out of date; what is told from here on is not. */
-  | { kind: 'reset' }
+  /** What is held may be out of date; what is told from here on is not. @param at above which everything is told */
+  | { kind: 'reset'; at?: number | undefined }
   /** Without an epoch it is told: the user has been added. */
   | { kind: 'chat'; chat: Chat; epoch?: object }
   | { kind: 'membership'; membership: Membership; epoch?: object }

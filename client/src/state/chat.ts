@@ -26,7 +26,8 @@ function take(state: ChatState, input: ChatInput): ChatState {
       return {
         ...noChat(state.id, me),
         chat: state.item,
-        goneAt: state.goneAt,
+        // Who is told from where on it goes on takes part in it.
+        goneAt: (input.at ?? 0) > (state.goneAt ?? 0) ? undefined : state.goneAt,
         unread: unreadOf({ ...membershipNow(state.unread, me), version: 0, eventSequence: 0 }),
         messages: list.resetMessages(messages),
       };
@@ -65,10 +66,11 @@ function take(state: ChatState, input: ChatInput): ChatState {
       return people === state.people ? state : { ...state, people };
     }
     case 'gone': {
-      // Of what was told and read since then nobody knows whether that is older.
       const { epoch, goneAt = 0, toldAt, cursor = 0, chat } = input.asked;
-      const known = Math.max(goneAt, toldAt, cursor, chat?.eventSequence ?? 0);
-      return epoch === state.epoch ? leave(state, known) : state;
+      if (epoch !== state.epoch) return state;
+      // Nobody knows whether what was told and read since then is older: it is asked again.
+      if (toldAt !== state.toldAt || chat !== state.chat) return { ...state, cursor: undefined };
+      return leave(state, Math.max(goneAt, toldAt, cursor, chat?.eventSequence ?? 0));
     }
   }
 }

@@ -72,9 +72,11 @@ function take(state: ChatsState, input: ChatsInput): ChatsState {
     case 'page': {
       const down = input.data.at(-1)?.lastActivityAt ?? '';
       const next = takeChats(state, input);
-      if (input.asked.epoch !== state.epoch) return next;
+      const { first, asked } = input;
+      // One that does not go on from what was read last leaves a gap.
+      if (asked.epoch !== state.epoch || !(first || asked.listed === state.listed)) return next;
       const listed = { down, nextCursor: input.nextCursor };
-      return { ...next, listed, stale: !input.first && state.stale };
+      return { ...next, listed, stale: !first && state.stale };
     }
   }
 }
@@ -93,7 +95,8 @@ function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): Cha
       return { ...state, membershipsSince: told.payload.membershipVersion };
     case 'chat.sync.reset': {
       const { payload: reset } = told;
-      if (reset.chatId !== undefined) return within(state, reset.chatId, { kind: 'reset' });
+      const { chatId, eventSequence: at } = reset;
+      if (chatId !== undefined) return within(state, chatId, { kind: 'reset', at });
       return { ...resetMany(state, () => true), stale: true, epoch: {} };
     }
     case 'user.updated':

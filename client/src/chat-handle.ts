@@ -1,16 +1,16 @@
 import type { Pauses } from './backoff.ts';
-import type { Membership, Message, MessageReactions } from './contract.ts';
+import type { Ask, Change, Take } from './changes.ts';
+import type { Membership } from './contract.ts';
 import type { createDrafts } from './drafts.ts';
 import { ConfabError } from './error.ts';
 import { createMessageList } from './message-list.ts';
 import type { Outbox } from './outbox.ts';
-import { requestOf } from './outbox-entry.ts';
 import { createParticipants } from './participants.ts';
 import { createReadMarks } from './read-marks.ts';
 import type { Method, Requests } from './request.ts';
-import type { ChatInput, ChatState } from './state/chat.ts';
+import type { ChatInput, ChatState } from './state/chat-state.ts';
 import type { ServerEvent } from './state/chats.ts';
-import { createCell } from './store.ts';
+import { createCell, storeOf } from './store.ts';
 import type { ChatHandle, ChatItem } from './types.ts';
 import { createKeystrokes, createTyping } from './typing.ts';
 
@@ -35,57 +35,61 @@ export function createChat(deps: {
   requests: Requests;
   pauses: Pauses;
   isReady: () => boolean;
+  take: Take;
+  ask: Ask;
 }): LiveChat {
-  const { chatId, me, state, fold, outbox, requests, isReady } = deps;
+  const { chatId, me, state, fold, outbox, take, ask, isReady } = deps;
+  const { once, patiently } = deps.requests;
   const path = `/chats/${chatId}`;
+  const people = `${path}/participants`;
   const info = createCell<ChatItem | undefined>(undefined);
   const membership = createCell<Membership | undefined>(undefined);
   const messages = createMessageList(deps);
   const typing = createTyping();
-  const participants = createParticipants({ chatId, me, requests, canLoad: isReady });
+  const participants = createParticipants({ ...deps, canLoad: isReady });
 
   const typed = createKeystrokes((is) => {
     // For a moment only: what fails is not worth a repeat.
-    if (isReady()) requests.once('PUT', `${path}/typing`, { typing: is }).catch(() => {});
+    if (isReady()) once('PUT', `${path}/typing`, { typing: is }).catch(() => {});
   });
-  const own = async (method: Method, of: string, body: object): Promise<void> => {
-    const { epoch } = state();
-    fold({ kind: 'membership', membership: await requests.patiently(method, path + of, body), epoch });
-  };
-  const marks = createReadMarks((sequence) => {
-    const known = state().item?.membership;
-    const nothing = known && known.unreadCount === 0 && sequence <= known.lastReadSequence;
-    return nothing ? Promise.resolve() : own('PUT', '/read', { sequence, version: known?.version });
-  });
-
-  /** An answer is as new as what was known when it was asked for. */
-  async function changed(asked: () => Promise<Message>): Promise<void> {
-    const { epoch, cursor = 0 } = state();
-    fold({ kind: 'message', message: await asked(), at: cursor, epoch });
+  async function setOwn(method: Method, of: string, body: object): Promise<void> {
+    await take(chatId, 'membership', patiently(method, path + of, body));
   }
-  async function readChat(): Promise<void> {
-    const { epoch } = state();
-    fold({ kind: 'chat', chat: await requests.patiently('GET', path), epoch });
+  const marks = createReadMarks(async (sequence) => {
+    const { version, unreadCount = 1, lastReadSequence = 0 } = state().item?.membership ?? {};
+    if (unreadCount > 0 || sequence > lastReadSequence) await setOwn('PUT', '/read', { sequence, version });
+  });
+  async function change(method: Method, body?: object): Promise<void> {
+    await take(chatId, 'chat', patiently(method, path, body));
+  }
+  /** The answer says less than the chat. */
+  async function changePeople(method: Method, of: string, body?: object): Promise<void> {
+    await patiently(method, people + of, body);
+    await change('GET');
   }
   async function end(what: string): Promise<void> {
-    const asked = state();
-    await requests.patiently('DELETE', what);
-    fold({ kind: 'gone', asked });
+    await patiently('DELETE', what);
+    fold({ kind: 'gone', asked: state() });
   }
-  /** One's own that is not saved yet; a saved one may still be called by the id that it had before. */
-  const waiting = (messageId: string) => {
-    const entry = outbox.find(chatId, messageId);
-    if (entry?.state === 'failed') throw new ConfabError('message_not_found', 'It is not sent.');
-    return entry;
-  };
+
+  /** A saved one may still be called by the id that it had before. */
   const idOf = (messageId: string): string =>
     messages.getSnapshot().items.find((one) => one.clientMessageId === messageId && one.senderId === me())
       ?.id ?? messageId;
+  /** Of one's own that is not saved yet it waits. */
+  async function changeMessage(messageId: string, what: Change): Promise<void> {
+    const entry = outbox.find(chatId, messageId);
+    const isUnsent = entry?.what.kind === 'send' && entry.state === 'failed';
+    if (isUnsent && what.kind !== 'delete') throw new ConfabError('message_not_found', 'It is not sent.');
+    if (isUnsent && !entry.tried) outbox.discard(entry.clientMessageId);
+    else if (entry) await outbox.doAfter(entry, what);
+    else await ask(chatId, idOf(messageId), what);
+  }
 
   const handle: ChatHandle = {
     id: chatId,
-    info: { subscribe: info.subscribe, getSnapshot: info.getSnapshot },
-    membership: { subscribe: membership.subscribe, getSnapshot: membership.getSnapshot },
+    info: storeOf(info),
+    membership: storeOf(membership),
     messages,
     typing: typing.store,
     participants: participants.people,
@@ -99,62 +103,26 @@ export function createChat(deps: {
       if (messages.getSnapshot().hasAfter) messages.jumpToLatest().catch(() => {});
       return { clientMessageId };
     },
-    async edit(messageId, edit) {
-      const entry = waiting(messageId);
-      if (entry) return outbox.doAfter(entry, { kind: 'edit', edit });
-      await changed(() => requests.patiently('PATCH', `${path}/messages/${idOf(messageId)}`, edit));
-    },
-    async delete(messageId) {
-      const entry = outbox.find(chatId, messageId);
-      // Nobody has been told of it.
-      if (entry && !entry.tried) return outbox.discard(entry.clientMessageId);
-      if (entry) return outbox.doAfter(entry, { kind: 'delete' });
-      const id = `${path}/messages/${idOf(messageId)}`;
-      await requests.patiently('DELETE', id);
-      await changed(() => requests.patiently('GET', id));
-    },
-    async react(messageId, key, present) {
-      const entry = waiting(messageId);
-      if (entry) return outbox.doAfter(entry, { kind: 'react', key, present });
-      const id = idOf(messageId);
-      const [method, where] = requestOf(
-        { chatId, messageId: id, clientMessageId: id },
-        { kind: 'react', key, present },
-      );
-      const { epoch } = state();
-      fold({ kind: 'reactions', answer: await requests.patiently<MessageReactions>(method, where), epoch });
-    },
+    edit: (messageId, edit) => changeMessage(messageId, { kind: 'edit', edit }),
+    delete: (messageId) => changeMessage(messageId, { kind: 'delete' }),
+    react: (messageId, key, present) => changeMessage(messageId, { kind: 'react', key, present }),
 
-    markRead(sequence) {
-      const newest = state().item?.lastSequence;
-      const upTo = sequence ?? newest;
-      if (upTo !== undefined) marks.mark(upTo);
+    markRead(sequence = state().item?.lastSequence) {
+      if (sequence !== undefined) marks.mark(sequence);
     },
-    async markUnread(sequence) {
+    markUnread(sequence) {
       marks.drop();
-      await own('PUT', '/unread', { sequence });
+      return setOwn('PUT', '/unread', { sequence });
     },
-    setMembership: (settings) => own('PATCH', '/membership', settings),
+    setMembership: (settings) => setOwn('PATCH', '/membership', settings),
     keystroke: typed.keystroke,
     stopTyping: typed.stop,
 
-    async addParticipants(userIds) {
-      await requests.patiently('POST', `${path}/participants`, { userIds });
-      await readChat();
-    },
-    async removeParticipant(userId) {
-      await requests.patiently('DELETE', `${path}/participants/${userId}`);
-      await readChat();
-    },
-    async setRole(userId, role) {
-      await requests.patiently('PATCH', `${path}/participants/${userId}`, { role });
-      await readChat();
-    },
-    async update(changes) {
-      const { epoch } = state();
-      fold({ kind: 'chat', chat: await requests.patiently('PATCH', path, changes), epoch });
-    },
-    leave: () => end(`${path}/participants/${me()}`),
+    addParticipants: (userIds) => changePeople('POST', '', { userIds }),
+    removeParticipant: (userId) => changePeople('DELETE', `/${userId}`),
+    setRole: (userId, role) => changePeople('PATCH', `/${userId}`, { role }),
+    update: (changes) => change('PATCH', changes),
+    leave: () => end(`${people}/${me()}`),
     deleteChat: () => end(path),
   };
 

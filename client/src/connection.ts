@@ -2,6 +2,7 @@ import { io } from 'socket.io-client';
 import { backoffMs } from './backoff.ts';
 import type { ConnectErrorData, ErrorCode, SocketAuth } from './contract.ts';
 import type { ServerEvent } from './state/chats.ts';
+import { createTimers } from './timers.ts';
 import type { Tokens } from './tokens.ts';
 import type { ConnectionState } from './types.ts';
 
@@ -16,7 +17,7 @@ export interface Connection {
 const tooManyMs = 30_000;
 
 /** What no pause and no other token mends. */
-const isFinal = (code: ErrorCode): boolean =>
+const isFinal = (code?: ErrorCode): code is ErrorCode =>
   code === 'session_revoked' || code === 'user_deactivated' || code === 'token_missing';
 
 export function createConnection(options: {
@@ -28,34 +29,29 @@ export function createConnection(options: {
   onEvent: (event: ServerEvent) => void;
   onStatus: (state: ConnectionState, code?: ErrorCode) => void;
 }): Connection {
-  const { tokens, known, onEvent, onStatus } = options;
+  const { url, transports, tokens, known, onEvent, onStatus } = options;
   let isOpen = false;
   /** Of what asks for a token: the last one alone counts. */
   let asks = 0;
-  let tried: string | undefined;
-  let refused: string | undefined;
-  /** Of connects that were refused, since the last one that was not. */
-  let refusals = 0;
-  let refreshed = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let [tried, refused]: [string?, string?] = [];
+  /** Of connects, since the last one that became ready; and whether another token was good for nothing in them. */
+  let [failures, refreshed] = [0, false];
+  const timers = createTimers();
 
-  const socket = io(`${options.url}/chat`, {
+  // All pauses are made here.
+  const socket = io(`${url}/chat`, {
     forceNew: true,
     autoConnect: false,
-    transports: options.transports,
+    reconnection: false,
+    transports,
     tryAllTransports: true,
-    reconnectionDelay: 500,
-    reconnectionDelayMax: 20_000,
     timeout: 10_000,
     auth: async (give) => {
       const own = ++asks;
       const token = await tokens.get(refused).catch(() => null);
       if (own !== asks) return;
       if (token === undefined) return refuse('token_missing');
-      if (token === null) {
-        onStatus('offline');
-        return comeBack(backoffMs(refusals++));
-      }
+      if (token === null) return comeBack();
       tried = token;
       give({ token, ...known() });
     },
@@ -66,67 +62,57 @@ export function createConnection(options: {
     onStatus('refused', code);
   }
 
-  function comeBack(ms: number): void {
+  function comeBack(ms = backoffMs(failures++)): void {
     socket.disconnect();
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      if (isOpen) socket.connect();
-    }, ms);
+    onStatus('offline');
+    timers.set(connect, ms);
+  }
+
+  function connect(): void {
+    if (isOpen) socket.connect();
   }
 
   socket.onAny((event, payload) => {
-    if (event === 'chat.ready') {
-      refusals = 0;
-      refreshed = false;
-    }
+    if (event === 'chat.ready') [failures, refreshed] = [0, false];
     onEvent({ event, payload } as ServerEvent);
   });
   socket.on('connect', () => {
     refused = undefined;
   });
-  socket.on('disconnect', (reason) => {
-    if (!isOpen) return;
-    onStatus('offline');
-    // Socket.IO's client does not come back after this one by itself.
-    if (reason === 'io server disconnect') comeBack(backoffMs(refusals++));
+  socket.on('disconnect', () => {
+    if (isOpen) comeBack();
   });
-  socket.on('connect_error', (error: Error & { data?: ConnectErrorData }) => {
+  socket.on('connect_error', ({ data }: Error & { data?: ConnectErrorData }) => {
     if (!isOpen) return;
-    const code = error.data?.code;
-    // The network: Socket.IO's client tries again by itself.
-    if (!code) return onStatus('offline');
+    const code = data?.code;
+    const isToken = code === 'token_expired' || code === 'token_invalid';
     // The server may have another secret than yesterday: then one other token is good, or none is.
     if (isFinal(code) || (code === 'token_invalid' && refreshed)) return refuse(code);
+    if (isToken) [refused, refreshed] = [tried, code === 'token_invalid'];
     if (code === 'too_many_sockets') {
-      onStatus('refused', code);
-      return comeBack(tooManyMs * (1 + Math.random()));
-    }
-    onStatus('offline');
-    if (code === 'token_expired' || code === 'token_invalid') {
-      refused = tried;
-      refreshed = code === 'token_invalid';
-      return comeBack(refusals++ === 0 ? 0 : backoffMs(refusals));
-    }
-    comeBack(backoffMs(refusals++));
+      refuse(code);
+      timers.set(connect, tooManyMs * (1 + Math.random()));
+    } else comeBack(isToken && failures++ === 0 ? 0 : undefined);
   });
 
   return {
     open() {
       if (isOpen) return;
       isOpen = true;
-      refusals = 0;
-      socket.connect();
+      failures = 0;
+      connect();
     },
     close() {
       isOpen = false;
       asks += 1;
-      clearTimeout(timer);
+      timers.clear();
       socket.disconnect();
     },
     retry() {
       if (!isOpen || socket.connected) return;
-      clearTimeout(timer);
-      socket.disconnect().connect();
+      timers.clear();
+      socket.disconnect();
+      connect();
     },
   };
 }

@@ -1,14 +1,17 @@
 import type { User } from './contract.ts';
-import { type ChatState, foldChat, noChat } from './state/chat.ts';
+import { foldChat } from './state/chat.ts';
+import { type ChatState, noChat } from './state/chat-state.ts';
 import type { ChatsState } from './state/chats.ts';
 import { type Held, hold } from './state/held.ts';
-import { windowLimits } from './state/messages.ts';
+import { hasAfter, windowLimits } from './state/messages.ts';
+import { createTimers } from './timers.ts';
+import { createTurns } from './turns.ts';
 import type { ChatItem, KeyValueStorage } from './types.ts';
 
 /** A chat as it is kept: all of it as of its `eventSequence`, which is where a connect goes on. */
 interface KeptChat {
   item: ChatItem;
-  window?: readonly Held[];
+  window?: readonly Held[] | undefined;
 }
 
 /** What is kept of the rest: written after the chats that it covers. */
@@ -46,82 +49,74 @@ export function createKeeper(deps: {
   /** Of each chat that is kept, in UTF-16 units. */
   const sizes = new Map<string, number>();
   let [budget, life] = [mostUnits, 0];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let writing: Promise<void> = Promise.resolve();
+  const timers = createTimers();
+  const inTurn = createTurns(() => {});
 
+  /** Chats of the newest activity, as many as fit, and then what covers them. */
   async function write(): Promise<void> {
     const storage = deps.storage();
-    const [state, user, own] = [deps.state(), deps.user(), life];
-    if (!storage || !user || !deps.leads()) return;
-    const chatIds = [...dirty];
-    dirty.clear();
-    let all = true;
-    for (const chatId of chatIds) {
-      const chat = state.chats.get(chatId);
-      const kept = chat && keptOf(chat);
-      const text = kept ? JSON.stringify(kept) : '';
+    const [state, user, leads, own] = [deps.state(), deps.user(), deps.leads(), life];
+    if (!storage || !user) return;
+    let [units, isWhole] = [0, leads];
+    for (const chatId of new Set([...newestOf(state), ...dirty])) {
+      const isDirty = leads && dirty.delete(chatId);
+      const text = isDirty ? textOf(state.chats.get(chatId)) : '';
+      const size = isDirty ? text.length : (sizes.get(chatId) ?? 0);
+      units += size;
+      const isKept = size > 0 && units <= budget;
+      if (!isDirty && (isKept || size === 0)) continue;
+      const key = `chat/${chatId}`;
       try {
-        await (kept ? storage.set(`chat/${chatId}`, text) : storage.delete(`chat/${chatId}`));
+        await (isKept ? storage.set(key, text) : storage.delete(key));
         if (own !== life) return;
-        sizes.set(chatId, text.length);
+        sizes.set(chatId, isKept ? size : 0);
       } catch {
         // What is there stays good: it has its own cursor.
-        all = false;
         dirty.add(chatId);
+        isWhole = false;
       }
     }
-    await (all ? fit() : makeRoom());
     const { membershipsSince, listed } = state;
     const chats = [...state.chats.values()].filter(({ item }) => item).length;
     const head: KeptHead = { user, membershipsSince, listed, chats };
-    if (all && own === life) await storage.set('head', JSON.stringify(head)).catch(() => {});
+    if (isWhole) await storage.set('head', JSON.stringify(head));
+    else if (leads) shrink();
   }
 
-  /** Chats of the newest activity, as many as fit. */
-  async function fit(): Promise<void> {
-    if (unitsOf() <= budget) return;
-    let units = 0;
-    for (const chatId of newestOf(deps.state())) {
-      const size = sizes.get(chatId) ?? 0;
-      units += size;
-      if (units <= budget || size === 0) continue;
-      sizes.delete(chatId);
-      await deps.storage()?.delete(`chat/${chatId}`);
-    }
+  /** To half of what is kept. */
+  function shrink(): void {
+    budget =
+      Math.min(
+        budget,
+        [...sizes.values()].reduce((all, one) => all + one, 0),
+      ) / 2;
   }
-
-  const unitsOf = (): number => [...sizes.values()].reduce((all, one) => all + one, 0);
-
-  const makeRoom = (): Promise<void> => {
-    budget = Math.min(budget, unitsOf()) / 2;
-    return fit();
-  };
 
   const flush = (): Promise<void> => {
-    clearTimeout(timer);
-    timer = undefined;
-    writing = writing.then(write).catch(() => {});
-    return writing;
+    timers.clear();
+    return inTurn(write).catch(() => {});
   };
 
   return {
     note(chatIds) {
       for (const chatId of chatIds) dirty.add(chatId);
-      timer ??= setTimeout(flush, 1_000);
+      if (timers.keys().length === 0) timers.set(flush, 1_000);
     },
     flush,
-    makeRoom,
+    makeRoom() {
+      shrink();
+      return flush();
+    },
     async restore(state) {
       const storage = deps.storage();
       const text = await storage?.get('head');
       if (!storage || text === undefined) return undefined;
-      const head = JSON.parse(text) as KeptHead;
+      const head: KeptHead = JSON.parse(text);
       const { user, membershipsSince } = head;
       const chats = new Map(state.chats);
       for (const key of await storage.keys('chat/')) {
-        const kept = await storage.get(key);
-        if (kept === undefined) continue;
-        const chat = restored(JSON.parse(kept) as KeptChat, user.id);
+        const kept = (await storage.get(key)) ?? '';
+        const chat = restored(JSON.parse(kept), user.id);
         chats.set(chat.id, chat);
         sizes.set(chat.id, kept.length);
       }
@@ -129,12 +124,11 @@ export function createKeeper(deps: {
       const known = { ...state, me: user.id, chats, membershipsSince };
       const down = chats.get(newestOf(known).at(-1) ?? '')?.item?.lastActivityAt;
       // Of which some are missing is read as far down as the oldest that is not.
-      const listed = isWhole || !head.listed || !down ? head.listed : { ...head.listed, down };
-      return { state: { ...known, listed, stale: !isWhole || listed === undefined }, user };
+      const listed = head.listed && !isWhole && down ? { ...head.listed, down } : head.listed;
+      return { state: { ...known, listed, stale: !isWhole || !listed }, user };
     },
     forget() {
-      clearTimeout(timer);
-      timer = undefined;
+      timers.clear();
       life += 1;
       dirty.clear();
       sizes.clear();
@@ -142,18 +136,17 @@ export function createKeeper(deps: {
   };
 }
 
-function keptOf({ item, stale, cursor, messages }: ChatState): KeptChat | undefined {
-  if (!item || stale || cursor === undefined) return undefined;
+/** Empty: it is not sure, or gone. */
+function textOf(chat: ChatState | undefined): string {
+  if (!chat?.item || chat.stale || chat.cursor === undefined) return '';
+  const { item, cursor, messages } = chat;
   const { lastSequence } = item;
   // Its membership counts what was told since: as of here.
-  const membership = {
-    ...item.membership,
-    lastSequence,
-    eventSequence: Math.max(cursor, item.membership.eventSequence),
-  };
-  const isLatest = messages.window?.at(-1)?.message.sequence === lastSequence;
-  const window = isLatest ? messages.window?.slice(-windowLimits.unseen) : undefined;
-  return { item: { ...item, membership, eventSequence: cursor }, ...(window ? { window } : {}) };
+  const eventSequence = Math.max(cursor, item.membership.eventSequence);
+  const membership = { ...item.membership, lastSequence, eventSequence };
+  const kept: KeptChat = { item: { ...item, membership, eventSequence: cursor } };
+  const window = hasAfter(messages) ? undefined : messages.window?.slice(-windowLimits.unseen);
+  return JSON.stringify({ ...kept, window });
 }
 
 function restored({ item, window }: KeptChat, me: string): ChatState {

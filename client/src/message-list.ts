@@ -1,11 +1,13 @@
-import { backoffMs, type Pauses } from './backoff.ts';
+import { type Pauses, persist } from './backoff.ts';
 import type { MessagePage } from './contract.ts';
 import type { Outbox } from './outbox.ts';
-import { shownEntry } from './outbox-entry.ts';
-import { asError, isSignedOut, isTransient, type Requests } from './request.ts';
-import type { ChatInput, ChatState } from './state/chat.ts';
+import { withEntries } from './outbox-entry.ts';
+import type { Requests } from './request.ts';
+import type { ChatInput, ChatState } from './state/chat-state.ts';
 import { hasAfter, hasBefore, windowLimits } from './state/messages.ts';
-import { createCell } from './store.ts';
+import { createCell, storeOf } from './store.ts';
+import { createTimers } from './timers.ts';
+import { createTurns, repeated } from './turns.ts';
 import type { ChatMessage, MessageList, MessageListSnapshot } from './types.ts';
 
 /** Of a page; of what is around a message that somebody jumps to, too. */
@@ -25,141 +27,93 @@ export function createMessageList(deps: {
   me: () => string;
   state: () => ChatState;
   fold: (input: ChatInput) => void;
-  outbox: Outbox;
+  outbox: Pick<Outbox, 'of' | 'retry' | 'discard'>;
   requests: Requests;
   pauses: Pauses;
 }): LiveMessageList {
-  const { chatId, state, fold, outbox, requests } = deps;
-  let unseen: ReturnType<typeof setTimeout> | undefined;
-  let [loading, filling] = [0, false];
+  const { chatId, me, state, fold, outbox, requests, pauses } = deps;
+  const unseen = createTimers();
+  let loading = false;
   let [saved, savedOf]: [readonly ChatMessage[], unknown] = [[], undefined];
-  /** One after the other. */
-  let turn: Promise<unknown> = Promise.resolve();
 
+  const show = (shown: boolean) => fold({ kind: 'shown', shown });
   const cell = createCell<MessageListSnapshot>(
     { items: [], hasBefore: false, hasAfter: false, loading: false },
     (isWatched) => {
-      clearTimeout(unseen);
-      if (isWatched) {
-        fold({ kind: 'shown', shown: true });
-        void fill();
-      } else {
-        unseen = setTimeout(() => fold({ kind: 'shown', shown: false }), unseenMs);
-      }
+      if (!isWatched) return unseen.set(() => show(false), unseenMs);
+      unseen.clear();
+      show(true);
+      void fill();
     },
   );
 
   function refresh(): void {
     // It is another user's, or was read anew.
-    if (cell.isWatched() && state().messages.limit < windowLimits.shown) fold({ kind: 'shown', shown: true });
+    if (cell.isWatched() && state().messages.limit < windowLimits.shown) show(true);
     const { messages } = state();
     const held = messages.window ?? messages.ghosts;
     if (held !== savedOf) [saved, savedOf] = [held.map(({ message }) => message), held];
-    const me = deps.me();
     const entries = outbox.of(chatId);
-    const items = [...saved];
-    for (const entry of entries) {
-      const { clientMessageId } = entry;
-      const at = saved.findIndex((one) => one.senderId === me && one.clientMessageId === clientMessageId);
-      const isSaved = at >= 0;
-      if (isSaved ? entry.after.length === 0 : entry.state === 'saved') continue;
-      const retry = () => outbox.retry(clientMessageId);
-      const discard = () => outbox.discard(clientMessageId);
-      items[isSaved ? at : items.length] = shownEntry(entry, {
-        ...{ me, items: saved, saved: saved[at], retry, discard },
-      });
-    }
-    const before = cell.getSnapshot();
-    const next: MessageListSnapshot = {
-      items: entries.length > 0 ? items : saved,
-      hasBefore: hasBefore(messages),
-      hasAfter: hasAfter(messages),
-      loading: loading > 0,
-    };
-    const same = (Object.keys(next) as (keyof MessageListSnapshot)[]).every(
-      (key) => next[key] === before[key],
-    );
-    if (!same) cell.set(next);
+    const items = entries.length > 0 ? withEntries(saved, entries, me(), outbox) : saved;
+    cell.set({ items, hasBefore: hasBefore(messages), hasAfter: hasAfter(messages), loading });
   }
+
+  const inTurn = createTurns((is) => {
+    loading = is;
+    refresh();
+  });
 
   /** Until it is of use: a page that was read before a reset, or is too old otherwise, is read again. */
-  async function read(query: () => string | undefined, jump: boolean): Promise<void> {
-    for (let again = true; again; ) {
-      const asked = query();
-      if (asked === undefined) return;
-      const { epoch } = state();
-      fold({ kind: 'asks' });
-      let page: MessagePage;
-      try {
-        page = await requests.patiently('GET', `/chats/${chatId}/messages?limit=${pageLimit}${asked}`);
-      } catch (error) {
-        fold({ kind: 'unanswered' });
-        throw error;
-      }
-      const { messages, epoch: now } = state();
-      again = now !== epoch || page.page.eventSequence < messages.forgotten;
-      fold({ kind: 'page', page, jump, epoch });
-    }
-  }
-
-  function load(query: () => string | undefined, jump = false): Promise<void> {
-    const next = turn.then(async () => {
-      loading += 1;
-      refresh();
-      try {
-        await read(query, jump);
-      } finally {
-        loading -= 1;
-        refresh();
+  const load = (query: () => string | undefined, jump = false): Promise<void> =>
+    inTurn(async () => {
+      for (let again = true; again; ) {
+        const asked = query();
+        if (asked === undefined) return;
+        const { epoch } = state();
+        fold({ kind: 'asks' });
+        const path = `/chats/${chatId}/messages?limit=${pageLimit}${asked}`;
+        const page = await requests.patiently<MessagePage>('GET', path).catch((error) => {
+          fold({ kind: 'unanswered' });
+          throw error;
+        });
+        const { messages, epoch: now } = state();
+        again = now !== epoch || page.page.eventSequence < messages.forgotten;
+        fold({ kind: 'page', page, jump, epoch });
       }
     });
-    turn = next.catch(() => {});
-    return next;
-  }
 
   const window = () => state().messages.window;
+  const isThere = () => window() !== undefined;
+  const loadNewest = () => load(() => (isThere() ? undefined : ''));
 
-  async function fill(): Promise<void> {
-    if (filling) return;
-    filling = true;
-    for (let failures = 0; cell.isWatched() && !window(); ) {
-      try {
-        await load(() => (window() ? undefined : ''));
-        break;
-      } catch (cause) {
-        const error = asError(cause);
-        // A connect is a reason to try again then.
-        if (!isTransient(error) || isSignedOut(error)) break;
-        await deps.pauses.wait(backoffMs(failures++), error.retryAfterMs);
-      }
-    }
-    filling = false;
-  }
+  /** After what no pause mends a connect is a reason to try again. */
+  const fill = repeated(async () => {
+    if (!cell.isWatched() || isThere()) return;
+    await persist(pauses, loadNewest, () => !cell.isWatched()).catch(() => {});
+  });
 
-  const list: LiveMessageList = {
-    subscribe: cell.subscribe,
-    getSnapshot: cell.getSnapshot,
+  return {
+    ...storeOf(cell),
     refresh,
     fill,
     loadBefore: () =>
       load(() => {
-        const first = window()?.[0]?.message.sequence;
-        if (!window()) return '';
-        return first !== undefined && hasBefore(state().messages) ? `&before=${first}` : undefined;
+        if (!isThere()) return '';
+        return hasBefore(state().messages) ? `&before=${window()?.[0]?.message.sequence}` : undefined;
       }),
     loadAfter: () =>
       load(() => {
-        const last = window()?.at(-1)?.message.sequence;
-        return last !== undefined && hasAfter(state().messages) ? `&after=${last}` : undefined;
+        const last = window()?.at(-1);
+        return last && hasAfter(state().messages) ? `&after=${last.message.sequence}` : undefined;
       }),
     jumpTo: (sequence) =>
-      load(() => {
-        const [first, last] = [window()?.[0], window()?.at(-1)];
-        if (first && last && first.message.sequence <= sequence && sequence <= last.message.sequence)
-          return undefined;
-        return `&after=${Math.max(0, sequence - pageLimit / 2)}`;
-      }, true),
-    jumpToLatest: () => load(() => (window() && !hasAfter(state().messages) ? undefined : ''), true),
+      load(
+        () =>
+          window()?.some(({ message }) => message.sequence === sequence)
+            ? undefined
+            : `&after=${Math.max(0, sequence - pageLimit / 2)}`,
+        true,
+      ),
+    jumpToLatest: () => load(() => (isThere() && !hasAfter(state().messages) ? undefined : ''), true),
   };
-  return list;
 }

@@ -1,99 +1,115 @@
 import type { Message } from './contract.ts';
-import { type Entry, mergeEntries } from './outbox-entry.ts';
+import { newId } from './new-id.ts';
+import type { Entry } from './outbox-entry.ts';
 import type { KeyValueStorage, MessageState } from './types.ts';
 
 const prefix = 'outbox/';
 
-/** What is to be sent, here and in the storage. */
+/** What is to be done, here and in the storage. */
 export function createEntries(deps: {
   storage: () => KeyValueStorage | undefined;
   onChange: (entry: Entry) => void;
   /** To tell the other tabs. */
-  onStored: (clientMessageId: string) => void;
+  onStored: (id: string) => void;
 }) {
   const { storage, onChange, onStored } = deps;
   const entries = new Map<string, Entry>();
   let [lastOrder, life] = [0, 0];
 
-  const of = (chatId: string): Entry[] =>
-    [...entries.values()].filter((one) => one.chatId === chatId).sort((a, b) => a.order - b.order);
+  const all = (): Entry[] => [...entries.values()].sort((a, b) => a.order - b.order);
+  const of = (chatId: string): Entry[] => all().filter((one) => one.chatId === chatId);
 
-  async function store(clientMessageId: string): Promise<void> {
-    const entry = entries.get(clientMessageId);
-    const key = prefix + clientMessageId;
+  async function store(id: string): Promise<void> {
+    const entry = entries.get(id);
     try {
       // What was just being sent is sent again after a crash.
       const state = entry?.state === 'sending' ? 'queued' : entry?.state;
-      if (entry) await storage()?.set(key, JSON.stringify({ ...entry, state }));
-      else await storage()?.delete(key);
-      onStored(clientMessageId);
+      if (entry) await storage()?.set(prefix + id, JSON.stringify({ ...entry, state }));
+      else await storage()?.delete(prefix + id);
+      onStored(id);
     } catch {
-      // A full storage: it is sent all the same, as long as the tab lives.
+      // A full storage: it is done all the same, as long as the tab lives.
     }
   }
 
-  /** What it is now; undefined: it is done, or gone. */
-  function put(before: Entry, after: Entry | undefined): Promise<void> {
-    const { clientMessageId, revision } = before;
-    if (after) entries.set(clientMessageId, { ...after, revision: revision + 1 });
-    else entries.delete(clientMessageId);
-    onChange(after ?? before);
-    return store(clientMessageId);
+  function put(entry: Entry): Promise<void> {
+    entries.set(entry.id, { ...entry, revision: entry.revision + 1 });
+    onChange(entry);
+    return store(entry.id);
+  }
+
+  /** It is done, or not wanted any more. */
+  function drop(entry: Entry): Promise<void> {
+    entries.delete(entry.id);
+    onChange(entry);
+    return store(entry.id);
+  }
+
+  /** @throws of what is no JSON */
+  function add(
+    of: Pick<Entry, 'chatId' | 'what'> & Partial<Pick<Entry, 'clientMessageId' | 'messageId'>>,
+  ): [string, Promise<void>] {
+    JSON.stringify(of);
+    const id = newId();
+    // Rising, whatever the clock does, and not that of another tab.
+    lastOrder = Math.max(lastOrder + 1, Date.now() + Math.random());
+    const order = lastOrder;
+    const fresh = { state: 'queued', tried: false, losses: 0, revision: 0 } as const;
+    return [id, put({ id, clientMessageId: id, ...of, order, ...fresh })];
   }
 
   /** As it is in the storage. */
-  async function take(clientMessageId: string): Promise<void> {
+  async function take(id: string): Promise<void> {
     const own = life;
-    const text = await storage()?.get(prefix + clientMessageId);
+    const text = await storage()?.get(prefix + id);
     if (own !== life) return;
-    const known = entries.get(clientMessageId);
-    const kept = text === undefined ? undefined : (JSON.parse(text) as Entry);
-    const entry = kept && known ? mergeEntries(known, kept) : kept;
-    if (kept && entry) {
-      entries.set(clientMessageId, entry);
-      lastOrder = Math.max(lastOrder, entry.order);
-      onChange(entry);
-      if (entry.after.length !== kept.after.length) await put(entry, entry);
+    const known = entries.get(id);
+    if (text !== undefined) {
+      const kept: Entry = JSON.parse(text);
+      if (known && kept.revision <= known.revision) return;
+      entries.set(id, kept);
+      lastOrder = Math.max(lastOrder, kept.order);
+      onChange(kept);
     } else if (known) {
-      entries.delete(clientMessageId);
+      entries.delete(id);
       onChange(known);
     }
   }
 
   return {
+    all,
     of,
     put,
-    all: () => [...entries.values()],
-    get: (clientMessageId: string) => entries.get(clientMessageId),
-    /** Rising, whatever the clock does, and not that of another tab. */
-    nextOrder(): number {
-      lastOrder = Math.max(lastOrder + 1, Date.now() + Math.random());
-      return lastOrder;
-    },
+    drop,
+    add,
+    get: (id: string) => entries.get(id),
     /** If it is still in this state. */
-    async change(clientMessageId: string, from: MessageState, changes: Partial<Entry>): Promise<void> {
-      const entry = entries.get(clientMessageId);
-      if (entry?.state === from) await put(entry, { ...entry, ...changes });
+    async change(id: string, from: MessageState, changes: Partial<Entry>): Promise<void> {
+      const entry = entries.get(id);
+      if (entry?.state === from) await put({ ...entry, ...changes });
     },
-    /** What answers it names it as the server does, before it is sent for the first time: a repeat must be the same. */
-    named(chatId: string, { clientMessageId, id: replyTo }: Pick<Message, 'clientMessageId' | 'id'>): void {
-      for (const entry of of(chatId))
-        if (entry.message.replyTo === clientMessageId)
-          void put(entry, { ...entry, message: { ...entry.message, replyTo } });
+    /** What is about it or answers it names it as the server does, from its first try on: a repeat must be the same. */
+    named(chatId: string, { clientMessageId, id: messageId }: Pick<Message, 'clientMessageId' | 'id'>): void {
+      for (const entry of of(chatId)) {
+        const { what } = entry;
+        if (entry.clientMessageId === clientMessageId) void put({ ...entry, messageId });
+        else if (what.kind === 'send' && what.message.replyTo === clientMessageId)
+          void put({ ...entry, what: { ...what, message: { ...what.message, replyTo: messageId } } });
+      }
     },
     /** All of it or one. */
-    async restore(clientMessageId?: string): Promise<void> {
+    async restore(id?: string): Promise<void> {
       const own = life;
-      const keys = clientMessageId ? [] : await (storage()?.keys(prefix) ?? []);
-      const ids = clientMessageId ? [clientMessageId] : keys.map((key) => key.slice(prefix.length));
+      const keys = id ? [] : await (storage()?.keys(prefix) ?? []);
+      const ids = id ? [id] : keys.map((key) => key.slice(prefix.length));
       // One that can't be read is none of the others' business.
-      for (const id of ids) if (own === life) await take(id).catch(() => {});
-      // What was sent before it was known where it is kept.
-      if (!clientMessageId) for (const id of entries.keys()) if (!ids.includes(id)) void store(id);
+      for (const one of ids) if (own === life) await take(one).catch(() => {});
+      // What was added before it was known where it is kept.
+      if (!id) for (const one of entries.keys()) if (!ids.includes(one)) void store(one);
     },
     forget(): void {
       life += 1;
-      const gone = [...entries.values()];
+      const gone = all();
       entries.clear();
       for (const entry of gone) onChange(entry);
     },

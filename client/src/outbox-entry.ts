@@ -1,89 +1,81 @@
-import type { ErrorCode, MessageEdit } from './contract.ts';
+import type { Change } from './changes.ts';
+import type { ErrorCode } from './contract.ts';
 import { quoteIn } from './state/held.ts';
 import type { ChatMessage, MessageState, NewMessage } from './types.ts';
 
-/** What is to be sent, as it is kept. */
+/** One thing that is to be done: a message to be sent, or what waits until one is saved; as it is kept. */
 export interface Entry {
-  readonly clientMessageId: string;
+  /** Of what is to be sent the `clientMessageId`. */
+  readonly id: string;
   readonly chatId: string;
-  readonly message: NewMessage;
+  /** Of the message that it is about. */
+  readonly clientMessageId: string;
+  /** Since that was accepted. */
+  readonly messageId?: string;
+  readonly what: { kind: 'send'; message: NewMessage } | Change;
   /** Of one device: rising, whatever its clock does. */
   readonly order: number;
-  /** `saved`: only what waited for that is left to do. */
   readonly state: MessageState;
-  /** Why it has failed, or what waited for it. */
+  /** Why it has failed. */
   readonly code?: ErrorCode;
   /** Whether the server may have it. */
   readonly tried: boolean;
-  /** Since it was accepted. */
-  readonly messageId?: string;
   /** How often it was accepted and then not there. */
   readonly losses: number;
-  /** What is done once it is saved, in the order of `at`. */
-  readonly after: readonly (Then & { at: number })[];
-  /** The `at` of what is done. */
-  readonly done: readonly number[];
   /** Of what tabs have written the highest counts. */
   readonly revision: number;
 }
 
-export type Then =
-  | { kind: 'edit'; edit: MessageEdit }
-  | { kind: 'react'; key: string; present: boolean }
-  | { kind: 'delete' };
-
-/** What two tabs know of it: nothing is lost of what waits for it. */
-export function mergeEntries(known: Entry, kept: Entry): Entry {
-  const newer = kept.revision > known.revision && known.state !== 'sending' ? kept : known;
-  const done = [...new Set([...known.done, ...kept.done])];
-  const after = new Map([...known.after, ...kept.after].map((then) => [then.at, then]));
-  for (const at of done) after.delete(at);
-  return {
-    ...{ ...newer, done, tried: known.tried || kept.tried },
-    after: [...after.values()].sort((a, b) => a.at - b.at),
-  };
-}
-
-/** As it is shown, with what is to be done to it. @param saved as the server has it */
-export function shownEntry(
-  entry: Entry,
-  context: {
-    me: string;
-    items: readonly ChatMessage[];
-    saved: ChatMessage | undefined;
-    retry: () => void;
-    discard: () => void;
-  },
-): ChatMessage {
-  const { clientMessageId, chatId, message, order, code, messageId } = entry;
-  const { me, items, saved, retry, discard } = context;
-  const { replyTo: quoted, ...sent } = message;
-  const replyTo = quoted === undefined ? undefined : quoteIn(items, quoted);
-  const shown: ChatMessage = saved ?? {
-    id: messageId ?? clientMessageId,
-    ...{ chatId, senderId: me, messageType: 'text', status: 'sent', clientMessageId, state: entry.state },
-    sentAt: new Date(order).toISOString(),
-    ...sent,
-    ...(replyTo ? { replyTo } : {}),
-  };
-  const edits = entry.after.flatMap((one) => (one.kind === 'edit' ? one.edit : []));
-  const isDeleted = entry.after.some(({ kind }) => kind === 'delete');
-  return Object.assign(
-    { ...shown },
-    ...edits,
-    isDeleted && { content: '', deletedAt: new Date(order).toISOString() },
-    code && { state: 'failed', failure: { code, retry, discard } },
+/** Of those of one chat the first that nothing stands before: what is about one message is done in order. */
+export const nextOf = (entries: readonly Entry[]): Entry | undefined =>
+  entries.find(
+    ({ state, clientMessageId }, at) =>
+      state === 'queued' && entries.findIndex((one) => one.clientMessageId === clientMessageId) === at,
   );
-}
 
-type Named = Pick<Entry, 'chatId' | 'clientMessageId' | 'messageId'>;
+/** It is deleted before anybody may have been told of it: there is nothing to be sent. */
+export const isVoid = (entries: readonly Entry[], clientMessageId: string): boolean =>
+  entries.some(({ id, tried }) => id === clientMessageId && !tried) &&
+  entries.some((one) => one.clientMessageId === clientMessageId && one.what.kind === 'delete');
 
-export const pathOf = ({ chatId, messageId, clientMessageId }: Named): string =>
-  `/chats/${chatId}/messages/${messageId ?? clientMessageId}`;
-
-export function requestOf(entry: Named, then: Then): ['PATCH' | 'PUT' | 'DELETE', string, object?] {
-  const path = pathOf(entry);
-  if (then.kind === 'edit') return ['PATCH', path, then.edit];
-  if (then.kind === 'delete') return ['DELETE', path];
-  return [then.present ? 'PUT' : 'DELETE', `${path}/reactions/${encodeURIComponent(then.key)}`];
+/** What is shown, with what is to be done to it. @param saved as the server has it */
+export function withEntries(
+  saved: readonly ChatMessage[],
+  entries: readonly Entry[],
+  me: string,
+  { retry, discard }: { retry(clientMessageId: string): void; discard(clientMessageId: string): void },
+): readonly ChatMessage[] {
+  const items = [...saved];
+  for (const { clientMessageId, chatId, messageId, what, order, state, code } of entries) {
+    const place = items.findIndex((one) => one.senderId === me && one.clientMessageId === clientMessageId);
+    const shown = items[place];
+    const at = new Date(order).toISOString();
+    const failed = code && {
+      state: 'failed' as const,
+      failure: { code, retry: () => retry(clientMessageId), discard: () => discard(clientMessageId) },
+    };
+    if (what.kind === 'send') {
+      const { replyTo: quoted, ...sent } = what.message;
+      const replyTo = quoted && quoteIn(saved, quoted);
+      if (shown || isVoid(entries, clientMessageId)) continue;
+      items.push({
+        id: messageId ?? clientMessageId,
+        chatId,
+        senderId: me,
+        clientMessageId,
+        sentAt: at,
+        messageType: 'text',
+        status: 'sent',
+        state,
+        ...sent,
+        ...(replyTo && { replyTo }),
+        ...failed,
+      });
+    } else if (shown) {
+      const change =
+        what.kind === 'edit' ? what.edit : what.kind === 'delete' ? { content: '', deletedAt: at } : {};
+      items[place] = { ...shown, ...change, ...failed };
+    }
+  }
+  return items;
 }

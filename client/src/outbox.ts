@@ -1,28 +1,30 @@
 import { backoffMs, type Pauses } from './backoff.ts';
-import type { ErrorCode, Message, MessageFailedEvent, SendAccepted } from './contract.ts';
-import type { ConfabError } from './error.ts';
+import type { Ask, Change } from './changes.ts';
+import type { Message, MessageFailedEvent, SendAccepted } from './contract.ts';
+import { asError, type ConfabError, isSignedOut, isTransient } from './error.ts';
 import { newId } from './new-id.ts';
 import { createEntries } from './outbox-entries.ts';
-import { type Entry, pathOf, requestOf, type Then } from './outbox-entry.ts';
-import { asError, isSignedOut, isTransient, type Requests } from './request.ts';
+import { type Entry, isVoid, nextOf } from './outbox-entry.ts';
+import type { Requests } from './request.ts';
+import { createTimers } from './timers.ts';
 import type { KeyValueStorage, NewMessage } from './types.ts';
 
 export interface Outbox {
-  /** What is not saved yet, in the order of sending. */
+  /** What is not done yet, in order. */
   of(chatId: string): readonly Entry[];
-  /** By either of its ids. */
+  /** The first that is about this message, by either of its ids. */
   find(chatId: string, messageId: string): Entry | undefined;
   /** @throws of what is no JSON */
   add(chatId: string, message: NewMessage): string;
-  /** Once it is saved. @throws of what is no JSON */
-  doAfter(entry: Entry, then: Then): Promise<void>;
+  /** Once the message is saved. @throws of what is no JSON */
+  doAfter(entry: Entry, what: Change): Promise<void>;
   retry(clientMessageId: string): void;
   discard(clientMessageId: string): void;
   /** Of oneself, in an event, a page or an answer. */
   saw(message: Pick<Message, 'id' | 'clientMessageId'>): void;
   failed(event: MessageFailedEvent): void;
   /** From the storage, all of it or, as another tab says, one. */
-  restore(clientMessageId?: string): Promise<void>;
+  restore(id?: string): Promise<void>;
   /** Whether this tab sends. */
   lead(leads: boolean): void;
   /** All that was missed has been told: what was accepted has so long to be there. */
@@ -46,117 +48,103 @@ export function createOutbox(deps: {
   times: OutboxTimes;
   onChange: (entry: Entry) => void;
   /** To tell the other tabs. */
-  onStored: (clientMessageId: string) => void;
-  /** A message that was read to see whether it is there. */
-  asks: (chatId: string) => (message: Message) => void;
+  onStored: (id: string) => void;
+  ask: Ask;
 }): Outbox {
-  const { requests, pauses, times } = deps;
+  const { requests, pauses, times, ask } = deps;
   const entries = createEntries({
     ...deps,
     onChange(entry) {
-      look(entry.clientMessageId);
+      look(entry.id);
       deps.onChange(entry);
     },
   });
-  const { of, put, change, nextOrder } = entries;
-  const sending = new Set<string>();
-  const following = new Set<string>();
-  const looking = new Map<string, ReturnType<typeof setTimeout>>();
+  const { all, of, put, drop, add, change, named } = entries;
+  const running = new Set<string>();
+  const looks = createTimers();
   let [leads, isReady, life] = [false, false, 0];
 
-  /** One at a time, in order; as often as it takes. */
-  async function send(chatId: string): Promise<void> {
-    if (sending.has(chatId)) return;
-    sending.add(chatId);
+  /** In each chat one at a time, in order; as often as it takes. */
+  async function run(chatId: string): Promise<void> {
+    if (running.has(chatId)) return;
+    running.add(chatId);
     const own = life;
     for (let failures = 0; leads && own === life; ) {
-      const entry = of(chatId).find(({ state }) => state === 'queued');
+      const entry = nextOf(of(chatId));
       if (!entry) break;
-      const { clientMessageId, tried } = entry;
-      // In the storage before it is under way: that it may be there, and as what.
-      await change(clientMessageId, 'queued', { state: 'sending', tried: true });
-      const message = entries.get(clientMessageId);
-      if (message?.state !== 'sending') continue;
+      const { id, tried } = entry;
       try {
-        const body = { ...message.message, clientMessageId };
-        const answer = await requests.once<SendAccepted>('POST', `/chats/${chatId}/messages`, body);
+        await perform(entry);
         failures = 0;
-        const messageId = answer.brokerMessageId;
-        void change(clientMessageId, 'sending', { state: 'accepted', messageId });
-        entries.named(chatId, { clientMessageId, id: messageId });
       } catch (cause) {
         const error = asError(cause);
+        const now = own === life ? entries.get(id) : undefined;
         if (isTransient(error)) {
-          void change(clientMessageId, 'sending', { state: 'queued' });
-          const ms = isSignedOut(error) ? signedOutMs : backoffMs(failures++);
-          await pauses.wait(ms, error.retryAfterMs);
-        } else void change(clientMessageId, 'sending', { state: 'failed', code: codeOf(error), tried });
+          void change(id, 'sending', { state: 'queued' });
+          await pauses.wait(isSignedOut(error) ? signedOutMs : backoffMs(failures++));
+        } else if (now) void put({ ...now, state: 'failed', code: codeOf(error), tried });
       }
     }
-    if (own === life) sending.delete(chatId);
+    if (own === life) running.delete(chatId);
   }
 
-  function sendAll(): void {
-    for (const chatId of new Set(entries.all().map((one) => one.chatId))) void send(chatId);
-    for (const entry of entries.all()) if (entry.state === 'saved') void follow(entry);
-  }
-
-  /** What waited for it, until the server refuses something. */
-  async function follow({ clientMessageId }: Entry): Promise<void> {
-    if (!leads || following.has(clientMessageId)) return;
-    following.add(clientMessageId);
-    const own = life;
-    for (let failures = 0; leads && own === life; ) {
-      const entry = entries.get(clientMessageId);
-      if (!entry || entry.code) break;
-      const [then] = entry.after;
-      if (!then) {
-        await put(entry, undefined);
-        break;
-      }
-      try {
-        const take = deps.asks(entry.chatId);
-        const answer = await requests.patiently<Message>(...requestOf(entry, then));
-        if (then.kind === 'edit') take(answer);
-        const { after = [], done = [] } = entries.get(clientMessageId) ?? {};
-        const rest = after.filter(({ at }) => at !== then.at);
-        await change(clientMessageId, 'saved', { after: rest, done: [...done, then.at] });
-      } catch (cause) {
-        const error = asError(cause);
-        if (isTransient(error)) await pauses.wait(backoffMs(failures++), error.retryAfterMs);
-        else await change(clientMessageId, 'saved', { code: codeOf(error) });
-      }
+  async function perform(entry: Entry): Promise<void> {
+    const { id, chatId, clientMessageId, messageId = clientMessageId, what } = entry;
+    if (what.kind !== 'send') {
+      await ask(chatId, messageId, what);
+      return drop(entry);
     }
-    if (own === life) following.delete(clientMessageId);
+    if (isVoid(of(chatId), id)) return discard(id);
+    // In the storage before it is under way: that it may be there, and as what.
+    await change(id, 'queued', { state: 'sending', tried: true });
+    const now = entries.get(id);
+    if (now?.state !== 'sending' || now.what.kind !== 'send') return;
+    const body = { ...now.what.message, clientMessageId };
+    const answer = await requests.once<SendAccepted>('POST', `/chats/${chatId}/messages`, body);
+    void change(id, 'sending', { state: 'accepted' });
+    named(chatId, { clientMessageId, id: answer.brokerMessageId });
   }
 
   /** Accepted, and neither saved nor failed for a while: whether it is there is asked, and if not it is sent again. */
-  function look(clientMessageId: string): void {
-    clearTimeout(looking.get(clientMessageId));
-    looking.delete(clientMessageId);
-    const entry = entries.get(clientMessageId);
+  function look(id: string): void {
+    looks.clear(id);
+    const entry = entries.get(id);
     if (!leads || !isReady || entry?.state !== 'accepted') return;
-    const { chatId, losses } = entry;
+    const { chatId, messageId = id, losses } = entry;
     const check = async () => {
-      const take = deps.asks(chatId);
       try {
-        take(await requests.patiently('GET', pathOf(entry)));
+        const message = await ask(chatId, messageId, { kind: 'read' });
+        if (message) saw(message);
       } catch (cause) {
         const error = asError(cause);
-        if (isTransient(error)) return look(clientMessageId);
+        if (isTransient(error)) return look(id);
         const isLost = error.code === 'message_not_found';
         const lost = { state: 'queued', losses: losses + 1 } as const;
-        await change(clientMessageId, 'accepted', isLost ? lost : { state: 'failed', code: codeOf(error) });
-        void send(chatId);
+        await change(id, 'accepted', isLost ? lost : { state: 'failed', code: codeOf(error) });
+        void run(chatId);
       }
     };
-    const timer = setTimeout(check, times.unsavedMs * 2 ** Math.min(losses, 5));
-    looking.set(clientMessageId, timer);
+    looks.set(() => void check(), times.unsavedMs * 2 ** Math.min(losses, 5), id);
   }
 
-  const lookAll = (): void => {
-    for (const { clientMessageId } of entries.all()) look(clientMessageId);
+  function saw({ id, clientMessageId }: Pick<Message, 'id' | 'clientMessageId'>): void {
+    const entry = entries.get(clientMessageId);
+    // Whoever leads knows what else there is to do.
+    if (!leads || !entry) return;
+    void drop(entry);
+    named(entry.chatId, { clientMessageId, id });
+    void run(entry.chatId);
+  }
+
+  const sendAll = (): void => {
+    for (const chatId of new Set(all().map((one) => one.chatId))) void run(chatId);
   };
+  const lookAll = (): void => {
+    for (const { id } of all()) look(id);
+  };
+  const about = (clientMessageId: string) => all().filter((one) => one.clientMessageId === clientMessageId);
+  const refused = (clientMessageId: string) => about(clientMessageId).find(({ code }) => code);
+  const discard = (clientMessageId: string): void => about(clientMessageId).forEach((one) => void drop(one));
 
   return {
     of,
@@ -164,87 +152,61 @@ export function createOutbox(deps: {
       of(chatId).find((one) => one.clientMessageId === messageId || one.messageId === messageId),
 
     add(chatId, message) {
-      JSON.stringify(message);
-      const clientMessageId = newId();
-      const entry: Entry = {
-        ...{ clientMessageId, chatId, message, order: nextOrder(), state: 'queued', tried: false },
-        ...{ losses: 0, after: [], done: [], revision: 0 },
-      };
-      void put(entry, entry).then(() => send(chatId));
-      return clientMessageId;
+      const [id, stored] = add({ chatId, what: { kind: 'send', message } });
+      void stored.then(() => run(chatId));
+      return id;
     },
 
-    async doAfter(entry, then) {
-      JSON.stringify(then);
-      const now = entries.get(entry.clientMessageId) ?? entry;
-      const after = [...now.after, { ...then, at: nextOrder() }];
-      if (now.state !== 'saved' || !now.code) return put(now, { ...now, after });
+    async doAfter({ chatId, clientMessageId, messageId }, what) {
+      const before = refused(clientMessageId);
+      const [, stored] = add({ chatId, clientMessageId, ...(messageId && { messageId }), what });
       // What was refused before is over.
-      const { code: _, ...rest } = now;
-      const [refused, ...others] = after;
-      await put(now, { ...rest, after: others, done: [...now.done, ...(refused ? [refused.at] : [])] });
-      sendAll();
+      if (before && before.what.kind !== 'send') void drop(before);
+      await stored;
+      void run(chatId);
     },
 
     retry(clientMessageId) {
-      const entry = entries.get(clientMessageId);
-      if (!entry?.code) return;
+      const entry = refused(clientMessageId);
+      if (!entry) return;
       const { code, ...rest } = entry;
-      if (rest.state === 'saved') return void put(entry, rest).then(sendAll);
-      // Under that key there is another message.
-      const isTaken = code === 'idempotency_conflict';
-      if (isTaken) void put(entry, undefined);
-      const changes = isTaken ? { clientMessageId: newId(), tried: false } : {};
-      const again: Entry = { ...rest, ...changes, state: 'queued', losses: 0 };
-      void put(again, again).then(() => send(entry.chatId));
+      const again: Entry = { ...rest, state: 'queued', losses: 0 };
+      if (code === 'idempotency_conflict') {
+        // Under that key there is another message.
+        const id = newId();
+        for (const one of about(clientMessageId)) {
+          void drop(one);
+          void put({ ...(one === entry ? { ...again, id, tried: false } : one), clientMessageId: id });
+        }
+      } else void put(again);
+      void run(entry.chatId);
     },
-
-    discard(clientMessageId) {
-      const entry = entries.get(clientMessageId);
-      if (entry) void put(entry, undefined);
-    },
-
-    saw({ id, clientMessageId }) {
-      const entry = entries.get(clientMessageId);
-      // Whoever leads knows what else there is to do.
-      if (!leads || !entry || entry.state === 'saved') return;
-      const { code: _, ...rest } = entry;
-      entries.named(entry.chatId, { clientMessageId, id });
-      if (entry.after.length === 0) return void put(entry, undefined);
-      void put(entry, { ...rest, state: 'saved', messageId: id });
-      void follow(entry);
-    },
-
+    discard,
+    saw,
     failed({ clientMessageId, code }) {
       const entry = entries.get(clientMessageId);
-      if (leads && entry && entry.state !== 'saved')
-        void put(entry, { ...entry, state: 'failed', code, tried: false });
+      if (leads && entry) void put({ ...entry, state: 'failed', code, tried: false });
     },
-
-    async restore(clientMessageId) {
-      await entries.restore(clientMessageId).catch(() => {});
-      if (leads) sendAll();
+    async restore(id) {
+      await entries.restore(id).catch(() => {});
+      sendAll();
     },
-
     lead(is) {
       leads = is;
       lookAll();
-      if (is) sendAll();
+      sendAll();
     },
-
     ready(is) {
       isReady = is;
       lookAll();
     },
-
     forget() {
       leads = false;
       life += 1;
-      sending.clear();
-      following.clear();
+      running.clear();
       entries.forget();
     },
   };
 }
 
-const codeOf = ({ code }: ConfabError): ErrorCode => (code === 'offline' ? 'internal_error' : code);
+const codeOf = ({ code }: ConfabError) => (code === 'offline' ? 'internal_error' : code);

@@ -1,12 +1,15 @@
 import { backoffMs, type Pauses } from './backoff.ts';
+import type { Take } from './changes.ts';
 import type { Chat, Page } from './contract.ts';
-import { asError, type Requests } from './request.ts';
+import { asError } from './error.ts';
+import type { Requests } from './request.ts';
 import { type ChatsInput, type ChatsState, chatIn } from './state/chats.ts';
+import { createTurns, repeated } from './turns.ts';
 
 const pageLimit = 50;
 /** Chats that are read at the same time. */
 const mostAtOnce = 4;
-/** A chat that is not sure again at once is read again after that. */
+/** What is not sure again at once is read again after that. */
 const leastMs = 1_000;
 
 /** Reads by itself what has to be read: the list, and chats of which not all is known. */
@@ -14,7 +17,6 @@ export interface Reader {
   /** Looks whether there is something. */
   look(): void;
   loadMore(): Promise<void>;
-  stop(): void;
 }
 
 export function createReader(deps: {
@@ -22,15 +24,13 @@ export function createReader(deps: {
   pauses: Pauses;
   state: () => ChatsState;
   fold: (input: ChatsInput) => void;
+  take: Take;
   isRunning: () => boolean;
   onLoading: (is: boolean) => void;
 }): Reader {
-  const { requests, pauses, state, fold, isRunning } = deps;
-  const reading = new Set<string>();
-  const rested = new Map<string, number>();
-  let listing: Promise<void> | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let failures = 0;
+  const { requests, pauses, state, fold, take, isRunning } = deps;
+  /** Of the list one page after the other is read. */
+  const inTurn = createTurns(deps.onLoading);
 
   const page = (query: string) => requests.patiently<Page<Chat>>('GET', `/chats?limit=${pageLimit}${query}`);
 
@@ -54,79 +54,42 @@ export function createReader(deps: {
     }
   }
 
-  /** One after the other. */
-  function list(read: () => Promise<void>): Promise<void> {
-    deps.onLoading(true);
-    const next = (listing ?? Promise.resolve()).then(read);
-    const own = next
-      .catch(() => {})
-      .then(() => {
-        if (listing !== own) return;
-        listing = undefined;
-        deps.onLoading(false);
-      });
-    listing = own;
-    return next;
-  }
-
   async function readChat(chatId: string): Promise<void> {
     const asked = chatIn(state(), chatId);
     try {
-      const chat = await requests.patiently<Chat>('GET', `/chats/${chatId}`);
-      fold({ kind: 'in', chatId, input: { kind: 'chat', chat, epoch: asked.epoch } });
+      await take(chatId, 'chat', requests.patiently('GET', `/chats/${chatId}`));
     } catch (cause) {
       if (asError(cause).code !== 'chat_not_found') throw cause;
       fold({ kind: 'in', chatId, input: { kind: 'gone', asked } });
     }
   }
 
-  function look(): void {
-    if (!isRunning() || timer !== undefined) return;
-    if (state().stale) {
-      if (!listing) list(readList).then(succeed, fail);
-      // The list tells of most chats.
-      return;
-    }
-    const now = performance.now();
-    for (const { id, stale } of state().chats.values()) {
-      if (reading.size >= mostAtOnce) return;
-      if (!stale || reading.has(id)) continue;
-      const restMs = (rested.get(id) ?? 0) - now;
-      if (restMs > 0) {
-        later(restMs);
-        continue;
+  /** The list, which tells of most chats, and then those that are not sure yet. */
+  const look = repeated(async () => {
+    let read: readonly string[] = [];
+    for (let failures = 0; isRunning(); ) {
+      const chats = [...state().chats.values()].filter(({ stale }) => stale);
+      if (!state().stale && chats.length === 0) return;
+      try {
+        if (state().stale) await inTurn(readList);
+        else {
+          const ids = chats.slice(0, mostAtOnce).map(({ id }) => id);
+          if (ids.some((id) => read.includes(id))) await pauses.wait(leastMs);
+          read = ids;
+          await Promise.all(ids.map(readChat));
+        }
+        failures = 0;
+      } catch {
+        await pauses.wait(backoffMs(failures++));
       }
-      reading.add(id);
-      rested.set(id, now + leastMs);
-      readChat(id)
-        .finally(() => reading.delete(id))
-        .then(succeed, fail);
     }
-  }
-
-  const later = (ms: number): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      look();
-    }, ms);
-  };
-  const succeed = (): void => {
-    failures = 0;
-    look();
-  };
-  const fail = (): void => {
-    if (timer === undefined) later(backoffMs(failures++));
-  };
+  });
 
   return {
-    look,
+    look: () => void look(),
     loadMore: () =>
-      list(async () => (state().listed?.nextCursor === null ? undefined : nextPage(!state().listed))),
-    stop() {
-      clearTimeout(timer);
-      timer = undefined;
-      rested.clear();
-      pauses.wake();
-    },
+      inTurn(async () => {
+        if (state().listed?.nextCursor !== null) await nextPage(!state().listed);
+      }),
   };
 }

@@ -1,7 +1,7 @@
 import type { Store } from './types.ts';
 
 export interface Cell<Snapshot> extends Store<Snapshot> {
-  /** Tells whoever listens, unless it is the same. */
+  /** Tells whoever listens, unless it is the same, or has the same in it. */
   set(next: Snapshot): void;
   isWatched(): boolean;
 }
@@ -14,7 +14,7 @@ export function createCell<Snapshot>(first: Snapshot, watched?: (is: boolean) =>
     getSnapshot: () => snapshot,
     isWatched: () => listeners.size > 0,
     set(next) {
-      if (Object.is(next, snapshot)) return;
+      if (isSame(next, snapshot)) return;
       snapshot = next;
       for (const listener of [...listeners]) {
         try {
@@ -36,6 +36,23 @@ export function createCell<Snapshot>(first: Snapshot, watched?: (is: boolean) =>
     },
   };
 }
+
+/** Of a cell what others may have. */
+export const storeOf = <Snapshot>({ subscribe, getSnapshot }: Cell<Snapshot>): Store<Snapshot> => ({
+  subscribe,
+  getSnapshot,
+});
+
+/** Two objects of one kind that have the same in them are the same for whoever shows them; a map is compared by its entries. */
+export function isSame(one: unknown, other: unknown): boolean {
+  if (one instanceof Map && other instanceof Map) return isSame([...one].flat(), [...other].flat());
+  if (!isObject(one) || !isObject(other)) return Object.is(one, other);
+  const keys = Object.keys(one);
+  return keys.length === Object.keys(other).length && keys.every((key) => Object.is(one[key], other[key]));
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
 
 const report = (error: unknown): void => {
   if (typeof reportError === 'function') reportError(error);

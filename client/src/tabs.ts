@@ -7,7 +7,7 @@ export type TabMessage =
   /** Somebody has a newer token. */
   | { kind: 'token'; token: string }
   /** An entry of the outbox of this subject has changed in the storage. */
-  | { kind: 'outbox'; subject: string; clientMessageId: string }
+  | { kind: 'outbox'; subject: string; id: string }
   /** Everything of this subject is forgotten. */
   | { kind: 'forgotten'; subject: string };
 

@@ -1,39 +1,32 @@
 import type { TypingEvent } from './contract.ts';
-import { createCell } from './store.ts';
+import { createCell, storeOf } from './store.ts';
+import { createTimers } from './timers.ts';
 
 /** Who types in a chat: as long as the event says, or until their message comes. */
 export function createTyping() {
   const cell = createCell<readonly string[]>([]);
-  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+  const timers = createTimers();
+  const tell = () => cell.set(timers.keys());
   function end(userId: string): void {
-    clearTimeout(timers.get(userId));
-    if (timers.delete(userId)) cell.set([...timers.keys()]);
+    timers.clear(userId);
+    tell();
   }
   return {
-    store: { subscribe: cell.subscribe, getSnapshot: cell.getSnapshot },
+    store: storeOf(cell),
     take({ userId, typing, expiresInMs }: TypingEvent): void {
-      if (!typing) {
-        end(userId);
-        return;
-      }
-      const known = timers.has(userId);
-      clearTimeout(timers.get(userId));
-      timers.set(
-        userId,
-        setTimeout(() => end(userId), expiresInMs),
-      );
-      if (!known) cell.set([...timers.keys()]);
+      if (typing) timers.set(tell, expiresInMs, userId);
+      else timers.clear(userId);
+      tell();
     },
     end,
-    forget(): void {
-      for (const userId of [...timers.keys()]) end(userId);
-    },
+    forget: () => timers.keys().forEach(end),
   };
 }
 
 /** One's own keys: told again and again while they go on, a little more seldom than the server takes it, which is every 3 s. @param tell is not waited for */
 export function createKeystrokes(tell: (typing: boolean) => void) {
   const everyMs = 3_200;
+  /** Undefined: nothing was told, or it is over; a message says it, too. */
   let toldAt: number | undefined;
   return {
     keystroke(): void {
@@ -46,7 +39,6 @@ export function createKeystrokes(tell: (typing: boolean) => void) {
       if (toldAt !== undefined) tell(false);
       toldAt = undefined;
     },
-    /** A message says it, too. */
     sent(): void {
       toldAt = undefined;
     },

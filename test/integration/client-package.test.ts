@@ -119,8 +119,8 @@ test('it is small', async () => {
   };
   const [client, hooks] = await Promise.all(['index.js', 'react/index.js'].map(gzippedBytes));
   console.log(`gzipped: the client ${client} bytes, the hooks ${hooks}`);
-  expect(client).toBeLessThanOrEqual(17.5 * 1_024);
-  expect(hooks).toBeLessThanOrEqual(3 * 1_024);
+  expect(client).toBeLessThanOrEqual(16.4 * 1_024);
+  expect(hooks).toBeLessThanOrEqual(1.25 * 1_024);
 });
 
 test('without a bundler it runs, and compiles as Node resolves modules', async () => {

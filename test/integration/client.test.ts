@@ -271,8 +271,9 @@ test('what was sent in another life and is saved is not sent again, though nothi
   const head = (await storage.keys('')).find((key) => key.endsWith('/head'))!;
   const { clientMessageId, id: messageId } = his.byContent('one');
   const key = head.replace(/head$/, `outbox/${clientMessageId}`);
-  const entry = { clientMessageId, messageId, chatId: id, order: 1, losses: 0, after: [], tried: true };
-  await storage.set(key, JSON.stringify({ ...entry, message: { content: 'one' }, state: 'accepted' }));
+  const what = { kind: 'send', message: { content: 'one' } };
+  const entry = { id: clientMessageId, clientMessageId, messageId, chatId: id, order: 1, what };
+  await storage.set(key, JSON.stringify({ ...entry, losses: 0, tried: true, state: 'accepted' }));
   const after = await open(ada, { storage }, 20);
   await eventually('it is done', async () => (await storage.get(key)) === undefined);
   after.disconnect();

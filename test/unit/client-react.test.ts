@@ -23,7 +23,8 @@ import {
   useUnread,
   useUser,
 } from '../../client/src/react/index.ts';
-import { type ChatInput, foldChat, noChat } from '../../client/src/state/chat.ts';
+import { foldChat } from '../../client/src/state/chat.ts';
+import { type ChatInput, noChat } from '../../client/src/state/chat-state.ts';
 import { createCell } from '../../client/src/store.ts';
 import type {
   ChatHandle,

@@ -1,7 +1,8 @@
 import { afterAll, expect, test } from 'bun:test';
 import { createPauses } from '../../client/src/backoff.ts';
+import { isTransient } from '../../client/src/error.ts';
 import type { ConfabError } from '../../client/src/index.ts';
-import { createRequests, isTransient } from '../../client/src/request.ts';
+import { createRequests } from '../../client/src/request.ts';
 import { createTabs } from '../../client/src/tabs.ts';
 import { createTokens } from '../../client/src/tokens.ts';
 import { eventually } from '../support/eventually.ts';
@@ -79,6 +80,24 @@ test('another token of the same user goes on', async () => {
   answer = () => answers.shift()!;
   expect(await requests.once<object>('GET', '/')).toEqual({ is: 'there' });
   expect(others()).toBe(0);
+});
+
+test('a server is left alone for as long as it says, by all requests of who asked, whatever wakes', async () => {
+  const { pauses, requests, tokens } = createWorld(() => adas);
+  const answers = [problem(429, 'rate_limited', { 'Retry-After': '0.3' })];
+  answer = () => answers.shift() ?? Response.json({});
+  const started = performance.now();
+  const one = requests.patiently('GET', '/');
+  await eventually('it was refused', () => answers.length === 0);
+  await Bun.sleep(0);
+  const other = requests.once('GET', '/');
+  pauses.wake();
+  await Promise.all([one, other]);
+  expect(performance.now() - started).toBeGreaterThanOrEqual(299);
+  answers.push(problem(429, 'rate_limited', { 'Retry-After': '600' }));
+  await failed(requests.once('GET', '/'));
+  tokens.forget();
+  expect(await requests.once<object>('GET', '/')).toEqual({});
 });
 
 test('an answer whose body does not come is none', async () => {

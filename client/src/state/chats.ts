@@ -1,6 +1,7 @@
 import type { Chat, ServerToClientEvents, UserEvent } from '../contract.ts';
 import type { ChatItem, UnreadTotal } from '../types.ts';
-import { type ChatInput, type ChatState, foldChat, noChat } from './chat.ts';
+import { foldChat } from './chat.ts';
+import { type ChatInput, type ChatState, noChat } from './chat-state.ts';
 
 /** All chats that are known, and how far the list of them was read. */
 export interface ChatsState {
@@ -34,8 +35,13 @@ export type ChatsInput =
   | { kind: 'connects'; cursors: Readonly<Record<string, number>> };
 
 export const noChats = (me: string): ChatsState => ({
-  ...{ me, chats: new Map(), listed: undefined, membershipsSince: undefined },
-  ...{ stale: true, epoch: {}, items: [] },
+  me,
+  chats: new Map(),
+  listed: undefined,
+  membershipsSince: undefined,
+  stale: true,
+  epoch: {},
+  items: [],
 });
 
 /** All chats: each event goes to the chat that it is about. */
@@ -58,16 +64,19 @@ function take(state: ChatsState, input: ChatsInput): ChatsState {
     case 'connects':
       return {
         ...resetMany(state, (id) => !Object.hasOwn(input.cursors, id)),
-        ...{ epoch: {}, stale: state.stale || state.membershipsSince === undefined },
+        epoch: {},
+        stale: state.stale || state.membershipsSince === undefined,
       };
     case 'pinned':
       return takeChats(state, input);
     case 'page': {
       const down = input.data.at(-1)?.lastActivityAt ?? '';
       const next = takeChats(state, input);
-      if (input.asked.epoch !== state.epoch) return next;
+      const { first, asked } = input;
+      // One that does not go on from what was read last leaves a gap.
+      if (asked.epoch !== state.epoch || !(first || asked.listed === state.listed)) return next;
       const listed = { down, nextCursor: input.nextCursor };
-      return { ...next, listed, stale: !input.first && state.stale };
+      return { ...next, listed, stale: !first && state.stale };
     }
   }
 }
@@ -86,7 +95,8 @@ function takeEvent(state: ChatsState, told: { kind: 'told' } & ServerEvent): Cha
       return { ...state, membershipsSince: told.payload.membershipVersion };
     case 'chat.sync.reset': {
       const { payload: reset } = told;
-      if (reset.chatId !== undefined) return within(state, reset.chatId, { kind: 'reset' });
+      const { chatId, eventSequence: at } = reset;
+      if (chatId !== undefined) return within(state, chatId, { kind: 'reset', at });
       return { ...resetMany(state, () => true), stale: true, epoch: {} };
     }
     case 'user.updated':

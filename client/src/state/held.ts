@@ -47,6 +47,13 @@ export function mergeHeld(known: Held | undefined, given: Held): Held {
   };
 }
 
+/** The later message, or of one and the same what is newer. */
+export function newerOf(last: Held | undefined, given: Held | undefined): Held | undefined {
+  if (!last || !given) return last ?? given;
+  const later = given.message.sequence - last.message.sequence;
+  return later === 0 ? mergeHeld(last, given) : later > 0 ? given : last;
+}
+
 /** What it does not have is not there. */
 function withParts(
   { reactions: _, replyTo: __, ...message }: SavedMessage,

@@ -35,15 +35,13 @@ export interface Messages {
 type Told = MessageEvent | ReactionsEvent;
 
 export const noMessages: Messages = {
-  ...{
-    window: undefined,
-    ghosts: [],
-    recent: [],
-    asking: 0,
-    forgotten: 0,
-    toldAt: 0,
-    lastSequence: 0,
-  },
+  window: undefined,
+  ghosts: [],
+  recent: [],
+  asking: 0,
+  forgotten: 0,
+  toldAt: 0,
+  lastSequence: 0,
   limit: windowLimits.unseen,
 };
 
@@ -69,6 +67,9 @@ export function takeMessageEvent(messages: Messages, event: MessageEvent, me: st
   }
   return trim(put(next, place, toldHeld(window[place], { message, at }, me)));
 }
+
+const heldIn = (window: readonly Held[] = [], { sequence }: { sequence: number }): Held | undefined =>
+  window[sequence - firstOf(window)];
 
 const placeOf = ({ window }: Messages, sequence: number): number =>
   window ? sequence - firstOf(window) : -1;
@@ -162,9 +163,7 @@ export function takePage(
   const near = window !== undefined && first <= endOf(window) + 1 && end >= firstOf(window) - 1;
   if (window && !near && !jump) return messages;
   const kept = window && near ? window : [];
-  const read = data.map((message) =>
-    mergeHeld(kept[message.sequence - firstOf(kept)], holdAnswer(message, at)),
-  );
+  const read = data.map((message) => mergeHeld(heldIn(kept, message), holdAnswer(message, at)));
   const all = [
     ...kept.filter(({ message }) => message.sequence < first),
     ...read,
@@ -174,19 +173,26 @@ export function takePage(
   const older = kept.length > 0 && first < firstOf(kept);
   const next: Messages = {
     ...messages,
-    ...{ ghosts: [], recent: [], limit, toldAt: 0 },
+    ghosts: [],
+    // What is older than the page may be out of date, but for another page that is under way.
+    recent: recent.filter(({ eventSequence }) => eventSequence <= at),
+    limit,
+    toldAt: 0,
     // What is let go may be in another page that is under way, and is older there.
     forgotten: window && !near ? Math.max(forgotten, messages.toldAt) : forgotten,
     lastSequence: Math.max(messages.lastSequence, endOf(all), page.hasAfter ? end + 1 : 0),
     window: older ? all.slice(0, limit) : all.slice(-limit),
   };
   // What came while it was under way.
-  const told = recent.reduce(
-    (now, event) => ('message' in event ? takeMessageEvent(now, event, me) : takeReactions(now, event, me)),
-    next,
-  );
-  const settled = settleQuotes(told.window ?? [], window ?? []);
-  return { ...told, window: settled, toldAt: messages.toldAt };
+  const told = recent
+    .filter(({ eventSequence }) => eventSequence > at)
+    .reduce(
+      (now, event) => ('message' in event ? takeMessageEvent(now, event, me) : takeReactions(now, event, me)),
+      next,
+    );
+  // What was in the window was told nowhere else.
+  const newest = told.window?.map((one) => mergeHeld(heldIn(window, one.message), one)) ?? [];
+  return { ...told, window: settleQuotes(newest, window ?? []), toldAt: messages.toldAt };
 }
 
 /** An answer that has one message. @param at of the request: it is no older */

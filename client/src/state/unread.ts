@@ -41,13 +41,24 @@ export const unreadOf = (membership: Membership): Unread => ({
 
 /** Older than any: what is told before the first one counts above it. */
 export const noMembership = (chatId: string): Membership => ({
-  ...{ chatId, lastReadSequence: 0, unreadCount: 0, unreadMentionCount: 0, version: 0 },
-  ...{ notify: 'all', mutedUntil: null, pinnedAt: null, archivedAt: null, lastSequence: 0, eventSequence: 0 },
+  chatId,
+  lastReadSequence: 0,
+  unreadCount: 0,
+  unreadMentionCount: 0,
+  notify: 'all',
+  mutedUntil: null,
+  pinnedAt: null,
+  archivedAt: null,
+  version: 0,
+  lastSequence: 0,
+  eventSequence: 0,
 });
 
 /** One that nobody else holds: what is taken changes it. */
 export const copyOf = ({ membership, told, forgotten }: Unread): Unread => ({
-  ...{ membership, told: new Map(told), forgotten },
+  membership,
+  told: new Map(told),
+  forgotten,
 });
 
 /** From REST or an event, in whatever order they come. */

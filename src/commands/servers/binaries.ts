@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { PrometheusBinaries } from './prometheus.ts';
 import type { RabbitBinaries } from './rabbitmq.ts';
 
 export const serverNames = [
@@ -11,6 +12,7 @@ export const serverNames = [
   'compose',
   'python',
   'chromium',
+  'prometheus',
 ] as const;
 export type ServerName = (typeof serverNames)[number];
 
@@ -27,6 +29,7 @@ export interface Binaries {
   readonly python: string | undefined;
   /** No server: a browser. */
   chromium: string | undefined;
+  prometheus: PrometheusBinaries | undefined;
 }
 
 /** Looks on the PATH and where Debian and Homebrew put what is not on it. On Windows servers run in containers alone. */
@@ -41,6 +44,7 @@ export function findBinaries(): Binaries {
       compose: composePlugin(),
       python: findPython(),
       chromium: undefined,
+      prometheus: undefined,
     };
   const homebrew = ['/opt/homebrew', '/usr/local'];
   const onPath = (name: string): string | undefined =>
@@ -68,6 +72,7 @@ export function findBinaries(): Binaries {
   ];
   const rabbit = rabbitFolders.find((folder) => existsSync(join(folder, 'rabbitmq-server')));
   const epmd = onPath('epmd') ?? findEpmd();
+  const [prometheus, promtool] = [onPath('prometheus'), onPath('promtool')];
 
   return {
     postgres: postgresFolders.find((folder) => existsSync(join(folder, 'initdb'))),
@@ -83,6 +88,7 @@ export function findBinaries(): Binaries {
       return findPython();
     },
     chromium: onPath('chromium') ?? chromesOfMac.find(existsSync),
+    prometheus: prometheus && promtool ? { server: prometheus, promtool } : undefined,
   };
 }
 

@@ -30,6 +30,7 @@ const names: Record<ServerName, string> = {
   compose: 'docker-compose',
   python: 'python-socketio',
   chromium: 'Chromium',
+  prometheus: 'Prometheus',
 };
 /** With spaces between several. */
 const debianPackages: Record<ServerName, string> = {
@@ -41,6 +42,7 @@ const debianPackages: Record<ServerName, string> = {
   compose: 'docker-compose',
   python: 'python3-socketio python3-requests python3-websocket',
   chromium: 'chromium',
+  prometheus: 'prometheus',
 };
 const homebrewPackages: Record<ServerName, string> = {
   postgres: 'postgresql@17',
@@ -51,19 +53,19 @@ const homebrewPackages: Record<ServerName, string> = {
   compose: 'docker-compose',
   python: 'python3',
   chromium: 'chromium',
+  prometheus: 'prometheus',
 };
 /** What Homebrew has not. */
 const pythonPackages = 'python3 -m pip install "python-socketio[client]"';
 
-/**
- * Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. Python and Chromium are in
- * no container.
- */
+const inNoContainer: readonly ServerName[] = ['python', 'chromium', 'prometheus'];
+
+/** Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. */
 export function decideResort(facts: MachineFacts, otherwise = testsWithoutServers): Resort {
   const { missing, platform, dockerAnswers, hasApt, isRoot } = facts;
   if (missing.length === 0) return { kind: 'binaries' };
   const list = missing.map((name) => names[name]).join(', ');
-  const inContainers = missing.filter((name) => name !== 'python' && name !== 'chromium');
+  const inContainers = missing.filter((name) => !inNoContainer.includes(name));
   if (dockerAnswers && inContainers.length === missing.length)
     return { kind: 'docker', message: `Not on this machine: ${list}. Starting it with docker compose.` };
   const packages = missing.flatMap((name) => debianPackages[name].split(' '));

@@ -8,7 +8,7 @@ import { readinessOf } from './process/readiness.ts';
 import { runProcess } from './process/run-process.ts';
 
 await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis'] }, async (parts) => {
-  const { config, log, lifecycle } = parts;
+  const { config, log, lifecycle, metrics } = parts;
   const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab gateway', ...parts });
   const gateway = await assembleGateway(parts, adapters);
 
@@ -18,6 +18,7 @@ await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis']
   const health = createHealthApp(
     readinessOf({ database, hints, peers, gateway: gateway.ready, leaving }),
     log,
+    { metrics, tokens: config.metricsTokens, openTo: 'private networks' },
   );
   const { place } = serveGateway({
     gateway,

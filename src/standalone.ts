@@ -23,7 +23,7 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
 
   await assembleWorker(parts, adapters);
   const webClient = config.webClient ?? (config.environment !== 'production' && !isOutside(config.auth));
-  const api = await assembleApi(parts, adapters, { webClient });
+  const api = await assembleApi(parts, adapters, { webClient, metricsOpenTo: 'loopback' });
   const http = serveGateway({
     gateway: await assembleGateway(parts, adapters),
     others: api.fetch,

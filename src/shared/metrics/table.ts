@@ -92,13 +92,13 @@ export const metricTable = {
   confab_batch_messages: { type: 'histogram', help: 'Messages of a batch.', buckets: counts },
   confab_batch_retries_total: {
     type: 'counter',
-    help: 'Batches that were tried again, or went back into the queue.',
-    labels: { reason: any },
+    help: 'Batches that were tried again, or went back into the queue for a newer worker.',
+    labels: { reason: ['database_away', 'timeout', 'error', 'newer_payload'] },
   },
   confab_dead_lettered_total: {
     type: 'counter',
-    help: 'Messages that became dead letters.',
-    labels: { reason: any },
+    help: 'Messages that became dead letters: without our signature, not as they should be, refused by the rules, or not to be stored.',
+    labels: { reason: ['unsigned', 'invalid', 'chat_not_found', 'not_participant', 'not_allowed', 'failed'] },
   },
   confab_newer_payload_blocked: {
     type: 'gauge',
@@ -150,7 +150,7 @@ export const metricTable = {
   confab_disconnects_total: {
     type: 'counter',
     help: 'Sockets that ended, by the reason.',
-    labels: { reason: ['token_end', 'revoked', 'backlog', 'drain', 'packets', 'client'] },
+    labels: { reason: ['token_end', 'revoked', 'backlog', 'drain', 'packets', 'error', 'client'] },
   },
   confab_backlog_closes_total: {
     type: 'counter',
@@ -214,9 +214,14 @@ export const metricTable = {
   confab_rate_limited_total: {
     type: 'counter',
     help: 'Requests and connects that a rate limit refused.',
-    labels: { limit: any },
+    labels: {
+      limit: ['user', 'read', 'typing', 'address', 'login', 'guesses', 'lookup', 'invite', 'connect'],
+    },
   },
 
-  confab_heap_objects: { type: 'gauge', help: 'Objects on the JavaScript heap.' },
+  confab_heap_objects: {
+    type: 'gauge',
+    help: 'Objects on the JavaScript heap; not there where they are too many to count.',
+  },
   confab_build_info: { type: 'gauge', help: 'Always 1.', labels: { version: any, commit: any } },
 } as const satisfies Record<string, Declared>;

@@ -1,3 +1,4 @@
+import { processMetrics } from '../../src/shared/metrics/process-metrics.ts';
 import { metricTable } from '../../src/shared/metrics/table.ts';
 import { namesIn } from './promql.ts';
 import { readText } from './repository.ts';
@@ -6,14 +7,12 @@ import { readText } from './repository.ts';
 const exporters: Readonly<Record<string, readonly string[]>> = {
   // Prometheus's own, of each target.
   up: [],
-  // prom-client's own, of each process.
-  nodejs_eventloop_lag_p99_seconds: [],
-  process_cpu_seconds_total: [],
-  process_resident_memory_bytes: [],
+  // prom-client's, of each process.
+  ...Object.fromEntries(processMetrics.map((name) => [name, []])),
   // RabbitMQ's: /metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count at port 15692, from 3.10 on.
   rabbitmq_detailed_queue_messages_ready: ['vhost', 'queue'],
   rabbitmq_detailed_queue_consumers: ['vhost', 'queue'],
-  // postgres_exporter's, from 0.12 on, this with --collector.database_wraparound.
+  // postgres_exporter's, from 0.14 on; the second with --collector.database_wraparound.
   pg_replication_lag_seconds: [],
   pg_database_wraparound_age_datfrozenxid_seconds: ['datname'],
   // node_exporter's.

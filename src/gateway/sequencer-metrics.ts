@@ -17,12 +17,11 @@ export interface SequencerMetrics {
   heard(chatId: string, eventSequence: number): void;
 }
 
-/** So long an announcement may be under way. */
-const slowMs = 5_000;
 const sentAtField = '"sentAt":"';
 const instantCharacters = 24;
 
-export function createSequencerMetrics(metrics: Metrics): SequencerMetrics {
+/** @param slowMs how long an announcement may be under way */
+export function createSequencerMetrics(metrics: Metrics, slowMs = 5_000): SequencerMetrics {
   const announced = { delivered: 0, old: 0, gap: 0 };
   metrics.read('confab_notifications_total', () => resultsOf(announced));
   let deliveries = 0;
@@ -77,8 +76,7 @@ export function createSequencerMetrics(metrics: Metrics): SequencerMetrics {
     },
     heard(chatId, eventSequence) {
       for (const found of [late, latest]) {
-        const number = found.get(chatId);
-        if (number !== undefined && number <= eventSequence) found.delete(chatId);
+        if (found.get(chatId) === eventSequence) found.delete(chatId);
       }
     },
   };

@@ -1,4 +1,4 @@
-import { heapSize, heapStats } from 'bun:jsc';
+import { heapStats } from 'bun:jsc';
 import { collectDefaultMetrics } from 'prom-client';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from '../shared/config.ts';
@@ -17,17 +17,19 @@ export function createProcessMetrics({ buildCommit: commit }: Pick<Config, 'buil
   return metrics;
 }
 
-/** Counting goes through the whole heap while nothing else runs: 70 ms for a million objects, which are some 64 MiB. */
-const mostHeapBytes = 64 * 1024 * 1024;
 const countEveryMs = 60_000;
+/** Counting stops everything else: 70 ms for a million objects. So long after one that took a millisecond it is not done again. */
+const pauseForEachMs = 10_000;
 
-/** @returns undefined where there are too many */
-function createHeapCount(): () => number | undefined {
-  let counted: { at: number; objects: number } | undefined;
+function createHeapCount(): () => number {
+  let objects = 0;
+  let dueAt = 0;
   return () => {
-    const at = performance.now();
-    if (counted && at - counted.at < countEveryMs) return counted.objects;
-    counted = heapSize() <= mostHeapBytes ? { at, objects: heapStats().objectCount } : undefined;
-    return counted?.objects;
+    const now = performance.now();
+    if (now >= dueAt) {
+      objects = heapStats().objectCount;
+      dueAt = now + Math.max(countEveryMs, pauseForEachMs * (performance.now() - now));
+    }
+    return objects;
   };
 }

@@ -110,7 +110,7 @@ export function createBatchHandler(dependencies: {
       const delivery = deliveries[at];
       if (!outcome || !delivery)
         throw new Error('store_messages answered for fewer messages than it was given');
-      if ('sequence' in outcome) {
+      if (outcome.outcome === 'stored' || outcome.outcome === 'repeat' || outcome.outcome === 'changed') {
         stored.push({ envelope, outcome });
         if (outcome.outcome === 'stored') sentAt.push(Date.parse(envelope.sentAt));
         if (tellsAll) log.debug({ ...namesOf(envelope), ...outcome }, 'message stored');

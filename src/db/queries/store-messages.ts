@@ -18,13 +18,21 @@ const typedSql = storeMessagesSql(', $11::text[]');
 
 export type MessageToStore = Omit<SendEnvelope, 'version' | 'requestId'>;
 
+/** The numbers and the time are those of the row, which of a `repeat` was there before. */
+interface OfRow<Outcome> {
+  outcome: Outcome;
+  sequence: number;
+  eventSequence: number;
+  sentAt: string;
+}
+
 export type StoreOutcome =
-  /** The numbers and the time are those of the row, which of a `repeat` was there before. */
-  | { outcome: 'stored' | 'repeat'; sequence: number; eventSequence: number; sentAt: string }
+  | OfRow<'stored'>
+  | OfRow<'repeat'>
   /** A repeat of what was edited or deleted since, `eventSequence` says when: nothing of it is to be said again. */
-  | { outcome: 'changed'; sequence: number; eventSequence: number; sentAt: string }
-  /** Of what is said in a chat that is deleted nothing is kept anywhere. */
+  | OfRow<'changed'>
   | { outcome: 'conflict' }
+  /** Of what is said in a chat that is deleted nothing is kept anywhere. */
   | { outcome: 'chat_deleted' }
   | { outcome: 'chat_not_found' | 'not_participant' | 'not_allowed' };
 

@@ -162,13 +162,13 @@ export const metricTable = {
   },
   confab_gap_fills_total: {
     type: 'counter',
-    help: 'Reads of what a gateway had not been told of a chat: after a hint that came too late or not at all, of what a hint does not say, after the comparison with PostgreSQL.',
+    help: 'Reads of changes that a gateway was not told in time: the one before did not come, the notification had no words to believe, or none came at all.',
     labels: { cause: ['lost_hint', 'unknown', 'comparison'] },
   },
   confab_gap_rows_total: { type: 'counter', help: 'Changes that these reads found.' },
   confab_comparison_found_total: {
     type: 'counter',
-    help: 'Chats of which the comparison with PostgreSQL found changes that no hint had told.',
+    help: 'Chats with changes of which no notification came within 5 s, as the comparison with PostgreSQL showed.',
   },
   confab_resumes_total: {
     type: 'counter',
@@ -182,15 +182,18 @@ export const metricTable = {
   },
   confab_resume_duration_seconds: {
     type: 'histogram',
-    help: 'From connect to chat.ready, of sockets with cursors.',
+    help: 'From letting a socket with cursors in to the last that it missed.',
     buckets: waits,
   },
   confab_notifications_total: {
     type: 'counter',
-    help: 'Notifications that came: delivered, of what was delivered already, beyond a gap, without a valid signature.',
+    help: 'Notifications that came: with the next change of a chat, with one that was told before, with one beyond a gap, or without a valid signature.',
     labels: { result: ['delivered', 'old', 'gap', 'unsigned'] },
   },
-  confab_deliveries_total: { type: 'counter', help: 'Events written to sockets, one for each socket.' },
+  confab_deliveries_total: {
+    type: 'counter',
+    help: 'Changes of chats written to sockets, one for each socket.',
+  },
 
   confab_password_queue_length: { type: 'gauge', help: 'Passwords that wait to be hashed.' },
   confab_password_seconds: {
@@ -200,7 +203,7 @@ export const metricTable = {
   },
   confab_password_refused_total: {
     type: 'counter',
-    help: 'Passwords that were not hashed because too many waited.',
+    help: 'Passwords that were not hashed: too many waited, or they waited for too long.',
   },
   confab_logins_total: {
     type: 'counter',
@@ -221,7 +224,11 @@ export const metricTable = {
 
   confab_heap_objects: {
     type: 'gauge',
-    help: 'Objects on the JavaScript heap; not there where they are too many to count.',
+    help: 'Objects on the JavaScript heap, counted once a minute, or more seldom where they are many.',
   },
-  confab_build_info: { type: 'gauge', help: 'Always 1.', labels: { version: any, commit: any } },
+  confab_build_info: {
+    type: 'gauge',
+    help: 'The program that runs; always 1.',
+    labels: { version: any, commit: any },
+  },
 } as const satisfies Record<string, Declared>;

@@ -22,7 +22,9 @@ if (unknown.length > 0 || process.platform !== 'linux') {
   );
   process.exit(2);
 }
-const chosen = positionals.length === 0 ? paths : paths.filter(({ name }) => positionals.includes(name));
+const chosen = paths.filter(({ name, onlyByName }) =>
+  positionals.length === 0 ? !onlyByName : positionals.includes(name),
+);
 
 const results = createResults();
 const startedAt = performance.now();

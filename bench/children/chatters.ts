@@ -5,7 +5,8 @@ import { percentile } from '../harness/statistics.ts';
 
 export interface ChattersOptions {
   apiPort: number;
-  gatewayPort: number;
+  /** One user after the other at each of them in turn. */
+  gatewayPorts: number[];
   /** CONNECT packets of Socket.IO, one a user. */
   hellos: string[];
   /** Sends, with the id that stands in each; sender after sender. */
@@ -39,7 +40,10 @@ serveControl({
       const bytes = Buffer.from(request);
       return { bytes, idAt: bytes.indexOf(options.uniqueId) };
     });
-    for (const hello of options.hellos) sockets.push(await openSocket(options.gatewayPort, hello));
+    for (const [at, hello] of options.hellos.entries()) {
+      const port = options.gatewayPorts[at % options.gatewayPorts.length] ?? 0;
+      sockets.push(await openSocket(port, hello));
+    }
     for (let at = 0; at < options.connections; at += 1) idle.push(await openHttp(options.apiPort));
   },
   /** So many at a time, each waited for until it has arrived. */

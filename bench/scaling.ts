@@ -90,6 +90,7 @@ async function window(
       await sql`SELECT xact_commit::float8 AS count FROM pg_stat_database WHERE datname = current_database()`;
     return Number(row?.count);
   };
+  await chatters.call('renew');
   const commitsBefore = await commits();
   const before = cpu();
   const { delivered } = await chatters.call<ChattersResult>('closed', { slots, seconds: seconds(4) });
@@ -148,7 +149,10 @@ async function overWorkers(
 ): Promise<void> {
   const one = () => window(bench, chatters, { ...rest, workers: [worker] });
   /** What is sent while they share the partitions is not counted. */
-  const shared = () => chatters.call('closed', { slots, seconds: shareSeconds });
+  const shared = async () => {
+    await chatters.call('renew');
+    await chatters.call('closed', { slots, seconds: shareSeconds });
+  };
   const two = async () => {
     const second = await start();
     await shared();

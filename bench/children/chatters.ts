@@ -31,6 +31,7 @@ const idle: HttpConnection[] = [];
 const wantConnection: ((connection: HttpConnection) => void)[] = [];
 const waiting = new Map<string, (at: number) => void>();
 let requests: { bytes: Buffer; idAt: number }[] = [];
+let openOne = (): Promise<HttpConnection> => Promise.reject(new Error('nobody is connected'));
 let unique = Math.floor(Math.random() * 2 ** 40);
 let turn = 0;
 
@@ -44,7 +45,15 @@ serveControl({
       const port = options.gatewayPorts[at % options.gatewayPorts.length] ?? 0;
       sockets.push(await openSocket(port, hello));
     }
-    for (let at = 0; at < options.connections; at += 1) idle.push(await openHttp(options.apiPort));
+    openOne = () => openHttp(options.apiPort);
+    for (let at = 0; at < options.connections; at += 1) idle.push(await openOne());
+  },
+  /** The connections for sends anew: the api closes those that are left alone, as they are while others talk. */
+  async renew() {
+    for (const connection of idle.splice(0)) {
+      connection.close();
+      idle.push(await openOne());
+    }
   },
   /** So many at a time, each waited for until it has arrived. */
   async closed({ slots, seconds, count }: { slots: number; seconds?: number; count?: number }) {

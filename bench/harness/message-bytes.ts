@@ -26,6 +26,7 @@ export async function bytesOfMessage(
   await redis.psubscribe(`${environment.CHAT_NOTIFICATION_CHANNEL}:chat:*`);
   redis.on('pmessageBuffer', (_pattern, _channel, message: Buffer) => notifications.push(message.length));
 
+  await chatters.call('renew');
   const [before] = await sql`SELECT pg_current_wal_insert_lsn() AS lsn`;
   const { delivered } = await chatters.call<ChattersResult>('closed', { slots: 128, seconds: 5 });
   const [wal] = await sql`SELECT (pg_current_wal_insert_lsn() - ${before?.lsn})::float8 AS bytes`;
@@ -36,6 +37,7 @@ export async function bytesOfMessage(
 
   // It waits in the queue until there is a worker again.
   await worker.stop();
+  await chatters.call('renew');
   const sent = chatters.call<ChattersResult>('open', { aSecond: 1, seconds: 1 });
   const body = await bytesInQueue(environment);
   await startWorker();

@@ -4,6 +4,7 @@ import { createAdapters } from './adapters/adapters.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
 import { createHealthApp } from './process/http/health.ts';
+import { pageOfSeveral } from './process/http/metrics-route.ts';
 import { readinessOf } from './process/readiness.ts';
 import { runProcess } from './process/run-process.ts';
 
@@ -18,7 +19,7 @@ await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis']
   const health = createHealthApp(
     readinessOf({ database, hints, peers, gateway: gateway.ready, leaving }),
     log,
-    { metrics, tokens: config.metricsTokens, openTo: 'private networks' },
+    pageOfSeveral(metrics, config),
   );
   const { place } = serveGateway({
     gateway,

@@ -2,7 +2,7 @@
 
 import { createAdapters } from './adapters/adapters.ts';
 import { createHealthApp } from './process/http/health.ts';
-import type { MetricsPage } from './process/http/metrics-route.ts';
+import { pageOfSeveral } from './process/http/metrics-route.ts';
 import { listen } from './process/http-server.ts';
 import { readinessOf } from './process/readiness.ts';
 import { runProcess } from './process/run-process.ts';
@@ -25,8 +25,11 @@ await runProcess('worker', { secret: 'none', servers }, async (parts) => {
   const queue = { own: true, check: worker.ready, problems: worker.problems, figures: worker.depth };
   const { hintsReady: hints, peersAgree: peers } = adapters;
   const { leaving } = lifecycle;
-  const page: MetricsPage = { metrics, tokens: config.metricsTokens, openTo: 'private networks' };
-  const health = createHealthApp(readinessOf({ database, queue, hints, peers, leaving }), log, page);
+  const health = createHealthApp(
+    readinessOf({ database, queue, hints, peers, leaving }),
+    log,
+    pageOfSeveral(metrics, config),
+  );
   const { host, workerPort: port } = config;
   const http = listen({ host, port, log, fetch: health.fetch }, 'WORKER_PORT');
   // Nobody is led here: its partitions are given up at once.

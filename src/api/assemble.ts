@@ -3,7 +3,7 @@ import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
 import { accountKey, envelopeKey } from '../db/settings.ts';
 import type { HttpApp } from '../process/http/http-app.ts';
-import type { MetricsPage } from '../process/http/metrics-route.ts';
+import { type MetricsPage, pageOfSeveral } from '../process/http/metrics-route.ts';
 import { readinessOf } from '../process/readiness.ts';
 import type { ProcessParts } from '../process/run-process.ts';
 import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
@@ -13,14 +13,14 @@ import { createChatRoutes } from './chat-routes.ts';
 
 interface ApiOptions {
   webClient?: boolean;
-  metricsOpenTo?: MetricsPage['openTo'];
+  page?: MetricsPage;
 }
 
 /** The api on these adapters; registers its end. */
 export async function assembleApi(
   { config, log, lifecycle, metrics }: ProcessParts,
   adapters: Adapters,
-  { webClient = config.webClient ?? false, metricsOpenTo = 'private networks' }: ApiOptions = {},
+  { webClient = config.webClient ?? false, page = pageOfSeveral(metrics, config) }: ApiOptions = {},
 ): Promise<HttpApp> {
   const database = await adapters.database();
   const [facts, rateLimits, presence, notifier, sendQueue, membership] = await Promise.all([
@@ -82,7 +82,6 @@ export async function assembleApi(
       peers: adapters.peersAgree,
       leaving: lifecycle.leaving,
     }),
-    page: { metrics, tokens: config.metricsTokens, openTo: metricsOpenTo },
-    log,
+    ...{ page, log },
   });
 }

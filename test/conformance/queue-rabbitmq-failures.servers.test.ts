@@ -1,10 +1,9 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import type { Delivery } from '../../src/shared/ports/queue.ts';
 import { eventually } from '../support/eventually.ts';
 import { heardLog } from '../support/heard-log.ts';
 import { failure, rabbitQueues } from '../support/rabbit-queues.ts';
-import { partitionCount as allPartitions, numbered, publish } from './queue.ts';
+import { numbered, publish } from './queue.ts';
 
 const { servers, brokerAt, open, close } = await rabbitQueues();
 afterAll(close, 30_000);

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import amqplib from 'amqplib';
 import { watchDepths } from '../../src/adapters/rabbitmq/depth-watch.ts';
 import { createLink } from '../../src/adapters/rabbitmq/link.ts';
-import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { type BrokerConfig, parseConfig } from '../../src/shared/config.ts';
 import { StartError } from '../../src/shared/start-error.ts';
 import type { TlsFiles } from '../../src/shared/tls.ts';

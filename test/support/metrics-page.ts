@@ -1,3 +1,5 @@
+import type { Metrics } from '../../src/shared/metrics/metrics.ts';
+
 export interface MetricsPage {
   text: string;
   /** Names of which there is a value; a histogram's is its own. */
@@ -31,6 +33,9 @@ export function readMetricsPage(text: string): MetricsPage {
         .reduce((sum, { value }) => sum + value, 0),
   };
 }
+
+export const pageOf = async ({ registry }: Metrics): Promise<MetricsPage> =>
+  readMetricsPage(await registry.metrics());
 
 /** @throws Error when it is not answered with 200 */
 export async function scrape(url: string, token?: string): Promise<MetricsPage> {

@@ -1,16 +1,22 @@
 import { describe, expect, test } from 'bun:test';
+import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import { createSequencerMetrics } from '../../src/gateway/sequencer-metrics.ts';
 import { createHttpApp } from '../../src/process/http/http-app.ts';
-import { type MetricsPage, metricsRoute } from '../../src/process/http/metrics-route.ts';
+import {
+  type MetricsPage,
+  metricsRoute,
+  pageOfSeveral,
+  pageOfSingle,
+} from '../../src/process/http/metrics-route.ts';
+import { parseConfig } from '../../src/shared/config.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { metricTable } from '../../src/shared/metrics/table.ts';
+import type { LimitName } from '../../src/shared/ports/admission.ts';
 import { eventually } from '../support/eventually.ts';
-import { readMetricsPage } from '../support/metrics-page.ts';
+import { pageOf } from '../support/metrics-page.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');
-const pageOf = async ({ registry }: ReturnType<typeof createMetrics>) =>
-  readMetricsPage(await registry.metrics());
 
 describe('a page', () => {
   test('has what was named, once, and shares nothing with another', async () => {
@@ -66,7 +72,7 @@ describe('without a token', () => {
   test.each(['127.0.0.1', '127.8.9.1', '::1', '::ffff:127.0.0.1', '::FFFF:127.0.0.1'])(
     'this machine is told: %s',
     async (address) => {
-      expect(await ask('loopback', address)).toBe(200);
+      expect(await ask('this machine', address)).toBe(200);
       expect(await ask('private networks', address)).toBe(200);
       expect(await ask('private networks', address, { 'X-Forwarded-For': '10.0.0.1' })).toBe(403);
     },
@@ -78,7 +84,7 @@ describe('without a token', () => {
   ])('a network of one’s own is told by several processes, and not by one: %s', async (address) => {
     expect(await ask('private networks', address)).toBe(200);
     expect(await ask('private networks', address, { Via: '1.1 kong' })).toBe(403);
-    expect(await ask('loopback', address)).toBe(403);
+    expect(await ask('this machine', address)).toBe(403);
   });
 
   test.each([
@@ -86,8 +92,26 @@ describe('without a token', () => {
     ...[undefined, 'unknown', '0.0.0.0'],
   ])('nobody else is: %s', async (address) => {
     expect(await ask('private networks', address)).toBe(403);
-    expect(await ask('loopback', address)).toBe(403);
+    expect(await ask('this machine', address)).toBe(403);
   });
+});
+
+test('several processes tell private networks where a proxy of ours says what comes through it, one never', () => {
+  const metrics = createMetrics();
+  const production = {
+    NODE_ENV: 'production',
+    JWT_PUBLIC_KEY: '',
+    JWT_SECRET: 'mIdR0yI5mQmxXl2pVnq3bq2cZz1hJw8k',
+  };
+  const [direct, behind] = [parseConfig(production), parseConfig({ ...production, TRUST_PROXY: 'true' })];
+  expect([direct, behind].map((config) => pageOfSeveral(metrics, config).openTo)).toEqual([
+    'this machine',
+    'private networks',
+  ]);
+  expect([direct, behind].map((config) => pageOfSingle(metrics, config).openTo)).toEqual([
+    'this machine',
+    'this machine',
+  ]);
 });
 
 test('any word as a method is one series', async () => {
@@ -140,6 +164,18 @@ test('the comparison has found what nobody announces later', async () => {
   );
   expect(fills).toEqual([1, 1, 0]);
   expect(page.value('confab_gap_rows_total')).toBe(5);
+});
+
+test('who is over a limit is counted by the limit', async () => {
+  const metrics = createMetrics();
+  const { rateLimits: config } = parseConfig({ RATE_LIMIT_USER: '1', RATE_LIMIT_READ: '1' });
+  const limits = createEmbeddedRateLimits(config, metrics);
+  const take = (limit: LimitName) => limits.consume([{ limit, key: 'ada' }]).catch(() => {});
+  for (const limit of ['user', 'user', 'user', 'read', 'address'] as const) await take(limit);
+  const page = await pageOf(metrics);
+  const of = (limit: LimitName) => page.value('confab_rate_limited_total', { limit });
+  expect([of('user'), of('read'), of('address')]).toEqual([2, 0, 0]);
+  expect(page.text).toContain('confab_rate_limited_total{limit="connect"} 0');
 });
 
 test('every help is a sentence', () => {

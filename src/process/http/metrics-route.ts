@@ -1,4 +1,5 @@
 import { BlockList, isIPv4 } from 'node:net';
+import type { Config } from '../../shared/config.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { Metrics } from '../../shared/metrics/metrics.ts';
 import { bearerToken, createTokenCheck } from './bearer-token.ts';
@@ -9,16 +10,30 @@ export interface MetricsPage {
   /** Any of them is good. */
   tokens: readonly string[];
   /** Who is answered where there is no token. */
-  openTo: 'loopback' | 'private networks';
+  openTo: 'this machine' | 'private networks';
 }
 
 /**
- * Whoever has the token; where there is none, whoever asks from this machine or, of several processes, from a network of one's own,
- * where scrapers are: what has come through a proxy has not, whatever the proxy's own address is.
+ * Where a proxy of ours stands before, what comes through it says so, and what says nothing comes from within. Elsewhere a balancer that
+ * says nothing may stand there, whose own address is a private one.
+ */
+export const pageOfSeveral = (
+  metrics: Metrics,
+  { metricsTokens: tokens, trustProxy }: Pick<Config, 'metricsTokens' | 'trustProxy'>,
+): MetricsPage => ({ metrics, tokens, openTo: trustProxy ? 'private networks' : 'this machine' });
+
+export const pageOfSingle = (
+  metrics: Metrics,
+  { metricsTokens: tokens }: Pick<Config, 'metricsTokens'>,
+): MetricsPage => ({ metrics, tokens, openTo: 'this machine' });
+
+/**
+ * For whoever has a token; where there is none, for whoever asks from near: what has come through a proxy has not, whatever the proxy's
+ * own address is.
  */
 export function metricsRoute({ metrics: { registry }, tokens, openTo }: MetricsPage): Route {
   const hasToken = createTokenCheck(tokens);
-  const near = openTo === 'loopback' ? loopback : privateNetworks;
+  const near = openTo === 'this machine' ? loopback : privateNetworks;
 
   /** @throws ChatError `token_missing`, `token_invalid`, `not_allowed` */
   function assertMayRead({ request, peer }: Caller): void {

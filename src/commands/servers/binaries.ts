@@ -10,6 +10,7 @@ export const serverNames = [
   'nginx',
   'pgbouncer',
   'compose',
+  'kubectl',
   'python',
   'chromium',
   'prometheus',
@@ -25,6 +26,8 @@ export interface Binaries {
   pgbouncer: string | undefined;
   /** No server: reads and checks a compose file, for which it needs no engine. */
   compose: string[] | undefined;
+  /** No server: renders what is for Kubernetes, for which it needs no cluster. */
+  kubectl: string | undefined;
   /** No server: a Python that has a client of Socket.IO, for both transports. Looked for when it is asked for. */
   readonly python: string | undefined;
   /** No server: a browser. */
@@ -42,6 +45,7 @@ export function findBinaries(): Binaries {
       nginx: undefined,
       pgbouncer: undefined,
       compose: composePlugin(),
+      kubectl: undefined,
       python: findPython(),
       chromium: undefined,
       prometheus: undefined,
@@ -84,6 +88,7 @@ export function findBinaries(): Binaries {
     nginx: onPath('nginx'),
     pgbouncer: onPath('pgbouncer'),
     compose: onPath('docker-compose') ? ['docker-compose'] : composePlugin(),
+    kubectl: onPath('kubectl'),
     get python() {
       return findPython();
     },

@@ -14,7 +14,9 @@ const unknown = positionals.filter((name) => !paths.some((path) => path.name ===
 if (unknown.length > 0) endWith(`No such path: ${unknown.join(', ')}.`, usage());
 if (process.platform !== 'linux')
   endWith("The bench asks the kernel for other processes' processor time: it runs on Linux alone.");
-const chosen = positionals.length === 0 ? paths : paths.filter(({ name }) => positionals.includes(name));
+const chosen = paths.filter(({ name, onlyByName }) =>
+  positionals.length === 0 ? !onlyByName : positionals.includes(name),
+);
 
 const results = createResults();
 const startedAt = performance.now();

@@ -16,6 +16,7 @@ import { pipeline } from './pipeline.ts';
 import { reactions } from './reactions.ts';
 import { readByAll } from './read-by-all.ts';
 import { reads } from './reads.ts';
+import { scaling } from './scaling.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
 import { typing } from './typing.ts';
@@ -44,4 +45,5 @@ export const paths: readonly BenchPath[] = [
   reactions,
   upsert,
   chats,
+  scaling,
 ];

@@ -60,7 +60,7 @@ export const reactions: BenchPath = {
     const chatters = await startChild({ name: 'chatters', command: bunChild('chatters.ts') });
     defer(() => chatters.end());
     await chatters.call('connect', {
-      ...{ apiPort: api.port, gatewayPort: gateway.port, hellos: hellos.slice(0, 2), uniqueId },
+      ...{ apiPort: api.port, gatewayPorts: [gateway.port], hellos: hellos.slice(0, 2), uniqueId },
       ...{ requests: tokens.slice(0, 1).map((token) => sendRequest(api.port, big, token)), connections: 16 },
     } satisfies ChattersOptions);
     const load = await startHttpLoad();

@@ -5,7 +5,8 @@ import { percentile } from '../harness/statistics.ts';
 
 export interface ChattersOptions {
   apiPort: number;
-  gatewayPort: number;
+  /** One user after the other at each of them in turn. */
+  gatewayPorts: number[];
   /** CONNECT packets of Socket.IO, one a user. */
   hellos: string[];
   /** Sends, with the id that stands in each; sender after sender. */
@@ -30,6 +31,7 @@ const idle: HttpConnection[] = [];
 const wantConnection: ((connection: HttpConnection) => void)[] = [];
 const waiting = new Map<string, (at: number) => void>();
 let requests: { bytes: Buffer; idAt: number }[] = [];
+let openOne = (): Promise<HttpConnection> => Promise.reject(new Error('nobody is connected'));
 let unique = Math.floor(Math.random() * 2 ** 40);
 let turn = 0;
 
@@ -39,8 +41,19 @@ serveControl({
       const bytes = Buffer.from(request);
       return { bytes, idAt: bytes.indexOf(options.uniqueId) };
     });
-    for (const hello of options.hellos) sockets.push(await openSocket(options.gatewayPort, hello));
-    for (let at = 0; at < options.connections; at += 1) idle.push(await openHttp(options.apiPort));
+    for (const [at, hello] of options.hellos.entries()) {
+      const port = options.gatewayPorts[at % options.gatewayPorts.length] ?? 0;
+      sockets.push(await openSocket(port, hello));
+    }
+    openOne = () => openHttp(options.apiPort);
+    for (let at = 0; at < options.connections; at += 1) idle.push(await openOne());
+  },
+  /** The connections for sends anew: the api closes those that are left alone, as they are while others talk. */
+  async renew() {
+    for (const connection of idle.splice(0)) {
+      connection.close();
+      idle.push(await openOne());
+    }
   },
   /** So many at a time, each waited for until it has arrived. */
   async closed({ slots, seconds, count }: { slots: number; seconds?: number; count?: number }) {

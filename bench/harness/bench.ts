@@ -19,5 +19,7 @@ export interface BenchPath {
   name: string;
   /** One line: what is measured. */
   title: string;
+  /** Not among those that run when none is named. */
+  onlyByName?: boolean;
   run(bench: Bench): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { sendRequest, uniqueId } from './http.ts';
 import { type Population, populate, signTokens } from './population.ts';
 import { type ConfabProcess, startConfab } from './process.ts';
 import type { BenchDatabase, Environment } from './servers.ts';
-import { confabHellos } from './sockets.ts';
+import { confabHello } from './sockets.ts';
 
 /** The three processes on the three servers, and users of chats of two who talk over them. */
 export interface Deployment {
@@ -23,7 +23,7 @@ export async function startDeployment(
   bench: Bench,
   others: Population = { users, rooms: [] },
 ): Promise<Deployment> {
-  const { report, defer } = bench;
+  const { report } = bench;
   report.progress('servers and data');
   const { database, environment } = await populate(bench, {
     users: others.users,
@@ -34,17 +34,28 @@ export async function startDeployment(
     worker: await startConfab(bench, 'worker', environment),
     gateway: await startConfab(bench, 'gateway', environment),
   };
+  const ports = { apiPort: processes.api.port, gatewayPorts: [processes.gateway.port] };
+  const chatters = await startChatters(bench, environment, { ...ports, firstUser: 1 });
+  return { environment, database, processes, chatters };
+}
+
+/** So many users from this one on, two in each chat. */
+export async function startChatters(
+  { defer }: Pick<Bench, 'defer'>,
+  environment: Environment,
+  { firstUser, ...ports }: Pick<ChattersOptions, 'apiPort' | 'gatewayPorts'> & { firstUser: number },
+): Promise<Child> {
   const chatters = await startChild({ name: 'chatters', command: bunChild('chatters.ts') });
   defer(() => chatters.end());
-  const tokens = await signTokens(environment, 1, users);
+  const tokens = await signTokens(environment, firstUser, users);
+  const chatOf = (at: number) => Math.floor((firstUser + 1 + at) / 2);
   const options: ChattersOptions = {
-    apiPort: processes.api.port,
-    gatewayPort: processes.gateway.port,
-    hellos: await confabHellos(environment, users),
-    requests: tokens.map((token, at) => sendRequest(processes.api.port, 1 + Math.floor(at / 2), token)),
+    ...ports,
+    hellos: tokens.map(confabHello),
+    requests: tokens.map((token, at) => sendRequest(ports.apiPort, chatOf(at), token)),
     uniqueId,
     connections,
   };
   await chatters.call('connect', options);
-  return { environment, database, processes, chatters };
+  return chatters;
 }

@@ -30,5 +30,6 @@ export const peerHellos = (memberships: readonly (readonly number[])[]): string[
   bareHellos(memberships).map((auth) => `40/chat,${auth}`);
 export async function confabHellos(environment: Environment, count: number): Promise<string[]> {
   const tokens = await signTokens(environment, 1, count);
-  return tokens.map((token) => `40/chat,${JSON.stringify({ token })}`);
+  return tokens.map(confabHello);
 }
+export const confabHello = (token: string): string => `40/chat,${JSON.stringify({ token })}`;

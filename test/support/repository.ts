@@ -22,6 +22,12 @@ export async function guideBlock(
   return Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`<${name}>`, value), block);
 }
 
+/** All blocks of a document that are in this language. */
+export async function codeBlocks(path: string, language: string): Promise<string[]> {
+  const blocks = (await readText(path)).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm);
+  return [...blocks].flatMap(([, of, text = '']) => (of === language ? [text] : []));
+}
+
 /** `NAME=value` lines, comments left out. */
 export function parseEnvironment(text: string): Record<string, string> {
   const lines = text.split('\n').filter((line) => /^[A-Z]/.test(line));

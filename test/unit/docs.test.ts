@@ -194,6 +194,16 @@ describe('the contract', () => {
   });
 });
 
+test('the operations say of every secret how it is changed', async () => {
+  const secrets = section(document('docs/operations.md'), 'Secrets');
+  const variables = Object.keys(parseEnvironment(await readText('.env.example')));
+  const named = variables.filter((name) =>
+    /_(SECRET(_PREVIOUS)?|TOKEN|PASSWORD|PUBLIC_KEY|JWKS_URL)$/.test(name),
+  );
+  expect(named.length).toBeGreaterThan(7);
+  expect(named.filter((name) => !secrets.includes(`\`${name}\``))).toEqual([]);
+});
+
 test('.env.example holds every variable of the program with its default, none more', async () => {
   const example = parseEnvironment(await readText('.env.example'));
   const folder = 'src/shared/config';

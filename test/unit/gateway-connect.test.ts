@@ -3,6 +3,7 @@ import pino from 'pino';
 import { createConnecting } from '../../src/gateway/connect.ts';
 import type { Member } from '../../src/gateway/member.ts';
 import type { OwnMemberships } from '../../src/gateway/own-memberships.ts';
+import type { Resume } from '../../src/gateway/resume.ts';
 import type { Users } from '../../src/gateway/users.ts';
 
 const log = pino({ level: 'silent' });
@@ -25,7 +26,8 @@ test('a socket that cannot be written to when it is ready is closed, and the pro
   } as unknown as Member;
   const users = { goesLive: () => {} } as unknown as Users;
   const ownMemberships = { goesLive: () => {} } as unknown as OwnMemberships;
-  createConnecting({ ...unasked, users, ownMemberships, log }).goLive({
+  const resume = { none: () => {} } as unknown as Resume;
+  createConnecting({ ...unasked, users, ownMemberships, resume, log }).goLive({
     member,
     memberships: [],
     version: undefined,

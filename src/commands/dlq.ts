@@ -14,6 +14,7 @@ import { createLog, type Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
 import { type DlqCommand, dlqUsage, parseDlqArguments, UsageError } from './dlq/arguments.ts';
 import { runDlq } from './dlq/run.ts';
+import { operatorAudit } from './operator-audit.ts';
 
 /** How long a server is waited for: whoever types a command is there. */
 const waitMs = 10_000;
@@ -32,10 +33,11 @@ async function main(command: DlqCommand): Promise<number> {
       lifecycle,
     });
     const vouch = async () => createEnvelopeCodec(await envelopeKey(await adapters.database())).vouch;
-    return await runDlq(command, await adapters.deadLetterStore(), vouch, {
-      out: (line) => console.log(line),
-      err: (line) => console.error(line),
-    });
+    const print = {
+      out: (line: string) => console.log(line),
+      err: (line: string) => console.error(line),
+    };
+    return await runDlq(command, await adapters.deadLetterStore(), vouch, print, operatorAudit('dlq'));
   } finally {
     await lifecycle.stop();
   }

@@ -8,7 +8,7 @@ import { assertPartitioning, readPartitioning } from '../../src/db/settings.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
 import { collect, publish } from '../conformance/queue.ts';
-import { dlqSession, runCommand } from '../support/commands.ts';
+import { audited, dlqSession, runCommand } from '../support/commands.ts';
 import { eventually } from '../support/eventually.ts';
 import { realServers } from '../support/servers.ts';
 
@@ -87,7 +87,8 @@ test('another partition count waits for empty queues without consumers or apis, 
   await api.close();
 
   const done = await running;
-  expect(done).toMatchObject({ status: 0, err: '' });
+  expect(done.status).toBe(0);
+  expect(audited(done)).toMatchObject([{ event: 'partitions.changed', before: 4, count: 16 }]);
   expect(done.out).toContain('Recorded: 16 partitions instead of 4.');
   expect(done.out).toContain('RABBITMQ_CHAT_PARTITION_COUNT=16');
   expect(await readPartitioning(database)).toMatchObject({ count: 16 });
@@ -107,3 +108,14 @@ test.each([[[]], [['0']], [['1025']], [['eight']], [['8', '9']], [['8', '--wait'
     expect(err).toContain('bun run repartition <count>');
   },
 );
+
+test('who has brought the schema up to date is told once', async () => {
+  const env = { DATABASE_URL: await servers.createDatabase() };
+  const first = await runCommand('migrate.ts', [], env);
+  expect(first.status).toBe(0);
+  expect(audited(first)).toMatchObject([
+    { event: 'schema.migrated', migrations: expect.arrayContaining(['0000_tables']) },
+  ]);
+  const second = await runCommand('migrate.ts', [], env);
+  expect(second).toMatchObject({ status: 0, err: '' });
+}, 60_000);

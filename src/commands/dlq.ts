@@ -14,7 +14,7 @@ import { createLog, type Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
 import { type DlqCommand, dlqUsage, parseDlqArguments, UsageError } from './dlq/arguments.ts';
 import { runDlq } from './dlq/run.ts';
-import { operatorAudit } from './operator-audit.ts';
+import { operatorAudit } from './operator/audit.ts';
 
 /** How long a server is waited for: whoever types a command is there. */
 const waitMs = 10_000;

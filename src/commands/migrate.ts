@@ -2,7 +2,7 @@
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { loadConfig } from '../process/load-config.ts';
 import { createLog } from '../shared/log.ts';
-import { operatorAudit } from './operator-audit.ts';
+import { operatorAudit } from './operator/audit.ts';
 
 try {
   const config = loadConfig({ needsSecret: false, servers: ['postgres'] });

@@ -11,6 +11,7 @@ import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/port
 import { createAnnouncer } from './announcer.ts';
 import { createBatchHandler } from './batch.ts';
 import { gatherBatches } from './gather.ts';
+import { createInHand } from './in-hand.ts';
 import { createPurge } from './purge.ts';
 import { sharePartitions } from './share-partitions.ts';
 import { createTellStored } from './tell-stored.ts';
@@ -48,6 +49,7 @@ export async function startWorker(dependencies: {
   const unsigned = createUnsignedRule({ database, waiting: partitionSource.waiting, log });
   const purge = createPurge({ database, log });
   const { databaseTime } = membership;
+  const inHand = createInHand();
   const handling = {
     stores,
     watch,
@@ -64,7 +66,12 @@ export async function startWorker(dependencies: {
     membership,
     partitionCount: config.partitionCount,
     consume: (partition, leaving) =>
-      partitionSource.consume(partition, config, createBatchHandler({ ...handling, leaving })),
+      partitionSource.consume(
+        partition,
+        config,
+        inHand.watched(partition, leaving, createBatchHandler({ ...handling, leaving })),
+      ),
+    oldest: inHand.oldest,
     onBeat() {
       void unsigned.look();
       purge.look();

@@ -45,7 +45,7 @@ async function told(
   for (const secret of secrets) expect(written.join('')).not.toContain(secret);
   expect(written.join('')).not.toContain('@example.com');
   const lines = written.map((line) => JSON.parse(line));
-  for (const line of lines) expect(line).toMatchObject({ stream: "audit", requestId, address });
+  for (const line of lines) expect(line).toMatchObject({ stream: 'audit', requestId, address });
   const always = ['level', 'time', 'process', 'stream', 'requestId', 'address'];
   return {
     body: given === '' ? undefined : JSON.parse(given),

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from 'node:os';
-import { type AuditOf, createAudit } from '../shared/audit.ts';
-import { createLog } from '../shared/log.ts';
+import { type AuditOf, createAudit } from '../../shared/audit.ts';
+import { createLog } from '../../shared/log.ts';
 
 /** What a command has done: on standard error, beside what it says to who typed it. */
 export function operatorAudit(command: string): AuditOf {

@@ -3,35 +3,38 @@ import type { PartitionStatus, Status } from './status.ts';
 /** Of more than these, the ones alone are shown of which there is something to say. */
 const mostQuietPartitions = 32;
 
-/** For a terminal, in lines. */
+/** For a terminal. */
 export function show(status: Status): string {
-  const { at, servers, processes, partitions, deadLetters, notes, problems } = status;
-  return [
-    `Confab at ${at}`,
-    ...problems.map((problem) => `! ${problem}`),
-    ...notes,
-    '',
-    ...table(
-      ['SERVER', 'VERSION', ''],
-      servers.map(({ name, version, notes }) => [name, version ?? 'away', notes.join(', ')]),
-    ),
-    '',
-    ...(processes === null
-      ? ['Which processes live is not known.']
-      : table(
-          ['PROCESS', 'INSTANCE', 'VERSION', 'SINCE', 'LAST BEAT'],
-          processes.map(({ roles, instance, version, since, silentSeconds }) => [
-            roles.join('+'),
-            instance,
-            version ?? '?',
-            since ?? '?',
-            silentSeconds === null ? '' : `${silentSeconds.toFixed(1)} s ago`,
-          ]),
-        )),
-    '',
-    ...(partitions.length === 0 ? [] : [...partitionLines(status), '']),
-    `Dead letters: ${deadLetters ?? '?'}`,
-  ].join('\n');
+  const { at, servers, partitions, deadLetters, notes, problems } = status;
+  const parts = [
+    [`Confab at ${at}`, ...problems.map((problem) => `! ${problem}`), ...notes],
+    servers.length === 0 ? [] : serverLines(status),
+    processLines(status),
+    partitions.length === 0 ? [] : partitionLines(status),
+    [`Dead letters: ${deadLetters ?? '?'}`],
+  ];
+  return parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
+}
+
+const serverLines = ({ servers }: Status): string[] =>
+  table(
+    ['SERVER', 'VERSION', ''],
+    servers.map(({ name, version, notes }) => [name, version ?? 'away', notes.join(', ')]),
+  );
+
+function processLines({ processes }: Status): string[] {
+  if (processes === null) return ['Which processes live is not known.'];
+  if (processes.length === 0) return ['No process lives.'];
+  return table(
+    ['PROCESS', 'INSTANCE', 'VERSION', 'SINCE', 'LAST BEAT'],
+    processes.map(({ roles, instance, version, since, silentSeconds }) => [
+      ...[roles.join('+'), instance, version ?? '?', since ?? '?'],
+      silentSeconds === null ? '' : `${silentSeconds.toFixed(1)} s ago`,
+    ]),
+  );
 }
 
 function partitionLines({ partitions, processes }: Status): string[] {

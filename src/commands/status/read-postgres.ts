@@ -25,9 +25,9 @@ const processesSql = `SELECT id::text AS instance, to_json(roles) AS roles, prog
   (extract(epoch FROM seen_at) * 1000)::float8 AS "seenAt", fingerprints -> 'oldest' AS oldest
 FROM processes WHERE seen_at > now() - interval '${deadAfterMs} milliseconds' ORDER BY processes.roles, id`;
 
-/** A role that may not look has them without a lag. */
+/** A role that may not look has rows without anything in them. */
 const standbysSql = `SELECT application_name AS name, sync_state AS sync,
-  extract(epoch FROM replay_lag)::float8 AS lag FROM pg_stat_replication ORDER BY 1`;
+  extract(epoch FROM replay_lag)::float8 AS lag FROM pg_stat_replication WHERE sync_state IS NOT NULL ORDER BY 1`;
 
 interface ProcessRow extends ProcessStatus {
   seenAt: number;

@@ -2,7 +2,8 @@
 import { loadConfig } from '../process/load-config.ts';
 import { pause } from '../shared/backoff.ts';
 import { createLog } from '../shared/log.ts';
-import { parseStatusArguments, type StatusCommand, statusUsage, UsageError } from './status/arguments.ts';
+import { operate } from './operator/operate.ts';
+import { parseStatusArguments, type StatusCommand, statusUsage } from './status/arguments.ts';
 import { lookAtServers } from './status/look.ts';
 import { lookAtFolder } from './status/look-at-folder.ts';
 import { show } from './status/show.ts';
@@ -34,14 +35,4 @@ async function main({ watch, json, dataDir }: StatusCommand): Promise<number> {
   return 0;
 }
 
-try {
-  process.exitCode = await main(parseStatusArguments(process.argv.slice(2)));
-} catch (error) {
-  if (error instanceof UsageError) {
-    console.error(`${error.message}\n\n${statusUsage}`);
-    process.exitCode = 2;
-  } else {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  }
-}
+await operate(statusUsage, () => main(parseStatusArguments(process.argv.slice(2))));

@@ -1,10 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-
-/** What was typed is not a command; shown with the usage. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
+import { UsageError } from '../operator/operate.ts';
 
 export interface BackupCommand {
   backup: string;

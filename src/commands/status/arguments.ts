@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from '../operator/operate.ts';
 
 export const statusUsage = `bun run status                       what runs, and what waits
 bun run status --watch               again every 2 s, until Ctrl-C
@@ -6,11 +7,6 @@ bun run status --json                the same for programs; with --watch a line 
 
 PostgreSQL, RabbitMQ and Redis are asked, as the environment names them; with --data-dir <folder> the data of
 \`bun run dev\`. The status is 1 when something could not be asked, or is not as it should be.`;
-
-/** What was typed is not a command; shown with the usage. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
 
 export interface StatusCommand {
   watch: boolean;

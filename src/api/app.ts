@@ -8,6 +8,7 @@ import { createAnnounce } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
 import { healthRoutes } from '../process/http/health.ts';
 import { createHttpApp, type HttpApp } from '../process/http/http-app.ts';
+import { type MetricsPage, metricsRoute } from '../process/http/metrics-route.ts';
 import type { Route } from '../process/http/route.ts';
 import type { Readiness } from '../process/readiness.ts';
 import { createAudit } from '../shared/audit.ts';
@@ -47,13 +48,14 @@ export interface ApiDependencies {
   /** Whether every live process can load such changes. */
   everyoneLoads: (event: string) => boolean;
   readiness: Readiness;
+  page?: MetricsPage;
   log: Logger;
   deadlineMs?: number;
 }
 
 /** The routes of the api. */
 export function createApi(deps: ApiDependencies): HttpApp {
-  const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, ...rest } = deps;
+  const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, page, ...rest } = deps;
   const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax, webClient, secondPerson } =
     config;
   const audit = createAudit(deps.log);
@@ -70,6 +72,7 @@ export function createApi(deps: ApiDependencies): HttpApp {
 
   const routes: Route[] = [
     ...healthRoutes(readiness),
+    ...(page ? [metricsRoute(page)] : []),
     ...documentationRoutes(needs.address, () => createDocument(routes)),
     ...(webClient ? webClientRoutes(needs.address, secondPerson) : []),
     ...authRoutes(needs, accounts, audit),
@@ -77,5 +80,5 @@ export function createApi(deps: ApiDependencies): HttpApp {
     ...usersRoutes(needs, userVerbs),
     ...chatRoutes(needs),
   ];
-  return createHttpApp({ routes, trustProxy, ...rest });
+  return createHttpApp({ routes, trustProxy, metrics: page?.metrics, ...rest });
 }

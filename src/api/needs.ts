@@ -1,4 +1,5 @@
 import type { Admit, Identity, VerifyToken } from '../auth/authenticate.ts';
+import { bearerToken } from '../process/http/bearer-token.ts';
 import type { Caller, Need } from '../process/http/route.ts';
 import type { Audit } from '../shared/audit.ts';
 import { networkOf } from '../shared/client-address.ts';
@@ -7,7 +8,7 @@ import { uuidPattern } from '../shared/ids.ts';
 import type { Fact, FactAnswer, RateLimits } from '../shared/ports/admission.ts';
 import { unlimited } from '../shared/rate-limits.ts';
 import { createRepeats } from '../shared/repeats.ts';
-import { actAsHeader, bearerToken, itself, type ServiceAccess } from './service-access.ts';
+import { actAsHeader, itself, type ServiceAccess } from './service-access.ts';
 
 interface NeedsDependencies {
   verify: VerifyToken;

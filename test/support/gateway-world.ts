@@ -315,6 +315,7 @@ export async function startTestGateway(
       | 'allowedOrigin'
       | 'trustProxy'
       | 'log'
+      | 'metrics'
       | 'rateLimits'
       | 'maxSocketsPerUser'
       | 'handshakeLimits'

@@ -37,6 +37,7 @@ const passwordRoutes = (
     path: '/auth/login',
     needs: readable,
     body: loginBody,
+    counts: 'confab_logins_total',
     operation: {
       operationId: 'login',
       summary: 'Sign in: opens a session',

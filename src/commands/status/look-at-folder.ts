@@ -7,7 +7,6 @@ import { openDataFolder } from '../../process/data-folder.ts';
 import { lockFolder } from '../../process/folder-lock.ts';
 import type { Config } from '../../shared/config.ts';
 import { StartError } from '../../shared/start-error.ts';
-import { sentAtOf } from '../../worker/in-hand.ts';
 import type { PartitionStatus, Status } from './status.ts';
 
 /** The first of each partition is its oldest. */
@@ -105,4 +104,14 @@ async function read(database: Database): Promise<Status> {
     };
   });
   return { ...nothing(), partitions, deadLetters: dead?.count ?? 0, notes: ['It is stopped.'] };
+}
+
+/** Undefined for a body that is none of ours. */
+function sentAtOf(body: string): string | undefined {
+  try {
+    const { sentAt } = JSON.parse(body);
+    return typeof sentAt === 'string' && !Number.isNaN(Date.parse(sentAt)) ? sentAt : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -100,11 +100,11 @@ export interface UnwantedExit {
 
 /**
  * Any end but a refusal to start because a server is away: exit code 1, one line of text that says so, and no line at
- * pino's `fatal`. So a signal, a runtime that aborts and an end without a word are crashes.
+ * `fatal`, which older versions call 60. So a signal, a runtime that aborts and an end without a word are crashes.
  */
 export function isCrash({ code, log }: UnwantedExit): boolean {
   const refused = code === 1 && /^[^{].* does not start: /m.test(log);
-  return !refused || /^\{"level":60,/m.test(log);
+  return !refused || /^\{"level":(?:"fatal"|60),/m.test(log);
 }
 
 export interface OwnProcessOptions {

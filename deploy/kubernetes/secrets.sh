@@ -20,6 +20,7 @@ items:
       RABBITMQ_PASSWORD: "$rabbitmq"
       JWT_SECRET: "$(random)"
       SERVICE_TOKEN: "$(random)"
+      METRICS_TOKEN: "$(random)"
   # What CloudNativePG gives the role that owns the database.
   - apiVersion: v1
     kind: Secret

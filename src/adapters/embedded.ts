@@ -20,6 +20,7 @@ const partitionCount = 8;
 /** Everything in this process, on the folder's database. */
 export function embeddedAdapters({
   config,
+  instance,
   log,
   lifecycle,
   metrics = createMetrics(),
@@ -46,11 +47,12 @@ export function embeddedAdapters({
     registry: createLocalRegistry(),
     fingerprints: async () => ({}),
     kinds: [...Object.keys(kinds), ...abilities],
-    log,
+    ...{ log, id: instance },
   });
 
   return {
     partitionCount,
+    systems: { queue: 'pglite', notifications: 'memory', database: 'postgresql' },
     database,
     sendQueue: async () => (await queue()).sendQueue(),
     partitionSource: async () => (await queue()).partitionSource(),

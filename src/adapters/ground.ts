@@ -17,6 +17,8 @@ import type { DeadLetterSink, DeadLetterStore, PartitionSource, SendQueue } from
 export interface Adapters {
   /** Into how many partitions the queue is divided; recorded in the database. */
   readonly partitionCount: number;
+  /** As OpenTelemetry calls what is behind. */
+  readonly systems: Readonly<Record<'queue' | 'notifications' | 'database', string>>;
   database(): Promise<Database>;
   sendQueue(): Promise<SendQueue>;
   partitionSource(): Promise<PartitionSource>;
@@ -40,6 +42,8 @@ export type Ground = { kind: 'embedded'; folder: DataFolder } | { kind: 'servers
 export interface AdapterParts {
   /** Shown by the servers in their lists of connections. */
   name: string;
+  /** By which other processes know this one; a new one where there is none. */
+  instance?: string | undefined;
   config: Config;
   log: Logger;
   lifecycle: Lifecycle;

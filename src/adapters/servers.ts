@@ -34,6 +34,7 @@ const furtherConnectionMs = 2_000;
  */
 export function serverAdapters({
   name,
+  instance,
   config,
   log,
   lifecycle,
@@ -123,12 +124,13 @@ export function serverAdapters({
         mark: () => redisMark(client, prefix),
       }),
       kinds: [...Object.keys(kinds), ...abilities],
-      log,
+      ...{ log, id: instance },
     });
   });
 
   return {
     partitionCount,
+    systems: { queue: 'rabbitmq', notifications: 'redis', database: 'postgresql' },
     database,
     sendQueue: async () => (await rabbitMq()).sendQueue(),
     partitionSource: async () => (await rabbitMq()).partitionSource(),

@@ -10,6 +10,7 @@ import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
+import { traceQueue, traceSends } from './trace-sends.ts';
 
 interface ApiOptions {
   webClient?: boolean;
@@ -18,7 +19,7 @@ interface ApiOptions {
 
 /** The api on these adapters; registers its end. */
 export async function assembleApi(
-  { config, log, lifecycle, metrics }: ProcessParts,
+  { config, log, lifecycle, metrics, tracing }: ProcessParts,
   adapters: Adapters,
   { webClient = config.webClient ?? false, page = pageOfSeveral(metrics, config) }: ApiOptions = {},
 ): Promise<HttpApp> {
@@ -44,12 +45,15 @@ export async function assembleApi(
   const envelopes = createEnvelopeCodec(await envelopeKey(database));
   const { envelopeVersion, everyoneLoads } = membership;
   const sendMessage = createSendMessage({
-    ...{ database, facts, sendQueue, envelopes, envelopeVersion, partitionCount },
+    ...{ database, facts, envelopes, envelopeVersion, partitionCount },
+    sendQueue: tracing
+      ? traceQueue(sendQueue, tracing, config.broker.exchange, adapters.systems.queue)
+      : sendQueue,
   });
   const seat = await membership.join('api');
   lifecycle.defer("the api's place among the processes", seat.leave);
 
-  return createApi({
+  const app = createApi({
     config: {
       ...{ ...config.auth, trustProxy: config.trustProxy, liveMax: config.liveMax, webClient },
       secondPerson: config.environment !== 'production',
@@ -84,4 +88,5 @@ export async function assembleApi(
     }),
     ...{ page, log },
   });
+  return tracing ? traceSends(app, tracing) : app;
 }

@@ -1,6 +1,8 @@
 import type { ServerToClientEvents } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
+import { reasonOf } from '../shared/loggable.ts';
 import type { ChangeHead, Notification, Notifier, Topic } from '../shared/ports/notifications.ts';
+import { createRepeats } from '../shared/repeats.ts';
 import type { Told } from './told.ts';
 
 /** Tells the gateways what was committed; never rejects. */
@@ -8,11 +10,14 @@ export type Announce = (notifications: readonly Notification[]) => Promise<void>
 
 /** What is lost here the gateways find by themselves: a failure is logged, and the request has succeeded all the same. */
 export function createAnnounce(notifier: Notifier, log: Logger): Announce {
+  const repeats = createRepeats();
   return async (notifications) => {
     try {
       await notifier.publish(notifications);
     } catch (error) {
-      log.warn({ err: error, notifications: notifications.length }, 'committed, but not announced');
+      // While Redis is away every change is.
+      const reason = reasonOf(error);
+      repeats(reason, (count) => log.warn({ reason, count }, 'committed, but not announced'));
     }
   };
 }

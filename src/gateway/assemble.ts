@@ -3,10 +3,11 @@ import { createAuthentication } from '../auth/auth.ts';
 import type { ProcessParts } from '../process/run-process.ts';
 import { createAllowedOrigin } from '../shared/origins.ts';
 import { createGateway, type Gateway } from './server.ts';
+import { traceDeliveries } from './trace-deliveries.ts';
 
 /** The gateway on these adapters; registers its leaving, not its end. */
 export async function assembleGateway(
-  { config, log, lifecycle, metrics }: ProcessParts,
+  { config, log, lifecycle, metrics, tracing }: ProcessParts,
   adapters: Adapters,
 ): Promise<Gateway> {
   const database = await adapters.database();
@@ -31,6 +32,7 @@ export async function assembleGateway(
     maxSocketsPerUser: config.maxSocketsPerUser,
     allowedOrigin: createAllowedOrigin(config),
     trustProxy: config.trustProxy,
+    traced: tracing && ((fanOut) => traceDeliveries(fanOut, tracing, adapters.systems.notifications)),
     ...{ metrics, log },
   });
 }

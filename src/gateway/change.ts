@@ -1,10 +1,13 @@
 import type { ChangesPage, ChangesWanted, ReadChanges } from '../changes/read-changes.ts';
 import type { Told } from '../changes/told.ts';
+import type { Traceparent } from '../shared/ports/tracing.ts';
 import { createBatcher } from './batch.ts';
 
 /** One durable change of a chat, as sockets are told of it; `body` is the JSON text of the event's payload. */
 export interface Change extends Omit<Told, 'payload'> {
   body: string;
+  /** Of a notification whose message is sampled. */
+  traceparent?: Traceparent;
 }
 
 /** All changes in `(after, through]`, ascending; the chat's last number was `head`. */

@@ -1,6 +1,8 @@
 import { isBelieved } from '../changes/kinds.ts';
 import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
+import { reasonOf } from '../shared/loggable.ts';
+import { createRepeats } from '../shared/repeats.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import type { LocalChat } from './local-chat.ts';
 import type { GapCause, SequencerMetrics } from './sequencer-metrics.ts';
@@ -22,6 +24,10 @@ export function createFillGap(deps: {
   log: Logger;
 }): (chat: LocalChat, cause: GapCause) => Promise<void> {
   const { readPage, take, isHere, measured, log } = deps;
+  const repeats = createRepeats();
+  /** While PostgreSQL is away, of every chat in which something happens. */
+  const tell = (chatId: string, reason: string) =>
+    repeats(reason, (chats) => log.warn({ reason, chats, chatId }, 'reading a gap failed; trying again'));
 
   /** Of what is hinted meanwhile only the highest number is kept, and read next. */
   return async (chat, cause) => {
@@ -42,7 +48,7 @@ export function createFillGap(deps: {
         messages += told.filter(({ event }) => isBelieved(event)).length;
       } catch (error) {
         chat.hinted = Math.max(chat.hinted, wanted);
-        if (failures === 0) log.warn({ err: error, chatId: chat.id }, 'reading a gap failed; trying again');
+        if (failures === 0) tell(chat.id, reasonOf(error));
         await pause(fullJitterMs(failures));
         failures += 1;
       }

@@ -2,7 +2,7 @@ import type { Logger } from '../shared/log.ts';
 import type { Subscriber, Topic } from '../shared/ports/notifications.ts';
 import { type LocalChat, newLocalChat } from './local-chat.ts';
 import type { Member } from './member.ts';
-import { subscribeWithin } from './subscribe.ts';
+import { createSubscribeWithin } from './subscribe.ts';
 
 /** The chats with local sockets. What is announced of them is subscribed from the first holder to the last. */
 export interface LocalChats {
@@ -24,12 +24,13 @@ export function createLocalChats(deps: {
   log: Logger;
 }): LocalChats {
   const { subscriber, roomOf, log } = deps;
+  const subscribeWithin = createSubscribeWithin(subscriber, log);
   const chats = new Map<string, LocalChat>();
   let clock = 0;
 
   function open(chatIds: readonly string[]): void {
     const topics = chatIds.map((chatId): Topic => `chat:${chatId}`);
-    const subscribed = subscribeWithin(subscriber, topics, log);
+    const subscribed = subscribeWithin(topics);
     const opened = chatIds.map((chatId) => newLocalChat(chatId, roomOf(chatId), subscribed));
     for (const chat of opened) chats.set(chat.id, chat);
     subscribed.then(() => {

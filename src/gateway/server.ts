@@ -17,7 +17,7 @@ import { createConnectLimits } from './connect-limits.ts';
 import { createConnectionMetrics } from './connection-metrics.ts';
 import { createConnections, type PingTimes } from './connections.ts';
 import { closeInSlices } from './drain.ts';
-import { createFanOut } from './fan-out.ts';
+import { createFanOut, type FanOut } from './fan-out.ts';
 import type { HandshakeLimits } from './handshakes.ts';
 import { socketUrl } from './http.ts';
 import { idleSeconds, mostHandshakes, mostHandshakesOfAddress, mostHandshakesOfNetwork } from './limits.ts';
@@ -51,6 +51,8 @@ export interface GatewayOptions {
   log: Logger;
   /** Whether the last entry of X-Forwarded-For is the client's address, because a proxy of ours wrote it. */
   trustProxy: boolean;
+  /** Makes spans of what it does. */
+  traced?: ((fanOut: FanOut) => FanOut) | undefined;
   /** Connections that have not joined `/chat` yet. */
   handshakeLimits?: HandshakeLimits;
   /** The longest time between two comparisons of what is local with PostgreSQL, in milliseconds. */
@@ -80,7 +82,8 @@ export interface Gateway {
 const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { database, subscriber, allowedOrigin, trustProxy, metrics = createMetrics(), log } = options;
+  const { database, subscriber, allowedOrigin, trustProxy, log } = options;
+  const { metrics = createMetrics(), traced = (fanOut) => fanOut } = options;
   const measured = createConnectionMetrics(metrics);
   let draining = false;
   /** Who carries the sockets; known from the first request on. One for each address that is listened at. */
@@ -119,7 +122,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const sequencer: Sequencer = createSequencer({
     readPage: createReadPage(createReadChanges(kinds, { database, presence: options.presence })),
     subscriber,
-    fanOut: createFanOut({ publish, socketsOf: users.of }),
+    fanOut: traced(createFanOut({ publish, socketsOf: users.of })),
     ...{ metrics, log },
     onAdded: watchMembership,
   });
@@ -194,6 +197,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     async drain(overMs = drainMs) {
       draining = true;
       compare.stop();
+      log.info(`draining ${connections.all().size} sockets`);
       await closeInSlices(connections.all(), overMs);
       receipts.stop();
       connections.stop();

@@ -6,7 +6,7 @@ import type { Member } from './member.ts';
 import type { PresenceAnnouncer } from './presence-announcer.ts';
 import type { PresenceHeartbeat } from './presence-heartbeat.ts';
 import { type Few, SmallSet } from './small-set.ts';
-import { subscribeWithin } from './subscribe.ts';
+import { createSubscribeWithin } from './subscribe.ts';
 
 /** The user's sockets, and what they know. */
 export class LocalUser extends SmallSet<Member> {
@@ -70,6 +70,7 @@ export function createUsers(deps: {
   log: Logger;
 }): Users {
   const { subscriber, presence, announcer, metrics = createMetrics(), log } = deps;
+  const subscribeWithin = createSubscribeWithin(subscriber, log);
   const users = new Map<string, LocalUser>();
   metrics.read('confab_local_users', () => users.size);
   /** New users of this tick: a storm of connects is one subscription, with one timer. */
@@ -81,7 +82,7 @@ export function createUsers(deps: {
     newcomers = new Map();
     subscribing = undefined;
     const topics = here.map(([userId]) => `user:${userId}` as const);
-    const subscribed = topics.length > 0 ? subscribeWithin(subscriber, topics, log) : done;
+    const subscribed = topics.length > 0 ? subscribeWithin(topics) : done;
     // One promise for all that are subscribed, instead of one each.
     return subscribed.then(() => {
       for (const [, user] of here) user.subscribed = done;

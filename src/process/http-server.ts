@@ -44,7 +44,7 @@ export function listen<Data = undefined>(
   options: ListenOptions<Data>,
   variable: 'PORT' | 'GATEWAY_PORT' | 'WORKER_PORT',
 ): HttpServer {
-  const { host, fetch } = options;
+  const { host, fetch, log } = options;
   let leaving = false;
   const answered = (request: Request, server: Bun.Server<Data>) =>
     leaving ? lastOfConnection(fetch(request, server)) : fetch(request, server);
@@ -59,6 +59,8 @@ export function listen<Data = undefined>(
       leaving = true;
     },
     async stop() {
+      const requests = servers.reduce((sum, { pendingRequests }) => sum + pendingRequests, 0);
+      if (requests > 0) log?.info(`draining ${requests} requests`);
       const cut = setTimeout(() => {
         for (const server of servers) server.stop(true);
       }, drainMs);

@@ -50,7 +50,7 @@ export function createMembership(dependencies: {
   /** The events of durable changes that this program can load. */
   kinds: readonly string[];
   log: Logger;
-  id?: string;
+  id?: string | undefined;
   /** Between two beats; a process counts as dead after three. */
   beatMs?: number;
 }): Membership {

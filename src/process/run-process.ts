@@ -1,6 +1,8 @@
 import { type Config, ConfigError, type ConfigOptions, isOutside } from '../shared/config.ts';
+import { newId } from '../shared/ids.ts';
 import { createLog, type Logger } from '../shared/log.ts';
 import type { Metrics } from '../shared/metrics/metrics.ts';
+import type { Tracing } from '../shared/ports/tracing.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { loadConfig } from './load-config.ts';
 import { createProcessMetrics } from './process-metrics.ts';
@@ -8,9 +10,12 @@ import { keptTokenSecret } from './secret.ts';
 
 export interface ProcessParts {
   config: Config;
+  /** What tells it from all others: in the log, in traces, and among the processes that know each other. */
+  instance: string;
   log: Logger;
   lifecycle: Lifecycle;
   metrics: Metrics;
+  tracing: Tracing | undefined;
 }
 
 export interface ProcessOptions {
@@ -38,7 +43,13 @@ export async function runProcess(
   process.umask(0o077);
   try {
     const config = loadConfig({ needsSecret: secret === 'required', servers });
-    const log = createLog(config, name);
+    const instance = newId();
+    let tracing: Tracing | undefined;
+    const log = createLog(config, {
+      process: name,
+      instance,
+      ...(config.tracing ? { work: () => idsOf(tracing) } : {}),
+    });
     for (const warning of config.warnings) log.warn(warning);
     const lifecycle = createLifecycle(log, graceMs);
     process.on('uncaughtException', (error) => endAt(log, error));
@@ -46,7 +57,10 @@ export async function runProcess(
 
     // From the beginning: as process 1 of a container it would otherwise not hear a signal while it waits for a server.
     const ended = lifecycle.untilSignal();
-    const running = startWith(await withSecret(config, secret), log, lifecycle);
+    tracing = await tracingOf(name, { config, instance, log, lifecycle });
+    const metrics = createProcessMetrics(config);
+    const kept = await withSecret(config, secret);
+    const running = startWith({ config: kept, instance, log, lifecycle, metrics, tracing });
     await Promise.race([running.then(() => ended), ended]);
     process.exit(0);
   } catch (error) {
@@ -54,14 +68,33 @@ export async function runProcess(
     process.exit(1);
   }
 
-  async function startWith(config: Config, log: Logger, lifecycle: Lifecycle): Promise<void> {
+  async function startWith(parts: ProcessParts): Promise<void> {
     try {
-      await start({ config, log, lifecycle, metrics: createProcessMetrics(config) });
+      await start(parts);
     } catch (error) {
-      await lifecycle.stop();
+      await parts.lifecycle.stop();
       throw error;
     }
   }
+}
+
+/** OpenTelemetry is loaded where it is wanted alone. */
+async function tracingOf(
+  name: string,
+  { config, instance, log, lifecycle }: Omit<ProcessParts, 'metrics' | 'tracing'>,
+): Promise<Tracing | undefined> {
+  if (!config.tracing) return undefined;
+  const { openTracing } = await import('./tracing.ts');
+  const { serviceName = name === 'confab' ? name : `confab-${name}`, ...rest } = config.tracing;
+  const tracing = openTracing({ ...rest, serviceName, instance, log });
+  lifecycle.defer('the traces', tracing.close);
+  return tracing;
+}
+
+/** Of the work that a line of the log is about, by OpenTelemetry's names. */
+function idsOf(tracing: Tracing | undefined): object {
+  const span = tracing?.current();
+  return span ? { trace_id: span.traceId, span_id: span.spanId } : {};
 }
 
 async function withSecret(config: Config, source: ProcessOptions['secret']): Promise<Config> {

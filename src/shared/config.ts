@@ -5,6 +5,7 @@ import { databaseAddressOf, databaseVariables, wayToPostgres } from './config/da
 import { type Environment, given } from './config/environment.ts';
 import { redisAddressOf, redisVariables, wayToRedis } from './config/redis-environment.ts';
 import { defaultCredentials, plainText, type ServerName } from './config/server-access.ts';
+import { tracingOf, tracingVariables } from './config/tracing-environment.ts';
 import {
   duration,
   flag,
@@ -109,6 +110,7 @@ const variables = v.object({
   RATE_LIMIT_INVITE: v.optional(perMinute, '2000'),
   RATE_LIMIT_CONNECT: v.optional(perMinute, '12000'),
   MAX_SOCKETS_PER_USER: v.optional(integer(1, 1_000_000), '20'),
+  ...tracingVariables.entries,
 });
 
 export const isVariable = (name: string): boolean => Object.hasOwn(variables.entries, name);
@@ -230,6 +232,7 @@ export function parseConfig(
       invite: env.RATE_LIMIT_INVITE,
       connect: env.RATE_LIMIT_CONNECT,
     },
+    tracing: tracingOf(env),
   };
 }
 

@@ -1,8 +1,18 @@
 import pino, { type Logger } from 'pino';
+import packageJson from '../../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import { loggable } from './loggable.ts';
 
 export type { Logger };
+
+/** A process that others may run beside. */
+export interface LogSource {
+  process: string;
+  /** What tells it from the others. */
+  instance: string;
+  /** More fields, of what is worked on when a line is written. */
+  work?: () => object;
+}
 
 /**
  * One JSON object a line on standard output; in development a short line for people. Tokens, passwords and message text
@@ -10,12 +20,16 @@ export type { Logger };
  */
 export function createLog(
   config: Pick<Config, 'logLevel'> & Partial<Pick<Config, 'environment'>>,
-  process: string,
+  from: string | LogSource,
   destination?: pino.DestinationStream,
 ): Logger {
+  const { work, ...base } =
+    typeof from === 'string' ? { process: from } : { ...from, version: packageJson.version };
   const options: pino.LoggerOptions = {
     level: config.logLevel,
-    base: { process },
+    base,
+    ...(work ? { mixin: work } : {}),
+    formatters: { level: (level) => ({ level }) },
     serializers: { err: (error) => (error instanceof Error ? loggable(error) : error) },
     redact: { paths: ['authorization', '*.authorization', 'password', '*.password', 'token', '*.token'] },
   };
@@ -27,14 +41,13 @@ const readableLines: pino.DestinationStream = {
   write: (line) => void globalThis.process.stdout.write(readableLine(line)),
 };
 
-/** `12:00:01.250 info  api  request method=POST status=202` from pino's JSON. */
+/** `12:00:01 info  api request method=POST status=202` from pino's JSON. What is the same in every line is left away. */
 export function readableLine(line: string): string {
-  const { level, time, process, msg, err, ...fields } = JSON.parse(line);
+  const { level, time, process, instance: _, version: __, msg, err, ...fields } = JSON.parse(line);
   const at = new Date(time).toTimeString().slice(0, 8);
-  const label = pino.levels.labels[level] ?? String(level);
   const shown = Object.entries(fields).map(([name, value]) => `${name}=${text(value)}`);
   return [
-    [at, label.padEnd(5), process, msg, ...shown].filter((part) => part !== undefined).join(' '),
+    [at, level.padEnd(5), process, msg, ...shown].filter((part) => part !== undefined).join(' '),
     ...(err === undefined ? [] : errorLines(err)),
   ]
     .map((part) => `${part}\n`)

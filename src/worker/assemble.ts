@@ -2,11 +2,12 @@ import type { Adapters } from '../adapters/ground.ts';
 import { envelopeKey } from '../db/settings.ts';
 import type { ProcessParts } from '../process/run-process.ts';
 import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
+import { traceBatches } from './trace-batches.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 /** Starts a worker on these adapters, and registers its end. */
 export async function assembleWorker(
-  { config, log, lifecycle, metrics }: ProcessParts,
+  { config, log, lifecycle, metrics, tracing }: ProcessParts,
   adapters: Adapters,
 ): Promise<Worker> {
   const database = await adapters.database();
@@ -16,7 +17,8 @@ export async function assembleWorker(
     adapters.notifier(),
     adapters.membership(),
   ]);
-  const { partitionCount } = adapters;
+  const { partitionCount, systems } = adapters;
+  const names = { queue: config.broker.queuePrefix, channel: config.notificationChannel };
   const worker = await startWorker({
     database,
     partitionSource,
@@ -25,6 +27,7 @@ export async function assembleWorker(
     membership,
     envelopes: createEnvelopeCodec(await envelopeKey(database)),
     config: { ...config.worker, partitionCount },
+    traces: tracing && traceBatches(tracing, names, systems),
     ...{ metrics, log },
   });
   lifecycle.defer('the worker', () => worker.stop());

@@ -49,6 +49,8 @@ export function createBatchHandler(dependencies: {
 }): HandleBatch {
   const { stores, watch, envelopes: codec, unsigned, databaseTime } = dependencies;
   const { tellStored, deadLetterSink, announcer, config, measured, log, leaving } = dependencies;
+  /** It is tried again and again. */
+  let waitsForNewer = false;
 
   return async (batch, current) => {
     const end = measured.begin(batch.length);
@@ -83,15 +85,17 @@ export function createBatchHandler(dependencies: {
         const kind = signatures[at] === 'ours' ? 'invalid' : 'unsigned';
         refusals.push({ delivery, reason: read.reason, kind, code: 'validation_failed', key: read.key });
       } else {
-        log.warn(
-          { version: read.version, partition: delivery.partition },
-          'a newer version sent this: left for a newer worker',
-        );
+        if (!waitsForNewer)
+          log.warn(
+            { envelopeVersion: read.version, partition: delivery.partition },
+            'a newer version sent this: left for a newer worker',
+          );
         verdict = 'later';
         measured.blocked();
         break;
       }
     }
+    waitsForNewer = verdict === 'later';
     const [first] = envelopes;
     if (first) measured.oldest(Date.parse(first.sentAt));
 
@@ -177,7 +181,7 @@ export function createBatchHandler(dependencies: {
       }
     }
     measured.deadLettered(kind);
-    const names = key ? namesOf(key) : { brokerMessageId: delivery.id };
+    const names = key ? namesOf(key) : { messageId: delivery.id };
     log.warn({ ...names, partition: delivery.partition, reason }, 'dead-lettered');
     if (key) await announcer.announce([failedNotification(key, code)]);
   }
@@ -187,7 +191,9 @@ const isMissing = ({ outcome }: BatchOutcome): boolean =>
   outcome === 'chat_not_found' || outcome === 'not_participant';
 
 /** What a line of the log says of a message; the request's id is the one in the api's log. */
-const namesOf = ({ requestId, chatId, brokerMessageId }: SendKey) => ({ requestId, chatId, brokerMessageId });
+const namesOf = ({ requestId, chatId, brokerMessageId: messageId }: SendKey) => ({
+  ...{ requestId, chatId, messageId },
+});
 
 type RefusedOutcome = Extract<BatchOutcome, { outcome: DeadLetterKind }>;
 

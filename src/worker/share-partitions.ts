@@ -130,6 +130,7 @@ export async function sharePartitions(dependencies: {
     isFirst: () => workerIds[0] === membership.id,
     async stop() {
       leaving.abort();
+      if (consumers.size > 0) log.info(`draining ${consumers.size} partitions`);
       for (const tenure of tenures.values()) tenure.abort();
       // The others may line up behind it at once: a partition has one active consumer.
       const left = seat.leave();

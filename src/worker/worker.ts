@@ -15,6 +15,7 @@ import { gatherBatches } from './gather.ts';
 import { createPurge } from './purge.ts';
 import { sharePartitions } from './share-partitions.ts';
 import { createTellStored } from './tell-stored.ts';
+import type { BatchTraces } from './trace-batches.ts';
 import { createUnsignedRule } from './unsigned.ts';
 import { createWorkerMetrics, tellShare } from './worker-metrics.ts';
 
@@ -37,26 +38,28 @@ export async function startWorker(dependencies: {
   membership: Membership;
   envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
   config: Config['worker'] & { partitionCount: number };
+  traces?: BatchTraces | undefined;
   metrics?: Metrics;
   log: Logger;
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
-  const { config, metrics = createMetrics(), log } = dependencies;
-  const announcer = createAnnouncer({ notifier, log });
+  const { config, metrics = createMetrics(), traces, log } = dependencies;
+  const announcer = createAnnouncer({ notifier: traces ? traces.notifier(notifier) : notifier, log });
   const stores = {
     ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
     work: () => isStoring(database),
   };
+  const tellStored = createTellStored({ read: (wanted) => readStored(database, wanted), log });
   const watch = await watchDatabase(database, log);
   const unsigned = createUnsignedRule({ database, waiting: partitionSource.waiting, log });
   const purge = createPurge({ database, log });
   const { databaseTime } = membership;
   const handling = {
-    stores,
+    stores: traces ? traces.stores(stores) : stores,
     watch,
     envelopes,
     unsigned,
-    tellStored: createTellStored({ read: (wanted) => readStored(database, wanted), log }),
+    tellStored: traces ? traces.tellStored(tellStored) : tellStored,
     databaseTime,
     deadLetterSink,
     announcer,
@@ -70,7 +73,11 @@ export async function startWorker(dependencies: {
     async consume(partition, leaving) {
       const measured = workerMetrics.partition(partition);
       const handle = createBatchHandler({ ...handling, measured, leaving });
-      const consumer = await partitionSource.consume(partition, config, handle);
+      const consumer = await partitionSource.consume(
+        partition,
+        config,
+        traces ? traces.handle(handle) : handle,
+      );
       return { close: () => consumer.close().finally(measured.end) };
     },
     oldest: workerMetrics.oldest,

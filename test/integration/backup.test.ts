@@ -55,11 +55,11 @@ let beganAt = 0;
 test('a backup is made while messages are sent', async () => {
   const stop = new AbortController();
   const sending = load(stop.signal);
-  await eventually('some are accepted', () => accepted.length > 100, 30_000);
+  await eventually('some are accepted', () => accepted.length > 40, 100_000);
   beganAt = performance.now();
   const made = await runCommand('backup.ts', [backup, '--data-dir', first.dataDir]);
   const until = accepted.length;
-  await eventually('more are accepted', () => accepted.length > until + 20, 30_000);
+  await eventually('more are accepted', () => accepted.length > until + 20, 100_000);
   stop.abort();
   await sending;
   expect(made).toMatchObject({ status: 0, err: '' });
@@ -73,7 +73,7 @@ test('a backup is made while messages are sent', async () => {
   const again = await runCommand('backup.ts', [backup, '--data-dir', first.dataDir]);
   expect(again).toMatchObject({ status: 1, out: '' });
   expect(again.err).toContain('is not empty: name a new folder');
-}, 120_000);
+}, 240_000);
 
 test('restored it has all that was accepted before, nothing twice and no gap, and those who know more begin anew', async () => {
   const dataDir = join(folder, 'restored');
@@ -87,7 +87,7 @@ test('restored it has all that was accepted before, nothing twice and no gap, an
   restored = await startEmbedded(processes, { dataDir, env });
   const [her, him] = [personWith(restored, ada.id, ada.token), personWith(restored, bob.id, bob.token)];
   const before = accepted.filter(({ at }) => at < beganAt);
-  expect(before.length).toBeGreaterThan(100);
+  expect(before.length).toBeGreaterThan(40);
   for (const { id } of chats) {
     const wanted = before.filter(({ chatId }) => chatId === id).map(({ content }) => content);
     const contents = async () => (await historyOf(her, id)).map(({ content }) => content);
@@ -111,7 +111,7 @@ test('restored it has all that was accepted before, nothing twice and no gap, an
   const heard = resumed.news.map(({ message }) => message.sequence);
   expect(heard).toEqual(heard.map((_, at) => (heard[0] ?? 0) + at));
   for (const ears of [reset, resumed]) ears.close();
-}, 120_000);
+}, 240_000);
 
 test('of a process that is stopped, or was killed', async () => {
   await restored?.process.kill();
@@ -126,7 +126,7 @@ test('of a process that is stopped, or was killed', async () => {
   const contents = await historyOf(personWith(again, ada.id, ada.token), chats[0]!.id);
   expect(contents.at(-1)?.content).toBe('after the restore');
   await again.process.kill();
-}, 120_000);
+}, 240_000);
 
 test('what is damaged, newer, or would be put over something is refused, and nothing is written', async () => {
   const dataDir = join(folder, 'never');
@@ -164,7 +164,7 @@ test('what is damaged, newer, or would be put over something is refused, and not
   expect(newer).toMatch(/made by a newer version \(.*9999_future\).*restore it with that version/);
   expect(newest).toContain('made by a newer version');
   expect(full).toContain('is not empty');
-}, 120_000);
+}, 240_000);
 
 test.each([
   ['backup.ts', []],
@@ -175,7 +175,7 @@ test.each([
   const { status, err } = await runCommand(file, args);
   expect(status).toBe(2);
   expect(err).toContain(`bun run ${file.slice(0, -3)} <folder> [--data-dir <folder>]`);
-});
+}, 60_000);
 
 test('where nothing is, nothing is made of it', async () => {
   const nothing = join(folder, 'nothing');
@@ -186,4 +186,4 @@ test('where nothing is, nothing is made of it', async () => {
   expect(made).toMatchObject({ status: 1, err: `There is no data of Confab in ${nothing}.\n` });
   expect(put).toMatchObject({ status: 1, err: `There is no backup in ${nothing}.\n` });
   expect(existsSync(join(folder, 'none'))).toBe(false);
-});
+}, 60_000);

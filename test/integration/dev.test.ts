@@ -298,7 +298,7 @@ test('`bun run start` is production, with nothing set', async () => {
   });
   expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
   // Its log is for machines.
-  expect(running.process.output()).toMatch(/^\{"level":30,.*"msg":"request"/m);
+  expect(running.process.output()).toMatch(/^\{"level":"info",.*"msg":"request"/m);
   await running.process.kill();
 }, 20_000);
 

@@ -215,12 +215,17 @@ export function forgedEnvelopes(name: string, open: () => Promise<QueueToForge>)
       for (const requestId of ['stored-1', 'conflict-1', 'refused-1', 'poison-1']) {
         await eventually(`${requestId} is told`, () => line(requestId) !== undefined);
       }
-      expect(line('stored-1')).toMatchObject({ level: 20, chatId, brokerMessageId, sequence: 1 });
-      expect(line('conflict-1')).toMatchObject({ level: 30, chatId, brokerMessageId });
-      expect(line('refused-1')).toMatchObject({
-        ...{ level: 40, chatId, brokerMessageId: stranger.brokerMessageId, reason: 'not_participant' },
+      expect(line('stored-1')).toMatchObject({
+        level: 'debug',
+        chatId,
+        messageId: brokerMessageId,
+        sequence: 1,
       });
-      expect(line('poison-1')).toMatchObject({ level: 40, brokerMessageId: invalid.brokerMessageId });
+      expect(line('conflict-1')).toMatchObject({ level: 'info', chatId, messageId: brokerMessageId });
+      expect(line('refused-1')).toMatchObject({
+        ...{ level: 'warn', chatId, messageId: stranger.brokerMessageId, reason: 'not_participant' },
+      });
+      expect(line('poison-1')).toMatchObject({ level: 'warn', messageId: invalid.brokerMessageId });
       // Never what was said.
       expect(JSON.stringify(lines)).not.toContain('Hello');
       await takeLetters();

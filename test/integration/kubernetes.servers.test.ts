@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'bun:test';
-import { join } from 'node:path';
-import type { IContainer } from 'kubernetes-models/v1';
 import { usualGraceMs } from '../../src/process/lifecycle.ts';
 import { isVariable, parseConfig } from '../../src/shared/config.ts';
+import { metricTable } from '../../src/shared/metrics/table.ts';
 import { readKong } from '../support/kong.ts';
 import {
   chosen,
   containersOf,
+  environmentOf,
   isConfab,
   type KubernetesObject,
   type Labels,
+  makeSecrets,
   namesOf,
   of,
   podOf,
@@ -20,37 +21,18 @@ import {
   type Workload,
   workloads,
 } from '../support/kubernetes.ts';
-import { readText, repository } from '../support/repository.ts';
+import { readText } from '../support/repository.ts';
 
-const [kind, production, { items: secrets }, { scripts }] = await Promise.all([
+const [kind, production, secrets, { scripts }] = await Promise.all([
   render('kind'),
   render('production'),
-  Bun.$`sh ${join(repository, 'deploy/kubernetes/secrets.sh')}`
-    .text()
-    .then((text) => Bun.YAML.parse(text) as { items: (KubernetesObject & { stringData: Labels })[] }),
+  makeSecrets(),
   readText('package.json').then((text) => JSON.parse(text) as { scripts: Record<string, string> }),
 ]);
 const overlays = [
   ['kind', kind],
   ['production', production],
 ] as const;
-
-/** A container's environment, as it comes from ConfigMaps and Secrets. */
-function environmentOf(objects: KubernetesObject[], container: IContainer): Labels {
-  const maps = (container.envFrom ?? []).map(({ configMapRef }) => {
-    const map = of(objects, 'ConfigMap').find(({ metadata }) => metadata.name === configMapRef?.name);
-    if (!map) throw new Error(`${configMapRef?.name} is not there`);
-    return map.data as Labels;
-  });
-  const own = (container.env ?? []).flatMap(({ name, value, valueFrom }) => {
-    const ref = valueFrom?.secretKeyRef;
-    if (!ref) return [[name, value ?? '']];
-    const secret = secrets.find(({ metadata }) => metadata.name === ref.name)?.stringData[ref.key];
-    if (secret === undefined && !ref.optional) throw new Error(`${ref.name} has no ${ref.key}`);
-    return secret === undefined ? [] : [[name, secret]];
-  });
-  return Object.assign({}, ...maps, Object.fromEntries(own)) as Labels;
-}
 
 test('an object that is not as its schema says is found, and so is a field that nobody knows', async () => {
   const [api] = of(production, 'Deployment').filter(({ metadata }) => metadata.name === 'confab-api');
@@ -95,7 +77,7 @@ describe.each(overlays)('%s', (name, objects) => {
       const workload = workloads(objects).find(({ metadata }) => metadata.name === `confab-${process}`);
       const [container] = workload ? containersOf(workload) : [];
       if (!container) throw new Error(`there is no ${process}`);
-      const environment = environmentOf(objects, container);
+      const environment = environmentOf(objects, secrets, container);
       expect(Object.keys(environment).filter((variable) => !isVariable(variable))).toEqual([]);
       const config = parseConfig(environment, {
         needsSecret: process === 'api' || process === 'gateway',
@@ -226,6 +208,20 @@ describe('production', () => {
       'confab-worker',
     ]);
     for (const { spec } of of(production, 'Deployment')) expect(spec).not.toHaveProperty('replicas');
+  });
+
+  test('what they are scaled by is measured, and read with the token that the processes ask for', () => {
+    const text = JSON.stringify(scalers);
+    const named = [...text.matchAll(/\bconfab_\w+/g)].map(([name]) => name);
+    expect(named.sort()).toEqual(['confab_oldest_message_age_seconds', 'confab_sockets']);
+    for (const name of named) expect(metricTable).toHaveProperty(name);
+    const [monitor] = of(production, 'PodMonitor');
+    expect(JSON.stringify(monitor)).toContain('"credentials":{"key":"METRICS_TOKEN","name":"confab"}');
+    for (const workload of workloads(production).filter(isConfab)) {
+      if (workload.kind === 'Job') continue;
+      for (const container of containersOf(workload))
+        expect(environmentOf(production, secrets, container)).toHaveProperty('METRICS_TOKEN');
+    }
   });
 
   test('no worker is without a partition, and PostgreSQL has the connections that all of them want', async () => {

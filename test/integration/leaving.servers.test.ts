@@ -124,7 +124,7 @@ async function connectMany(url: string, token: string, count: number) {
 }
 
 test('SIGTERM: the gateway sends newcomers away and closes the others bit by bit; they resume elsewhere', async () => {
-  const leaving = await deployment.start('gateway');
+  const leaving = await deployment.start('gateway', { LOG_LEVEL: 'info' });
   const [ada, bob] = await Promise.all([newPerson(deployment), newPerson(deployment)]);
   const chat = await ada.newChat(bob);
   const { closed } = await connectMany(leaving.url, bob.token, 300);
@@ -141,6 +141,8 @@ test('SIGTERM: the gateway sends newcomers away and closes the others bit by bit
   expect(closed.at(-1)!.at - closed[0]!.at).toBeGreaterThan(300);
   expect(await leaving.process.exited).toBe(0);
   expect(runningMs() - began).toBeLessThan(25_000);
+  const said = leaving.process.output();
+  for (const line of ['SIGTERM: leaving', 'draining 300 sockets', 'left in ']) expect(said).toContain(line);
 
   const cursors = { [chat.id]: chat.eventSequence };
   const back = io(`${deployment.socketUrl}/chat`, {

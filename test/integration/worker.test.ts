@@ -7,6 +7,7 @@ import { databaseUnavailable } from '../../src/db/errors.ts';
 import { assertPartitioning } from '../../src/db/settings.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
+import { createLog, type Logger } from '../../src/shared/log.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
@@ -37,7 +38,11 @@ interface Running {
 
 /** @param faults what stands between the worker and the real things */
 async function start(
-  faults: { query?: Database['query']; publish?: (batch: readonly Notification[]) => Promise<void> } = {},
+  faults: {
+    query?: Database['query'];
+    publish?: (batch: readonly Notification[]) => Promise<void>;
+    log?: Logger;
+  } = {},
 ): Promise<Running> {
   const queue = createEmbeddedQueue({ database, log });
   const published: Notification[] = [];
@@ -54,7 +59,7 @@ async function start(
     membership: testMembership(),
     envelopes: testEnvelopes,
     config,
-    log,
+    log: faults.log ?? log,
   });
   stops.push(async () => {
     await worker.stop();
@@ -269,9 +274,13 @@ test('what is refused before a newer version dies once, when that has gone', asy
     },
   );
   await queue.close();
-  const { published } = await start();
+  const lines: string[] = [];
+  const { published } = await start({
+    log: createLog({ logLevel: 'warn' }, 'worker', { write: (line) => void lines.push(line) }),
+  });
   const announced = () => published.filter(({ head }) => head.kind === 'change').length;
   await eventually('the batch has come three times', () => announced() >= 3, 10_000);
+  expect(lines.filter((line) => line.includes('left for a newer worker'))).toHaveLength(1);
   expect(failed(published)).toEqual([]);
   expect(await database.query('SELECT 1 FROM dead_letters', [])).toEqual([]);
 

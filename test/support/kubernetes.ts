@@ -118,3 +118,32 @@ export const namesOf = (objects: { metadata: { name: string } }[]) =>
   objects.map(({ metadata }) => metadata.name);
 export const portNames = (workload: Workload) =>
   containersOf(workload).flatMap(({ ports = [] }) => ports.map(({ name }) => name));
+
+export type Secret = KubernetesObject & { stringData: Labels };
+
+/** What `secrets.sh` prints. */
+export async function makeSecrets(): Promise<Secret[]> {
+  const text = await Bun.$`sh ${join(repository, 'deploy/kubernetes/secrets.sh')}`.text();
+  return (Bun.YAML.parse(text) as { items: Secret[] }).items;
+}
+
+/** A container's environment, as it comes from ConfigMaps and Secrets. */
+export function environmentOf(
+  objects: KubernetesObject[],
+  secrets: readonly Secret[],
+  container: IContainer,
+): Labels {
+  const maps = (container.envFrom ?? []).map(({ configMapRef }) => {
+    const map = of(objects, 'ConfigMap').find(({ metadata }) => metadata.name === configMapRef?.name);
+    if (!map) throw new Error(`${configMapRef?.name} is not there`);
+    return map.data as Labels;
+  });
+  const own = (container.env ?? []).flatMap(({ name, value, valueFrom }) => {
+    const ref = valueFrom?.secretKeyRef;
+    if (!ref) return [[name, value ?? '']];
+    const secret = secrets.find(({ metadata }) => metadata.name === ref.name)?.stringData[ref.key];
+    if (secret === undefined && !ref.optional) throw new Error(`${ref.name} has no ${ref.key}`);
+    return secret === undefined ? [] : [[name, secret]];
+  });
+  return Object.assign({}, ...maps, Object.fromEntries(own)) as Labels;
+}

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import pino from 'pino';
+import packageJson from '../../package.json' with { type: 'json' };
 import { createLog, readableLine } from '../../src/shared/log.ts';
 import { loggable } from '../../src/shared/loggable.ts';
 
@@ -7,16 +8,41 @@ const secret = 'what Ada wrote to Bob';
 
 /** What a development log shows of an error. */
 function shownOf(error: unknown): string {
-  const line = { level: 50, time: 0, process: 'api', msg: 'failed', err: loggable(error) };
+  const line = { level: 'error', time: 0, process: 'api', msg: 'failed', err: loggable(error) };
   return readableLine(JSON.stringify(line));
 }
 
 test('in development a line is for people: time, level, process, message, fields', () => {
   const line = JSON.stringify({
-    ...{ level: 30, time: Date.UTC(2026, 1, 14, 12), process: 'api', msg: 'request' },
+    ...{ level: 'info', time: Date.UTC(2026, 1, 14, 12), process: 'api', msg: 'request' },
     ...{ status: 202, route: '/chats' },
   });
   expect(readableLine(line)).toMatch(/^\d\d:\d\d:\d\d info {2}api request status=202 route=\/chats\n$/);
+});
+
+test('a line of a process says which one, of which version, its level by name, and what it is part of', () => {
+  const written: string[] = [];
+  let work: object = {};
+  const from = { process: 'api', instance: 'one of three', work: () => work };
+  const log = createLog({ logLevel: 'info' }, from, { write: (line: string) => written.push(line) });
+  log.info('listening');
+  work = { trace_id: 'a trace', span_id: 'a span' };
+  log.child({ partition: 3 }).warn({ requestId: 'a request' }, 'refused');
+  const own = { process: 'api', instance: 'one of three', version: packageJson.version };
+  expect(written.map((line) => JSON.parse(line))).toEqual([
+    { ...own, level: 'info', time: expect.any(Number), msg: 'listening' },
+    {
+      ...own,
+      ...work,
+      level: 'warn',
+      time: expect.any(Number),
+      partition: 3,
+      requestId: 'a request',
+      msg: 'refused',
+    },
+  ]);
+  // Whoever looks at one process knows which it is.
+  expect(readableLine(written[0] ?? '')).toMatch(/^\S+ info {2}api listening\n$/);
 });
 
 test('an error brings what it says, its code and its stack, and so does its cause', () => {
@@ -29,7 +55,7 @@ test('an error brings what it says, its code and its stack, and so does its caus
 
 test('what a client wrote into a field breaks no line and steers no terminal', () => {
   const line = JSON.stringify({
-    level: 30,
+    level: 'info',
     time: 0,
     msg: 'request',
     chatId: 'x\nerror forged \u001b[31m\u009b',

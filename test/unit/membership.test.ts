@@ -14,7 +14,7 @@ afterEach(async () => {
 
 /** A membership that beats all the time, in a registry whose answer the test decides. */
 function world() {
-  const lines: { level: number; msg: string; [field: string]: unknown }[] = [];
+  const lines: { level: string; msg: string; [field: string]: unknown }[] = [];
   const state = {
     lines,
     others: [] as LiveProcess[],
@@ -96,7 +96,7 @@ test('who is set up differently is named in one line when it has lasted, and aga
   await beats(6);
   expect(membership.agrees()).toBe(false);
   const differs = { 'REDIS_* (another server, or another database of it)': [`gateway ${gateway.id}`] };
-  expect(state.lines).toMatchObject([{ level: 40, differs }]);
+  expect(state.lines).toMatchObject([{ level: 'warn', differs }]);
 
   const second = process({ roles: ['api', 'worker'], fingerprints: { redis: 'r2', notifications: 'n1' } });
   state.others = [elsewhere, second];

@@ -20,6 +20,10 @@ const notification: Notification = {
 
 test('a notification survives the wire, its body untouched', () => {
   expect(decode('chat:c1', encode(notification))).toEqual(notification);
+  // What an older version does not know of in a head is signed with it, and passed over.
+  const traced = { ...notification, head: { ...notification.head, traceparent: 'a trace' } } as Notification;
+  expect(decode('chat:c1', encode(traced))).toEqual(traced);
+  expect(decode('chat:c1', encode(traced).replace('a trace', 'another'))).toBeUndefined();
   const empty: Notification = { ...notification, body: '' };
   expect(decode('chat:c1', encode(empty))).toEqual(empty);
 });

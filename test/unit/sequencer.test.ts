@@ -547,7 +547,7 @@ describe('sequencer', () => {
   });
 
   test('a gap that is filled is one line of the log, quiet where it is participants alone', async () => {
-    const lines: { level: number; chatId: string; rows: number; messages: number; msg: string }[] = [];
+    const lines: { level: string; chatId: string; rows: number; messages: number; msg: string }[] = [];
     const database = fakeDatabase({ pageRows: 3, delay: () => Bun.sleep(1) });
     const sequencer = createSequencer({
       readPage: database.readPage,
@@ -568,8 +568,8 @@ describe('sequencer', () => {
     sequencer.hint(chatId, database.participant('cem', false).eventSequence);
     await eventually('it is filled again', () => lines.length === 2);
     expect(lines).toMatchObject([
-      { level: 30, msg: gapFilled, chatId, rows: 5, messages: 4 },
-      { level: 20, msg: gapFilled, chatId, rows: 1, messages: 0 },
+      { level: 'info', msg: gapFilled, chatId, rows: 5, messages: 4 },
+      { level: 'debug', msg: gapFilled, chatId, rows: 1, messages: 0 },
     ]);
     // What is not there is no gap.
     sequencer.hint(chatId, Number.MAX_SAFE_INTEGER);

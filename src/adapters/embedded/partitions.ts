@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { fullJitterMs, pause } from '../../shared/backoff.ts';
 import type { Logger } from '../../shared/log.ts';
 import type { ConsumeOptions, Consumer, HandleBatch, PartitionSource } from '../../shared/ports/queue.ts';
+import type { Traceparent } from '../../shared/ports/tracing.ts';
 
 const readSql = `SELECT position, id, body FROM queued_messages WHERE partition = $1 ORDER BY position LIMIT $2`;
 const waitingSql = `SELECT count(*)::int AS waiting FROM queued_messages`;
@@ -13,11 +14,16 @@ const forgetSql = `DELETE FROM queued_messages WHERE position = ANY($1::bigint[]
  * Reads a partition's rows in order, deletes them when they are done with. Nothing is buffered behind the batch in hand:
  * the table is as near as a buffer would be.
  */
-export function createEmbeddedPartitions({ database, log }: { database: Database; log: Logger }): {
+export function createEmbeddedPartitions(dependencies: {
+  database: Database;
+  traces: Map<string, Traceparent>;
+  log: Logger;
+}): {
   source: PartitionSource;
   wake: (partitions: Iterable<number>) => void;
   close(): Promise<void>;
 } {
+  const { database, traces, log } = dependencies;
   /** Resolved at the next arrival in a partition. */
   const arrivals = new Map<number, PromiseWithResolvers<void>>();
   /** Settles when the last consumer of a partition has left: the next one's turn. */
@@ -55,11 +61,12 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
         }
         if (leaving.aborted) return;
         const verdict = await handle(
-          rows.map(({ id, body }) => ({ id, body, partition })),
+          rows.map(({ id, body }) => ({ id, body, partition, traceparent: traces.get(id) })),
           () => true,
         );
         if (verdict !== 'later') {
           await database.query(forgetSql, [rows.map(({ position }) => position)]);
+          for (const { id } of rows) traces.delete(id);
           failures = 0;
           continue;
         }

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import type { Logger } from '../../shared/log.ts';
 import type { Queue } from '../../shared/ports/queue.ts';
+import type { Traceparent } from '../../shared/ports/tracing.ts';
 import { createEmbeddedDeadLetters } from './dead-letters.ts';
 import { createEmbeddedPartitions } from './partitions.ts';
 import { createEmbeddedSendQueue } from './send-queue.ts';
@@ -10,8 +11,10 @@ import { createEmbeddedSendQueue } from './send-queue.ts';
  * database's commits: PGlite survives the end of the process, not the loss of power.
  */
 export function createEmbeddedQueue({ database, log }: { database: Database; log: Logger }): Queue {
-  const partitions = createEmbeddedPartitions({ database, log });
-  const sendQueue = createEmbeddedSendQueue({ database, onStored: partitions.wake });
+  /** Of sampled messages, by their ids, while they are in the queue: whoever ends the process ends their traces. */
+  const traces = new Map<string, Traceparent>();
+  const partitions = createEmbeddedPartitions({ database, traces, log });
+  const sendQueue = createEmbeddedSendQueue({ database, traces, onStored: partitions.wake });
   const { sink, store } = createEmbeddedDeadLetters({ database, onStored: partitions.wake });
   return {
     sendQueue: async () => sendQueue,

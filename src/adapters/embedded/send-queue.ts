@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { QueuedMessage, SendQueue } from '../../shared/ports/queue.ts';
+import type { Traceparent } from '../../shared/ports/tracing.ts';
 
 const insertSql = `INSERT INTO queued_messages (partition, id, body)
 SELECT partition, id, body
@@ -25,9 +26,10 @@ interface Waiting {
  */
 export function createEmbeddedSendQueue(dependencies: {
   database: Database;
+  traces: Map<string, Traceparent>;
   onStored: (partitions: Iterable<number>) => void;
 }): SendQueue & { close(): Promise<void> } {
-  const { database, onStored } = dependencies;
+  const { database, traces, onStored } = dependencies;
   let waiting: Waiting[] = [];
   let flushing: Promise<void> | undefined;
   let closed = false;
@@ -47,7 +49,10 @@ export function createEmbeddedSendQueue(dependencies: {
         onStored(new Set(batch.map(({ message }) => message.partition)));
       } catch (error) {
         const unavailable = brokerUnavailable(error);
-        for (const { reject } of batch) reject(unavailable);
+        for (const { message, reject } of batch) {
+          traces.delete(message.id);
+          reject(unavailable);
+        }
       }
     }
     flushing = undefined;
@@ -58,6 +63,7 @@ export function createEmbeddedSendQueue(dependencies: {
       if (closed) return Promise.reject(brokerUnavailable(new Error('the queue is closed')));
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       waiting.push({ message, resolve, reject });
+      if (message.traceparent !== undefined) traces.set(message.id, message.traceparent);
       flushing ??= flush();
       return withDeadline(promise, publishDeadlineMs, () =>
         brokerUnavailable(new Error(`not stored within ${publishDeadlineMs} ms`)),

@@ -171,6 +171,8 @@ export function createRabbitPartitions(dependencies: {
 
   function deliveryOf({ content, properties }: ConsumeMessage, partition: number): Delivery {
     const delivery: Delivery = { id: messageIdOf(properties), body: content.toString('utf8'), partition };
+    const traceparent: unknown = properties.headers?.traceparent;
+    if (typeof traceparent === 'string') delivery.traceparent = traceparent;
     rawBodies.set(delivery, content);
     return delivery;
   }

@@ -6,6 +6,7 @@ import { withDeadline } from '../../shared/deadline.ts';
 import type { Logger } from '../../shared/log.ts';
 import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import type { PartitionSource, Queue, SendQueue } from '../../shared/ports/queue.ts';
+import type { PublishOptions } from './callers.ts';
 import { defaultHeartbeatSeconds } from './connect.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './dead-letters.ts';
 import { declareTopology } from './declare.ts';
@@ -135,13 +136,16 @@ export function openRabbitMq(dependencies: {
     return outlet;
   }
   const sendQueue: SendQueue = {
-    publish({ id, partition, body }) {
-      return outletOf(partition).publish(Buffer.from(body), {
+    publish({ id, partition, body, traceparent }) {
+      const options: PublishOptions = {
         messageId: id,
         contentType: 'application/json',
         persistent: true,
         mandatory: true,
-      });
+      };
+      // W3C's name for it, which other programs' instruments read and write, too.
+      if (traceparent !== undefined) options.headers = { traceparent };
+      return outletOf(partition).publish(Buffer.from(body), options);
     },
     ready: publisher.ready,
     problems: publisher.problems,

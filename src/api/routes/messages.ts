@@ -66,8 +66,7 @@ export const messageRoutes = (
         requestId,
         onPublish: () => late('broker_unavailable'),
       });
-      const { brokerMessageId } = accepted;
-      log.debug({ requestId, chatId, brokerMessageId }, 'message accepted');
+      log.debug({ requestId, chatId, messageId: accepted.brokerMessageId }, 'message accepted');
       return json(accepted, 202);
     },
   }),

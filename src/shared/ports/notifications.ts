@@ -1,4 +1,5 @@
 import type { ChatChange, Membership, ReadEvent, ServerToClientEvents } from '../contract.ts';
+import type { Traceparent } from './tracing.ts';
 
 /**
  * Hints from those who change something to the gateways. They may be lost, repeated, reordered or forged: a gateway
@@ -25,7 +26,7 @@ export interface ChangeHead {
 
 export type NotificationHead =
   /** To a chat. Without a body it says no more than that there is something to read. */
-  | ({ version: 1; kind: 'change' } & ChangeHead)
+  | ({ version: 1; kind: 'change'; traceparent?: Traceparent } & ChangeHead)
   /** To a user, or to a chat but for one user in it: an event that is not numbered, and not told again. */
   | { version: 1; kind: 'passing'; event: keyof ServerToClientEvents; actorId?: string | undefined }
   /** To a user: look at your membership of this chat again. */

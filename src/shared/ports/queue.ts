@@ -1,3 +1,5 @@
+import type { Traceparent } from './tracing.ts';
+
 /**
  * The way of a send from api to worker: partitions that keep order, and the dead letters beside them.
  * Adapters: RabbitMQ (`rabbitmq.ts`) and a table (`embedded.ts`); one conformance suite holds both.
@@ -9,6 +11,8 @@ export interface QueuedMessage {
   partition: number;
   /** JSON of a `SendEnvelope`, signed: see `envelope-codec.ts`. */
   body: string;
+  /** Of what is sampled: handed over with it, where the queue still knows. */
+  traceparent?: Traceparent;
 }
 
 export interface SendQueue {
@@ -31,6 +35,8 @@ export interface Delivery {
   id: string | undefined;
   body: string;
   partition: number;
+  /** Whatever whoever published it wrote. */
+  traceparent?: string | undefined;
 }
 
 /**

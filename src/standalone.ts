@@ -4,6 +4,7 @@ import { createAdapters } from './adapters/adapters.ts';
 import { assembleApi } from './api/assemble.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
+import { serveBackups } from './process/backup-control.ts';
 import { openDataFolder } from './process/data-folder.ts';
 import { pageOfSingle } from './process/http/metrics-route.ts';
 import { assertPortFree } from './process/http-server.ts';
@@ -37,5 +38,7 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
     shutdownDelayMs: 0,
     drainMs: 200,
   });
+  const backups = await serveBackups(config.dataDir, folder);
+  lifecycle.defer('what makes backups', backups.close);
   console.log(welcome({ url: http.url, webClient, folder: config.dataDir, runner: runnerOf(process.env) }));
 });

@@ -11,6 +11,7 @@ import { createHttpApp, type HttpApp } from '../process/http/http-app.ts';
 import { type MetricsPage, metricsRoute } from '../process/http/metrics-route.ts';
 import type { Route } from '../process/http/route.ts';
 import type { Readiness } from '../process/readiness.ts';
+import { createAudit } from '../shared/audit.ts';
 import type { AuthConfig } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
@@ -57,7 +58,8 @@ export function createApi(deps: ApiDependencies): HttpApp {
   const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, page, ...rest } = deps;
   const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax, webClient, secondPerson } =
     config;
-  const needs = createNeeds({ ...deps, serviceAccess: createServiceAccess(serviceTokens) });
+  const audit = createAudit(deps.log);
+  const needs = createNeeds({ ...deps, audit, serviceAccess: createServiceAccess(serviceTokens) });
   const userVerbs = {
     getUser: createGetUser(database),
     findUsers: createFindUsers(database),
@@ -73,8 +75,8 @@ export function createApi(deps: ApiDependencies): HttpApp {
     ...(page ? [metricsRoute(page)] : []),
     ...documentationRoutes(needs.address, () => createDocument(routes)),
     ...(webClient ? webClientRoutes(needs.address, secondPerson) : []),
-    ...authRoutes(needs, accounts),
-    ...(serviceTokens.length === 0 ? [] : serviceRoutes(needs, serviceVerbs, sessionMaxTtlSeconds)),
+    ...authRoutes(needs, accounts, audit),
+    ...(serviceTokens.length === 0 ? [] : serviceRoutes(needs, serviceVerbs, sessionMaxTtlSeconds, audit)),
     ...usersRoutes(needs, userVerbs),
     ...chatRoutes(needs),
   ];

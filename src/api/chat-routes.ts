@@ -24,6 +24,7 @@ import { createSetTyping } from '../chat/set-typing.ts';
 import { createUpdateChat } from '../chat/update-chat.ts';
 import type { Database } from '../db/database.ts';
 import type { Route } from '../process/http/route.ts';
+import { createAudit } from '../shared/audit.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
@@ -56,6 +57,7 @@ export interface ChatRoutesDependencies {
 export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) => Route[] {
   const { database, facts, presence, notifier, sendMessage, liveMax, maxParticipants, log } = deps;
   const announce = createAnnounce(notifier, log);
+  const audit = createAudit(log);
   const getChat = createGetChat({ database, presence });
   const chatVerbs = {
     getChat,
@@ -97,8 +99,8 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
   return (needs) => [
     ...membershipRoutes(needs, membershipVerbs),
     ...presenceRoutes(needs, presenceVerbs),
-    ...chatRoutes(needs, chatVerbs),
-    ...participantRoutes(needs, participantVerbs),
+    ...chatRoutes(needs, chatVerbs, audit),
+    ...participantRoutes(needs, participantVerbs, audit),
     ...messageRoutes(needs, messageVerbs, log),
     ...reactionRoutes(needs, reactionVerbs),
     ...changeRoutes(needs, getChanges),

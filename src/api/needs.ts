@@ -1,11 +1,13 @@
 import type { Admit, Identity, VerifyToken } from '../auth/authenticate.ts';
 import { bearerToken } from '../process/http/bearer-token.ts';
 import type { Caller, Need } from '../process/http/route.ts';
+import type { Audit } from '../shared/audit.ts';
 import { networkOf } from '../shared/client-address.ts';
 import { ChatError } from '../shared/errors.ts';
 import { uuidPattern } from '../shared/ids.ts';
 import type { Fact, FactAnswer, RateLimits } from '../shared/ports/admission.ts';
 import { unlimited } from '../shared/rate-limits.ts';
+import { createRepeats } from '../shared/repeats.ts';
 import { actAsHeader, itself, type ServiceAccess } from './service-access.ts';
 
 interface NeedsDependencies {
@@ -13,6 +15,7 @@ interface NeedsDependencies {
   admit: Admit;
   rateLimits: RateLimits;
   serviceAccess: ServiceAccess;
+  audit: Audit;
 }
 
 /** Somebody, by a token of their own or as whom the host's backend acts. */
@@ -49,8 +52,18 @@ export interface Needs {
   readable: Need;
 }
 
-export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsDependencies): Needs {
+/** A bot sends a thousand messages a second: what it does as one user from one address is one line. */
+const serviceUseMs = 60_000;
+
+export function createNeeds({ verify, admit, rateLimits, serviceAccess, audit }: NeedsDependencies): Needs {
   const { isService, actAs } = serviceAccess;
+  const uses = createRepeats(serviceUseMs);
+
+  function tellUse(caller: Caller, as: string): void {
+    uses(`${caller.address()} ${as}`, (count, key) =>
+      audit(caller)('service.used', { actAs: key === 'others' ? key : as, count }),
+    );
+  }
 
   async function assertService({ request, address }: Caller): Promise<void> {
     if (isService(request)) return;
@@ -68,6 +81,7 @@ export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsD
     if (actedAs !== undefined) {
       await assertService(caller);
       const identity = identityOf(actedAs);
+      tellUse(caller, identity.userId);
       const facts = await admit(identity, want?.(identity, params) ?? []);
       return { identity, facts, limits: unlimited, byService: true };
     }
@@ -98,6 +112,7 @@ export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsD
       async enter(caller, params) {
         if (actAs(caller.request) !== itself) return enterAs(caller, params);
         await assertService(caller);
+        tellUse(caller, itself);
         return { byService: true };
       },
     },
@@ -109,6 +124,7 @@ export function createNeeds({ verify, admit, rateLimits, serviceAccess }: NeedsD
         await assertService(caller);
         if ((actAs(caller.request) ?? itself) !== itself)
           throw wrongActAs(`must be ${itself} here, or not be given`);
+        tellUse(caller, itself);
         return { byService: true };
       },
     },

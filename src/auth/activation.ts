@@ -1,13 +1,14 @@
 import type { Database } from '../db/database.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import type { AnnounceRevoked } from './announce-revoked.ts';
 
 export interface Activation {
   /** Ends all of the user's sessions; tokens of an outside provider are refused, too. What they wrote stays. */
-  deactivate(userId: string): Promise<void>;
+  deactivate(userId: string, audit: AuditOf): Promise<void>;
   /** The user may sign in again. */
-  reactivate(userId: string): Promise<void>;
+  reactivate(userId: string, audit: AuditOf): Promise<void>;
 }
 
 const deactivateSql = `UPDATE users SET deactivated_at = coalesce(deactivated_at, now()) WHERE id = $1::uuid RETURNING 1`;
@@ -32,14 +33,16 @@ export function createActivation({
   }
 
   return {
-    async deactivate(userId) {
+    async deactivate(userId, audit) {
       // First: from here on no session is opened.
       await set(deactivateSql, userId);
+      audit('user.deactivated', { userId });
       const ended = await database.query<{ id: string }>(endSql, [userId]);
       await announceRevoked({ userId, sessionIds: ended.map(({ id }) => id) });
     },
-    async reactivate(userId) {
+    async reactivate(userId, audit) {
       await set(reactivateSql, userId);
+      audit('user.reactivated', { userId });
       await facts.restore([`user:${userId}`]);
     },
   };

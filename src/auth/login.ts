@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import { networkOf } from '../shared/client-address.ts';
 import type { TokenPair } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
@@ -26,7 +27,12 @@ export interface LoginDependencies {
 }
 
 /** The email in lower case; the address as `limitedAddress` gives it. */
-export type Login = (input: { email: string; password: string; address: string }) => Promise<TokenPair>;
+export type Login = (input: {
+  email: string;
+  password: string;
+  address: string;
+  audit: AuditOf;
+}) => Promise<TokenPair>;
 
 /** Points of `RATE_LIMIT_LOGIN` that a wrong password takes, of one email from one address; a right one takes one. */
 const wrongPasswordPoints = 10;
@@ -84,12 +90,10 @@ export function createLogin(deps: LoginDependencies): Login {
     const asker = row?.known
       ? { member: `${row.id} ${address}`, group: `known ${network}`, known: true }
       : { member: address, group: network, known: false };
-    const right = await passwords.verify(password, row?.passwordHash, asker);
-    return right ? row : undefined;
+    return { row, right: await passwords.verify(password, row?.passwordHash, asker) };
   }
 
-  async function signIn(userId: string, address: string) {
-    const sessionId = newId();
+  async function signIn(userId: string, sessionId: string, address: string) {
     const refreshToken = refreshTokens.write({ sessionId, counter: 0, seed: newSeed() });
     await openSession({
       ...{ sessionId, userId, seconds: sessionSeconds },
@@ -100,22 +104,32 @@ export function createLogin(deps: LoginDependencies): Login {
   }
 
   /** @throws ChatError `bad_credentials`, `user_deactivated`, `rate_limited`, `server_busy`, `database_unavailable` */
-  return async ({ email, password, address }) => {
+  return async ({ email, password, address, audit }) => {
     const attempt = attemptOf(email, address);
     await rateLimits.consume([attempt]);
     const taken = [{ ...attempt, points: attemptPoints - 1 }];
-    let user: LoginRow | undefined;
-    let wrong = false;
+    let found: { row: LoginRow | undefined; right: boolean } | undefined;
     try {
-      user = await find(email, password, address, taken);
-      wrong = user === undefined;
+      found = await find(email, password, address, taken);
     } finally {
-      if (!wrong) await rateLimits.giveBack(taken);
+      if (found?.right !== false) await rateLimits.giveBack(taken);
     }
-    if (!user) throw new ChatError('bad_credentials');
+    const { row: user, right } = found;
+    const failed = (reason: 'bad_credentials' | 'user_deactivated') =>
+      audit('login.failed', { reason, ...(user ? { userId: user.id } : {}) });
+    if (!user || !right) {
+      failed('bad_credentials');
+      throw new ChatError('bad_credentials');
+    }
 
+    const sessionId = newId();
+    const signedIn = await signIn(user.id, sessionId, address).catch((error) => {
+      if (error instanceof ChatError && error.code === 'user_deactivated') failed(error.code);
+      throw error;
+    });
+    audit('login.succeeded', { userId: user.id, sessionId });
     return {
-      ...(await signIn(user.id, address)),
+      ...signedIn,
       tokenType: 'Bearer',
       expiresIn: tokens.accessTtlSeconds,
       user: toUser(user, user.id),

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import type { MadeToken } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
@@ -14,7 +15,7 @@ export interface MakeTokenInput {
   ttl?: number | undefined;
 }
 
-export type MakeToken = (input: MakeTokenInput) => Promise<MadeToken>;
+export type MakeToken = (input: MakeTokenInput, audit: AuditOf) => Promise<MadeToken>;
 
 // Two statements: of an OR a plan may read everybody.
 const byIdSql = `SELECT ${userColumns} FROM users WHERE id = $1::uuid`;
@@ -35,7 +36,7 @@ export function createMakeToken({
   tokens: OwnTokens;
   issuer: string;
 }): MakeToken {
-  return async ({ userId, externalId, ttl = tokens.accessTtlSeconds }) => {
+  return async ({ userId, externalId, ttl = tokens.accessTtlSeconds }, audit) => {
     const [user] =
       userId === undefined
         ? await database.query<UserRow>(byExternalIdSql, [issuer, externalId])
@@ -43,6 +44,7 @@ export function createMakeToken({
     if (!user) throw new ChatError('user_not_found');
     const session = { userId: user.id, sessionId: newId() };
     await openSession({ ...session, seconds: ttl });
+    audit('token.made', session);
     return {
       accessToken: await tokens.sign({ ...session, ttlSeconds: ttl }),
       tokenType: 'Bearer',

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import { networkOf } from '../shared/client-address.ts';
 import type { TokenPair } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
@@ -21,7 +22,11 @@ export interface RefreshDependencies {
 }
 
 /** `address`: the client's, for tokens that are none. */
-export type Refresh = (input: { refreshToken: string; address: string }) => Promise<TokenPair>;
+export type Refresh = (input: {
+  refreshToken: string;
+  address: string;
+  audit: AuditOf;
+}) => Promise<TokenPair>;
 
 /** A lost answer, or another tab with the same token: as long as this the exchange is given again. */
 const again = `interval '10 seconds'`;
@@ -148,7 +153,7 @@ export function createRefresh(deps: RefreshDependencies): Refresh {
     return opened.length > 0 ? { next, of: found } : 'again';
   }
 
-  async function exchange(look: () => Promise<Exchange>): Promise<TokenPair> {
+  async function exchange(look: () => Promise<Exchange>, audit: AuditOf): Promise<TokenPair> {
     for (let looks = 0; looks < mostLooks; looks += 1) {
       const made = await look();
       if (made === 'again') continue;
@@ -156,6 +161,7 @@ export function createRefresh(deps: RefreshDependencies): Refresh {
         deps.onReuse();
         const { sessionId, id: userId } = made.reusedIn;
         await database.query(endSql, [sessionId]);
+        audit('refresh.reused', { userId, sessionId });
         await announceRevoked({ userId, sessionId });
         throw new ChatError('session_revoked');
       }
@@ -175,12 +181,12 @@ export function createRefresh(deps: RefreshDependencies): Refresh {
    * @throws ChatError `refresh_invalid` for a token that is not known or has expired, `session_revoked` when its session
    * was logged out, or ends now because the token was used again; `rate_limited`, `server_busy`, `database_unavailable`
    */
-  return async ({ refreshToken, address }) => {
+  return async ({ refreshToken, address, audit }) => {
     const token = refreshTokens.read(refreshToken);
     if (token) {
       // Its session's own: what others do behind the same address is nothing to it.
       await rateLimits.consume([{ limit: 'user', key: `session:${token.sessionId}` }]);
-      return exchange(() => moveOn(token));
+      return exchange(() => moveOn(token), audit);
     }
     const ofAddress: Take[] = [
       { limit: 'address', key: address },
@@ -188,7 +194,7 @@ export function createRefresh(deps: RefreshDependencies): Refresh {
     ];
     await rateLimits.consume(ofAddress);
     if (!isOpaque(refreshToken)) throw new ChatError('refresh_invalid');
-    const pair = await exchange(() => openLine(refreshToken));
+    const pair = await exchange(() => openLine(refreshToken), audit);
     await rateLimits.giveBack(ofAddress);
     return pair;
   };

@@ -4,6 +4,7 @@ import type { Database, Orm } from '../db/database.ts';
 import type { StoredParticipant } from '../db/queries/participant-columns.ts';
 import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import type { Participant } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
@@ -21,6 +22,7 @@ export interface AddParticipantsInput {
   actorId: string;
   /** In lower case; anyone may be named twice, and who takes part already stays as they are. */
   userIds: readonly string[];
+  audit: AuditOf;
 }
 
 /** The named users as participants, in the order they were named in. */
@@ -49,7 +51,7 @@ const restAfterLeaving = '1 day';
 export function createAddParticipants(deps: AddParticipantsDependencies): AddParticipants {
   const { database, facts, presence, announce, maxParticipants } = deps;
 
-  return async ({ chatId, actorId, userIds: named }) => {
+  return async ({ chatId, actorId, userIds: named, audit }) => {
     const userIds = [...new Set(named)];
     const { stored, numbers } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
@@ -72,6 +74,7 @@ export function createAddParticipants(deps: AddParticipantsDependencies): AddPar
       return { stored: await readParticipants(tx, chatId, userIds, actorId), numbers };
     });
 
+    if (numbers.size > 0) audit('participants.added', { chatId, userIds: [...numbers.keys()] });
     const added = [
       ...[...new Set(numbers.values())].map((eventSequence) =>
         changeNotification({ chatId, eventSequence, event: 'chat.participant.added' }),

@@ -3,6 +3,7 @@ import { type Announce, membershipHint } from '../changes/announce.ts';
 import type { Database, Orm } from '../db/database.ts';
 import { chatParticipants, chats } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import type { Chat } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import { newId } from '../shared/ids.ts';
@@ -21,6 +22,7 @@ export interface CreateChatInput {
   name?: string | null | undefined;
   /** "A name or more than one other" where it is not said. */
   isGroup?: boolean | undefined;
+  audit: AuditOf;
 }
 
 /** `created` is false for the second direct chat of a pair: the chat is the first one. */
@@ -55,6 +57,7 @@ export function createCreateChat(deps: CreateChatDependencies): CreateChat {
     });
 
     if (created) {
+      input.audit('participants.added', { chatId, userIds });
       await announce(userIds.map((userId) => membershipHint(chatId, userId, userIds.length)));
     }
     return { chat: await getChat({ chatId, userId: creatorId }), created };

@@ -3,13 +3,14 @@ import { type Announce, changeNotification } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
 import { chatParticipants, chats, chatsToPurge } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import { lockGroup } from './lock-chat.ts';
 import { participantFact } from './participant-fact.ts';
 
 /** By an owner. */
-export type DeleteChat = (input: { chatId: string; actorId: string }) => Promise<void>;
+export type DeleteChat = (input: { chatId: string; actorId: string; audit: AuditOf }) => Promise<void>;
 
 /**
  * All leave with one number, and are told no more than that. From here on nothing is stored in the chat; its words are purged by the
@@ -19,7 +20,7 @@ export type DeleteChat = (input: { chatId: string; actorId: string }) => Promise
 export function createDeleteChat(deps: { database: Database; facts: Facts; announce: Announce }): DeleteChat {
   const { database, facts, announce } = deps;
 
-  return async ({ chatId, actorId }) => {
+  return async ({ chatId, actorId, audit }) => {
     const { gone, eventSequence } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
       if (chat.role !== 'owner') throw new ChatError('not_owner');
@@ -44,6 +45,7 @@ export function createDeleteChat(deps: { database: Database; facts: Facts; annou
       await tx.insert(chatsToPurge).values({ chatId, deletedAt: now });
       return { gone, eventSequence };
     });
+    audit('chat.deleted', { chatId, participants: gone.length });
 
     await Promise.all([
       facts.revoke(gone.map(({ userId }) => participantFact(chatId, userId))),

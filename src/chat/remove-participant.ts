@@ -3,6 +3,7 @@ import { type Announce, changeNotification, membershipHint } from '../changes/an
 import type { Database, Orm } from '../db/database.ts';
 import { chatParticipants } from '../db/schema.ts';
 import { inTransaction } from '../db/transaction.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import { changeRole, participant } from './change-role.ts';
@@ -12,7 +13,12 @@ import { participantFact } from './participant-fact.ts';
 import { readParticipant } from './read-participants.ts';
 
 /** The actor may be the one to leave. */
-export type RemoveParticipant = (input: { chatId: string; actorId: string; userId: string }) => Promise<void>;
+export type RemoveParticipant = (input: {
+  chatId: string;
+  actorId: string;
+  userId: string;
+  audit: AuditOf;
+}) => Promise<void>;
 
 export interface RemoveParticipantDependencies {
   database: Database;
@@ -28,7 +34,7 @@ export interface RemoveParticipantDependencies {
 export function createRemoveParticipant(deps: RemoveParticipantDependencies): RemoveParticipant {
   const { database, facts, announce } = deps;
 
-  return async ({ chatId, actorId, userId }) => {
+  return async ({ chatId, actorId, userId, audit }) => {
     const { number, heirId } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
       const isAnother = userId !== actorId;
@@ -45,6 +51,8 @@ export function createRemoveParticipant(deps: RemoveParticipantDependencies): Re
       await advanceEventSequence(tx, chatId, heirId ? number + 1 : number);
       return { number, heirId };
     });
+    audit('participant.removed', { chatId, userId });
+    if (heirId) audit('role.changed', { chatId, userId: heirId, role: 'owner' });
 
     await Promise.all([
       facts.revoke([participantFact(chatId, userId)]),

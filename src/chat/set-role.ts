@@ -2,6 +2,7 @@ import { type Announce, changeNotification } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
 import { toParticipant } from '../db/queries/participant-columns.ts';
 import { inTransaction } from '../db/transaction.ts';
+import type { AuditOf } from '../shared/audit.ts';
 import type { Participant, ParticipantRole } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
 import type { Facts } from '../shared/ports/admission.ts';
@@ -18,6 +19,7 @@ export type SetRole = (input: {
   actorId: string;
   userId: string;
   role: ParticipantRole;
+  audit: AuditOf;
 }) => Promise<Participant>;
 
 /**
@@ -31,7 +33,7 @@ export function createSetRole(deps: {
 }): SetRole {
   const { database, facts, presence, announce } = deps;
 
-  return async ({ chatId, actorId, userId, role }) => {
+  return async ({ chatId, actorId, userId, role, audit }) => {
     const { stored, eventSequence } = await inTransaction(database, async (tx) => {
       const chat = await lockGroup(tx, chatId, actorId);
       if (chat.role !== 'owner') throw new ChatError('not_owner');
@@ -46,6 +48,7 @@ export function createSetRole(deps: {
       return { stored: { ...known, role }, eventSequence };
     });
 
+    if (eventSequence) audit('role.changed', { chatId, userId, role });
     const [online] = await Promise.all([
       presence.online([userId]),
       eventSequence

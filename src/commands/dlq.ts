@@ -12,8 +12,10 @@ import type { Config } from '../shared/config.ts';
 import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { createLog, type Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
-import { type DlqCommand, dlqUsage, parseDlqArguments, UsageError } from './dlq/arguments.ts';
+import { type DlqCommand, dlqUsage, parseDlqArguments } from './dlq/arguments.ts';
 import { runDlq } from './dlq/run.ts';
+import { operatorAudit } from './operator/audit.ts';
+import { operate } from './operator/operate.ts';
 
 /** How long a server is waited for: whoever types a command is there. */
 const waitMs = 10_000;
@@ -32,10 +34,11 @@ async function main(command: DlqCommand): Promise<number> {
       lifecycle,
     });
     const vouch = async () => createEnvelopeCodec(await envelopeKey(await adapters.database())).vouch;
-    return await runDlq(command, await adapters.deadLetterStore(), vouch, {
-      out: (line) => console.log(line),
-      err: (line) => console.error(line),
-    });
+    const print = {
+      out: (line: string) => console.log(line),
+      err: (line: string) => console.error(line),
+    };
+    return await runDlq(command, await adapters.deadLetterStore(), vouch, print, operatorAudit('dlq'));
   } finally {
     await lifecycle.stop();
   }
@@ -69,14 +72,4 @@ async function ground(
   return { kind: 'embedded', folder };
 }
 
-try {
-  process.exitCode = await main(parseDlqArguments(process.argv.slice(2)));
-} catch (error) {
-  if (error instanceof UsageError) {
-    console.error(`${error.message}\n\n${dlqUsage}`);
-    process.exitCode = 2;
-  } else {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  }
-}
+await operate(dlqUsage, () => main(parseDlqArguments(process.argv.slice(2))));

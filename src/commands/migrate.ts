@@ -2,6 +2,7 @@
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { loadConfig } from '../process/load-config.ts';
 import { createLog } from '../shared/log.ts';
+import { operatorAudit } from './operator/audit.ts';
 
 try {
   const config = loadConfig({ needsSecret: false, servers: ['postgres'] });
@@ -14,6 +15,7 @@ try {
     waitMs: 60_000,
     log,
   });
+  operatorAudit('migrate')('schema.migrated', { migrations: database.migrated });
   await database.close();
   console.log('The schema is up to date.');
 } catch (error) {

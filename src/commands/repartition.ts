@@ -6,6 +6,7 @@ import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { createLifecycle } from '../process/lifecycle.ts';
 import { loadConfig } from '../process/load-config.ts';
 import { createLog } from '../shared/log.ts';
+import { operatorAudit } from './operator/audit.ts';
 import { repartition } from './repartition/repartition.ts';
 
 const usage = `bun run repartition <count> [--wait <seconds>]
@@ -49,6 +50,7 @@ async function main(count: number, waitMs: number): Promise<void> {
       count,
       waitMs,
       print: (line) => console.log(line),
+      audit: operatorAudit('repartition'),
     });
   } finally {
     await lifecycle.stop();

@@ -4,7 +4,7 @@ import type { Migration } from './migration-files.ts';
 import { SchemaError } from './schema-error.ts';
 import { schemaFailure } from './schema-failure.ts';
 
-interface Applied {
+export interface Applied {
   hash: string;
   /** Null where a version wrote it that knew of no such thing. */
   compatibleSince: string | null;
@@ -25,7 +25,8 @@ export async function missingOf(database: Database, known: readonly Migration[])
 export const recordTable = 'recorded_migrations';
 const firstRecordTable = 'applied_migrations';
 
-async function readRecord(database: Database): Promise<Map<string, Applied>> {
+/** By name. @throws SchemaError when it cannot be read */
+export async function readRecord(database: Database): Promise<Map<string, Applied>> {
   try {
     const [table] = await database.query<{ name: string | null }>(
       `SELECT coalesce(to_regclass('${recordTable}'), to_regclass('${firstRecordTable}'))::text AS name`,

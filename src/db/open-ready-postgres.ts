@@ -23,6 +23,8 @@ export interface ReadyPostgresOptions
 }
 
 export interface ReadyPostgres extends PostgresDatabase {
+  /** The migrations that its schema was missing. */
+  migrated: readonly string[];
   /** The same database over connections of its own, for what may not wait behind anything else; closed by who asks for it. */
   beside(maxConnections: number): PostgresDatabase;
 }
@@ -45,11 +47,13 @@ export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<
     await assertServer(database, log);
     if (pooling === 'transaction') await warnOfSettings(database, log);
     if (!options.migrates) await assertMigrated(database);
-    else {
-      for (const name of await migrate(database, { log }))
-        log.info({ migration: name }, 'the schema was brought up to date');
-    }
-    return { ...database, beside: (maxConnections) => openPostgres({ ...options, pooling, maxConnections }) };
+    const migrated = options.migrates ? await migrate(database, { log }) : [];
+    for (const name of migrated) log.info({ migration: name }, 'the schema was brought up to date');
+    return {
+      ...database,
+      migrated,
+      beside: (maxConnections) => openPostgres({ ...options, pooling, maxConnections }),
+    };
   } catch (error) {
     await database.close();
     if (error instanceof ChatError) {

@@ -7,11 +7,16 @@ import { once } from '../shared/once.ts';
 import type { Database } from './database.ts';
 import * as schema from './schema.ts';
 
+export interface Pglite extends Database {
+  /** Runs `work` while nothing else is asked: until it is done the files are what they would be after the end of the process. */
+  standStill<Result>(work: () => Promise<Result>): Promise<Result>;
+}
+
 /**
  * PostgreSQL in this process. One connection: statements wait for one another.
  * @param dataDir a folder for the files; nothing is kept where it is not given
  */
-export async function openPglite(dataDir?: string): Promise<Database> {
+export async function openPglite(dataDir?: string): Promise<Pglite> {
   const client = await PGlite.create({
     ...(dataDir === undefined ? {} : { dataDir }),
     // Beside its own module it would look for them in vain in a compiled program.
@@ -22,7 +27,7 @@ export async function openPglite(dataDir?: string): Promise<Database> {
   });
   /** Nobody else has the folder: it is this process alone that may begin twice. */
   let turn: Promise<unknown> = Promise.resolve();
-  const database: Database = {
+  const database: Pglite = {
     orm: drizzle({ client, schema }),
     query: async <Row extends object>(text: string, parameters: readonly unknown[]) =>
       (await client.query<Row>(text, [...parameters])).rows,
@@ -36,6 +41,7 @@ export async function openPglite(dataDir?: string): Promise<Database> {
       turn = mine.catch(() => {});
       return mine;
     },
+    standStill: (work) => client.runExclusive(work),
     close: () => client.close(),
   };
   return database;

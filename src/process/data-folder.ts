@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, constants, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../db/database.ts';
 import { migrate } from '../db/migrate.ts';
-import { openPglite } from '../db/pglite.ts';
+import { openPglite, type Pglite } from '../db/pglite.ts';
 import { SchemaError } from '../db/schema-error.ts';
 import { StartError } from '../shared/start-error.ts';
 import { lockFolder } from './folder-lock.ts';
@@ -16,6 +16,8 @@ const format = 1;
 export interface DataFolder {
   /** Opens the database, makes it at the first start, applies what its schema is missing. */
   openDatabase(): Promise<Database>;
+  /** Copies all that is kept into a new folder, while nothing is written; whoever asks the database meanwhile waits. */
+  copyTo(target: string): Promise<void>;
   /** Gives the folder free. */
   close(): void;
 }
@@ -27,6 +29,7 @@ export interface DataFolder {
  *     format         the layout's version
  *     database/      PGlite; built as `database.unfinished/` and renamed, so what has this name is complete
  *     token-secret   see secret.ts
+ *     control        see backup-control.ts
  *
  * @throws StartError when the folder can't be written, or by everybody, is in use, or was made by a newer version
  */
@@ -44,6 +47,7 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
 
   const ready = join(folder, 'database');
   const unfinished = join(folder, 'database.unfinished');
+  let open: Pglite | undefined;
 
   return {
     async openDatabase() {
@@ -64,6 +68,7 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
         if (!existsSync(join(ready, 'PG_VERSION'))) throw new Error('PG_VERSION is missing');
         const database = await openPglite(ready);
         await migrate(database);
+        open = database;
         return database;
       } catch (error) {
         if (error instanceof SchemaError) throw error;
@@ -75,8 +80,21 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
         );
       }
     },
+    async copyTo(target) {
+      const copy = () => copyKept(folder, target);
+      await (open ? open.standStill(copy) : copy());
+    },
     close: lock.release,
   };
+}
+
+/** What has to outlive the process; the secret may be in the environment. */
+const kept = ['format', 'token-secret', 'database'];
+
+async function copyKept(folder: string, target: string): Promise<void> {
+  await mkdir(target, { recursive: true, mode: 0o700 });
+  for (const name of kept.filter((each) => existsSync(join(folder, each))))
+    await cp(join(folder, name), join(target, name), { recursive: true, mode: constants.COPYFILE_FICLONE });
 }
 
 async function makeFolder(folder: string): Promise<void> {

@@ -4,13 +4,15 @@ import { withDeadline } from '../shared/deadline.ts';
 import { type EnvelopeVersion, envelopeVersions } from '../shared/envelope-codec.ts';
 import { newId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
-import type { Fingerprints, LiveProcess, ProcessRegistry, Role } from '../shared/ports/registry.ts';
+import type { Fingerprints, LiveProcess, Oldest, ProcessRegistry, Role } from '../shared/ports/registry.ts';
 import { createAgreement } from './agreement.ts';
 
 export interface BeatListener {
   /** @param beganAt by `performance.now()`: until then nobody could take this process for dead */
   beat(live: readonly LiveProcess[], beganAt: number): void;
   missed(): void;
+  /** What the next beat is to say of this worker. */
+  oldest?(): Oldest;
 }
 
 /** This process among the others of the deployment. */
@@ -76,8 +78,9 @@ export function createMembership(dependencies: {
     if (seats.size === 0) return;
     const roles = [...seats.keys()];
     await withDeadline(look(roles), fingerprintsWithinMs, () => new Error('late')).catch(() => {});
+    const oldest = seats.get('worker')?.oldest?.();
     const self: LiveProcess = {
-      ...{ id, roles, kinds, fingerprints },
+      ...{ id, roles, kinds, fingerprints, ...(oldest ? { oldest } : {}) },
       programVersion: packageJson.version,
       envelopeVersion: envelopeVersions.at(-1) ?? 1,
     };

@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { StartError } from '../shared/start-error.ts';
 
 /** What Confab keeps in a data folder, by the beginnings of the names. */
-const ours = /^(?:lock|owner|format|database|token-secret)/;
+const ours = /^(?:lock|owner|format|database|token-secret|control)/;
 
 const otherModes = 0o077;
 const othersWrite = 0o002;

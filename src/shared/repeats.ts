@@ -1,5 +1,5 @@
-/** `write` is given how often it happened since the last line of its key. */
-export type Repeats = (key: string, write: (count: number) => void) => void;
+/** `write` is given how often it happened since the last line of its key, which is `others` of those that share one. */
+export type Repeats = (key: string, write: (count: number, key: string) => void) => void;
 
 /** Further ones share one line: a key is made of what others say. */
 const mostKeys = 100;
@@ -9,7 +9,7 @@ const mostKeys = 100;
  * @param everyMs how long a line stands for
  */
 export function createRepeats(everyMs = 1_000): Repeats {
-  const waiting = new Map<string, { count: number; write: (count: number) => void }>();
+  const waiting = new Map<string, { count: number; write: (count: number, key: string) => void }>();
 
   function wait(key: string): void {
     setTimeout(() => {
@@ -19,10 +19,10 @@ export function createRepeats(everyMs = 1_000): Repeats {
     }, everyMs).unref();
   }
 
-  function begin(key: string, write: (count: number) => void, count: number): void {
+  function begin(key: string, write: (count: number, key: string) => void, count: number): void {
     waiting.set(key, { count: 0, write });
     wait(key);
-    write(count);
+    write(count, key);
   }
 
   return (given, write) => {

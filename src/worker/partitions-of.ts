@@ -14,7 +14,8 @@ export function partitionsOf(
   return own;
 }
 
-function ownerOf(partition: number, workerIds: readonly string[]): string | undefined {
+/** Undefined where there is no worker. */
+export function ownerOf(partition: number, workerIds: readonly string[]): string | undefined {
   let owner: string | undefined;
   let highest = -1;
   for (const id of workerIds) {

@@ -1,7 +1,7 @@
 import type { Membership } from '../process/membership.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Consumer } from '../shared/ports/queue.ts';
-import { deadAfterMs, type LiveProcess } from '../shared/ports/registry.ts';
+import { deadAfterMs, type LiveProcess, type Oldest } from '../shared/ports/registry.ts';
 import { partitionsOf } from './partitions-of.ts';
 
 export interface Share {
@@ -27,10 +27,12 @@ export async function sharePartitions(dependencies: {
   consume: (partition: number, leaving: AbortSignal) => Promise<Consumer>;
   /** With every beat, when it is shared. */
   onBeat?: () => void;
+  /** What the others are told of what is in hand. */
+  oldest?: () => Oldest;
   log: Logger;
   giveUpAfterMs?: number;
 }): Promise<Share> {
-  const { membership, partitionCount, consume, onBeat, log } = dependencies;
+  const { membership, partitionCount, consume, onBeat, oldest, log } = dependencies;
   const { giveUpAfterMs = deadAfterMs } = dependencies;
   const consumers = new Map<number, Consumer>();
   /** Openings and closings under way: a batch may take its time to finish, and the beat does not wait for it. */
@@ -115,6 +117,7 @@ export async function sharePartitions(dependencies: {
 
   const seat = await membership.join('worker', {
     beat: share,
+    ...(oldest ? { oldest } : {}),
     missed() {
       if (performance.now() - seenAt > giveUpAfterMs) giveUp();
     },

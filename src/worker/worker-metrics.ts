@@ -1,5 +1,6 @@
 import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { BatchVerdict, PartitionSource } from '../shared/ports/queue.ts';
+import type { Oldest } from '../shared/ports/registry.ts';
 import type { Share } from './share-partitions.ts';
 import type { RetryReason } from './store-batch.ts';
 
@@ -32,8 +33,14 @@ interface InHand {
   blocked: boolean;
 }
 
-/** @returns of a partition that is taken over */
-export function createWorkerMetrics(metrics: Metrics): (partition: number) => PartitionMetrics {
+export interface WorkerMetrics {
+  /** Of one that is taken over. */
+  partition(partition: number): PartitionMetrics;
+  /** For those who look at the deployment. */
+  oldest(): Oldest;
+}
+
+export function createWorkerMetrics(metrics: Metrics): WorkerMetrics {
   const inHand = new Map<string, InHand>();
   metrics.read('confab_oldest_message_age_seconds', () =>
     Array.from(inHand, ([partition, { sentAt }]) => [
@@ -54,7 +61,7 @@ export function createWorkerMetrics(metrics: Metrics): (partition: number) => Pa
   metrics.counter('confab_batch_retries_total', { reason: 'error' })(0);
   metrics.counter('confab_dead_lettered_total', { reason: 'failed' })(0);
 
-  return (number) => {
+  function measure(number: number): PartitionMetrics {
     const partition = String(number);
     const hand: InHand = { sentAt: undefined, blocked: false };
     inHand.set(partition, hand);
@@ -88,6 +95,16 @@ export function createWorkerMetrics(metrics: Metrics): (partition: number) => Pa
         if (inHand.get(partition) === hand) inHand.delete(partition);
       },
     };
+  }
+
+  return {
+    partition: measure,
+    oldest: () =>
+      Object.fromEntries(
+        [...inHand].flatMap(([partition, { sentAt }]) =>
+          Number.isFinite(sentAt) ? [[partition, new Date(sentAt ?? 0).toISOString()]] : [],
+        ),
+      ),
   };
 }
 

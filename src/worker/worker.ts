@@ -66,12 +66,12 @@ export async function startWorker(dependencies: {
     config,
     log,
   };
-  const measurePartition = createWorkerMetrics(metrics);
+  const workerMetrics = createWorkerMetrics(metrics);
   const share = await sharePartitions({
     membership,
     partitionCount: config.partitionCount,
     async consume(partition, leaving) {
-      const measured = measurePartition(partition);
+      const measured = workerMetrics.partition(partition);
       const handle = createBatchHandler({ ...handling, measured, leaving });
       const consumer = await partitionSource.consume(
         partition,
@@ -80,6 +80,7 @@ export async function startWorker(dependencies: {
       );
       return { close: () => consumer.close().finally(measured.end) };
     },
+    oldest: workerMetrics.oldest,
     onBeat() {
       void unsigned.look();
       purge.look();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
+import { freePort } from '../../src/commands/servers/ports.ts';
 import { openDataFolder } from '../../src/process/data-folder.ts';
 import { collect } from '../conformance/queue.ts';
 import { dlqSession, runCommand } from '../support/commands.ts';
@@ -39,11 +40,30 @@ test('dead letters of the single process are listed, shown, dropped and replayed
     const refused = await runCommand('dlq.ts', ['list', '--data-dir', folder]);
     expect(refused).toMatchObject({ status: 1, out: '' });
     expect(refused.err).toContain('in use');
+    const looked = await runCommand('status.ts', ['--json', '--data-dir', folder], {
+      PORT: String(await freePort()),
+    });
+    expect(looked.status).toBe(1);
+    expect(JSON.parse(looked.out)).toMatchObject({
+      processes: [{ instance: `process ${process.pid}` }],
+      notes: [expect.stringContaining('it alone can open its database')],
+      problems: [expect.stringMatching(/readyz does not answer .*: set HOST and PORT/)],
+    });
   });
+  const stopped = await runCommand('status.ts', ['--json', '--data-dir', folder]);
+  expect(stopped).toMatchObject({ status: 0, err: '' });
+  expect(JSON.parse(stopped.out)).toMatchObject({ processes: [], deadLetters: 3, notes: ['It is stopped.'] });
   await dlqSession(
     (...args) => runCommand('dlq.ts', [...args, '--data-dir', folder]),
     ['first', 'second', 'third'],
   );
+  const replayed = JSON.parse((await runCommand('status.ts', ['--json', '--data-dir', folder])).out);
+  expect(replayed).toMatchObject({ deadLetters: 0 });
+  expect(replayed.partitions[3]).toMatchObject({
+    owner: null,
+    waiting: 2,
+    oldestSeconds: expect.any(Number),
+  });
   await withQueue(async (queue) => {
     expect(await collect(queue, 3, 2)).toEqual([
       { id: 'first', body, partition: 3 },

@@ -54,6 +54,8 @@ test('the packages of the image are those that the program runs on: no compiler,
   await mkdir(image);
   await copyStage(dependencies, image);
   await run(...String(installs[0]).split(' '));
+  const removal = /^RUN (find .+)$/m.exec(dependencies)?.[1];
+  expect(await Bun.$`sh -c ${removal}`.cwd(image).quiet()).toMatchObject({ exitCode: 0 });
   const installed = join(await processes.folder(), 'installed');
   await rename(join(image, 'node_modules'), installed);
   await rm(image, { recursive: true });

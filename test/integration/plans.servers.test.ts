@@ -368,7 +368,7 @@ describe('with a large chat, and somebody who is in many', () => {
   test('who is to lead it is known without reading who is in it', async () => {
     const facts = createEmbeddedFacts();
     const deps = { database, facts, presence, announce: async () => {} };
-    const owner = { chatId: crowded, actorId: sender, userId: sender };
+    const owner = { chatId: crowded, actorId: sender, userId: sender, audit: () => {} };
     const stepDown = () => asRequest(() => createSetRole(deps)({ ...owner, role: 'member' }));
     const refused = async () =>
       expect(await stepDown().catch((error: ChatError) => error.code)).toBe('last_owner');

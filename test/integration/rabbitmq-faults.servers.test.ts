@@ -3,6 +3,7 @@ import amqplib from 'amqplib';
 import { assertLeaders, readDepths } from '../../src/adapters/rabbitmq/depths.ts';
 import { createLink } from '../../src/adapters/rabbitmq/link.ts';
 import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
+import { readRabbitMq } from '../../src/commands/status/read-rabbitmq.ts';
 import { type BrokerConfig, parseConfig } from '../../src/shared/config.ts';
 import type { Queue, SendQueue } from '../../src/shared/ports/queue.ts';
 import { StartError } from '../../src/shared/start-error.ts';
@@ -465,6 +466,7 @@ describe('who we are', () => {
       ['api', '', `^${broker.exchange}$`, ''],
       ['worker', '', `^${broker.deadLetterExchange}$`, queues],
       ['operator', '', `^${broker.exchange}$`, `^${broker.deadLetterQueue}$`],
+      ['onlooker', '', '', ''],
     ] as const;
     await erlang(
       ...users.map(([name]) => addUser(name, 'pw')),
@@ -478,6 +480,10 @@ describe('who we are', () => {
     await eventually('it came', () => seen.length === 1);
     const letter = { delivery: { id: 'dead', body: '{}', partition: 1 }, reason: 'a test' };
     await (await worker.deadLetterSink()).put(letter);
+    const onlooker = { ...broker, username: 'onlooker', password: 'pw' };
+    const look = () => readRabbitMq(onlooker, 2, heardLog().log);
+    await eventually('it is counted', async () => (await look()).deadLetters === 1);
+    expect((await look()).problems).toEqual([]);
     const store = await operator.deadLetterStore();
     await eventually('it is listed', async () => (await store.list()).length === 1);
     expect(await store.replay('all')).toEqual(['dead']);

@@ -110,7 +110,7 @@ test('replayed once their chats are there again, all that was accepted is stored
       VALUES (${chatId!}, ${userId!}, 'member', 1, 1)`;
   await sql.end();
   const replayed = await runCommand('dlq.ts', ['replay', '--all'], env);
-  expect(replayed).toMatchObject({ status: 0, err: '' });
+  expect(replayed.status).toBe(0);
   await eventually('the chat that came back has it', async () =>
     (await stored(young.id)).includes('accepted'),
   );

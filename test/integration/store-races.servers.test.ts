@@ -240,7 +240,9 @@ describe('users who come and go in many chats at once', () => {
         );
       }
       await Promise.all([
-        ...chats.map(({ chatId, senderId }) => asRequest(() => add({ chatId, actorId: senderId, userIds }))),
+        ...chats.map(({ chatId, senderId }) =>
+          asRequest(() => add({ chatId, actorId: senderId, userIds, audit: () => {} })),
+        ),
         ...chats.map((chat) => storeMessages(database, [messageOf(chat, 'meanwhile')])),
       ]);
     }

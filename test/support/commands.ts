@@ -9,6 +9,16 @@ export const runCommand = (
   env: Record<string, string> = {},
 ): Promise<Finished> => finish([`src/commands/${file}`, ...args], { cwd: repository, env });
 
+/** What a command has written to the stream `audit`. */
+export const audited = ({ err }: Finished): Record<string, unknown>[] =>
+  err
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+    .filter(({ stream }) => stream === 'audit');
+
+const operator = expect.stringMatching(/^.+@.+$/);
+
 /** What an operator does with dead letters, on either ground; `letters` are there already, in this order. */
 export async function dlqSession(
   dlq: (...args: string[]) => Promise<Finished>,
@@ -35,11 +45,17 @@ export async function dlqSession(
   expect(unknown).toMatchObject({ status: 1, out: '' });
   expect(unknown.err).toContain('There is no dead letter unknown');
 
-  expect(await dlq('drop', second)).toMatchObject({ status: 0, out: `dropped ${second}\n` });
+  const drop = await dlq('drop', second);
+  expect(drop).toMatchObject({ status: 0, out: `dropped ${second}\n` });
+  expect(audited(drop)).toMatchObject([{ event: 'dlq.dropped', operator, ids: [second] }]);
   expect(await dlq('drop', second)).toMatchObject({ status: 1, out: '' });
   expect(await dlq('replay', first)).toMatchObject({ status: 0, out: `replayed ${first}\n` });
   expect(await dlq('replay', first)).toMatchObject({ status: 1, out: '' });
-  expect(await dlq('replay', '--all')).toMatchObject({ status: 0, out: `replayed ${third}\n` });
-  expect(await dlq('replay', '--all')).toMatchObject({ status: 0, out: '' });
+  const replay = await dlq('replay', '--all');
+  expect(replay).toMatchObject({ status: 0, out: `replayed ${third}\n` });
+  expect(audited(replay)).toMatchObject([{ event: 'dlq.replayed', operator, ids: [third], signed: false }]);
+  const nothing = await dlq('replay', '--all');
+  expect(nothing).toMatchObject({ status: 0, out: '' });
+  expect(audited(nothing)).toEqual([]);
   expect(await dlq('list')).toMatchObject({ status: 0, out: '' });
 }

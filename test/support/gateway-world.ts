@@ -115,6 +115,7 @@ export interface Sent {
 export async function createWorld({ database, facts, notifier }: WorldParts): Promise<World> {
   const presence = createEmbeddedPresence();
   const announce = createAnnounce(notifier, log);
+  const audit = () => {};
   const maxParticipants = 10_000;
   const getChat = createGetChat({ database, presence });
   const createChat = createCreateChat({ database, getChat, announce, maxParticipants });
@@ -149,7 +150,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     updateMe: (input) => updateMe({ ...input, limits: unlimited }),
     type: ({ id }, chatId, typing) => setTyping({ chatId, userId: id, typing, facts: [] }),
     async newDirect({ id }, other) {
-      const input = { creatorId: id, participantUserIds: [other.id] };
+      const input = { creatorId: id, participantUserIds: [other.id], audit };
       return (await asRequest(() => createChat(input))).chat;
     },
 
@@ -174,6 +175,7 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
         participantUserIds: others.map(({ id }) => id),
         name: 'A group',
         isGroup: true,
+        audit,
       };
       return (await asRequest(() => createChat(input))).chat;
     },
@@ -201,17 +203,17 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
 
     async add(actor, chatId, ...added) {
       const userIds = added.map(({ id }) => id);
-      await asRequest(() => addParticipants({ chatId, actorId: actor.id, userIds }));
+      await asRequest(() => addParticipants({ chatId, actorId: actor.id, userIds, audit }));
     },
 
     async addSilently(actor, chatId, ...added) {
       const userIds = added.map(({ id }) => id);
-      await asRequest(() => silently.add({ chatId, actorId: actor.id, userIds }));
+      await asRequest(() => silently.add({ chatId, actorId: actor.id, userIds, audit }));
     },
 
     async remove(actor, chatId, user, { silent = false } = {}) {
       const remove = silent ? silently.remove : removeParticipant;
-      await asRequest(() => remove({ chatId, actorId: actor.id, userId: user.id }));
+      await asRequest(() => remove({ chatId, actorId: actor.id, userId: user.id, audit }));
     },
 
     async send(sender, chatId, content, { silent = false } = {}) {
@@ -256,12 +258,12 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
     },
 
     async setRole(actor, chatId, user, role) {
-      await asRequest(() => setRole({ chatId, actorId: actor.id, userId: user.id, role }));
+      await asRequest(() => setRole({ chatId, actorId: actor.id, userId: user.id, role, audit }));
     },
 
     async endChat(actor, chatId, { silent = false } = {}) {
       const end = silent ? silently.endChat : deleteChat;
-      await asRequest(() => end({ chatId, actorId: actor.id }));
+      await asRequest(() => end({ chatId, actorId: actor.id, audit }));
     },
 
     react({ id: userId }, { chatId, id: messageId }, key, { present = true, silent = false } = {}) {

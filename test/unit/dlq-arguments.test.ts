@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
-import { parseDlqArguments, UsageError } from '../../src/commands/dlq/arguments.ts';
+import { parseDlqArguments } from '../../src/commands/dlq/arguments.ts';
+import { UsageError } from '../../src/commands/operator/operate.ts';
 
 test('each verb takes what the usage says', () => {
   const dataDir = undefined;

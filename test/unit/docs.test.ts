@@ -204,6 +204,21 @@ test('the operations say of every secret how it is changed', async () => {
   expect(named.filter((name) => !secrets.includes(`\`${name}\``))).toEqual([]);
 });
 
+test('the table of audited events has each of them with its fields, none more', async () => {
+  const [, type = ''] =
+    /interface AuditEvents \{\n(.*?)\n\}/s.exec(await readText('src/shared/audit.ts')) ?? [];
+  const declared = type
+    .split('\n')
+    .map((line) => [all(line, /^ {2}'([a-z.]+)':/g)[0] ?? '', all(line, /[{;] (\w+)\??:/g)]);
+  const rows = section(document('docs/operations.md'), 'Audit').match(/^\| `.*$/gm) ?? [];
+  const listed = rows.flatMap((row) => {
+    const [, events = '', fields = ''] = row.split('|');
+    return all(events, /`([a-z.]+)`/g).map((event) => [event, all(fields, /`(\w+)`/g)]);
+  });
+  expect(listed.length).toBeGreaterThan(10);
+  expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(declared));
+});
+
 test('.env.example holds every variable of the program with its default, none more', async () => {
   const example = parseEnvironment(await readText('.env.example'));
   const folder = 'src/shared/config';

@@ -18,7 +18,7 @@ const beatSql = `/* beat */ WITH self (id, roles, program_version, envelope_vers
   DELETE FROM processes WHERE seen_at < now() - interval '1 minute' AND id <> $1::uuid
 )
 SELECT id::text, to_json(roles) AS roles, program_version AS "programVersion", envelope_version AS "envelopeVersion",
-  to_json(kinds) AS kinds, fingerprints, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseTime"
+  to_json(kinds) AS kinds, fingerprints - 'oldest' AS fingerprints, (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "databaseTime"
 FROM (
   SELECT id, roles, program_version, envelope_version, kinds, fingerprints FROM processes
   WHERE seen_at > now() - interval '${deadAfterMs} milliseconds' AND id <> $1::uuid
@@ -31,14 +31,15 @@ const leaveSql = `DELETE FROM processes WHERE id = $1::uuid`;
 
 export function createDatabaseRegistry(database: Pick<Database, 'query'>): ProcessRegistry {
   return {
-    async beat({ id, roles, programVersion, envelopeVersion, kinds, fingerprints }) {
+    async beat({ id, roles, programVersion, envelopeVersion, kinds, fingerprints, oldest }) {
       const rows = await database.query<LiveProcess & { databaseTime: number }>(beatSql, [
         id,
         [...roles],
         programVersion,
         envelopeVersion,
         [...kinds],
-        JSON.stringify(fingerprints),
+        // Beside the digests, of which everybody looks at those alone that they know by name.
+        JSON.stringify({ ...fingerprints, ...(oldest ? { oldest } : {}) }),
       ]);
       const live = rows.map(({ databaseTime, ...process }) => process);
       return { live, databaseTime: rows[0]?.databaseTime ?? Number.NaN };

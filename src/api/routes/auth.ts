@@ -2,17 +2,22 @@ import type { Accounts } from '../../auth/auth.ts';
 import type { Logout } from '../../auth/logout.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
+import type { Audit } from '../../shared/audit.ts';
 import { ChatError } from '../../shared/errors.ts';
 import type { Needs } from '../needs.ts';
 import { loginBody, refreshBody, registerBody, tokenPairSchema, userSchema } from '../schemas/users.ts';
 
 /** Registration, sign-in and its end. With an outside identity provider there is the end of sessions that were opened here. */
-export const authRoutes = (needs: Needs, { passwords, logout }: Accounts): Route[] => [
-  ...(passwords ? passwordRoutes(needs, passwords) : []),
-  ...(logout ? [logoutRoute(needs, logout)] : []),
+export const authRoutes = (needs: Needs, { passwords, logout }: Accounts, audit: Audit): Route[] => [
+  ...(passwords ? passwordRoutes(needs, passwords, audit) : []),
+  ...(logout ? [logoutRoute(needs, logout, audit)] : []),
 ];
 
-const passwordRoutes = ({ readable }: Needs, accounts: NonNullable<Accounts['passwords']>): Route[] => [
+const passwordRoutes = (
+  { readable }: Needs,
+  accounts: NonNullable<Accounts['passwords']>,
+  audit: Audit,
+): Route[] => [
   route({
     method: 'POST',
     path: '/auth/register',
@@ -40,7 +45,8 @@ const passwordRoutes = ({ readable }: Needs, accounts: NonNullable<Accounts['pas
       responses: { 200: { description: 'The first tokens of the session', schema: tokenPairSchema } },
       problems: ['bad_credentials'],
     },
-    handle: async ({ body, address }) => json(await accounts.login({ ...body, address: address() })),
+    handle: async ({ body, ...asked }) =>
+      json(await accounts.login({ ...body, address: asked.address(), audit: audit(asked) })),
   }),
   route({
     method: 'POST',
@@ -59,11 +65,12 @@ const passwordRoutes = ({ readable }: Needs, accounts: NonNullable<Accounts['pas
       responses: { 200: { description: 'The next tokens of the session', schema: tokenPairSchema } },
       problems: ['refresh_invalid', 'session_revoked'],
     },
-    handle: async ({ body, address }) => json(await accounts.refresh({ ...body, address: address() })),
+    handle: async ({ body, ...asked }) =>
+      json(await accounts.refresh({ ...body, address: asked.address(), audit: audit(asked) })),
   }),
 ];
 
-const logoutRoute = ({ token }: Needs, logout: Logout): Route =>
+const logoutRoute = ({ token }: Needs, logout: Logout, audit: Audit): Route =>
   route({
     method: 'POST',
     path: '/auth/logout',
@@ -74,11 +81,12 @@ const logoutRoute = ({ token }: Needs, logout: Logout): Route =>
       tag: 'auth',
       responses: { 204: { description: 'The session has ended' } },
     },
-    async handle({ identity: { userId, sessionId } }) {
+    async handle(asked) {
+      const { userId, sessionId } = asked.identity;
       // Our own tokens all have one.
       if (sessionId === undefined)
         throw new ChatError('token_invalid', 'There is no session of ours to end.');
-      await logout({ userId, sessionId });
+      await logout({ userId, sessionId }, audit(asked));
       return empty(204);
     },
   });

@@ -5,6 +5,7 @@ import type { ListChats } from '../../chat/list-chats.ts';
 import type { UpdateChat } from '../../chat/update-chat.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
+import type { Audit } from '../../shared/audit.ts';
 import type { Needs } from '../needs.ts';
 import {
   chatListQuery,
@@ -23,7 +24,7 @@ export interface ChatVerbs {
   deleteChat: DeleteChat;
 }
 
-export const chatRoutes = ({ token }: Needs, verbs: ChatVerbs): Route[] => [
+export const chatRoutes = ({ token }: Needs, verbs: ChatVerbs, audit: Audit): Route[] => [
   route({
     method: 'POST',
     path: '/chats',
@@ -43,11 +44,11 @@ export const chatRoutes = ({ token }: Needs, verbs: ChatVerbs): Route[] => [
       },
       problems: ['user_not_found', 'chat_full'],
     },
-    async handle({ identity, limits, body }) {
-      const creatorId = identity.userId;
+    async handle({ body, ...asked }) {
+      const creatorId = asked.identity.userId;
       const points = Math.max(1, body.participantUserIds.length);
-      await limits.consume([{ limit: 'invite', key: creatorId, points }]);
-      const { chat, created } = await verbs.createChat({ creatorId, ...body });
+      await asked.limits.consume([{ limit: 'invite', key: creatorId, points }]);
+      const { chat, created } = await verbs.createChat({ creatorId, ...body, audit: audit(asked) });
       return json(chat, created ? 201 : 200);
     },
   }),
@@ -117,8 +118,8 @@ export const chatRoutes = ({ token }: Needs, verbs: ChatVerbs): Route[] => [
       responses: { 204: { description: 'It is deleted.' } },
       problems: ['not_owner', 'chat_not_found', 'chat_is_direct'],
     },
-    async handle({ identity, params }) {
-      await verbs.deleteChat({ actorId: identity.userId, ...params });
+    async handle({ params, ...asked }) {
+      await verbs.deleteChat({ actorId: asked.identity.userId, ...params, audit: audit(asked) });
       return empty(204);
     },
   }),

@@ -4,6 +4,7 @@ import type { RemoveParticipant } from '../../chat/remove-participant.ts';
 import type { SetRole } from '../../chat/set-role.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
+import type { Audit } from '../../shared/audit.ts';
 import { participantSchema } from '../../shared/schemas.ts';
 import type { Needs } from '../needs.ts';
 import { chatParams } from '../schemas/chats.ts';
@@ -22,7 +23,7 @@ export interface ParticipantVerbs {
   setRole: SetRole;
 }
 
-export const participantRoutes = ({ token }: Needs, verbs: ParticipantVerbs): Route[] => [
+export const participantRoutes = ({ token }: Needs, verbs: ParticipantVerbs, audit: Audit): Route[] => [
   route({
     method: 'GET',
     path: '/chats/:chatId/participants',
@@ -63,10 +64,11 @@ export const participantRoutes = ({ token }: Needs, verbs: ParticipantVerbs): Ro
         'chat_full',
       ],
     },
-    async handle({ identity, limits, params: { chatId }, body: { userIds } }) {
-      const actorId = identity.userId;
-      await limits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
-      return json({ data: await verbs.addParticipants({ chatId, actorId, userIds }), nextCursor: null });
+    async handle({ params: { chatId }, body: { userIds }, ...asked }) {
+      const actorId = asked.identity.userId;
+      await asked.limits.consume([{ limit: 'invite', key: actorId, points: userIds.length }]);
+      const data = await verbs.addParticipants({ chatId, actorId, userIds, audit: audit(asked) });
+      return json({ data, nextCursor: null });
     },
   }),
   route({
@@ -84,8 +86,8 @@ export const participantRoutes = ({ token }: Needs, verbs: ParticipantVerbs): Ro
       responses: { 200: { description: 'The participant as they are now.', schema: participantSchema } },
       problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct', 'last_owner'],
     },
-    handle: async ({ identity, params, body: { role } }) =>
-      json(await verbs.setRole({ actorId: identity.userId, ...params, role })),
+    handle: async ({ params, body: { role }, ...asked }) =>
+      json(await verbs.setRole({ actorId: asked.identity.userId, ...params, role, audit: audit(asked) })),
   }),
   route({
     method: 'DELETE',
@@ -103,8 +105,8 @@ export const participantRoutes = ({ token }: Needs, verbs: ParticipantVerbs): Ro
       responses: { 204: { description: 'They take part no more.' } },
       problems: ['not_owner', 'chat_not_found', 'user_not_found', 'chat_is_direct'],
     },
-    async handle({ identity, params }) {
-      await verbs.removeParticipant({ actorId: identity.userId, ...params });
+    async handle({ params, ...asked }) {
+      await verbs.removeParticipant({ actorId: asked.identity.userId, ...params, audit: audit(asked) });
       return empty(204);
     },
   }),

@@ -5,6 +5,7 @@ import type { PutOutsideUsers } from '../../auth/put-outside-users.ts';
 import { empty, json } from '../../process/http/answer.ts';
 import { type Route, route } from '../../process/http/route.ts';
 import { uuid } from '../../process/http/validate.ts';
+import type { Audit } from '../../shared/audit.ts';
 import type { Needs } from '../needs.ts';
 import {
   externalId,
@@ -35,6 +36,7 @@ export const serviceRoutes = (
   { service }: Needs,
   { putOutsideUsers, activation, makeToken }: ServiceVerbs,
   longestTokenSeconds: number,
+  audit: Audit,
 ): Route[] => [
   route({
     method: 'PUT',
@@ -76,7 +78,7 @@ export const serviceRoutes = (
     },
     handle: async ({ body }) => json({ data: (await putOutsideUsers(body.users)).map(({ user }) => user) }),
   }),
-  ...(makeToken ? [makeTokenRoute(service, makeToken, longestTokenSeconds)] : []),
+  ...(makeToken ? [makeTokenRoute(service, makeToken, longestTokenSeconds, audit)] : []),
   route({
     method: 'POST',
     path: '/users/:userId/deactivate',
@@ -91,8 +93,8 @@ export const serviceRoutes = (
       responses: { 204: { description: 'The user is deactivated' } },
       problems: ['user_not_found'],
     },
-    async handle({ params }) {
-      await activation.deactivate(params.userId);
+    async handle({ params, ...asked }) {
+      await activation.deactivate(params.userId, audit(asked));
       return empty(204);
     },
   }),
@@ -108,14 +110,19 @@ export const serviceRoutes = (
       responses: { 204: { description: 'The user is active' } },
       problems: ['user_not_found'],
     },
-    async handle({ params }) {
-      await activation.reactivate(params.userId);
+    async handle({ params, ...asked }) {
+      await activation.reactivate(params.userId, audit(asked));
       return empty(204);
     },
   }),
 ];
 
-const makeTokenRoute = (needs: Needs['service'], makeToken: MakeToken, longestSeconds: number): Route =>
+const makeTokenRoute = (
+  needs: Needs['service'],
+  makeToken: MakeToken,
+  longestSeconds: number,
+  audit: Audit,
+): Route =>
   route({
     method: 'POST',
     path: '/auth/tokens',
@@ -132,5 +139,5 @@ const makeTokenRoute = (needs: Needs['service'], makeToken: MakeToken, longestSe
       responses: { 200: { description: 'The token', schema: madeTokenSchema } },
       problems: ['user_not_found', 'user_deactivated'],
     },
-    handle: async ({ body }) => json(await makeToken(body)),
+    handle: async ({ body, ...asked }) => json(await makeToken(body, audit(asked))),
   });

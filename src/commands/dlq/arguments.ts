@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from '../operator/operate.ts';
 
 export const dlqUsage = `bun run dlq list                      all dead letters: when, partition, reason
 bun run dlq show <id>                 one of them with its payload
@@ -10,11 +11,6 @@ because an older version or another database made them. Look at each first: who 
 
 They are read from RabbitMQ as the environment names it; with --data-dir <folder> from the data of
 \`bun run dev\`, which must be stopped for that.`;
-
-/** What was typed is not a command; shown with the usage. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
 
 export type DlqCommand = { dataDir: string | undefined } & (
   | { verb: 'list' }

@@ -1,3 +1,4 @@
+import type { AuditOf } from '../../shared/audit.ts';
 import type { DeadLetter, DeadLetterStore } from '../../shared/ports/queue.ts';
 import type { DlqCommand } from './arguments.ts';
 
@@ -15,6 +16,7 @@ export async function runDlq(
   store: DeadLetterStore,
   vouch: () => Promise<(body: string) => string>,
   print: Print,
+  audit: AuditOf,
 ): Promise<number> {
   switch (command.verb) {
     case 'list': {
@@ -32,6 +34,7 @@ export async function runDlq(
     case 'replay': {
       const replayed = await store.replay(command.ids, command.sign ? await vouch() : undefined);
       for (const id of replayed) print.out(`replayed ${id}`);
+      audit('dlq.replayed', { ids: replayed, signed: command.sign });
       if (command.ids === 'all') {
         if (replayed.length === 0) print.err('There are no dead letters.');
         return 0;
@@ -41,6 +44,7 @@ export async function runDlq(
     case 'drop': {
       const dropped = await store.drop(command.ids);
       for (const id of dropped) print.out(`dropped ${id}`);
+      audit('dlq.dropped', { ids: dropped });
       return missing(command.ids, dropped, print);
     }
   }

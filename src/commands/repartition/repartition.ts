@@ -1,6 +1,7 @@
 import type { Depths } from '../../adapters/rabbitmq/depths.ts';
 import type { Database } from '../../db/database.ts';
 import { readPartitioning, replacePartitioning } from '../../db/settings.ts';
+import type { AuditOf } from '../../shared/audit.ts';
 import { pause } from '../../shared/backoff.ts';
 import { partitionHashName } from '../../shared/partition.ts';
 import { StartError } from '../../shared/start-error.ts';
@@ -31,8 +32,9 @@ export async function repartition(dependencies: {
   count: number;
   waitMs: number;
   print: (line: string) => void;
+  audit: AuditOf;
 }): Promise<void> {
-  const { database, depths, assertLeaders, ownName, count, waitMs, print } = dependencies;
+  const { database, depths, assertLeaders, ownName, count, waitMs, print, audit } = dependencies;
   const old = await readPartitioning(database);
   if (old?.count === count && old.hash === partitionHashName) {
     print(`There are ${count} partitions already.`);
@@ -40,6 +42,7 @@ export async function repartition(dependencies: {
   }
   if (old) await untilEmpty(old.count);
   await replacePartitioning(database, count);
+  audit('partitions.changed', { before: old?.count ?? null, count });
   print(`Recorded: ${count} partitions${old ? ` instead of ${old.count}` : ''}.`);
   print(`Set RABBITMQ_CHAT_PARTITION_COUNT=${count} for every process, then start them.`);
 

@@ -15,6 +15,9 @@ export type Aspect =
 /** A digest an aspect; without those that this process has nothing to do with, or cannot tell now. */
 export type Fingerprints = Partial<Record<Aspect, string>>;
 
+/** By partition: when the oldest message that a worker has in hand was accepted (ISO 8601). */
+export type Oldest = Readonly<Record<number, string>>;
+
 /** What every version could load that does not say it. */
 export const kindsOfBefore = [
   'chat.message.new',
@@ -37,6 +40,8 @@ export interface LiveProcess {
   /** The events of durable changes that it can load and tell, and its abilities. */
   kinds: readonly string[];
   fingerprints: Fingerprints;
+  /** Of a worker, for those who look at the deployment; nothing is decided by it. */
+  oldest?: Oldest;
 }
 
 export interface Beat {

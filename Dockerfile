@@ -1,5 +1,7 @@
 # One image for api, worker, gateway and migrate: docker-compose.yml says which one a container is.
-FROM oven/bun:1.4.5-slim AS dependencies
+# By digest where that is given: docs/operations.md.
+ARG BUN=oven/bun:1.4.5-slim
+FROM ${BUN} AS dependencies
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
 COPY patches ./patches
@@ -7,7 +9,7 @@ COPY client/package.json ./client/
 # Without peers: one of them is a TypeScript compiler, which Bun does not need (48 of 125 MB).
 RUN bun install --frozen-lockfile --production --omit=peer --ignore-scripts
 
-FROM oven/bun:1.4.5-slim
+FROM ${BUN}
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
@@ -17,7 +19,7 @@ COPY src ./src
 COPY client ./client
 COPY web ./web
 # A named volume mounted here takes over the owner, so that the unprivileged user can write its first file.
-RUN mkdir /secrets /passwords && chown bun:bun /secrets /passwords
+RUN mkdir /secrets /passwords /access && chown bun:bun /secrets /passwords /access
 # A container's own localhost is of no use to others, in development either.
 ENV HOST=::
 # By number, so that Kubernetes can tell that it is not root; the image's user `bun`.

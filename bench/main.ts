@@ -9,19 +9,11 @@ import { createReport, createResults, short, textTable } from './harness/report.
 import { startBenchServers } from './harness/servers.ts';
 import { paths } from './paths.ts';
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
-});
+const { values: options, positionals } = argumentsOrEnd();
 const unknown = positionals.filter((name) => !paths.some((path) => path.name === name));
-if (unknown.length > 0 || process.platform !== 'linux') {
-  console.error(
-    process.platform === 'linux'
-      ? `No such path: ${unknown.join(', ')}. There are: ${paths.map(({ name }) => name).join(', ')}.`
-      : "The bench asks the kernel for other processes' processor time: it runs on Linux alone.",
-  );
-  process.exit(2);
-}
+if (unknown.length > 0) endWith(`No such path: ${unknown.join(', ')}.`, usage());
+if (process.platform !== 'linux')
+  endWith("The bench asks the kernel for other processes' processor time: it runs on Linux alone.");
 const chosen = positionals.length === 0 ? paths : paths.filter(({ name }) => positionals.includes(name));
 
 const results = createResults();
@@ -71,6 +63,26 @@ async function measure(path: BenchPath): Promise<void> {
     }
   }
   console.log(`  (${Math.round((performance.now() - began) / 1000)} s)`);
+}
+
+function argumentsOrEnd() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
+    });
+  } catch (error) {
+    return endWith(error instanceof Error ? error.message : String(error), usage());
+  }
+}
+
+function usage(): string {
+  return `bun run bench [name…] [--json file] [--quick]\n  ${paths.map(({ name, title }) => `${name}: ${title}`).join('\n  ')}`;
+}
+
+function endWith(...lines: string[]): never {
+  console.error(lines.join('\n'));
+  process.exit(2);
 }
 
 function summary(): string {

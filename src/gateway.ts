@@ -4,11 +4,12 @@ import { createAdapters } from './adapters/adapters.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
 import { createHealthApp } from './process/http/health.ts';
+import { pageOfSeveral } from './process/http/metrics-route.ts';
 import { readinessOf } from './process/readiness.ts';
 import { runProcess } from './process/run-process.ts';
 
 await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis'] }, async (parts) => {
-  const { config, log, lifecycle } = parts;
+  const { config, log, lifecycle, metrics } = parts;
   const adapters = await createAdapters({ kind: 'servers' }, { name: 'confab gateway', ...parts });
   const gateway = await assembleGateway(parts, adapters);
 
@@ -18,6 +19,7 @@ await runProcess('gateway', { secret: 'required', servers: ['postgres', 'redis']
   const health = createHealthApp(
     readinessOf({ database, hints, peers, gateway: gateway.ready, leaving }),
     log,
+    pageOfSeveral(metrics, config),
   );
   const { place } = serveGateway({
     gateway,

@@ -5,6 +5,7 @@ import { assembleApi } from './api/assemble.ts';
 import { assembleGateway } from './gateway/assemble.ts';
 import { serveGateway } from './gateway/serve.ts';
 import { openDataFolder } from './process/data-folder.ts';
+import { pageOfSingle } from './process/http/metrics-route.ts';
 import { assertPortFree } from './process/http-server.ts';
 import { endWithLauncher, runnerOf } from './process/launcher.ts';
 import { runProcess } from './process/run-process.ts';
@@ -23,7 +24,7 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
 
   await assembleWorker(parts, adapters);
   const webClient = config.webClient ?? (config.environment !== 'production' && !isOutside(config.auth));
-  const api = await assembleApi(parts, adapters, { webClient });
+  const api = await assembleApi(parts, adapters, { webClient, page: pageOfSingle(parts.metrics, config) });
   const http = serveGateway({
     gateway: await assembleGateway(parts, adapters),
     others: api.fetch,

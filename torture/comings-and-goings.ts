@@ -56,12 +56,12 @@ export function createComingsAndGoings(options: {
     const userId = random.pick(candidates);
     const add = !chat.members.has(userId);
     const before = await stateOf(chat.id, userId);
-    const token = await population.token(chat.ownerId);
+    const credential = await population.credential(chat.ownerId);
     const begunAt = now();
     let endedAt: number | undefined;
     if (!add) chat.members.delete(userId);
     while (endedAt === undefined && now() < begunAt + giveUpMs) {
-      const { status } = await (add ? rest.add : rest.remove)(token, chat.id, userId);
+      const { status } = await (add ? rest.add : rest.remove)(credential, chat.id, userId);
       if (status === 200 || status === 204 || status === 404) endedAt = now();
       else {
         // Refused for a reason of the server's own, or unknown: either may have been carried out.

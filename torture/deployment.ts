@@ -25,6 +25,8 @@ export interface Deployment {
   readonly environment: Record<string, string>;
   /** The token secret of all of them. */
   readonly secret: string;
+  /** Of the host's backend. */
+  readonly serviceToken: string;
   /** Starts all six; throws when one of them does not answer. */
   start(): Promise<void>;
   close(): Promise<void>;
@@ -48,7 +50,7 @@ export async function createDeployment(options: {
   const { guard, root, servers } = options;
   const folder = join(options.folder, 'logs');
   await mkdir(folder, { recursive: true });
-  const secret = randomBytes(48).toString('base64url');
+  const [secret, serviceToken] = [secretText(), secretText()];
   const environment: Record<string, string> = {
     NODE_ENV: 'production',
     HOST: 'localhost',
@@ -62,6 +64,7 @@ export async function createDeployment(options: {
       rabbitmq: servers.rabbitmq.url,
     }),
     JWT_SECRET: secret,
+    SERVICE_TOKEN: serviceToken,
     RATE_LIMIT_ENABLED: 'false',
     CHAT_WORKER_ENABLED: 'false',
     ...options.extra,
@@ -121,6 +124,7 @@ export async function createDeployment(options: {
     slowLinks,
     environment,
     secret,
+    serviceToken,
     async start() {
       const all = Object.values(own).flat();
       const started = await Promise.all(all.map((each) => each.start(60_000)));
@@ -138,6 +142,8 @@ export async function createDeployment(options: {
     },
   };
 }
+
+const secretText = (): string => randomBytes(48).toString('base64url');
 
 function addressOf(server: ServerKind, url: string, port: number): Record<string, string> {
   const address = Object.assign(new URL(url), { port: String(port) }).href;

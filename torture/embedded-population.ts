@@ -23,6 +23,7 @@ export async function populate(options: {
     users,
     chats: await makeChats({ random, count, users, apiUrl: url, token }),
     token,
+    credential: token,
     async forgedToken(userId) {
       const [header, claims] = (await token(userId)).split('.');
       return `${header}.${claims}.${Buffer.from('signed by somebody else, thirty-two').toString('base64url')}`;

@@ -168,7 +168,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
     return {
       history: {
         ...{ posts: recorder.posts, changes: recorder.changes, clients: clientsSaw, database, deadLetters },
-        ...{ memberships: [], poison: [], replayed: [], processes: [], brokerSilent: [] },
+        ...{ memberships: [], poison: [], replayed: [], processes: [], presence: [], brokerSilent: [] },
         queues: [{ name: 'queued_messages', messages: queued }],
         faults: killsSoFar().map(toFault),
       },

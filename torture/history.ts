@@ -200,6 +200,17 @@ export interface ProcessReading {
   after: Resources;
 }
 
+/** What the others in somebody's chats were told of them by REST at the end, once it was right or the time was over. */
+export interface PresenceReading {
+  userId: string;
+  /** What had become of all their sockets, and when. */
+  how: 'connected' | 'disconnected' | 'gateway died';
+  since: number;
+  online: boolean;
+  lastSeenAt: string | null;
+  readAt: number;
+}
+
 export interface FaultRecord {
   /** As in the schedule, e.g. `kill redis`. */
   name: string;
@@ -231,6 +242,7 @@ export interface History {
   /** What is left in each queue but that of the dead letters. */
   queues: readonly { name: string; messages: number }[];
   processes: readonly ProcessReading[];
+  presence: readonly PresenceReading[];
   /** When nothing from the broker reached any api process. */
   brokerSilent: readonly Interval[];
   faults: readonly FaultRecord[];

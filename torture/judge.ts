@@ -7,6 +7,7 @@ import { connectedOrder } from './invariants/connected-order.ts';
 import { deletedChats } from './invariants/deleted-chats.ts';
 import { numbering } from './invariants/numbering.ts';
 import { oneRowAKey } from './invariants/one-row-a-key.ts';
+import { presence } from './invariants/presence.ts';
 import { queuesAreEmpty } from './invariants/queues-are-empty.ts';
 import { removedHearNothing } from './invariants/removed-hear-nothing.ts';
 import { rowsHaveACause } from './invariants/rows-have-a-cause.ts';
@@ -15,7 +16,7 @@ import { settledViews } from './invariants/settled-views.ts';
 import { unreadCounts } from './invariants/unread-counts.ts';
 import type { Verdict } from './verdict.ts';
 
-/** I1 to I13, in this order. Pure: the same history gets the same verdicts. */
+/** I1 to I14, in this order. Pure: the same history gets the same verdicts. */
 export function judge(history: History): Verdict[] {
   const evidence = createEvidence(history);
   return [
@@ -32,5 +33,6 @@ export function judge(history: History): Verdict[] {
     unreadCounts,
     settledReactions,
     deletedChats,
+    presence,
   ].map((holds) => holds(evidence));
 }

@@ -2,6 +2,7 @@ import postgres from 'postgres';
 import { createOwnTokens } from '../src/auth/tokens.ts';
 import type { Chat } from '../src/shared/contract.ts';
 import type { Random } from './random.ts';
+import type { Credential } from './rest.ts';
 
 export interface TortureUser {
   id: string;
@@ -27,6 +28,8 @@ export interface Population {
   chats: readonly TortureChat[];
   /** @param ttlSeconds until the token expires */
   token(userId: string, ttlSeconds?: number): Promise<string>;
+  /** What somebody does by REST, they do themselves or the host's backend does for them, now and then. */
+  credential(userId: string): Promise<Credential>;
   /** Signed with a secret that is not theirs. */
   forgedToken(userId: string): Promise<string>;
 }
@@ -36,6 +39,7 @@ export interface Sizes {
   chats: number;
 }
 
+const backendShare = 0.1;
 const longTtlSeconds = 6 * 3600;
 
 /** Users and sessions by SQL (passwords would take minutes), chats the way clients make them. */
@@ -45,8 +49,10 @@ export async function makePopulation(options: {
   databaseUrl: string;
   apiUrl: string;
   secret: string;
+  /** Of the host's backend, where there is one. */
+  serviceToken?: string;
 }): Promise<Population> {
-  const { random, sizes, databaseUrl, apiUrl, secret } = options;
+  const { random, sizes, databaseUrl, apiUrl, secret, serviceToken } = options;
   const users = Array.from({ length: sizes.users }, () => ({ id: random.uuid(), sessionId: random.uuid() }));
   await insertUsers(databaseUrl, users);
 
@@ -69,7 +75,15 @@ export async function makePopulation(options: {
   };
 
   const chats = await makeChats({ random, count: sizes.chats, users, apiUrl, token });
-  return { users, chats, token, forgedToken: (userId) => sign(userId, `${secret}, but not quite`, 3600) };
+  const backend = random.fork('backend');
+  return {
+    ...{ users, chats, token },
+    credential: async (userId) =>
+      serviceToken !== undefined && backend.next() < backendShare
+        ? { serviceToken, actAs: userId }
+        : token(userId),
+    forgedToken: (userId) => sign(userId, `${secret}, but not quite`, 3600),
+  };
 }
 
 /** The way clients make them. */

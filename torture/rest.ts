@@ -7,6 +7,7 @@ import type {
   ParticipantRole,
   Problem,
   SendAccepted,
+  UserPresence,
 } from '../src/shared/contract.ts';
 
 /** `status` undefined: no answer, so what became of the request is unknown. */
@@ -18,12 +19,15 @@ export interface Answer<Body> {
   retryAfter?: number;
 }
 
+/** A token of somebody's own; or the host's backend, which acts as somebody. */
+export type Credential = string | { serviceToken: string; actAs: string };
+
 /** The api promises an answer within 5 s. */
 const timeoutMs = 7_000;
 
 export interface Rest {
   send(
-    token: string,
+    as: Credential,
     chatId: string,
     message: { content: string; clientMessageId: string },
   ): Promise<Answer<SendAccepted>>;
@@ -45,19 +49,20 @@ export interface Rest {
     read: { sequence: number; version?: number | undefined },
   ): Promise<Answer<Membership>>;
   markUnread(token: string, chatId: string, sequence: number): Promise<Answer<Membership>>;
-  add(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
-  remove(token: string, chatId: string, userId: string): Promise<Answer<unknown>>;
+  add(as: Credential, chatId: string, userId: string): Promise<Answer<unknown>>;
+  remove(as: Credential, chatId: string, userId: string): Promise<Answer<unknown>>;
   update(token: string, chatId: string, update: ChatUpdate): Promise<Answer<unknown>>;
   end(token: string, chatId: string): Promise<Answer<unknown>>;
   setRole(token: string, chatId: string, userId: string, role: ParticipantRole): Promise<Answer<unknown>>;
   type(token: string, chatId: string, typing: boolean): Promise<Answer<unknown>>;
+  presence(token: string, userIds: readonly string[]): Promise<Answer<{ data: UserPresence[] }>>;
 }
 
 export function createRest(url: string): Rest {
   async function request<Body>(
     method: string,
     path: string,
-    token: string,
+    as: Credential,
     body?: object,
   ): Promise<Answer<Body>> {
     try {
@@ -65,7 +70,7 @@ export function createRest(url: string): Rest {
         method,
         signal: AbortSignal.timeout(timeoutMs),
         headers: {
-          Authorization: `Bearer ${token}`,
+          ...headersOf(as),
           ...(body ? { 'Content-Type': 'application/json' } : {}),
         },
         ...(body ? { body: JSON.stringify(body) } : {}),
@@ -82,7 +87,7 @@ export function createRest(url: string): Rest {
   }
 
   return {
-    send: (token, chatId, message) => request('POST', `/chats/${chatId}/messages`, token, message),
+    send: (as, chatId, message) => request('POST', `/chats/${chatId}/messages`, as, message),
     edit: (token, chatId, id, edit) => request('PATCH', `/chats/${chatId}/messages/${id}`, token, edit),
     delete: (token, chatId, id) => request('DELETE', `/chats/${chatId}/messages/${id}`, token),
     react: (token, chatId, id, key, present) =>
@@ -97,16 +102,21 @@ export function createRest(url: string): Rest {
     history: (token, chatId, query) => request('GET', `/chats/${chatId}/messages?${query}`, token),
     markRead: (token, chatId, read) => request('PUT', `/chats/${chatId}/read`, token, read),
     markUnread: (token, chatId, sequence) => request('PUT', `/chats/${chatId}/unread`, token, { sequence }),
-    add: (token, chatId, userId) =>
-      request('POST', `/chats/${chatId}/participants`, token, { userIds: [userId] }),
-    remove: (token, chatId, userId) => request('DELETE', `/chats/${chatId}/participants/${userId}`, token),
+    add: (as, chatId, userId) => request('POST', `/chats/${chatId}/participants`, as, { userIds: [userId] }),
+    remove: (as, chatId, userId) => request('DELETE', `/chats/${chatId}/participants/${userId}`, as),
     update: (token, chatId, update) => request('PATCH', `/chats/${chatId}`, token, update),
     end: (token, chatId) => request('DELETE', `/chats/${chatId}`, token),
     setRole: (token, chatId, userId, role) =>
       request('PATCH', `/chats/${chatId}/participants/${userId}`, token, { role }),
     type: (token, chatId, typing) => request('PUT', `/chats/${chatId}/typing`, token, { typing }),
+    presence: (token, userIds) => request('GET', `/presence?userIds=${userIds.join()}`, token),
   };
 }
+
+const headersOf = (as: Credential): Record<string, string> =>
+  typeof as === 'string'
+    ? { Authorization: `Bearer ${as}` }
+    : { Authorization: `Bearer ${as.serviceToken}`, 'X-Act-As': as.actAs };
 
 function codeOf(text: string): string {
   try {

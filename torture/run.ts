@@ -14,6 +14,7 @@ import type { History } from './history.ts';
 import { createLeading } from './leading.ts';
 import { createMarking } from './marking.ts';
 import { makePopulation } from './population.ts';
+import { createPresenceReader, readAllPresence, readPresenceOfTheDead } from './presence.ts';
 import { createRandom } from './random.ts';
 import { createRecorder } from './recorder.ts';
 import { readProcesses } from './resources.ts';
@@ -64,6 +65,8 @@ export interface TortureResult {
 }
 
 const warmUpMs = 6_000;
+/** Of a run that has the time to see how long a dead gateway's users are shown. */
+const longMinutes = 5;
 /** A hint lost in a chat that falls silent is made good by the comparison every 30 s. */
 const settleDeadlineMs = 75_000;
 
@@ -84,6 +87,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
       databaseUrl: servers.postgres.url,
       apiUrl: deployment.apiUrl,
       secret: deployment.secret,
+      serviceToken: deployment.serviceToken,
     });
     const rest = createRest(deployment.apiUrl);
     const restless = options.restless ?? true;
@@ -177,8 +181,15 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     const queues = await readQueues(servers.rabbitmq);
     // From here on nothing more is seen; what was seen is what is judged.
     const clientsSaw = recorder.clients.map((client) => ({ ...client, records: [...client.records] }));
-    await Promise.all(clients.map((client) => client.close()));
+    const reader = createPresenceReader({ population, rest });
+    const presence = restless ? await readAllPresence({ reader, clients, since: settledAt }) : [];
+    for (const client of clients) client.disconnect();
     const after = await readProcesses(deployment);
+    if (options.minutes >= longMinutes) {
+      const gateways = deployment.own.gateway;
+      presence.push(...(await readPresenceOfTheDead({ reader, clients, gateways })));
+    }
+    await Promise.all(clients.map((client) => client.close()));
 
     return {
       history: {
@@ -195,6 +206,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
           const now = after.find((each) => each.name === name)?.resources;
           return resources && now ? [{ name, before: resources, after: now }] : [];
         }),
+        presence,
         brokerSilent: recorder.brokerSilent,
         faults: recorder.faults,
       },

@@ -4,7 +4,7 @@ import type { Post } from './history.ts';
 import type { Population, TortureChat } from './population.ts';
 import type { Random } from './random.ts';
 import type { Recorder } from './recorder.ts';
-import type { Rest } from './rest.ts';
+import type { Credential, Rest } from './rest.ts';
 
 export interface Sending {
   /** Offers new messages at the rate until `stop`. */
@@ -53,16 +53,11 @@ export function createSending(options: {
 
   async function attempt(
     post: Omit<Post, 'begunAt' | 'endedAt' | 'status'>,
-    token: string,
+    as: Credential,
   ): Promise<{ done: Post; retryAfterMs: number }> {
     const { chatId, content, clientMessageId } = post;
     const begunAt = now();
-    const {
-      status,
-      code,
-      body,
-      retryAfter = 0,
-    } = await rest.send(token, chatId, { content, clientMessageId });
+    const { status, code, body, retryAfter = 0 } = await rest.send(as, chatId, { content, clientMessageId });
     const done: Post = {
       ...post,
       begunAt,
@@ -77,11 +72,11 @@ export function createSending(options: {
 
   /** Until it is accepted or refused for good: 5xx, 429 and no answer at all are tried again under the same key. */
   async function insist(post: Omit<Post, 'begunAt' | 'endedAt' | 'status'>): Promise<void> {
-    const token = await population.token(post.senderId);
+    const credential = await population.credential(post.senderId);
     const deadline = now() + giveUpMs;
     for (let tries = 0; now() < deadline; tries += 1) {
       const ended = tries === 0 ? flow.begin() : undefined;
-      const { done, retryAfterMs } = await attempt(post, token);
+      const { done, retryAfterMs } = await attempt(post, credential);
       ended?.(done);
       const { status } = done;
       if (status !== undefined && status < 500 && status !== 429) return;

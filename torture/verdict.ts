@@ -1,5 +1,5 @@
 /** E1 and E2 are the single process's own. */
-export type Invariant = `I${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13}` | 'E1' | 'E2';
+export type Invariant = `I${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14}` | 'E1' | 'E2';
 
 export interface Violation {
   what: string;

@@ -1,7 +1,9 @@
 import { kinds } from '../changes/kinds.ts';
+import { measuredDatabase } from '../db/measured.ts';
 import { assertPartitioning } from '../db/settings.ts';
 import type { DataFolder } from '../process/data-folder.ts';
 import { createMembership } from '../process/membership.ts';
+import { createMetrics } from '../shared/metrics/metrics.ts';
 import { once } from '../shared/once.ts';
 import { abilities } from '../shared/ports/registry.ts';
 import { createEmbeddedFacts, createEmbeddedRateLimits } from './embedded/admission.ts';
@@ -20,6 +22,7 @@ export function embeddedAdapters({
   config,
   log,
   lifecycle,
+  metrics = createMetrics(),
   folder,
 }: AdapterParts & { folder: DataFolder }): Adapters {
   const database = once(async () => {
@@ -28,7 +31,7 @@ export function embeddedAdapters({
     await assertPartitioning(opened, partitionCount);
     const vacuumed = vacuumWhenIdle(opened, log);
     lifecycle.defer('vacuuming', () => vacuumed.stop());
-    return vacuumed.database;
+    return measuredDatabase(vacuumed.database, metrics);
   });
   const queue = once(async () => {
     const opened = createEmbeddedQueue({ database: await database(), log });
@@ -37,7 +40,7 @@ export function embeddedAdapters({
   });
   const { notifier, subscriber } = createEmbeddedNotifications();
   const facts = createEmbeddedFacts();
-  const rateLimits = createEmbeddedRateLimits(config.rateLimits);
+  const rateLimits = createEmbeddedRateLimits(config.rateLimits, metrics);
   const presence = createEmbeddedPresence();
   const membership = createMembership({
     registry: createLocalRegistry(),

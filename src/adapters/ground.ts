@@ -4,6 +4,7 @@ import type { Lifecycle } from '../process/lifecycle.ts';
 import type { Membership } from '../process/membership.ts';
 import type { Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { Facts, RateLimits } from '../shared/ports/admission.ts';
 import type { Notifier, Subscriber } from '../shared/ports/notifications.ts';
 import type { Presence } from '../shared/ports/presence.ts';
@@ -42,4 +43,6 @@ export interface AdapterParts {
   config: Config;
   log: Logger;
   lifecycle: Lifecycle;
+  /** Where it is measured; nobody sees it unless given. */
+  metrics?: Metrics;
 }

@@ -1,9 +1,13 @@
 import { kinds } from '../changes/kinds.ts';
+import type { Database } from '../db/database.ts';
 import { recordIdentity } from '../db/identity.ts';
+import { measuredDatabase } from '../db/measured.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
+import type { PostgresDatabase } from '../db/postgres.ts';
 import { assertPartitioning, notificationKey } from '../db/settings.ts';
 import { createMembership } from '../process/membership.ts';
 import { redisText } from '../shared/config/redis-address.ts';
+import { createMetrics } from '../shared/metrics/metrics.ts';
 import { once } from '../shared/once.ts';
 import { abilities } from '../shared/ports/registry.ts';
 import { createFingerprints, redisMark } from './fingerprints.ts';
@@ -33,11 +37,25 @@ export function serverAdapters({
   config,
   log,
   lifecycle,
+  metrics = createMetrics(),
   waitMs = 60_000,
 }: AdapterParts & { waitMs?: number }): Adapters {
   const { partitionCount, notificationChannel: prefix } = config;
 
-  const database = once(async () => {
+  function counted(opened: PostgresDatabase): Database {
+    metrics.read('db_client_connections', () => {
+      const { used, idle } = opened.load();
+      return [
+        [{ state: 'used' } as const, used],
+        [{ state: 'idle' } as const, idle],
+      ];
+    });
+    metrics.read('db_client_connection_pending_requests', () => opened.load().waiting);
+    metrics.read('db_client_connection_max', () => opened.load().most);
+    return measuredDatabase(opened, metrics);
+  }
+
+  const ready = once(async () => {
     const opened = await openReadyPostgres({
       ...config.database,
       applicationName: name,
@@ -51,16 +69,17 @@ export function serverAdapters({
     await recordIdentity(opened, log);
     return opened;
   });
+  const database = once(async () => counted(await ready()));
   /** A connection of its own: a beat that waits behind requests or batches would have this process taken for dead. */
   const registryDatabase = once(async () => {
-    const opened = (await database()).beside(1);
+    const opened = (await ready()).beside(1);
     lifecycle.defer('PostgreSQL (beat)', () => opened.close());
-    return opened;
+    return counted(opened);
   });
 
   let brokerName: () => string | undefined = () => undefined;
   const rabbitMq = once(async () => {
-    const opened = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs });
+    const opened = openRabbitMq({ broker: config.broker, partitionCount, log, metrics, waitMs });
     brokerName = opened.brokerName;
     lifecycle.defer('RabbitMQ', () => opened.close());
     return opened;
@@ -77,14 +96,14 @@ export function serverAdapters({
     return { client, watch, isThere: await watch.start() };
   });
   const commands = async () => (await redis()).client;
-  const admission = once(async () => createAdmissionRedis(await commands()));
+  const admission = once(async () => createAdmissionRedis(await commands(), undefined, metrics));
   const key = once(async () => notificationKey(await database()));
   const codec = once(async () => createNotificationCodec(await key()));
   /** Undefined in processes that subscribe to nothing. */
   let isListening: (() => boolean) | undefined;
   const subscriber = once(async () => {
     const { client: commands, isThere } = await redis();
-    const parts = { commands, prefix, codec: await codec(), outages };
+    const parts = { commands, prefix, codec: await codec(), outages, metrics };
     const client = await openSubscriberRedis(config.redis, commands);
     lifecycle.defer('Redis (subscriber)', () => client.disconnect());
     const opened = createRedisSubscriber({ client, ...parts });
@@ -115,7 +134,7 @@ export function serverAdapters({
     partitionSource: async () => (await rabbitMq()).partitionSource(),
     deadLetterSink: async () => (await rabbitMq()).deadLetterSink(),
     deadLetterStore: async () => (await rabbitMq()).deadLetterStore(),
-    notifier: once(async () => createRedisNotifier(await commands(), prefix, await codec())),
+    notifier: once(async () => createRedisNotifier(await commands(), prefix, await codec(), metrics)),
     subscriber,
     facts: once(async () => createRedisFacts(await admission(), prefix)),
     rateLimits: once(async () =>

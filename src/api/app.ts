@@ -8,6 +8,7 @@ import { createAnnounce } from '../changes/announce.ts';
 import type { Database } from '../db/database.ts';
 import { healthRoutes } from '../process/http/health.ts';
 import { createHttpApp, type HttpApp } from '../process/http/http-app.ts';
+import { type MetricsPage, metricsRoute } from '../process/http/metrics-route.ts';
 import type { Route } from '../process/http/route.ts';
 import type { Readiness } from '../process/readiness.ts';
 import type { AuthConfig } from '../shared/config.ts';
@@ -46,13 +47,14 @@ export interface ApiDependencies {
   /** Whether every live process can load such changes. */
   everyoneLoads: (event: string) => boolean;
   readiness: Readiness;
+  page?: MetricsPage;
   log: Logger;
   deadlineMs?: number;
 }
 
 /** The routes of the api. */
 export function createApi(deps: ApiDependencies): HttpApp {
-  const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, ...rest } = deps;
+  const { config, database, rateLimits, notifier, accounts, chatRoutes, readiness, page, ...rest } = deps;
   const { issuer, serviceTokens, sessionMaxTtlSeconds, trustProxy, liveMax, webClient, secondPerson } =
     config;
   const needs = createNeeds({ ...deps, serviceAccess: createServiceAccess(serviceTokens) });
@@ -68,6 +70,7 @@ export function createApi(deps: ApiDependencies): HttpApp {
 
   const routes: Route[] = [
     ...healthRoutes(readiness),
+    ...(page ? [metricsRoute(page)] : []),
     ...documentationRoutes(needs.address, () => createDocument(routes)),
     ...(webClient ? webClientRoutes(needs.address, secondPerson) : []),
     ...authRoutes(needs, accounts),
@@ -75,5 +78,5 @@ export function createApi(deps: ApiDependencies): HttpApp {
     ...usersRoutes(needs, userVerbs),
     ...chatRoutes(needs),
   ];
-  return createHttpApp({ routes, trustProxy, ...rest });
+  return createHttpApp({ routes, trustProxy, metrics: page?.metrics, ...rest });
 }

@@ -3,6 +3,7 @@ import { createAccounts, createAuthentication } from '../auth/auth.ts';
 import { createSendMessage } from '../chat/send-message.ts';
 import { accountKey, envelopeKey } from '../db/settings.ts';
 import type { HttpApp } from '../process/http/http-app.ts';
+import { type MetricsPage, pageOfSeveral } from '../process/http/metrics-route.ts';
 import { readinessOf } from '../process/readiness.ts';
 import type { ProcessParts } from '../process/run-process.ts';
 import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
@@ -10,11 +11,16 @@ import { createAllowedOrigin } from '../shared/origins.ts';
 import { createApi } from './app.ts';
 import { createChatRoutes } from './chat-routes.ts';
 
+interface ApiOptions {
+  webClient?: boolean;
+  page?: MetricsPage;
+}
+
 /** The api on these adapters; registers its end. */
 export async function assembleApi(
-  { config, log, lifecycle }: ProcessParts,
+  { config, log, lifecycle, metrics }: ProcessParts,
   adapters: Adapters,
-  { webClient = config.webClient ?? false } = {},
+  { webClient = config.webClient ?? false, page = pageOfSeveral(metrics, config) }: ApiOptions = {},
 ): Promise<HttpApp> {
   const database = await adapters.database();
   const [facts, rateLimits, presence, notifier, sendQueue, membership] = await Promise.all([
@@ -53,7 +59,7 @@ export async function assembleApi(
     notifier,
     ...authentication,
     accounts: createAccounts({
-      ...{ authentication, database, facts, notifier, rateLimits, log },
+      ...{ authentication, database, facts, notifier, rateLimits, metrics, log },
       accountKey: await accountKey(database),
       config: config.auth,
       limits: config.rateLimits,
@@ -76,6 +82,6 @@ export async function assembleApi(
       peers: adapters.peersAgree,
       leaving: lifecycle.leaving,
     }),
-    log,
+    ...{ page, log },
   });
 }

@@ -1,11 +1,12 @@
 import type { Admit, Identity, VerifyToken } from '../auth/authenticate.ts';
+import { bearerToken } from '../process/http/bearer-token.ts';
 import type { Caller, Need } from '../process/http/route.ts';
 import { networkOf } from '../shared/client-address.ts';
 import { ChatError } from '../shared/errors.ts';
 import { uuidPattern } from '../shared/ids.ts';
 import type { Fact, FactAnswer, RateLimits } from '../shared/ports/admission.ts';
 import { unlimited } from '../shared/rate-limits.ts';
-import { actAsHeader, bearerToken, itself, type ServiceAccess } from './service-access.ts';
+import { actAsHeader, itself, type ServiceAccess } from './service-access.ts';
 
 interface NeedsDependencies {
   verify: VerifyToken;

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { AuthConfig, Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
+import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
 import type { Facts, RateLimits } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import { createPrivateName } from '../shared/private-name.ts';
@@ -86,6 +87,7 @@ export interface AccountsDependencies {
   notifier: Notifier;
   rateLimits: RateLimits;
   log: Logger;
+  metrics?: Metrics;
   passwords?: Passwords;
 }
 
@@ -99,7 +101,8 @@ export function createAccounts({
   notifier,
   rateLimits,
   log,
-  passwords = createPasswords(),
+  metrics = createMetrics(),
+  passwords = createPasswords({ metrics }),
 }: AccountsDependencies): Accounts {
   const announceRevoked = createAnnounceRevoked({ facts, notifier, log });
   const activation = createActivation({ database, facts, announceRevoked });
@@ -117,7 +120,11 @@ export function createAccounts({
     passwords: {
       register: createRegister({ database, passwords, rateLimits }),
       login: createLogin({ ...lasting, openSession, passwords, limits, privateName }),
-      refresh: createRefresh({ ...lasting, announceRevoked }),
+      refresh: createRefresh({
+        ...lasting,
+        announceRevoked,
+        onReuse: metrics.counter('confab_refresh_reuse_total'),
+      }),
     },
     logout,
     makeToken,

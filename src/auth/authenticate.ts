@@ -25,7 +25,7 @@ export type VerifyToken = (token: string | undefined) => Promise<Identity>;
 export type Admit = (identity: Identity, wanted: readonly Fact[]) => Promise<FactAnswer[]>;
 
 /** Who is deactivated has no session that is alive. */
-const aliveSql = `SELECT 1 FROM sessions
+const aliveSql = `/* session */ SELECT 1 FROM sessions
 WHERE id = $1::uuid AND user_id = $2::uuid AND revoked_at IS NULL AND expires_at > now()`;
 const activeSql = `SELECT deactivated_at IS NULL AS active FROM users WHERE id = $1::uuid`;
 

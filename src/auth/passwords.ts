@@ -1,4 +1,5 @@
-import { type Asker, createFairTurns, type TurnLimits } from './fair-turns.ts';
+import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
+import { type Asker, createFairTurns, type FairTurns, type TurnLimits } from './fair-turns.ts';
 
 /** What each hash costs: memory in KiB, passes. 64 MiB and two passes take about 150 ms of one core. */
 const cost = { algorithm: 'argon2id', memoryCost: 65_536, timeCost: 2 } as const;
@@ -24,8 +25,9 @@ export function createPasswords({
   concurrency = Math.max(1, Math.min(4, navigator.hardwareConcurrency)),
   maxWaiting = 64,
   maxWaitMs = 2_500,
-}: Partial<TurnLimits> = {}): Passwords {
-  const turn = createFairTurns({ concurrency, maxWaiting, maxWaitMs });
+  metrics = createMetrics(),
+}: Partial<TurnLimits> & { metrics?: Metrics } = {}): Passwords {
+  const turn = measure(createFairTurns({ concurrency, maxWaiting, maxWaitMs }), metrics);
   return {
     hash: (password, asker) => turn(asker, () => Bun.password.hash(normal(password), cost)),
     async verify(password, hash, asker) {
@@ -33,6 +35,34 @@ export function createPasswords({
       const right = await turn(asker, check, (isRight) => isRight);
       return right && typeof hash === 'string';
     },
+  };
+}
+
+function measure(turn: FairTurns, metrics: Metrics): FairTurns {
+  let waiting = 0;
+  metrics.read('confab_password_queue_length', () => waiting);
+  const observe = metrics.histogram('confab_password_seconds');
+  const countRefused = metrics.counter('confab_password_refused_total');
+
+  return async (asker, work, isHarmless) => {
+    let begun = false;
+    const begin = async () => {
+      begun = true;
+      waiting -= 1;
+      const beganAt = performance.now();
+      const result = await work();
+      observe((performance.now() - beganAt) / 1000);
+      return result;
+    };
+    waiting += 1;
+    try {
+      return await turn(asker, begin, isHarmless);
+    } finally {
+      if (!begun) {
+        waiting -= 1;
+        countRefused();
+      }
+    }
   };
 }
 

@@ -16,6 +16,8 @@ export interface RefreshDependencies {
   rateLimits: RateLimits;
   refreshTtlSeconds: number;
   sessionMaxTtlSeconds: number;
+  /** Told of a token that is somebody's copy. */
+  onReuse(): void;
 }
 
 /** `address`: the client's, for tokens that are none. */
@@ -151,6 +153,7 @@ export function createRefresh(deps: RefreshDependencies): Refresh {
       const made = await look();
       if (made === 'again') continue;
       if ('reusedIn' in made) {
+        deps.onReuse();
         const { sessionId, id: userId } = made.reusedIn;
         await database.query(endSql, [sessionId]);
         await announceRevoked({ userId, sessionId });

@@ -42,7 +42,7 @@ export type ReadChanges = (
 const changesSql = (
   ranges: string,
   where: string,
-) => `SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
+) => `/* changes */ SELECT w.chat_id AS "chatId", w.after, c.last_event_sequence AS head, change.*
 FROM unnest($1::uuid[], $2::bigint[]) AS w (chat_id, after)
 CROSS JOIN LATERAL (${chatOfEach}) c
 LEFT JOIN LATERAL (

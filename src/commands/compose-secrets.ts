@@ -12,6 +12,8 @@ import { choosePassword } from './compose-secrets/choose-password.ts';
 const { VOLUMES_ROOT = '/' } = process.env;
 const tokenSecret = join(VOLUMES_ROOT, 'secrets/jwt-secret');
 const passwordOf = (server: string) => join(VOLUMES_ROOT, 'passwords', server);
+/** What the processes sign in with: a volume without the password of who owns the database. */
+const accessOf = (server: string) => join(VOLUMES_ROOT, 'access', server);
 
 /** What compose puts where a variable is not even there: an empty password of Redis is one that somebody has set. */
 const unset = '-';
@@ -25,7 +27,8 @@ const servers = [
 const newSecret = (): string => randomBytes(32).toString('base64url');
 
 async function make(): Promise<void> {
-  if (((await read(tokenSecret)) ?? '') === '') await keep(tokenSecret, newSecret());
+  for (const path of [tokenSecret, accessOf('postgres')])
+    if (((await read(path)) ?? '') === '') await keep(path, newSecret());
   for (const { name, label, variable, usual, keeps } of servers) {
     const { password, note } = choosePassword({
       given: givenFor(variable),
@@ -35,6 +38,7 @@ async function make(): Promise<void> {
       make: newSecret,
     });
     await keep(passwordOf(name), password);
+    if (name !== 'postgres') await keep(accessOf(name), password);
     if (note !== undefined) console.log(`${label} ${note}.`);
   }
 }

@@ -13,7 +13,7 @@ export interface Database {
   orm: Orm;
   /**
    * One statement, prepared on the server under its text: what the hot paths use (drizzle's `prepare()` is not prepared
-   * on the server with this driver).
+   * on the server with this driver). A comment before it is its name (`measured.ts`).
    * @throws ChatError `database_unavailable` when there is no answer within 5 s or no connection
    */
   query<Row extends object>(text: string, parameters: readonly unknown[]): Promise<Row[]>;

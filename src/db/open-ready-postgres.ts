@@ -6,12 +6,11 @@ import type { Logger } from '../shared/log.ts';
 import { StartError } from '../shared/start-error.ts';
 import { assertServer } from './assert-server.ts';
 import { createConnector, type Pooling } from './connector.ts';
-import type { Database } from './database.ts';
 import { databaseErrorCode, isDatabaseUnavailable, isInstallationError, reasonOf } from './errors.ts';
 import { assertMigrated, migrate } from './migrate.ts';
 import { findPooling } from './pooling.ts';
 import { warnOfSettings } from './pooling-settings.ts';
-import { openPostgres, type PostgresOptions } from './postgres.ts';
+import { openPostgres, type PostgresDatabase, type PostgresOptions } from './postgres.ts';
 
 export interface ReadyPostgresOptions
   extends Pick<PostgresOptions, 'url' | 'password' | 'tls' | 'applicationName' | 'maxConnections'> {
@@ -23,9 +22,9 @@ export interface ReadyPostgresOptions
   log: Logger;
 }
 
-export interface ReadyPostgres extends Database {
+export interface ReadyPostgres extends PostgresDatabase {
   /** The same database over connections of its own, for what may not wait behind anything else; closed by who asks for it. */
-  beside(maxConnections: number): Database;
+  beside(maxConnections: number): PostgresDatabase;
 }
 
 /**

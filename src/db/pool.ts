@@ -17,8 +17,17 @@ export interface PoolOptions<Item extends Pooled> {
 export interface Pool<Item extends Pooled> {
   /** It begins within 4 s or never: nothing that its caller has given up is still begun. */
   run(job: Job<Item>): void;
+  load(): PoolLoad;
   /** What is under way has 2 s to end; what waits fails at once. */
   close(): Promise<void>;
+}
+
+/** How many connections are there, and how many jobs wait for one. */
+export interface PoolLoad {
+  used: number;
+  idle: number;
+  waiting: number;
+  most: number;
 }
 
 /** Whoever gets a connection after it still has time to use it. */
@@ -210,5 +219,9 @@ export function createPool<Item extends Pooled>({
     await Promise.all(ends);
   }
 
-  return { run, close };
+  return {
+    run,
+    close,
+    load: () => ({ used: slots.size - idle.length, idle: idle.length, waiting: waiting.size, most }),
+  };
 }

@@ -7,7 +7,7 @@ import { type Connection, pending, type StatementRunner } from './connection.ts'
 import { createConnector, type Pooling } from './connector.ts';
 import type { Database } from './database.ts';
 import { databaseTimeoutMs, reasonOf, toCaller } from './errors.ts';
-import { createPool } from './pool.ts';
+import { createPool, type PoolLoad } from './pool.ts';
 import * as schema from './schema.ts';
 
 export interface PostgresOptions extends DatabaseSecrets {
@@ -25,13 +25,17 @@ export interface PostgresOptions extends DatabaseSecrets {
   log?: Pick<Logger, 'info' | 'warn'>;
 }
 
+export interface PostgresDatabase extends Database {
+  load(): PoolLoad;
+}
+
 const aDayMs = 24 * 60 * 60 * 1000;
 
 /**
  * Connects at the first query and again after every loss.
  * @throws ConnectionStringError
  */
-export function openPostgres(options: PostgresOptions): Database {
+export function openPostgres(options: PostgresOptions): PostgresDatabase {
   const { url, password, tls, applicationName, pooling = 'session', log } = options;
   const { maxConnections = 10, mostSilentMs = databaseTimeoutMs } = options;
   const connector = createConnector({
@@ -92,5 +96,6 @@ export function openPostgres(options: PostgresOptions): Database {
     },
 
     close: pool.close,
+    load: pool.load,
   };
 }

@@ -6,7 +6,7 @@ import { createGateway, type Gateway } from './server.ts';
 
 /** The gateway on these adapters; registers its leaving, not its end. */
 export async function assembleGateway(
-  { config, log, lifecycle }: ProcessParts,
+  { config, log, lifecycle, metrics }: ProcessParts,
   adapters: Adapters,
 ): Promise<Gateway> {
   const database = await adapters.database();
@@ -31,6 +31,6 @@ export async function assembleGateway(
     maxSocketsPerUser: config.maxSocketsPerUser,
     allowedOrigin: createAllowedOrigin(config),
     trustProxy: config.trustProxy,
-    log,
+    ...{ metrics, log },
   });
 }

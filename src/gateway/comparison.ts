@@ -63,7 +63,7 @@ export function createComparison(deps: {
     for (const chatIds of chunks([...delivered.keys()], mostKeys)) {
       for (const { chatId, head } of await readHeads(database, chatIds)) {
         sequencer.restored(chatId, delivered.get(chatId) ?? 0, head);
-        sequencer.hint(chatId, head);
+        sequencer.hint(chatId, head, 'comparison');
       }
     }
   }

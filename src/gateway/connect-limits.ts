@@ -2,9 +2,10 @@ import { chunks } from '../shared/chunks.ts';
 import { networkOf } from '../shared/client-address.ts';
 import type { ErrorCode } from '../shared/contract.ts';
 import { ChatError } from '../shared/errors.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { LimitName, RateLimits } from '../shared/ports/admission.ts';
 import type { Presence } from '../shared/ports/presence.ts';
-import { rateLimited } from '../shared/rate-limits.ts';
+import { createRefusalCount, rateLimited } from '../shared/rate-limits.ts';
 import type { Users } from './users.ts';
 
 /** So many of those who are over a limit are remembered. */
@@ -50,8 +51,10 @@ export function createConnectLimits(deps: {
   presence: Presence;
   users: Users;
   maxSocketsPerUser: number;
+  metrics: Metrics;
 }): ConnectLimits {
-  const { rateLimits, presence, users, maxSocketsPerUser } = deps;
+  const { rateLimits, presence, users, maxSocketsPerUser, metrics } = deps;
+  const countRefusal = createRefusalCount(metrics);
   const ofUsers = createCounting({ rateLimits, limit: 'user', atOnce: 5 });
   const ofAddresses = createCounting({ rateLimits, limit: 'connect', atOnce: 50 });
   // A whole /48 of IPv6, of which anybody may have one, has as much as four of its addresses.
@@ -77,7 +80,10 @@ export function createConnectLimits(deps: {
     begin(address) {
       const network = networkOf(address);
       const waitMs = Math.max(ofAddresses.waitMs(address), ofNetworks.waitMs(network));
-      if (waitMs > 0) return waitMs;
+      if (waitMs > 0) {
+        countRefusal('connect');
+        return waitMs;
+      }
       ofAddresses.take(address)?.catch(() => {});
       if (network !== address) ofNetworks.take(network)?.catch(() => {});
       return 0;
@@ -91,7 +97,10 @@ export function createConnectLimits(deps: {
 
     assertRoom(userId) {
       const waitMs = ofUsers.waitMs(userId);
-      if (waitMs > 0) throw rateLimited(waitMs);
+      if (waitMs > 0) {
+        countRefusal('user');
+        throw rateLimited(waitMs);
+      }
       if (users.of(userId).size >= maxSocketsPerUser) throw tooMany();
     },
 

@@ -169,7 +169,7 @@ export function createConnecting(deps: {
 
     goLive({ member, memberships, version, own, before, resume: resumption }) {
       if (member.closed) return;
-      if (member.refused) return member.close();
+      if (member.refused) return member.close('revoked');
       users.goesLive(member, version);
       member.live = true;
       const ready = () => {
@@ -177,10 +177,11 @@ export function createConnecting(deps: {
       };
       const failed = (error: unknown) => {
         log.warn({ err: error }, 'a socket could not join all of its chats; it is closed and comes back');
-        member.close();
+        member.close('error');
       };
       try {
         ownMemberships.goesLive(member, own, before);
+        if (!resumption) resume.none();
         const entered = resumption
           ? resume.start({ member, memberships, ...resumption })
           : enterAll(member, memberships);

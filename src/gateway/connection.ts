@@ -1,3 +1,4 @@
+import type { EndReason } from './connection-metrics.ts';
 import type { Handshake } from './handshakes.ts';
 import { backlogLimitBytes, fullPacketBudget, type PacketBudget } from './limits.ts';
 import type { LongPolling } from './long-polling.ts';
@@ -28,10 +29,14 @@ export class Connection implements Carrier, PacketBudget {
   longPolling: LongPolling | undefined = undefined;
   #member: Member | undefined = undefined;
   #depart: ((member: Member) => void) | undefined = undefined;
-  readonly #remove: (connection: Connection) => void;
+  readonly #remove: (connection: Connection, reason: EndReason) => void;
 
   /** @param remove told of its end */
-  constructor(remove: (connection: Connection) => void, address: string, authorization?: string) {
+  constructor(
+    remove: (connection: Connection, reason: EndReason) => void,
+    address: string,
+    authorization?: string,
+  ) {
     this.#remove = remove;
     this.authorization = authorization;
     this.handshake = { address, beganAt: this.countedAt, upgrades: false, busy: false, places: undefined };
@@ -40,7 +45,7 @@ export class Connection implements Carrier, PacketBudget {
   /** One Engine.IO packet. */
   send(packet: string): void {
     const waits = this.ws ? this.ws.send(packet) === backpressure : this.longPolling?.send(packet);
-    if (waits && this.backlog > backlogLimitBytes) this.close();
+    if (waits && this.backlog > backlogLimitBytes) this.close('backlog');
   }
 
   ping(): void {
@@ -61,9 +66,9 @@ export class Connection implements Carrier, PacketBudget {
    * Closes the transport at once, not the namespace: a plain client comes back by itself. What was not written is
    * dropped: who has no business here any more would be sent some hundred kilobytes still, as slowly as they like.
    */
-  close(): void {
+  close(reason: EndReason = 'client'): void {
     if (this.closed) return;
-    this.#remove(this);
+    this.#remove(this, reason);
     this.longPolling?.end();
     if (!this.ws) return;
     // With nothing to drop a WebSocket ends as it should.

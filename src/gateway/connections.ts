@@ -1,8 +1,10 @@
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { reasonOf } from '../shared/loggable.ts';
+import { createMetrics } from '../shared/metrics/metrics.ts';
 import { createRepeats } from '../shared/repeats.ts';
 import type { Connection } from './connection.ts';
+import { type ConnectionMetrics, createConnectionMetrics, type EndReason } from './connection-metrics.ts';
 import { createHandshakes, type HandshakeLimits } from './handshakes.ts';
 import {
   backlogLimitBytes,
@@ -36,7 +38,7 @@ export interface Connections {
   /** It is in `/chat`: no handshake any more. */
   joined(connection: Connection): void;
   /** It is closed; its member departs. */
-  remove(connection: Connection): void;
+  remove(connection: Connection, reason?: EndReason): void;
   /** @returns false when the client sends too much, or too large a frame: the connection is closed */
   mayReceive(connection: Connection, frame: string | Uint8Array): boolean;
   /**
@@ -70,13 +72,16 @@ interface Found {
  */
 export function createConnections(deps: {
   limits: HandshakeLimits;
+  measured?: ConnectionMetrics;
   log: Logger;
   times?: PingTimes | undefined;
   /** Bytes that may be held for all clients together. */
   mostBacklog?: number;
 }): Connections {
   const { limits, log, times = defaultTimes, mostBacklog = mostBacklogBytes } = deps;
+  const { measured = createConnectionMetrics(createMetrics()) } = deps;
   const connections = new Set<Connection>();
+  measured.watch(connections);
   /** Since backlog was looked for. */
   let publishedBytes = 0;
   /** A line for each connection would be as many as an attacker likes. */
@@ -108,12 +113,15 @@ export function createConnections(deps: {
   function dropBacklog(): void {
     publishedBytes = 0;
     let held = 0;
+    let most = 0;
     // At 10,000 sockets it takes a millisecond to ask them.
     for (const connection of connections) {
       const { backlog } = connection;
+      most = Math.max(most, backlog);
       if (backlog > backlogLimitBytes) end(connection);
       else held += backlog;
     }
+    measured.fullest(most);
     if (held <= mostBacklog) return;
     const fullest = [...connections]
       .map((connection) => ({ connection, backlog: connection.backlog }))
@@ -131,14 +139,15 @@ export function createConnections(deps: {
 
   function end(connection: Connection): void {
     try {
-      connection.close();
+      connection.close('backlog');
     } catch (error) {
       log.error({ err: error }, 'a connection could not be closed');
     }
   }
 
   function lookAfter(connection: Connection, now: number, epochSeconds: number): void {
-    if (connection.expired(epochSeconds) || isLate(connection, now)) connection.close();
+    if (connection.expired(epochSeconds)) connection.close('token_end');
+    else if (isLate(connection, now)) connection.close();
     else pingIfDue(connection, now);
   }
 
@@ -177,10 +186,14 @@ export function createConnections(deps: {
     setBusy({ handshake }, busy) {
       if (handshake) handshake.busy = busy;
     },
-    joined: handshakes.delete,
+    joined(connection) {
+      handshakes.delete(connection);
+      measured.accepted();
+    },
 
-    remove(connection) {
+    remove(connection, reason = 'client') {
       if (!connections.delete(connection)) return;
+      if (connection.stage === 'joined') measured.ended(reason);
       handshakes.delete(connection);
       connection.leave();
     },
@@ -190,11 +203,12 @@ export function createConnections(deps: {
       if (fits && takePacket(connection, frame, performance.now())) return true;
       const address = connection.handshake?.address;
       tell({ level: 'info', message: 'connections sent too much and were closed', address });
-      connection.close();
+      connection.close('packets');
       return false;
     },
 
     turnAway(connection, error) {
+      measured.refused(error instanceof ChatError ? error.code : 'internal_error');
       const address = connection.handshake?.address;
       const refusal = connectRefusal(error);
       if (refusal) {

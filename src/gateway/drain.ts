@@ -12,7 +12,7 @@ export async function closeInSlices(connections: ReadonlySet<Connection>, overMs
   while (connections.size > 0) {
     // Probes end after their sessions.
     const sessions = [...connections].filter((connection) => !(connection instanceof Probe));
-    for (const session of sample(sessions, slice)) session.close();
+    for (const session of sample(sessions, slice)) session.close('drain');
     if (connections.size > 0) await pause(sliceMs * (0.5 + Math.random()));
   }
 }

@@ -26,8 +26,8 @@ const unseen = (body: string): string => body.replaceAll('"online":true', '"onli
 export interface FanOut {
   /** An empty room for a chat. */
   room(chatId: string): NativeRoom<Member>;
-  /** Tells everybody in the room. */
-  tell(room: NativeRoom<Member>, change: Change): void;
+  /** Tells everybody in the room. @returns how many sockets that is */
+  tell(room: NativeRoom<Member>, change: Change): number;
   /** The user's sockets in the room. */
   socketsIn(room: NativeRoom<Member>, userId: string): Member[];
 }
@@ -55,9 +55,11 @@ export function createFanOut(deps: {
       const { event, actorId, actorEvent = event, onlyTo, body } = change;
       const frame = frameOf(event, body);
       if (onlyTo !== undefined) {
-        for (const member of socketsIn(room, onlyTo)) member.send(frame);
-        return;
+        const sockets = socketsIn(room, onlyTo);
+        for (const member of sockets) member.send(frame);
+        return sockets.length;
       }
+      const { size } = room;
       const mayDiffer = saysWho(change) && body !== unseen(body);
       /** Who is told otherwise: the actor's sockets in the room, by another name, and who is not told who is online. */
       const apart = new Set<Member>();
@@ -74,6 +76,7 @@ export function createFanOut(deps: {
         }
       }
       for (const member of apart) member.send(frameFor(member, change));
+      return size;
     },
   };
 }

@@ -3,6 +3,7 @@ import { fullJitterMs, pause } from '../shared/backoff.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import type { LocalChat } from './local-chat.ts';
+import type { GapCause, SequencerMetrics } from './sequencer-metrics.ts';
 
 /**
  * Logged once a fill, with `chatId`, `rows`, and how many `messages` are among them. Only where there are some was a
@@ -17,12 +18,13 @@ export function createFillGap(deps: {
   take: (chat: LocalChat, page: Page, delivered: number) => readonly Change[];
   /** Whether the chat still has a socket here. */
   isHere: (chat: LocalChat) => boolean;
+  measured: Pick<SequencerMetrics, 'filled'>;
   log: Logger;
-}): (chat: LocalChat) => Promise<void> {
-  const { readPage, take, isHere, log } = deps;
+}): (chat: LocalChat, cause: GapCause) => Promise<void> {
+  const { readPage, take, isHere, measured, log } = deps;
 
   /** Of what is hinted meanwhile only the highest number is kept, and read next. */
-  return async (chat) => {
+  return async (chat, cause) => {
     let failures = 0;
     let rows = 0;
     let messages = 0;
@@ -47,6 +49,7 @@ export function createFillGap(deps: {
     }
     // In the same tick as the last look at `hinted`: a hint after this starts the next fill.
     chat.filling = false;
+    measured.filled(cause, rows);
     if (rows > 0) log[messages > 0 ? 'info' : 'debug']({ chatId: chat.id, rows, messages }, gapFilled);
   };
 }

@@ -1,4 +1,5 @@
 import type { ChatError } from '../shared/errors.ts';
+import type { EndReason } from './connection-metrics.ts';
 import { passingBacklogBytes, removalBacklogBytes } from './limits.ts';
 import type { NativeSocket, Recipient } from './native-room.ts';
 import { type Few, SmallSet } from './small-set.ts';
@@ -20,7 +21,7 @@ export interface Carrier {
   readonly backlog: number;
   /** One Engine.IO packet. */
   send(packet: string): void;
-  close(): void;
+  close(reason?: EndReason): void;
 }
 
 /** One socket of `/chat` with an identity; it is a member of rooms. */
@@ -45,7 +46,7 @@ export interface Member extends GatewayIdentity, Recipient {
    * Closes the transport, not the namespace: a plain client comes back by itself, with its cursors. What was not written
    * is dropped; it is in PostgreSQL.
    */
-  close(): void;
+  close(reason?: EndReason): void;
   /** Its user has been removed from a chat: where much waits for it, it is closed, lest it be read after that. */
   removed(): void;
 }
@@ -84,12 +85,12 @@ class SocketMember implements Member {
     if (this.#carrier.backlog <= passingBacklogBytes) this.#carrier.send(frame);
   }
 
-  close(): void {
-    this.#carrier.close();
+  close(reason?: EndReason): void {
+    this.#carrier.close(reason);
   }
 
   removed(): void {
-    if (this.#carrier.backlog > removalBacklogBytes) this.close();
+    if (this.#carrier.backlog > removalBacklogBytes) this.close('backlog');
   }
 }
 

@@ -25,7 +25,7 @@ export function createPolling(deps: { connections: Connections; protocol: Protoc
 
   async function poll(session: Connection, longPolling: LongPolling, signal: AbortSignal): Promise<Response> {
     if (longPolling.isPolled) {
-      session.close();
+      session.close('packets');
       return refusal(400, badRequest, 'Bad request');
     }
     signal.addEventListener('abort', () => {
@@ -36,7 +36,7 @@ export function createPolling(deps: { connections: Connections; protocol: Protoc
 
   async function receive(session: Connection, longPolling: LongPolling, request: Request): Promise<Response> {
     if (longPolling.isTaking) {
-      session.close();
+      session.close('packets');
       return refusal(400, badRequest, 'Bad request');
     }
     const body = await longPolling.take(request.text());

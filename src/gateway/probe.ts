@@ -9,7 +9,7 @@ export class Probe extends Connection {
   /** Its first packet has come: the session's polls end soon. */
   asked = false;
 
-  constructor(remove: (connection: Connection) => void, address: string, session: Connection) {
+  constructor(remove: ConstructorParameters<typeof Connection>[0], address: string, session: Connection) {
     super(remove, address);
     this.session = session;
   }

@@ -64,7 +64,7 @@ export function createProtocol(deps: {
       if (connection.closed) return;
       if (connection.stage !== 'joining') {
         log.warn({ err: error }, 'a socket could not go live and is closed');
-        return connection.close();
+        return connection.close('error');
       }
       const refused = connections.turnAway(connection, error);
       if (!refused) return;
@@ -84,7 +84,7 @@ export function createProtocol(deps: {
       connection.stage !== 'joined' ||
       (type !== PacketType.EVENT && type !== PacketType.ACK)
     ) {
-      connection.close();
+      connection.close(type === PacketType.DISCONNECT ? 'client' : 'packets');
     }
     // Clients only listen: events they send end here.
   }
@@ -105,11 +105,13 @@ export function createProtocol(deps: {
       if (connection.closed || !connections.mayReceive(connection, packet)) return;
       if (typeof packet === 'string' && packet[0] === '3') return connections.onPong(connection);
       if (typeof packet !== 'string' || isBinary(packet)) {
-        return connection.stage === 'joined' ? connections.ignoreBinary(connection) : connection.close();
+        return connection.stage === 'joined'
+          ? connections.ignoreBinary(connection)
+          : connection.close('packets');
       }
       const inner = packet[0] === '4' && packet.length > 1 ? decode(packet.slice(1)) : undefined;
       if (inner) receivePacket(connection, inner);
-      else connection.close();
+      else connection.close('packets');
     },
   };
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../shared/log.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
 import type { ConnectLimits } from './connect-limits.ts';
 import { Connection } from './connection.ts';
+import type { ConnectionMetrics } from './connection-metrics.ts';
 import type { Connections } from './connections.ts';
 import {
   addHeaders,
@@ -30,10 +31,11 @@ export function createRequestAnswers(deps: {
   limits: ConnectLimits;
   allowedOrigin: AllowedOrigin;
   trustProxy: boolean;
+  measured: Pick<ConnectionMetrics, 'refused'>;
   log: Logger;
   draining: () => boolean;
 }): (request: Request, server: Bun.Server<never>) => Response | Promise<Response> {
-  const { connections, polling, limits, allowedOrigin, trustProxy, log, draining } = deps;
+  const { connections, polling, limits, allowedOrigin, trustProxy, measured, log, draining } = deps;
   const warnOfForwarded = createForwardedWarning({ trustProxy, log });
 
   const mayConnect = (request: Request): boolean => {
@@ -52,9 +54,11 @@ export function createRequestAnswers(deps: {
     const address = addressOf(request, server, trustProxy);
     const waitMs = limits.begin(address);
     if (waitMs > 0) {
+      measured.refused('rate_limited');
       return refusal(429, forbidden, 'rate_limited', { 'Retry-After': `${Math.ceil(waitMs / 1000)}` });
     }
     if (draining() || !connections.mayBegin(address)) {
+      measured.refused('server_busy');
       return refusal(503, forbidden, 'server_busy', { 'Retry-After': '1' });
     }
     if (!overWebSocket) return polling.begin(request, address);
@@ -77,7 +81,10 @@ export function createRequestAnswers(deps: {
     const sid = url.searchParams.get('sid');
     const session = sid ? polling.session(sid) : undefined;
     if (sid && !session) return refusal(400, unknownSid, 'Session ID unknown');
-    if (!mayConnect(request)) return refusal(403, forbidden, 'origin_not_allowed');
+    if (!mayConnect(request)) {
+      measured.refused('origin_not_allowed');
+      return refusal(403, forbidden, 'origin_not_allowed');
+    }
     const overWebSocket = url.searchParams.get('transport') === 'websocket';
     if (session && !overWebSocket) return polling.answer(session, request);
     if (session?.handshake) session.handshake.upgrades = true;

@@ -1,9 +1,11 @@
 import type { CountChanges } from '../changes/count-changes.ts';
-import { mostChangeBytes, mostChanges } from '../changes/limits.ts';
+import { mostChanges } from '../changes/limits.ts';
 import { participant as participantKind } from '../changes/participant.ts';
 import type { Database } from '../db/database.ts';
 import type { Membership, Participation } from '../db/queries/memberships.ts';
 import { readParticipations } from '../db/queries/memberships.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
+import { type Allowance, createAllowance } from './allowance.ts';
 import { createBatcher } from './batch.ts';
 import { toChange } from './change.ts';
 import { type ChatOf, createdFrame } from './chats.ts';
@@ -11,6 +13,7 @@ import type { Cursors } from './cursors.ts';
 import { frameFor } from './fan-out.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
+import { createResumeMetrics } from './resume-metrics.ts';
 import type { Sequencer } from './sequencer.ts';
 
 /** The chats that the client names and its user takes no part in. */
@@ -36,6 +39,8 @@ export interface Resume {
    * when all of it has been sent.
    */
   start(resumption: Resumption): Promise<unknown>;
+  /** A socket goes live that has no cursors. */
+  none(): void;
 }
 
 /** Of one statement, if it is for more than one connect. */
@@ -69,8 +74,10 @@ export function createResume(deps: {
   sequencer: Sequencer;
   chatOf: ChatOf;
   watchMembership: (userId: string, chatId: string) => void;
+  metrics: Metrics;
 }): Resume {
   const { database, countChanges, sequencer, chatOf, watchMembership } = deps;
+  const measured = createResumeMetrics(deps.metrics);
   const participationsOf = createBatcher<LeftWanted, ReadonlyMap<string, Participation>>({
     load: async (wanted) => {
       const userIds = wanted.flatMap(({ userId, chatIds }) => chatIds.map(() => userId));
@@ -111,6 +118,7 @@ export function createResume(deps: {
     },
 
     start({ member, cursors: { byChat, more }, memberships, left }) {
+      const end = measured.begin();
       const allowance = createAllowance();
       const held = memberships.filter(({ chatId }) => member.chats.has(chatId));
       const unnamed = held.filter(({ chatId }) => !byChat.has(chatId));
@@ -122,6 +130,7 @@ export function createResume(deps: {
       let listReset = false;
       /** Once for all chats that are too many to be told of, those that the client knows or does not know. */
       const resetList = () => {
+        allowance.reset();
         if (!listReset) member.send(resetFrame({}));
         listReset = true;
       };
@@ -150,6 +159,7 @@ export function createResume(deps: {
       const tell = ({ chatId, cursor }: Named, expected: number) =>
         sequencer.join(member, chatId, cursor, { expected, mayTell: allowance.takeBytes });
       const reset = ({ chatId, head }: Named) => {
+        allowance.reset();
         member.send(resetFrame({ chatId, eventSequence: head }));
         return enter(member, chatId, head);
       };
@@ -182,34 +192,10 @@ export function createResume(deps: {
       };
       const most = allowance.isUsedUp() ? 0 : mostCounted;
       joins.push(count(uncertain.slice(0, most)), ...uncertain.slice(most).map(reset));
-      return Promise.all(joins);
+      return Promise.all(joins).then(() => end(allowance));
     },
-  };
-}
 
-interface Allowance {
-  /** All of them, or none. */
-  takeEvents(count: number): boolean;
-  /** Whether no further event may be told. */
-  isUsedUp(): boolean;
-  /** Once a frame has been too long, no further one fits. */
-  takeBytes(frame: string): boolean;
-}
-
-function createAllowance(): Allowance {
-  let events = mostChanges;
-  let bytes = mostChangeBytes;
-  return {
-    takeEvents(count) {
-      if (count > events) return false;
-      events -= count;
-      return true;
-    },
-    isUsedUp: () => events === 0,
-    takeBytes(frame) {
-      bytes -= Buffer.byteLength(frame);
-      return bytes >= 0;
-    },
+    none: measured.none,
   };
 }
 
@@ -232,7 +218,11 @@ function tellLeft(
     else if (cursor < participation.changedEventSequence) tellRemoval(member, participation, allowance);
   }
   if (gone.length > mostGone) resetList();
-  else for (const chatId of gone) member.send(resetFrame({ chatId }));
+  else
+    for (const chatId of gone) {
+      allowance.reset();
+      member.send(resetFrame({ chatId }));
+    }
 }
 
 function tellRemoval(
@@ -244,6 +234,7 @@ function tellRemoval(
   const told = participantKind.tell({ chatId, eventSequence }, [{ participant, present: false }], online);
   const frame = frameFor(member, toChange(told));
   const fits = allowance.takeEvents(1) && allowance.takeBytes(frame);
+  if (!fits) allowance.reset();
   member.send(fits ? frame : resetFrame({ chatId }));
 }
 

@@ -1,4 +1,5 @@
 import type { Logger } from '../shared/log.ts';
+import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
 import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import type { FanOut } from './fan-out.ts';
@@ -9,6 +10,7 @@ import type { LocalChat } from './local-chat.ts';
 import { createLocalChats, type LocalChats } from './local-chats.ts';
 import type { Member } from './member.ts';
 import { resetFrame } from './reset.ts';
+import { createSequencerMetrics, type GapCause } from './sequencer-metrics.ts';
 
 export interface Sequencer extends Pick<LocalChats, 'now' | 'hold' | 'leave'> {
   /**
@@ -26,8 +28,8 @@ export interface Sequencer extends Pick<LocalChats, 'now' | 'hold' | 'leave'> {
   offer(chatId: string, change: Change): void;
   /** Those in the room; nobody while it is being read who still is. */
   room(chatId: string): Iterable<Member>;
-  /** Something up to this number is committed. */
-  hint(chatId: string, eventSequence: number): void;
+  /** Something up to this number is committed. @param cause `unknown` where it is not given: an announcement says no more */
+  hint(chatId: string, eventSequence: number, cause?: GapCause): void;
   /**
    * PostgreSQL says that the user was removed with this number; the chat's last number was `head` then. Carried out by the chat's own
    * sequence, so that nothing numbered after it is told. Who is on their way in reads it by themselves.
@@ -48,16 +50,19 @@ export function createSequencer(deps: {
   readPage: ReadPage;
   subscriber: Subscriber;
   fanOut: FanOut;
+  metrics?: Metrics;
   log: Logger;
   /** Someone was added to a chat that has local sockets, or has been told of their removal on their way in. */
   onAdded: (userId: string, chatId: string) => void;
 }): Sequencer {
-  const { readPage, subscriber, fanOut, log, onAdded } = deps;
+  const { readPage, subscriber, fanOut, metrics = createMetrics(), log, onAdded } = deps;
+  const measured = createSequencerMetrics(metrics);
   const { chats, now, hold, leave } = createLocalChats({ subscriber, roomOf: fanOut.room, log });
+  metrics.read('confab_local_chats', () => chats.size);
 
   /** To the room, then to *G*. A removal takes effect with its own event: nothing numbered after it reaches the removed. */
   function deliver(chat: LocalChat, change: Change): void {
-    fanOut.tell(chat.room, change);
+    measured.told(change, fanOut.tell(chat.room, change));
     chat.delivered = change.eventSequence;
     if (chat.joining > 0) keepInTail(chat, change);
     const { came, went } = change;
@@ -124,10 +129,10 @@ export function createSequencer(deps: {
     chat.tailAfter = head;
   }
 
-  function fill(chat: LocalChat): void {
+  function fill(chat: LocalChat, cause: GapCause = 'unknown'): void {
     if (chat.filling || chat.delivered === undefined || chat.hinted <= chat.delivered) return;
     chat.filling = true;
-    fillGap(chat).catch((error) => {
+    fillGap(chat, cause).catch((error) => {
       chat.filling = false;
       log.error({ err: error, chatId: chat.id }, 'filling a gap failed');
     });
@@ -137,7 +142,7 @@ export function createSequencer(deps: {
     readPage,
     take,
     isHere: (chat) => chats.get(chat.id) === chat,
-    log,
+    ...{ measured, log },
   });
 
   function enter(member: Member, chatId: string, head: number): boolean {
@@ -149,10 +154,10 @@ export function createSequencer(deps: {
     return true;
   }
 
-  function hintChat(chat: LocalChat, eventSequence: number): void {
+  function hintChat(chat: LocalChat, eventSequence: number, cause?: GapCause): void {
     if (chat.delivered !== undefined && eventSequence <= chat.delivered) return;
     chat.hinted = Math.max(chat.hinted, eventSequence);
-    fill(chat);
+    fill(chat, cause);
   }
 
   /** What is being read may be a removal: who is in the room may not belong there any more. */
@@ -162,7 +167,7 @@ export function createSequencer(deps: {
   }
 
   function holdBack(chat: LocalChat, change: Change): void {
-    chat.heldBack ??= createHeldBack((highest) => hintChat(chat, highest));
+    chat.heldBack ??= createHeldBack((highest) => hintChat(chat, highest, 'lost_hint'));
     chat.heldBack.hold(change);
   }
 
@@ -199,17 +204,23 @@ export function createSequencer(deps: {
       if (!chat) return;
       const { delivered } = chat;
       if (delivered === undefined) return hintChat(chat, change.eventSequence);
-      if (change.eventSequence > delivered + 1) return holdBack(chat, change);
-      if (change.eventSequence <= delivered) return;
+      const ahead = change.eventSequence - delivered;
+      measured.announced(ahead > 1 ? 'gap' : ahead < 1 ? 'old' : 'delivered');
+      if (ahead > 1) return holdBack(chat, change);
+      if (ahead < 1) return measured.heard(chatId, change.eventSequence);
       deliver(chat, change);
       releaseHeld(chat);
     },
 
     room: roomOf,
 
-    hint(chatId, eventSequence) {
+    hint(chatId, eventSequence, cause) {
       const chat = chats.get(chatId);
-      if (chat) hintChat(chat, eventSequence);
+      if (!chat) return;
+      if (cause !== 'comparison') measured.heard(chatId, eventSequence);
+      else if (chat.delivered !== undefined && eventSequence > chat.delivered)
+        measured.found(chatId, eventSequence);
+      hintChat(chat, eventSequence, cause);
     },
 
     removed(userId, chatId, eventSequence, head) {

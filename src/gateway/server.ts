@@ -4,6 +4,7 @@ import { kinds } from '../changes/kinds.ts';
 import { createReadChanges } from '../changes/read-changes.ts';
 import type { Database } from '../db/database.ts';
 import type { Logger } from '../shared/log.ts';
+import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
 import type { RateLimits } from '../shared/ports/admission.ts';
 import type { Notifier, Subscriber } from '../shared/ports/notifications.ts';
@@ -13,6 +14,7 @@ import { createChatOf } from './chats.ts';
 import { createComparison } from './comparison.ts';
 import { createConnecting, type VerifySocketToken } from './connect.ts';
 import { createConnectLimits } from './connect-limits.ts';
+import { createConnectionMetrics } from './connection-metrics.ts';
 import { createConnections, type PingTimes } from './connections.ts';
 import { closeInSlices } from './drain.ts';
 import { createFanOut } from './fan-out.ts';
@@ -45,6 +47,7 @@ export interface GatewayOptions {
   maxSocketsPerUser: number;
   /** Whether pages of this origin may connect; a request without Origin always may. */
   allowedOrigin: AllowedOrigin;
+  metrics?: Metrics;
   log: Logger;
   /** Whether the last entry of X-Forwarded-For is the client's address, because a proxy of ours wrote it. */
   trustProxy: boolean;
@@ -77,7 +80,8 @@ export interface Gateway {
 const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { database, subscriber, allowedOrigin, trustProxy, log } = options;
+  const { database, subscriber, allowedOrigin, trustProxy, metrics = createMetrics(), log } = options;
+  const measured = createConnectionMetrics(metrics);
   let draining = false;
   /** Who carries the sockets; known from the first request on. One for each address that is listened at. */
   const carriers = new Set<Bun.Server<never>>();
@@ -93,12 +97,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     earliestSocketOf: (userId) => [...users.of(userId)].map(({ socketId }) => socketId).sort()[0],
     times: options.presenceTimes,
   });
-  const users = createUsers({ subscriber, presence, announcer, log });
+  const users = createUsers({ subscriber, presence, announcer, metrics, log });
   const limits = createConnectLimits({
     rateLimits: options.rateLimits,
     presence: options.presence,
     users,
     maxSocketsPerUser: options.maxSocketsPerUser,
+    metrics,
   });
   const sessions = createSessions({ database, users, log });
   const ownMemberships = createOwnMemberships({ database, users, log });
@@ -115,7 +120,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     readPage: createReadPage(createReadChanges(kinds, { database, presence: options.presence })),
     subscriber,
     fanOut: createFanOut({ publish, socketsOf: users.of }),
-    log,
+    ...{ metrics, log },
     onAdded: watchMembership,
   });
   const connecting = createConnecting({
@@ -126,7 +131,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     sessions,
     sequencer,
     resume: createResume({
-      ...{ database, sequencer, chatOf, watchMembership },
+      ...{ database, sequencer, chatOf, watchMembership, metrics },
       countChanges: createCountChanges(kinds, database),
     }),
     ownMemberships,
@@ -164,14 +169,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       mostOfNetwork: mostHandshakesOfNetwork,
       mostOfAddress: mostHandshakesOfAddress,
     },
-    log,
+    ...{ measured, log },
     times: options.pingTimes,
   });
   const protocol = createProtocol({ connections, connecting, log });
   const polling = createPolling({ connections, protocol });
 
   const answer = createRequestAnswers({
-    ...{ connections, polling, limits, allowedOrigin, trustProxy, log },
+    ...{ connections, polling, limits, allowedOrigin, trustProxy, measured, log },
     draining: () => draining,
   });
 

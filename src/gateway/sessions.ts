@@ -56,7 +56,7 @@ export function createSessions(deps: { database: Database; users: Users; log: Lo
         for (const member of socketsOf(userId, sessionId)) {
           // One that is still connecting is told why; the others are when they come back.
           member.refused = new ChatError(code);
-          if (member.live) member.close();
+          if (member.live) member.close('revoked');
         }
         return;
       } catch (error) {

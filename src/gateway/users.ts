@@ -1,5 +1,6 @@
 import type { Membership } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
+import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
 import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Member } from './member.ts';
 import type { PresenceAnnouncer } from './presence-announcer.ts';
@@ -65,10 +66,12 @@ export function createUsers(deps: {
   subscriber: Subscriber;
   presence: PresenceHeartbeat;
   announcer: PresenceAnnouncer;
+  metrics?: Metrics;
   log: Logger;
 }): Users {
-  const { subscriber, presence, announcer, log } = deps;
+  const { subscriber, presence, announcer, metrics = createMetrics(), log } = deps;
   const users = new Map<string, LocalUser>();
+  metrics.read('confab_local_users', () => users.size);
   /** New users of this tick: a storm of connects is one subscription, with one timer. */
   let newcomers = new Map<string, LocalUser>();
   let subscribing: Promise<void> | undefined;

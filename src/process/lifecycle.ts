@@ -18,8 +18,10 @@ export interface Lifecycle {
 /** Nobody presses Ctrl-C again so soon; npm's own comes within 10 ms. */
 const sameKeyMs = 300;
 
-/** @param graceMs how long all undoing together may take */
-export function createLifecycle(log: Logger, graceMs = 25_000): Lifecycle {
+/** How long all undoing together may take: whoever ends a process by force waits longer (`deploy/kubernetes`, `docker-compose.yml`). */
+export const usualGraceMs = 25_000;
+
+export function createLifecycle(log: Logger, graceMs = usualGraceMs): Lifecycle {
   const undos: { name: string; undo: () => unknown }[] = [];
   let stopping: Promise<void> | undefined;
   let leaving = false;

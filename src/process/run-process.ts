@@ -1,13 +1,16 @@
 import { type Config, ConfigError, type ConfigOptions, isOutside } from '../shared/config.ts';
 import { createLog, type Logger } from '../shared/log.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { loadConfig } from './load-config.ts';
+import { createProcessMetrics } from './process-metrics.ts';
 import { keptTokenSecret } from './secret.ts';
 
 export interface ProcessParts {
   config: Config;
   log: Logger;
   lifecycle: Lifecycle;
+  metrics: Metrics;
 }
 
 export interface ProcessOptions {
@@ -53,7 +56,7 @@ export async function runProcess(
 
   async function startWith(config: Config, log: Logger, lifecycle: Lifecycle): Promise<void> {
     try {
-      await start({ config, log, lifecycle });
+      await start({ config, log, lifecycle, metrics: createProcessMetrics(config) });
     } catch (error) {
       await lifecycle.stop();
       throw error;

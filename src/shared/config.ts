@@ -8,6 +8,7 @@ import { defaultCredentials, plainText, type ServerName } from './config/server-
 import {
   duration,
   flag,
+  headerSecrets,
   integer,
   name,
   ownHost,
@@ -75,6 +76,8 @@ const variables = v.object({
   ),
   TRUST_PROXY: v.optional(flag, 'false'),
   SHUTDOWN_DELAY: v.optional(pause),
+  METRICS_TOKEN: v.optional(headerSecrets),
+  BUILD_COMMIT: v.optional(text, 'unknown'),
   WEB_CLIENT: v.optional(flag),
   ...allowance.entries,
   ...databaseVariables.entries,
@@ -184,6 +187,8 @@ export function parseConfig(
     /** Undefined: any localhost origin in development, none in production. */
     corsOrigins: env.CORS_ORIGINS,
     trustProxy: env.TRUST_PROXY,
+    metricsTokens: env.METRICS_TOKEN ?? [],
+    buildCommit: env.BUILD_COMMIT,
     /** Undefined: in the single process in development. */
     webClient: env.WEB_CLIENT,
     database: { ...databaseAddressOf(env), maxConnections: env.DATABASE_POOL_MAX },

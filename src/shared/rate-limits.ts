@@ -1,4 +1,5 @@
 import { ChatError } from './errors.ts';
+import type { Metrics } from './metrics/metrics.ts';
 import type { LimitName, RateLimits } from './ports/admission.ts';
 
 /** Each limit, with the window in which its points count. */
@@ -21,6 +22,14 @@ export const unlimited: RateLimits = {
   count: async () => 0,
   giveBack: async () => {},
 };
+
+/** Counts those who are refused. */
+export function createRefusalCount(metrics: Metrics): (limit: LimitName) => void {
+  const counts = new Map(
+    limitNames.map((limit) => [limit, metrics.counter('confab_rate_limited_total', { limit })]),
+  );
+  return (limit) => counts.get(limit)?.();
+}
 
 export function rateLimited(waitMs: number): ChatError {
   const seconds = Math.max(1, Math.ceil(waitMs / 1000));

@@ -3,8 +3,11 @@ import type { Logger } from '../shared/log.ts';
 import type { Notification, Notifier, Topic } from '../shared/ports/notifications.ts';
 
 export interface Announcer {
-  /** Publishes what was committed, or remembers it; never throws and never waits for a Redis that is known to be away. */
-  announce(notifications: readonly Notification[]): Promise<void>;
+  /**
+   * Publishes what was committed, or remembers it; never throws and never waits for a Redis that is known to be away.
+   * @returns whether it is published
+   */
+  announce(notifications: readonly Notification[]): Promise<boolean>;
   /** Tries once more what is still remembered, then gives up on it: gateways find it in PostgreSQL. */
   stop(): Promise<void>;
 }
@@ -57,14 +60,19 @@ export function createAnnouncer({ notifier, log }: { notifier: Notifier; log: Lo
 
   return {
     async announce(notifications) {
-      if (notifications.length === 0) return;
-      if (catchingUp) return remember(notifications);
+      if (notifications.length === 0) return true;
+      if (catchingUp) {
+        remember(notifications);
+        return false;
+      }
       try {
         await notifier.publish(notifications);
+        return true;
       } catch (error) {
         log.warn({ err: error }, 'announcing failed; it is done when Redis is back');
         remember(notifications);
         if (remembered.size > 0) catchingUp ??= catchUp();
+        return false;
       }
     },
     async stop() {

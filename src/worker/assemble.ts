@@ -6,7 +6,7 @@ import { startWorker, type Worker } from './worker.ts';
 
 /** Starts a worker on these adapters, and registers its end. */
 export async function assembleWorker(
-  { config, log, lifecycle }: ProcessParts,
+  { config, log, lifecycle, metrics }: ProcessParts,
   adapters: Adapters,
 ): Promise<Worker> {
   const database = await adapters.database();
@@ -25,7 +25,7 @@ export async function assembleWorker(
     membership,
     envelopes: createEnvelopeCodec(await envelopeKey(database)),
     config: { ...config.worker, partitionCount },
-    log,
+    ...{ metrics, log },
   });
   lifecycle.defer('the worker', () => worker.stop());
   return worker;

@@ -14,10 +14,12 @@ import type { Stores } from './gather.ts';
 import { type BatchOutcome, storeBatch } from './store-batch.ts';
 import type { Stored, TellStored } from './tell-stored.ts';
 import type { UnsignedRule } from './unsigned.ts';
+import type { DeadLetterKind, PartitionMetrics } from './worker-metrics.ts';
 
 interface Refusal {
   delivery: Delivery;
   reason: string;
+  kind: DeadLetterKind;
   code: ErrorCode;
   key: SendKey | undefined;
 }
@@ -41,19 +43,24 @@ export function createBatchHandler(dependencies: {
   deadLetterSink: DeadLetterSink;
   announcer: Announcer;
   config: Pick<Config['worker'], 'maxRetries'>;
+  measured: PartitionMetrics;
   log: Logger;
   leaving: AbortSignal;
 }): HandleBatch {
   const { stores, watch, envelopes: codec, unsigned, databaseTime } = dependencies;
-  const { tellStored, deadLetterSink, announcer, config, log, leaving } = dependencies;
+  const { tellStored, deadLetterSink, announcer, config, measured, log, leaving } = dependencies;
 
   return async (batch, current) => {
+    const end = measured.begin(batch.length);
+    let verdict: BatchVerdict = 'later';
     try {
-      return await handle(batch, current);
+      verdict = await handle(batch, current);
     } catch (error) {
-      if (error instanceof Abandoned) return 'later';
-      throw error;
+      if (!(error instanceof Abandoned)) throw error;
+    } finally {
+      end(verdict);
     }
+    return verdict;
   };
 
   async function handle(batch: readonly Delivery[], current: () => boolean): Promise<BatchVerdict> {
@@ -61,6 +68,7 @@ export function createBatchHandler(dependencies: {
     const deliveries: Delivery[] = [];
     const envelopes: SendEnvelope[] = [];
     const refusals: Refusal[] = [];
+    const sentAt: number[] = [];
     let verdict: BatchVerdict = 'done';
 
     const signatures = batch.map(({ body }) => codec.signatureOf(body));
@@ -72,19 +80,24 @@ export function createBatchHandler(dependencies: {
         deliveries.push(delivery);
         envelopes.push(read.envelope.sentAt > latest ? { ...read.envelope, sentAt: latest } : read.envelope);
       } else if (read.kind === 'poison') {
-        refusals.push({ delivery, reason: read.reason, code: 'validation_failed', key: read.key });
+        const kind = signatures[at] === 'ours' ? 'invalid' : 'unsigned';
+        refusals.push({ delivery, reason: read.reason, kind, code: 'validation_failed', key: read.key });
       } else {
         log.warn(
           { version: read.version, partition: delivery.partition },
           'a newer version sent this: left for a newer worker',
         );
         verdict = 'later';
+        measured.blocked();
         break;
       }
     }
+    const [first] = envelopes;
+    if (first) measured.oldest(Date.parse(first.sentAt));
 
+    const { maxRetries } = config;
     const outcomes = await storeBatch(
-      { stores, maxRetries: config.maxRetries, log, leaving, current },
+      { stores, maxRetries, log, leaving, current, onRetry: measured.retried },
       envelopes,
     );
     if (outcomes.some(isMissing)) await assertSameDatabase();
@@ -99,6 +112,7 @@ export function createBatchHandler(dependencies: {
         throw new Error('store_messages answered for fewer messages than it was given');
       if (outcome.outcome === 'stored' || outcome.outcome === 'repeat' || outcome.outcome === 'changed') {
         stored.push({ envelope, outcome });
+        if (outcome.outcome === 'stored') sentAt.push(Date.parse(envelope.sentAt));
         if (tellsAll) log.debug({ ...namesOf(envelope), ...outcome }, 'message stored');
       } else if (outcome.outcome === 'conflict') {
         // The row of this key is there: the first stands, and there is nothing that a replay could mend.
@@ -111,7 +125,8 @@ export function createBatchHandler(dependencies: {
         refusals.push({ delivery, ...refusalOf(outcome), key: envelope });
       }
     }
-    await announcer.announce(await tellStored(stored));
+    measured.reached('stored', sentAt);
+    if (await announcer.announce(await tellStored(stored))) measured.reached('announced', sentAt);
 
     // A batch for later comes again whole, and again until a newer worker is there: what it refuses would die each time.
     if (verdict === 'done' && failures.length + refusals.length > 0) {
@@ -147,7 +162,8 @@ export function createBatchHandler(dependencies: {
   }
 
   /** Durable among the dead letters first, for as long as that takes; then the sender is told. */
-  async function deadLetter({ delivery, reason, code, key }: Refusal, current: () => boolean): Promise<void> {
+  async function deadLetter(refusal: Refusal, current: () => boolean): Promise<void> {
+    const { delivery, reason, kind, code, key } = refusal;
     for (let attempt = 0; ; attempt += 1) {
       // What is refused here may have been stored elsewhere meanwhile.
       if (!current()) throw new Abandoned();
@@ -160,6 +176,7 @@ export function createBatchHandler(dependencies: {
         await pause(fullJitterMs(attempt), leaving);
       }
     }
+    measured.deadLettered(kind);
     const names = key ? namesOf(key) : { brokerMessageId: delivery.id };
     log.warn({ ...names, partition: delivery.partition, reason }, 'dead-lettered');
     if (key) await announcer.announce([failedNotification(key, code)]);
@@ -172,11 +189,13 @@ const isMissing = ({ outcome }: BatchOutcome): boolean =>
 /** What a line of the log says of a message; the request's id is the one in the api's log. */
 const namesOf = ({ requestId, chatId, brokerMessageId }: SendKey) => ({ requestId, chatId, brokerMessageId });
 
-function refusalOf(outcome: BatchOutcome): { reason: string; code: ErrorCode } {
-  if (outcome.outcome === 'failed') return { reason: outcome.reason, code: 'internal_error' };
+type RefusedOutcome = Extract<BatchOutcome, { outcome: DeadLetterKind }>;
+
+function refusalOf(outcome: RefusedOutcome): Pick<Refusal, 'reason' | 'kind' | 'code'> {
+  if (outcome.outcome === 'failed') return { reason: outcome.reason, kind: 'failed', code: 'internal_error' };
   // A chat is not there for whom it is not open to.
   const code = outcome.outcome === 'not_allowed' ? 'not_allowed' : 'chat_not_found';
-  return { reason: outcome.outcome, code };
+  return { reason: outcome.outcome, kind: outcome.outcome, code };
 }
 
 function failedNotification(key: SendKey, code: ErrorCode): Notification {

@@ -4,6 +4,17 @@ import type { Consumer } from '../shared/ports/queue.ts';
 import { deadAfterMs, type LiveProcess } from '../shared/ports/registry.ts';
 import { partitionsOf } from './partitions-of.ts';
 
+export interface Share {
+  stop(): Promise<void>;
+  ready(): boolean;
+  /** How many partitions it consumes. */
+  owned(): number;
+  /** How many workers live. */
+  workers(): number;
+  /** Whether it is the first of them: what all see one of them tells. */
+  isFirst(): boolean;
+}
+
 /**
  * Keeps this worker consuming exactly the partitions that are its own among the live workers. Single active consumer
  * alone would be fail-over, not balance: the first worker gets everything. A worker that the others must take for dead
@@ -18,7 +29,7 @@ export async function sharePartitions(dependencies: {
   onBeat?: () => void;
   log: Logger;
   giveUpAfterMs?: number;
-}): Promise<{ stop(): Promise<void>; ready(): boolean }> {
+}): Promise<Share> {
   const { membership, partitionCount, consume, onBeat, log } = dependencies;
   const { giveUpAfterMs = deadAfterMs } = dependencies;
   const consumers = new Map<number, Consumer>();
@@ -31,6 +42,7 @@ export async function sharePartitions(dependencies: {
   const olderSince = new Map<string, number>();
   let seenAt = performance.now();
   let shared = false;
+  let workerIds: readonly string[] = [];
 
   /**
    * What an older worker does not read it leaves at the head of its queue, which then stands still. So one that comes gets its share
@@ -47,15 +59,16 @@ export async function sharePartitions(dependencies: {
     seenAt = beganAt;
     if (leaving.signal.aborted) return;
     const ownVersion = live.find(({ id }) => id === membership.id)?.envelopeVersion ?? 0;
-    const workers = live.filter((one) => one.roles.includes('worker') && hasShare(one, ownVersion));
-    const workerIds = workers.map(({ id }) => id);
-    const own = partitionsOf(membership.id, workerIds, partitionCount);
+    const workers = live.filter((one) => one.roles.includes('worker'));
+    workerIds = workers.map(({ id }) => id).toSorted();
+    const sharing = workers.filter((one) => hasShare(one, ownVersion)).map(({ id }) => id);
+    const own = partitionsOf(membership.id, sharing, partitionCount);
     const settled = (partition: number) => !changing.has(partition);
     const lost = [...consumers.keys()].filter((partition) => !own.has(partition)).filter(settled);
     const won = [...own].filter((partition) => !consumers.has(partition)).filter(settled);
     for (const partition of lost) change(partition, close);
     for (const partition of won) change(partition, open);
-    if (lost.length + won.length > 0) log.info({ workers: workerIds.length, won, lost }, 'partitions shared');
+    if (lost.length + won.length > 0) log.info({ workers: sharing.length, won, lost }, 'partitions shared');
     shared = true;
     onBeat?.();
   }
@@ -63,6 +76,7 @@ export async function sharePartitions(dependencies: {
   function giveUp(): void {
     for (const tenure of tenures.values()) tenure.abort();
     shared = false;
+    workerIds = [];
     const given = [...consumers.keys()].filter((partition) => !changing.has(partition));
     for (const partition of given) change(partition, close);
     if (given.length > 0)
@@ -108,6 +122,9 @@ export async function sharePartitions(dependencies: {
   await Promise.all(changing.values());
   return {
     ready: () => shared && !leaving.signal.aborted,
+    owned: () => consumers.size,
+    workers: () => workerIds.length,
+    isFirst: () => workerIds[0] === membership.id,
     async stop() {
       leaving.abort();
       for (const tenure of tenures.values()) tenure.abort();

@@ -25,7 +25,11 @@ export interface StoreDependencies {
   leaving: AbortSignal;
   /** Asked before each try: whoever froze with a batch in hand may not store what another has refused meanwhile. */
   current: () => boolean;
+  /** Told of each try that is followed by another. */
+  onRetry?: (reason: RetryReason) => void;
 }
+
+export type RetryReason = 'database_away' | 'timeout' | 'error';
 
 /**
  * How often PostgreSQL may give up a batch for taking too long, while it stores for others: then it is stored in halves, of
@@ -95,7 +99,7 @@ async function attempt(
   store: Stores['alone'],
   mostTimeouts: number,
 ): Promise<{ outcomes: StoreOutcome[] } | { failed: Failed; timedOut: boolean }> {
-  const { stores, maxRetries, log, leaving, current } = dependencies;
+  const { stores, maxRetries, log, leaving, current, onRetry = () => {} } = dependencies;
   let waits = 0;
   let timeouts = 0;
   let retries = 0;
@@ -110,7 +114,9 @@ async function attempt(
       if (isDatabaseUnavailable(error) || isInstallationError(error)) {
         if (waits === 0) log.warn({ err: error }, 'the database is away; the batch waits for it');
         if (leaving.aborted) throw new Abandoned();
-        if (isTimeout(error) && (await stores.work())) {
+        const tooLong = isTimeout(error) && (await stores.work());
+        onRetry(tooLong ? 'timeout' : 'database_away');
+        if (tooLong) {
           timeouts += 1;
           log.warn(
             { timeouts, size: batch.length },
@@ -125,6 +131,7 @@ async function attempt(
       // Leaving ends every pause at once: what is left of the retries is for the next worker.
       if (leaving.aborted) throw new Abandoned();
       if (retries >= maxRetries) return { failed: failure(error), timedOut: false };
+      onRetry('error');
       log.error({ err: error, size: batch.length, retry: retries + 1 }, 'storing a batch failed');
       await pause(fullJitterMs(retries++, 50, 1_000), leaving);
     }

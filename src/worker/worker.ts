@@ -6,6 +6,7 @@ import type { Membership } from '../process/membership.ts';
 import type { Config } from '../shared/config.ts';
 import type { EnvelopeCodec } from '../shared/envelope-codec.ts';
 import type { Logger } from '../shared/log.ts';
+import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/ports/queue.ts';
 import { createAnnouncer } from './announcer.ts';
@@ -15,6 +16,7 @@ import { createPurge } from './purge.ts';
 import { sharePartitions } from './share-partitions.ts';
 import { createTellStored } from './tell-stored.ts';
 import { createUnsignedRule } from './unsigned.ts';
+import { createWorkerMetrics, tellShare } from './worker-metrics.ts';
 
 export interface Worker {
   /** Finishes the batches in hand and has them acknowledged, gives the partitions to the others, leaves. */
@@ -35,10 +37,11 @@ export async function startWorker(dependencies: {
   membership: Membership;
   envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
   config: Config['worker'] & { partitionCount: number };
+  metrics?: Metrics;
   log: Logger;
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
-  const { config, log } = dependencies;
+  const { config, metrics = createMetrics(), log } = dependencies;
   const announcer = createAnnouncer({ notifier, log });
   const stores = {
     ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
@@ -60,17 +63,23 @@ export async function startWorker(dependencies: {
     config,
     log,
   };
+  const measurePartition = createWorkerMetrics(metrics);
   const share = await sharePartitions({
     membership,
     partitionCount: config.partitionCount,
-    consume: (partition, leaving) =>
-      partitionSource.consume(partition, config, createBatchHandler({ ...handling, leaving })),
+    async consume(partition, leaving) {
+      const measured = measurePartition(partition);
+      const handle = createBatchHandler({ ...handling, measured, leaving });
+      const consumer = await partitionSource.consume(partition, config, handle);
+      return { close: () => consumer.close().finally(measured.end) };
+    },
     onBeat() {
       void unsigned.look();
       purge.look();
     },
     log,
   });
+  tellShare(metrics, share, partitionSource, config.partitionCount);
 
   return {
     async stop() {

@@ -29,13 +29,13 @@ const integration = (file: string): boolean => inFolder('integration')(file) && 
  * within seconds now and then come too late.
  */
 const kinds: { name: string; lanes: number; has: (file: string) => boolean }[] = [
-  { name: 'unit', lanes: 1, has: inFolder('unit') },
-  { name: 'conformance', lanes: 2, has: inFolder('conformance') },
+  { name: 'unit', lanes: 2, has: inFolder('unit') },
+  { name: 'conformance', lanes: 3, has: inFolder('conformance') },
   { name: 'integration, embedded', lanes: 3, has: (file) => integration(file) && !needsServers(file) },
   { name: 'browser', lanes: 1, has: hasBrowser },
   { name: 'integration, three processes', lanes: 2, has: integration },
   { name: 'torture', lanes: 1, has: loadsMachine },
-  { name: 'torture, small', lanes: 2, has: isTorture },
+  { name: 'torture, small', lanes: 3, has: isTorture },
   { name: 'others', lanes: 1, has: () => true },
 ];
 

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,13 +28,17 @@ const compose = findBinaries().compose ?? [];
 if (compose.length === 0) throw new Error('docker-compose is not on this machine');
 
 /** What compose makes of the file, with `.env` as given and nothing of ours in the environment. */
-async function services(name: string, options: { dotEnv?: string; PORT?: string } = {}): Promise<Services> {
+async function services(
+  name: string,
+  options: { dotEnv?: string; PORT?: string; files?: string[] } = {},
+): Promise<Services> {
   const copy = join(folder, name);
   await mkdir(copy, { recursive: true });
-  for (const file of ['docker-compose.yml', 'Dockerfile', 'deploy'])
+  const { files = ['docker-compose.yml'] } = options;
+  for (const file of [...files, 'Dockerfile', 'deploy'])
     await cp(join(repository, file), join(copy, file), { recursive: true });
   if (options.dotEnv !== undefined) await Bun.write(join(copy, '.env'), options.dotEnv);
-  const run = Bun.spawn([...compose, 'config'], {
+  const run = Bun.spawn([...compose, ...files.flatMap((file) => ['-f', file]), 'config'], {
     cwd: copy,
     env: {
       PATH: process.env.PATH ?? '',
@@ -59,7 +64,7 @@ const ours = ['migrate', 'api', 'worker', 'gateway'] as const;
 /** The volumes of one project, as folders. */
 async function newVolumes(): Promise<string> {
   const root = join(folder, crypto.randomUUID());
-  for (const name of ['secrets', 'passwords', 'volumes/postgres', 'volumes/rabbitmq'])
+  for (const name of ['secrets', 'passwords', 'access', 'volumes/postgres', 'volumes/rabbitmq'])
     await mkdir(join(root, name), { recursive: true });
   return root;
 }
@@ -88,7 +93,7 @@ async function runSecret(
 /** What a container makes of its environment and of the files in its volumes. */
 function containerConfig(all: Services, name: string, root: string) {
   const environment = Object.entries(all[name]?.environment ?? {}).map(([variable, value]) => {
-    const inVolume = variable.endsWith('_FILE');
+    const inVolume = variable.endsWith('_FILE') && value !== '';
     const mounted = JSON.stringify(all[name]?.volumes);
     if (inVolume) expect(mounted).toContain(`:/${value.split('/')[1]}:ro`);
     return [variable, inVolume ? join(root, value) : value];
@@ -126,14 +131,15 @@ for (const [name, all, volumes] of [
   describe(`compose ${name}`, () => {
     test('has the servers, the one-shots, the three processes and Kong', () => {
       expect(Object.keys(all).sort()).toEqual(
-        ['postgres', 'redis', 'rabbitmq', 'secret', ...ours, 'kong'].sort(),
+        ['postgres', 'redis', 'rabbitmq', 'secret', 'roles', ...ours, 'kong'].sort(),
       );
     });
 
     test('gives each container addresses of containers, never localhost', () => {
       for (const service of ours) {
         const config = containerConfig(all, service, volumes);
-        expect(config.database.url).toBe('postgres://postgres@postgres:5432/chat');
+        const role = service === 'migrate' ? 'postgres' : 'confab';
+        expect(config.database.url).toBe(`postgres://${role}@postgres:5432/chat`);
         expect(config.redis).toMatchObject({ kind: 'server', nodes: [{ host: 'redis', port: 6379 }] });
         expect(config.broker).toMatchObject({ hosts: [{ host: 'rabbitmq', port: 5672 }], vhost: '/' });
         expect(JSON.stringify(all[service]?.environment)).not.toMatch(/localhost|127\.0\.0\.1/);
@@ -173,63 +179,133 @@ for (const [name, all, volumes] of [
 
 test('without a .env every server has a password of its own, and nobody warns', async () => {
   const config = containerConfig(plain, 'api', plainVolumes);
+  const owner = containerConfig(plain, 'migrate', plainVolumes);
   const secrets = [
+    owner.database.password,
     config.database.password,
     config.redis.password,
     config.broker.password,
     config.auth.secret,
   ].map(secretOf);
-  expect(new Set(secrets).size).toBe(4);
+  expect(new Set(secrets).size).toBe(5);
   for (const secret of secrets) expect(Buffer.from(secret ?? '', 'base64url')).toHaveLength(32);
-  expect(config.warnings).toEqual([]);
+  expect([...config.warnings, ...owner.warnings]).toEqual([]);
   expect(said.plain).toBe('');
 });
 
 test('with .env.example as .env the servers have what it says, and each process warns', () => {
   const config = containerConfig(example, 'api', exampleVolumes);
-  expect([config.database.password, config.broker.password].map(secretOf)).toEqual(['postgres', 'guest']);
+  const owner = containerConfig(example, 'migrate', exampleVolumes);
+  expect([owner.database.password, config.broker.password].map(secretOf)).toEqual(['postgres', 'guest']);
   expect(config.redis.password).toBeUndefined();
-  expect(config.warnings.map((warning) => warning.split(' ')[0])).toEqual([
-    'DATABASE_PASSWORD',
-    'REDIS_PASSWORD',
-    'RABBITMQ_PASSWORD',
-  ]);
+  const warned = [...owner.warnings, ...config.warnings].map((warning) => warning.split(' ')[0]);
+  expect(warned).toEqual(['DATABASE_PASSWORD', 'REDIS_PASSWORD', 'RABBITMQ_PASSWORD']);
+  // The role of the processes is in no .env: it has a password of its own all the same.
+  expect(config.database.password).toHaveLength(43);
   expect(said.example.match(/has the password that everybody knows, as .env says/g)).toHaveLength(2);
   expect(said.example).toContain('Redis has no password, as .env says.');
   // Nobody gets in with what a stranger's .env would not have.
   expect(secretOf(config.auth.secret)).toHaveLength(43);
 });
 
-test('each server is given the password that the others have', async () => {
-  const seen = async (name: string, program: string, print: string) => {
-    const bin = join(folder, `bin-${name}`);
-    await Bun.write(join(bin, 'docker-entrypoint.sh'), `#!/bin/sh\n${print}\n`);
-    await chmod(join(bin, 'docker-entrypoint.sh'), 0o755);
-    const line = (part: string) =>
-      part.replaceAll('$$', '$').replaceAll('/passwords', `${plainVolumes}/passwords`);
-    const { entrypoint = [], command = [], volumes = [] } = plain[name] ?? {};
-    expect(JSON.stringify(volumes)).toContain(':/passwords:ro');
-    expect(command[0]).toBe(program);
-    const run = Bun.spawn([...entrypoint.map(line), ...command], {
-      env: { PATH: `${bin}:${process.env.PATH}` },
+/** What a server's image is started with: its arguments, a line each, and what it is asked to print. */
+async function startedWith(name: string, environment: Record<string, string>, print: string) {
+  const { entrypoint = [], command = [], volumes = [] } = plain[name] ?? {};
+  const bin = join(folder, `bin-${crypto.randomUUID()}`);
+  await Bun.write(join(bin, 'docker-entrypoint.sh'), `#!/bin/sh\nprintf '%s\\n' "$@"\n${print}\n`);
+  await chmod(join(bin, 'docker-entrypoint.sh'), 0o755);
+  const mounted = JSON.stringify(volumes);
+  expect(mounted).toContain('passwords:/passwords:ro');
+  let line = entrypoint.map((part) => part.replaceAll('$$', '$'));
+  if (mounted.includes('/confab')) {
+    expect(mounted).toContain(`deploy/${name}:/confab:ro`);
+    const script = await readText(`deploy/${name}/entrypoint.sh`);
+    await Bun.write(join(bin, 'entrypoint.sh'), script.replaceAll('/passwords', `${plainVolumes}/passwords`));
+    line = line.map((part) => part.replace('/confab', bin));
+  }
+  const run = Bun.spawn(
+    [...line.map((part) => part.replaceAll('/passwords', `${plainVolumes}/passwords`)), ...command],
+    {
+      env: { PATH: `${bin}:${process.env.PATH}`, ...environment },
       stdout: 'pipe',
-    });
-    return (await new Response(run.stdout).text()).trim();
-  };
-  const { database, redis, broker } = containerConfig(plain, 'worker', plainVolumes);
-  expect(await seen('postgres', 'postgres', 'echo "$POSTGRES_PASSWORD"')).toBe(database.password ?? '');
-  expect(await seen('rabbitmq', 'rabbitmq-server', 'echo "$RABBITMQ_DEFAULT_PASS"')).toBe(
-    secretOf(broker.password) ?? '',
+    },
   );
-  expect(await seen('redis', 'redis-server', 'echo "$*"')).toBe(
-    `redis-server --save  --appendonly no --requirepass ${redis.password}`,
-  );
+  return (await new Response(run.stdout).text()).trimEnd().split('\n');
+}
+
+test('each server is given the password that the others have', async () => {
+  const { redis, broker } = containerConfig(plain, 'worker', plainVolumes);
+  const { database } = containerConfig(plain, 'migrate', plainVolumes);
+  const postgres = await startedWith('postgres', {}, 'echo "$POSTGRES_PASSWORD"');
+  expect(postgres).toEqual(['postgres', database.password ?? '']);
+  const rabbitmq = await startedWith('rabbitmq', { CONFIGURATION: folder }, 'echo "$RABBITMQ_DEFAULT_PASS"');
+  expect(rabbitmq).toEqual(['rabbitmq-server', secretOf(broker.password) ?? '']);
+  const [program, ...words] = await startedWith('redis', {}, '');
+  expect([program, ...words].slice(0, 5)).toEqual(['redis-server', '--save', '', '--appendonly', 'no']);
+  const hash = createHash('sha256')
+    .update(redis.password ?? '')
+    .digest('hex');
+  expect(words.slice(4, 8)).toEqual(['--user', 'default', 'on', `#${hash}`]);
   expect(plain.redis?.healthcheck?.test.join()).toContain('REDISCLI_AUTH="$$(cat /passwords/redis)"');
+});
+
+test("the servers' users may do what the documentation says, with the names that .env has, and no more", async () => {
+  const rights = async (environment: Record<string, string>) =>
+    (await startedWith('redis', environment, '')).slice(9).join(' ');
+  const [, documented = ''] =
+    /^user confab on ><REDIS_PASSWORD> (.+)$/m.exec(await readText('docs/redis.md')) ?? [];
+  expect(await rights({})).toBe(documented);
+  expect(await rights({ CHAT_NOTIFICATION_CHANNEL: 'mine' })).toBe(
+    documented.replaceAll('chat.notifications', 'mine'),
+  );
+  expect(Object.keys(plain.redis?.environment ?? {})).toEqual(['CHAT_NOTIFICATION_CHANNEL']);
+
+  const permissions = async (environment: Record<string, string>) => {
+    await startedWith('rabbitmq', { CONFIGURATION: folder, ...environment }, '');
+    return Bun.file(join(folder, '20-confab.conf')).text();
+  };
+  const allowed = async (environment: Record<string, string>) => {
+    const text = await permissions(environment);
+    expect(text).toContain('default_user_tags.administrator = false\n');
+    const [configure, ...others] = [...text.matchAll(/^default_permissions\.\w+ = (.+)$/gm)].map(
+      ([, names]) => names,
+    );
+    expect(others).toEqual([configure, configure]);
+    const names = new RegExp(configure ?? '');
+    return (name: string) => names.test(name);
+  };
+  const { broker } = parseConfig({});
+  const usual = await allowed({});
+  const own = await allowed({ RABBITMQ_CHAT_EXCHANGE: 'own', RABBITMQ_CHAT_QUEUE_PREFIX: 'own.send' });
+  for (const name of [
+    broker.exchange,
+    broker.deadLetterExchange,
+    broker.deadLetterQueue,
+    `${broker.queuePrefix}.p1023`,
+  ])
+    expect({ name, usual: usual(name), own: own(name) }).toEqual({
+      name,
+      usual: true,
+      own: /dlx|dlq/.test(name),
+    });
+  for (const name of ['own', 'own.send.p7']) expect([usual(name), own(name)]).toEqual([false, true]);
+  for (const name of ['', 'amq.topic', 'chatXevents', 'chat.events2', 'chat.message.send.p7x', 'other'])
+    expect({ name, usual: usual(name) }).toEqual({ name, usual: false });
+  for (const variable of Object.keys(plain.rabbitmq?.environment ?? {}))
+    if (variable.includes('_CHAT_')) expect(plain.api?.environment).toHaveProperty(variable);
+});
+
+test("who serves people has neither the database owner's password nor that of the tokens' secret, where it is not theirs", () => {
+  const mounts = (name: string) => JSON.stringify(plain[name]?.volumes ?? []);
+  for (const name of ['api', 'worker', 'gateway']) expect(mounts(name)).not.toContain('passwords');
+  for (const name of ['worker', 'migrate', 'roles']) expect(mounts(name)).not.toContain('secrets');
+  expect(mounts('kong')).not.toMatch(/passwords|access|secrets/);
 });
 
 describe('the passwords', () => {
   const passwords = (all: Services, root: string) => {
-    const { database, redis, broker } = containerConfig(all, 'worker', root);
+    const { redis, broker } = containerConfig(all, 'worker', root);
+    const { database } = containerConfig(all, 'migrate', root);
     return [database.password, secretOf(broker.password), redis.password];
   };
 
@@ -253,7 +329,8 @@ describe('the passwords', () => {
     const [postgres, rabbitmq, redis] = passwords(plain, root);
     expect([postgres, rabbitmq, redis?.length]).toEqual(['postgres', 'guest', 43]);
     expect(notes.match(/was made with the password that everybody knows, and keeps it/g)).toHaveLength(2);
-    expect(containerConfig(plain, 'worker', root).warnings).toHaveLength(2);
+    expect(containerConfig(plain, 'worker', root).warnings).toHaveLength(1);
+    expect(containerConfig(plain, 'migrate', root).warnings).toHaveLength(1);
   });
 
   test('may be any that .env gives, to the byte, and a new one of yours wins', async () => {
@@ -277,7 +354,9 @@ describe('the passwords', () => {
       passwords(plain, plainVolumes),
     );
     expect(host.auth.secret).toBe(containerConfig(plain, 'api', plainVolumes).auth.secret);
-    for (const file of ['secrets/jwt-secret', 'passwords/postgres', 'passwords/rabbitmq', 'passwords/redis'])
+    const servers = ['postgres', 'rabbitmq', 'redis'];
+    const files = ['passwords', 'access'].flatMap((volume) => servers.map((server) => `${volume}/${server}`));
+    for (const file of ['secrets/jwt-secret', ...files])
       expect((await stat(join(plainVolumes, file))).mode & 0o777).toBe(0o600);
     // Who stores messages signs no tokens.
     for (const name of ['worker', 'migrate']) expect(JSON.stringify(plain[name])).not.toContain('jwt');
@@ -296,6 +375,23 @@ test('PORT moves Kong and nothing else', async () => {
   const moved = await services('port', { PORT: '8080' });
   expect(published(moved.kong)).toEqual(['8080:8000']);
   expect(moved.api?.environment?.PORT).toBe('3000');
+});
+
+test('with docker-compose.tls.yml Kong has a certificate, and plain HTTP is where PORT says', async () => {
+  const { kong, ...others } = await services('tls', {
+    PORT: '127.0.0.1:3000',
+    files: ['docker-compose.yml', 'docker-compose.tls.yml'],
+  });
+  expect(published(kong).sort()).toEqual(['127.0.0.1:3000:8000', '443:8443']);
+  expect(kong?.environment).toMatchObject({
+    ...plain.kong?.environment,
+    KONG_SSL_CERT: '/certificates/tls.crt',
+    KONG_SSL_CERT_KEY: '/certificates/tls.key',
+    KONG_PROXY_LISTEN: expect.stringContaining(':8443 ssl'),
+  });
+  expect(JSON.stringify(kong?.volumes)).toContain('certificates:/certificates:ro');
+  for (const [name, service] of Object.entries(others))
+    expect(service.environment).toEqual(plain[name]?.environment);
 });
 
 test('what .env says reaches the containers, its addresses do not', async () => {
@@ -326,8 +422,8 @@ test('what .env says reaches the containers, its addresses do not', async () => 
     environment: 'production',
     host: '::',
     database: {
-      url: 'postgres://postgres@postgres:5432/chat',
-      password: (await Bun.file(join(root, 'passwords/postgres')).text()).replace('\n', ''),
+      url: 'postgres://confab@postgres:5432/chat',
+      password: (await Bun.file(join(root, 'access/postgres')).text()).replace('\n', ''),
       tls: { ca: undefined },
     },
     redis: { nodes: [{ host: 'redis', port: 6379 }], password: 'own' },
@@ -374,7 +470,8 @@ test('nothing starts before what it needs is healthy, and each long-running serv
     Object.fromEntries(
       Object.entries(plain[name]?.depends_on ?? {}).map(([on, { condition }]) => [on, condition]),
     );
-  expect(conditions('migrate')).toEqual({ postgres: 'service_healthy' });
+  expect(conditions('roles')).toEqual({ postgres: 'service_healthy' });
+  expect(conditions('migrate')).toEqual({ roles: 'service_completed_successfully' });
   const made = { secret: 'service_completed_successfully' };
   for (const name of ['postgres', 'redis', 'rabbitmq']) expect(conditions(name)).toEqual(made);
   const servers = {

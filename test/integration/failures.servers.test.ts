@@ -214,7 +214,7 @@ test('three devices of one user in five chats count what the server does and scr
   );
   afterAll(() => Promise.all(devices.map((device) => device.close())));
   const random = createRandom(Date.now());
-  const population = { users: [], chats, token, forgedToken: token };
+  const population = { users: [], chats, token, credential: token, forgedToken: token };
   const changing = createChanging({ random, population, rest, recorder, changesASecond: 20 });
   const marking = createMarking({ random, clients: devices, marksASecond: 20 });
   for (const device of devices) device.connect();

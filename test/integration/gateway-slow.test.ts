@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { backlogLimitBytes, lookEveryBytes, removalBacklogBytes } from '../../src/gateway/limits.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -13,6 +14,7 @@ import {
   type World,
   type WorldUser,
 } from '../support/gateway-world.ts';
+import { pageOf } from '../support/metrics-page.ts';
 
 const base = await embeddedBase();
 const { presence } = base;
@@ -84,9 +86,10 @@ function textFrame(text: string): Buffer {
 describe('gateway: clients that do not read', () => {
   let world: World;
   let running: RunningGateway;
+  const metrics = createMetrics();
   beforeAll(async () => {
     world = await createWorld(base);
-    running = await startTestGateway(base);
+    running = await startTestGateway({ ...base, metrics });
   });
   afterAll(() => running.stop());
 
@@ -119,6 +122,9 @@ describe('gateway: clients that do not read', () => {
       Array.from({ length: sent }, (_, at) => at),
     );
     expect(fast.disconnects).toEqual([]);
+    const page = await pageOf(metrics);
+    expect(page.value('confab_backlog_closes_total')).toBe(1);
+    expect(page.value('confab_disconnects_total', { reason: 'backlog' })).toBe(1);
     slow.destroy();
     fast.close();
   }, 90_000);

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'bun:test';
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { RedisClient } from 'bun';
+import postgres from 'postgres';
 import { io, type Socket } from 'socket.io-client';
 import type {
   Chat,
@@ -26,9 +27,11 @@ const servers = await realServers();
 const processes = testProcesses();
 const kong = await readKong('kong.yml');
 // What docker-compose.yml gives its containers: production, behind a proxy, the schema brought up to date before.
+const { DATABASE_URL: ownerUrl = '', ...addresses } = await serverEnvironment(servers);
 const environment = {
-  ...(await serverEnvironment(servers)),
+  ...addresses,
   ...(await restrictedRedis()),
+  ...(await restrictedPostgres()),
   NODE_ENV: 'production',
   TRUST_PROXY: 'true',
   JWT_SECRET: 'a secret of these processes alone, made for one test',
@@ -52,7 +55,29 @@ async function restrictedRedis(): Promise<Record<string, string>> {
   client.close();
   return { REDIS_HOST: host, REDIS_PORT: String(port), REDIS_PASSWORD, CHAT_NOTIFICATION_CHANNEL: '' };
 }
-const migrated = await processes.finish(['src/commands/migrate.ts'], environment);
+/** The role of docker-compose.yml's processes. */
+async function restrictedPostgres(): Promise<Record<string, string>> {
+  const DATABASE_PASSWORD = "the role's pass'word";
+  const text = await readText('deploy/postgres/roles.sql');
+  const statements = text
+    .replace(/^--.*$/gm, '')
+    .replace(":'password'", `'${DATABASE_PASSWORD.replaceAll("'", "''")}'`);
+  const admin = postgres(ownerUrl, { max: 1, onnotice: () => {} });
+  // It is run at each `up`.
+  for (let time = 0; time < 2; time += 1) await admin.unsafe(statements);
+  await admin.end();
+  const url = Object.assign(new URL(ownerUrl), { username: 'confab', password: '' });
+  const role = postgres(url.href, { max: 1, password: DATABASE_PASSWORD });
+  for (const statement of ['CREATE TABLE other (id int)', 'CREATE ROLE other', 'CREATE DATABASE other'])
+    await expect(role.unsafe(statement).execute()).rejects.toThrow('permission denied');
+  await role.end();
+  return { DATABASE_URL: url.href, DATABASE_PASSWORD };
+}
+const migrated = await processes.finish(['src/commands/migrate.ts'], {
+  ...environment,
+  DATABASE_URL: ownerUrl,
+  DATABASE_PASSWORD: '',
+});
 if (migrated.code !== 0) throw new Error(migrated.output);
 const [api, worker, ...gateways] = await Promise.all([
   startMember(processes, 'api', environment),
@@ -374,9 +399,11 @@ test('a connection that has been idle for longer than Bun keeps one by itself is
   }
 });
 
-test('Redis has refused nothing: its user may do what the processes do', async () => {
+test('Redis and PostgreSQL have refused nothing: their users may do what the processes do', async () => {
   for (const { process } of [api, worker, ...gateways])
-    expect(process.output().match(/.*(?:NOPERM|WRONGPASS|NOAUTH).*/g)).toBeNull();
+    expect(
+      process.output().match(/.*(?:NOPERM|WRONGPASS|NOAUTH|permission denied|must be owner).*/g),
+    ).toBeNull();
   const ready = await fetch(`${api.url}/readyz`);
   expect(await ready.json()).toMatchObject({ status: 'ready', dependencies: { redis: 'up' } });
 });

@@ -243,7 +243,7 @@ test('the first version and this one take turns, there and back, while people wr
   const verdicts = judge({
     ...recorder,
     ...{ database, deadLetters },
-    ...{ replayed: [], queues: [], processes: [] },
+    ...{ replayed: [], queues: [], processes: [], presence: [] },
   });
   // Who has read how far is judged among processes that know it: in a row of the first version nothing is unread.
   const judged = verdicts.filter(({ invariant }) => invariant !== 'I11');

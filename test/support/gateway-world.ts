@@ -313,6 +313,7 @@ export async function startTestGateway(
       | 'allowedOrigin'
       | 'trustProxy'
       | 'log'
+      | 'metrics'
       | 'rateLimits'
       | 'maxSocketsPerUser'
       | 'handshakeLimits'

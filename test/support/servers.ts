@@ -38,6 +38,7 @@ export interface RealServers {
   createNginx(http: (port: number) => string): Promise<Server>;
   /** A PgBouncer before a PostgreSQL on 127.0.0.1. */
   createPgbouncer(settings: PgbouncerSettings): Promise<Server>;
+  createPrometheus(config: object): Promise<Server>;
 }
 
 /**
@@ -89,6 +90,8 @@ export async function realServers(): Promise<RealServers> {
     createNginx: (http) => own((launcher, folder) => launcher.nginx({ folder, durable: false }, http)),
     createPgbouncer: (settings) =>
       own((launcher, folder) => launcher.pgbouncer({ folder, durable: false }, settings)),
+    createPrometheus: (config) =>
+      own((launcher, folder) => launcher.prometheus({ folder, durable: false }, config)),
   };
 }
 

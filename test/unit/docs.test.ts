@@ -5,6 +5,8 @@ import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { processMetrics } from '../../src/shared/metrics/process-metrics.ts';
+import { metricTable } from '../../src/shared/metrics/table.ts';
 import { createTestApi } from '../support/api.ts';
 import { readKong } from '../support/kong.ts';
 import { parseEnvironment, readText, repository } from '../support/repository.ts';
@@ -207,4 +209,19 @@ test('.env.example holds every variable of the program with its default, none mo
     expect({ [name]: parseConfig({ [name]: value }) }).toEqual({ [name]: parseConfig({}) });
   const withDefault = all(source, /^ {2}([A-Z][A-Z_]+): v\.optional\([^\n]*, '[^']*'\),$/gm);
   for (const name of withDefault) expect({ [name]: example[name] }).not.toEqual({ [name]: '' });
+});
+
+test('the operator’s list of metrics is that of the program', () => {
+  const metrics = section(document('docs/operations.md'), 'Metrics');
+  const labelsOf = (labels: Readonly<Record<string, readonly string[]>>) =>
+    Object.entries(labels).map(([name, values]) =>
+      values.length > 0 ? `${name}=${values.join(', ')}` : name,
+    );
+  const rows = Object.entries(metricTable).map(([name, declared]) => {
+    const labels = 'labels' in declared ? labelsOf(declared.labels).join('; ') : '';
+    return `| \`${name}\` | ${declared.type} | ${labels} | ${declared.help} |`;
+  });
+  expect(metrics.split('\n').filter((line) => line.startsWith('| `'))).toEqual(rows);
+  const [, ofPrometheus = ''] = metrics.split('as prom-client has them:');
+  expect(all(ofPrometheus, /`(\w+)`/g)).toEqual(processMetrics);
 });

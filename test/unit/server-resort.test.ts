@@ -28,10 +28,17 @@ test('root on Debian: says what it installs', () => {
 });
 
 test('a browser and a client of Python are in no container: they are installed, or the reader is told how', () => {
-  const missing: MachineFacts['missing'] = ['redis', 'python', 'chromium'];
+  const missing: MachineFacts['missing'] = ['redis', 'python', 'chromium', 'prometheus'];
   expect(decideResort({ ...bare, missing, dockerAnswers: true, hasApt: true, isRoot: true })).toMatchObject({
     kind: 'apt',
-    packages: ['redis-server', 'python3-socketio', 'python3-requests', 'python3-websocket', 'chromium'],
+    packages: [
+      'redis-server',
+      'python3-socketio',
+      'python3-requests',
+      'python3-websocket',
+      'chromium',
+      'prometheus',
+    ],
   });
   const stopped = decideResort({ ...bare, missing: ['python'], platform: 'darwin', dockerAnswers: true });
   expect(stopped).toHaveProperty('message', expect.stringContaining('pip install "python-socketio[client]"'));

@@ -116,12 +116,12 @@ const files = [
 test('every file is in one group, and groups come in order', () => {
   expect(planTests(files, false)).toEqual({
     groups: [
-      { name: 'unit', files: ['test/unit/ids.test.ts'], needsServers: false, lanes: 1 },
+      { name: 'unit', files: ['test/unit/ids.test.ts'], needsServers: false, lanes: 2 },
       {
         name: 'conformance',
         files: ['test/conformance/queue-embedded.test.ts', 'test/conformance/queue-rabbitmq.servers.test.ts'],
         needsServers: true,
-        lanes: 2,
+        lanes: 3,
       },
       {
         name: 'integration, embedded',
@@ -154,7 +154,7 @@ test('every file is in one group, and groups come in order', () => {
           'test/integration/torture-mutants.servers.test.ts',
         ],
         needsServers: true,
-        lanes: 2,
+        lanes: 3,
       },
       { name: 'others', files: ['test/elsewhere.test.ts'], needsServers: false, lanes: 1 },
     ],

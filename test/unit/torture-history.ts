@@ -46,6 +46,7 @@ export interface MutableHistory {
   deadLetters: DeadLetterRow[];
   queues: { name: string; messages: number }[];
   processes: Mutable<History['processes'][number]>[];
+  presence: Mutable<History['presence'][number]>[];
   brokerSilent: { from: number; to: number }[];
   faults: Mutable<History['faults'][number]>[];
 }
@@ -288,6 +289,14 @@ export function cleanHistory(): MutableHistory {
         before: { sockets: 20, descriptors: 40, memoryBytes: 100e6 },
         after: { sockets: 21, descriptors: 41, memoryBytes: 130e6 },
       },
+    ],
+    presence: [
+      { userId: ann, how: 'connected', since: 9_900, online: true, lastSeenAt: null, readAt: 9_950 },
+      {
+        ...{ userId: ben, how: 'disconnected', since: 10_000, online: false, readAt: 19_500 },
+        lastSeenAt: new Date(10_005).toISOString(),
+      },
+      { userId: cem, how: 'gateway died', since: 20_000, online: false, lastSeenAt: null, readAt: 49_000 },
     ],
     brokerSilent: [{ from: 5_000, to: 6_000 }],
     faults: [],

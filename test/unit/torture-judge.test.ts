@@ -349,6 +349,11 @@ const damages: [name: string, damage: (history: MutableHistory) => void, found: 
     },
     ['I10 unconfirmed success'],
   ],
+  ['somebody who is shown offline while connected', (h) => (h.presence[0]!.online = false), ['I14 offline']],
+  ['somebody who is online without a socket', (h) => (h.presence[1]!.online = true), ['I14 still online']],
+  ['somebody who left long after', (h) => (h.presence[1]!.readAt = 21_600), ['I14 late']],
+  ['somebody last seen at another time', (h) => (h.presence[1]!.lastSeenAt = null), ['I14 last seen']],
+  ["a dead gateway's user who stays", (h) => (h.presence[2]!.readAt = 51_600), ['I14 late']],
   [
     'a device that was not told what was read on another',
     (h) => {

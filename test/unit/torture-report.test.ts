@@ -15,6 +15,7 @@ const good: TortureResult = {
     deadLetters: [],
     queues: [],
     processes: [],
+    presence: [],
     brokerSilent: [],
     faults: [],
   },

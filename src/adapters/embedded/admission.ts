@@ -1,8 +1,15 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../../shared/config.ts';
+import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import type { FactAnswer, Facts, LimitName, RateLimits } from '../../shared/ports/admission.ts';
 import { factTtlMs } from '../../shared/ports/admission.ts';
-import { limitNames, rateLimited, unlimited, windowSeconds } from '../../shared/rate-limits.ts';
+import {
+  createRefusalCount,
+  limitNames,
+  rateLimited,
+  unlimited,
+  windowSeconds,
+} from '../../shared/rate-limits.ts';
 
 const sweepFrom = 10_000;
 
@@ -53,8 +60,12 @@ export function createEmbeddedFacts({ ttlMs = factTtlMs } = {}): Facts {
   };
 }
 
-export function createEmbeddedRateLimits(limits: Config['rateLimits']): RateLimits {
+export function createEmbeddedRateLimits(
+  limits: Config['rateLimits'],
+  metrics: Metrics = createMetrics(),
+): RateLimits {
   if (!limits.enabled) return unlimited;
+  const countRefusal = createRefusalCount(metrics);
   const limiterOf = (name: LimitName) =>
     new RateLimiterMemory({ keyPrefix: name, points: limits[name], duration: windowSeconds[name] });
   const limiters = Object.fromEntries(limitNames.map((name) => [name, limiterOf(name)])) as Record<
@@ -67,13 +78,17 @@ export function createEmbeddedRateLimits(limits: Config['rateLimits']): RateLimi
       const results = await Promise.allSettled(
         takes.map(({ limit, key, points = 1 }) => limiters[limit].consume(key, points)),
       );
-      const waits: number[] = [];
-      for (const result of results) {
-        if (result.status === 'fulfilled') continue;
+      let longest: { limit: LimitName; waitMs: number } | undefined;
+      for (const [at, { limit }] of takes.entries()) {
+        const result = results[at];
+        if (result?.status !== 'rejected') continue;
         if (!(result.reason instanceof RateLimiterRes)) throw result.reason;
-        waits.push(result.reason.msBeforeNext);
+        const waitMs = result.reason.msBeforeNext;
+        if (waitMs >= (longest?.waitMs ?? 0)) longest = { limit, waitMs };
       }
-      if (waits.length > 0) throw rateLimited(Math.max(...waits));
+      if (!longest) return;
+      countRefusal(longest.limit);
+      throw rateLimited(longest.waitMs);
     },
     async count({ limit, key, points = 1 }) {
       return (await limiters[limit].penalty(key, points)).consumedPoints;

@@ -5,6 +5,8 @@ import type { ConsumeOptions, Consumer, HandleBatch, PartitionSource } from '../
 
 const readSql = `SELECT position, id, body FROM queued_messages WHERE partition = $1 ORDER BY position LIMIT $2`;
 const waitingSql = `SELECT count(*)::int AS waiting FROM queued_messages`;
+const depthsSql = `SELECT partition, count(*)::int AS waiting FROM queued_messages GROUP BY partition`;
+const lettersSql = `SELECT count(*)::int AS letters FROM dead_letters`;
 const forgetSql = `DELETE FROM queued_messages WHERE position = ANY($1::bigint[])`;
 
 /**
@@ -95,6 +97,16 @@ export function createEmbeddedPartitions({ database, log }: { database: Database
     ready: () => !closed,
     problems: () => [],
     depth: () => undefined,
+    async depths() {
+      const [letters, rows] = await Promise.all([
+        database.query<{ letters: number }>(lettersSql, []),
+        database.query<{ partition: number; waiting: number }>(depthsSql, []),
+      ]);
+      return {
+        waiting: new Map(rows.map(({ partition, waiting }) => [partition, waiting])),
+        deadLetters: letters[0]?.letters ?? 0,
+      };
+    },
   };
 
   return {

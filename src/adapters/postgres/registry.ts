@@ -8,7 +8,7 @@ import {
 } from '../../shared/ports/registry.ts';
 
 /** Told by the database's clock alone: the processes' own may differ. */
-const beatSql = `WITH self (id, roles, program_version, envelope_version, kinds, fingerprints) AS (
+const beatSql = `/* beat */ WITH self (id, roles, program_version, envelope_version, kinds, fingerprints) AS (
   VALUES ($1::uuid, $2::text[], $3::text, $4::int, $5::text[], $6::text::jsonb)
 ), beat AS (
   INSERT INTO processes (id, seen_at, roles, program_version, envelope_version, kinds, fingerprints)

@@ -1,5 +1,6 @@
 import type { Options } from 'amqplib';
 import { ChatError } from '../../shared/errors.ts';
+import type { PublishMetrics } from './publish-metrics.ts';
 
 /** More than this is a broker that does not keep up: saying so at once is better than a queue in this process. */
 export const mostCallers = 20_000;
@@ -10,10 +11,13 @@ export type PublishOptions = Options.Publish & { messageId?: string };
 export interface Caller {
   content: Buffer;
   options: PublishOptions;
+  measured: Pick<PublishMetrics, 'ended'>;
   promise: Promise<void>;
   /** The message came back: no queue takes it. */
   returned: boolean;
   settled: boolean;
+  /** By `performance.now()`, as is the end. */
+  beganAt: number;
   expiresAt: number;
   resolve: () => void;
   reject: (error: Error) => void;
@@ -21,10 +25,11 @@ export interface Caller {
 
 /** All who wait, of all queues; one timer watches them, instead of one each. */
 export interface Callers {
-  add(content: Buffer, options: PublishOptions): Caller;
+  add(content: Buffer, options: PublishOptions, measured: Caller['measured']): Caller;
   /** False when it was answered before. Who gets true answers it. */
-  settle(one: Caller): boolean;
+  settle(one: Caller, confirmed: boolean): boolean;
   full(): boolean;
+  count(): number;
   /** Resolves when nobody waits any more. */
   drain(): Promise<void>;
 }
@@ -47,17 +52,30 @@ export function createCallers(deadlineMs: number, expire: (now: number) => numbe
   }
 
   return {
-    add(content, options) {
+    add(content, options, measured) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const expiresAt = performance.now() + deadlineMs;
+      const beganAt = performance.now();
+      const expiresAt = beganAt + deadlineMs;
       count += 1;
       watch(deadlineMs);
-      return { content, options, promise, returned: false, settled: false, expiresAt, resolve, reject };
+      const times = { beganAt, expiresAt };
+      return {
+        content,
+        options,
+        measured,
+        promise,
+        returned: false,
+        settled: false,
+        ...times,
+        resolve,
+        reject,
+      };
     },
 
-    settle(one) {
+    settle(one, confirmed) {
       if (one.settled) return false;
       one.settled = true;
+      one.measured.ended(one.beganAt, confirmed);
       count -= 1;
       if (count === 0) {
         clearTimeout(sweeping);
@@ -69,6 +87,7 @@ export function createCallers(deadlineMs: number, expire: (now: number) => numbe
     },
 
     full: () => count >= mostCallers,
+    count: () => count,
 
     async drain() {
       if (count === 0) return;

@@ -1,7 +1,7 @@
 import { pause } from '../../shared/backoff.ts';
 import type { BrokerConfig } from '../../shared/config.ts';
 import type { Logger } from '../../shared/log.ts';
-import type { QueueDepth } from '../../shared/ports/queue.ts';
+import type { QueueDepth, QueueDepths } from '../../shared/ports/queue.ts';
 import { byReason } from './by-reason.ts';
 import { readStates } from './depths.ts';
 import { reasonOf } from './errors.ts';
@@ -11,6 +11,7 @@ import { partitionQueue } from './topology.ts';
 export interface DepthWatch {
   /** Undefined before the first look. */
   depth(): QueueDepth | undefined;
+  depths(): QueueDepths | undefined;
   /** Partitions that nobody works off. */
   problems(): string[];
   stop(): void;
@@ -36,7 +37,7 @@ export function watchDepths(dependencies: {
     ...partitions.map((partition) => partitionQueue(broker, partition)),
     broker.deadLetterQueue,
   ];
-  let depth: QueueDepth | undefined;
+  let depths: QueueDepths | undefined;
   /** By partition, since the last look. */
   let idle = new Map<number, string>();
   let problems = new Map<number, string>();
@@ -49,8 +50,10 @@ export function watchDepths(dependencies: {
       const state = states.get(queue);
       return typeof state === 'object' ? state.messages : 0;
     };
-    depth = {
-      waiting: partitions.reduce((sum, partition) => sum + messagesIn(partitionQueue(broker, partition)), 0),
+    depths = {
+      waiting: new Map(
+        partitions.map((partition) => [partition, messagesIn(partitionQueue(broker, partition))]),
+      ),
       deadLetters: messagesIn(broker.deadLetterQueue),
     };
     const found = new Map<number, string>();
@@ -84,7 +87,9 @@ export function watchDepths(dependencies: {
 
   void run();
   return {
-    depth: () => depth,
+    depth: () =>
+      depths && { ...depths, waiting: depths.waiting.values().reduce((sum, messages) => sum + messages, 0) },
+    depths: () => depths,
     problems: () => byReason([...problems].map(([partition, reason]) => [`partition ${partition}`, reason])),
     stop: () => stopped.abort(),
   };

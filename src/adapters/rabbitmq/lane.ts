@@ -5,6 +5,7 @@ import { type Caller, type Callers, mostCallers, oldestOf, unavailable } from '.
 import { ChannelTimeout } from './channel.ts';
 import { socketOf } from './connect.ts';
 import { codeOf, notFound, reasonOf } from './errors.ts';
+import type { PublishMetrics } from './publish-metrics.ts';
 import { createRefusals } from './refusals.ts';
 
 const mostWaiting = 5_000;
@@ -30,12 +31,13 @@ export function createLane(
   on: Attached,
   dependencies: {
     callers: Callers;
+    measured: PublishMetrics;
     log: Logger;
     repair: (connection: ChannelModel) => Promise<void>;
     onUnroutable: (on: Attached) => void;
   },
 ): Lane {
-  const { callers, log, repair, onUnroutable } = dependencies;
+  const { callers, measured, log, repair, onUnroutable } = dependencies;
   const { exchange, routingKey, queue, label } = to;
   /** The shared one, one that was shared before, or one of its own. */
   let line: Line | undefined;
@@ -75,19 +77,20 @@ export function createLane(
   function write(to: Line, one: Caller): void {
     unconfirmed.add(one);
     try {
+      measured.sent();
       to.channel.publish(exchange, routingKey, one.content, one.options, (error: unknown) =>
         answered(to, one, error),
       );
     } catch (error) {
       unconfirmed.delete(one);
-      if (callers.settle(one)) one.reject(unavailable('the channel is closing', error));
+      if (callers.settle(one, false)) one.reject(unavailable('the channel is closing', error));
     }
   }
 
   function answered(by: Line, one: Caller, error: unknown): void {
     unconfirmed.delete(one);
     if (!error && (silentSince !== undefined || refusals.current !== undefined)) hear();
-    if (callers.settle(one)) {
+    if (callers.settle(one, !error && !one.returned)) {
       if (error) {
         one.reject(unavailable(`RabbitMQ does not take it for ${label}: full, or without a leader`, error));
       } else if (one.returned) {
@@ -112,7 +115,7 @@ export function createLane(
 
   function rejectAll(reason: string): void {
     for (const one of [...unconfirmed, ...waiting.splice(0)]) {
-      if (callers.settle(one)) one.reject(unavailable(reason));
+      if (callers.settle(one, false)) one.reject(unavailable(reason));
     }
   }
 
@@ -209,7 +212,7 @@ export function createLane(
     publish(content, options) {
       const reason = refusalReason();
       if (reason !== undefined) return Promise.reject(unavailable(reason));
-      const one = callers.add(content, options);
+      const one = callers.add(content, options, measured);
       waiting.push(one);
       advance();
       return one.promise;

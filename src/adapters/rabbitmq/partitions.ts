@@ -3,6 +3,7 @@ import type { FreezeWatch } from '../../process/freeze-watch.ts';
 import { fullJitterMs, pause } from '../../shared/backoff.ts';
 import type { BrokerConfig } from '../../shared/config.ts';
 import type { Logger } from '../../shared/log.ts';
+import type { Metrics } from '../../shared/metrics/metrics.ts';
 import type {
   ConsumeOptions,
   Consumer,
@@ -40,9 +41,12 @@ export function createRabbitPartitions(dependencies: {
   /** Declares what is missing. */
   repair: (connection: ChannelModel) => Promise<void>;
   waiting: PartitionSource['waiting'];
+  metrics: Metrics;
   log: Logger;
-}): { source: Omit<PartitionSource, 'depth'>; close(): Promise<void> } {
-  const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, log } = dependencies;
+}): { source: Omit<PartitionSource, 'depth' | 'depths'>; close(): Promise<void> } {
+  const { link, unwellLink, broker, rawBodies, freezes, repair, waiting, metrics, log } = dependencies;
+  let consumed = 0;
+  metrics.read('messaging_client_consumed_messages_total', () => consumed);
   const consumers = new Set<Consumer>();
   /** Why a partition is not consumed now. */
   const troubles = new Map<number, string>();
@@ -134,6 +138,7 @@ export function createRabbitPartitions(dependencies: {
         // Null: the broker has ended the consumer, its queue was deleted.
         if (message === null) ended = true;
         else waiting.push(message);
+        if (message) consumed += 1;
         wake();
       });
       if (consuming) onConsuming();
@@ -170,7 +175,7 @@ export function createRabbitPartitions(dependencies: {
     return delivery;
   }
 
-  const source: Omit<PartitionSource, 'depth'> = {
+  const source: Omit<PartitionSource, 'depth' | 'depths'> = {
     async consume(partition, options, handle) {
       const leaving = new AbortController();
       const running = run(partition, options, handle, leaving.signal);

@@ -1,12 +1,14 @@
 import type { ChannelModel } from 'amqplib';
 import { pause } from '../../shared/backoff.ts';
 import type { Logger } from '../../shared/log.ts';
+import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import { type Attached, attachedTo, type Lane, type Target } from './attached.ts';
 import { byReason } from './by-reason.ts';
 import { createCallers, type PublishOptions, unavailable } from './callers.ts';
 import { coalesceWrites } from './coalesce.ts';
 import { reasonOf } from './errors.ts';
 import { createLane } from './lane.ts';
+import { measurePublishes } from './publish-metrics.ts';
 
 /**
  * Publishes that are done when the broker has confirmed them. `attach` belongs into the setup of the link.
@@ -51,11 +53,13 @@ export function createPublisher({
   log,
   away,
   repair,
+  metrics = createMetrics(),
   confirmDeadlineMs = defaultConfirmDeadlineMs,
 }: {
   log: Logger;
   away: () => string | undefined;
   repair: (connection: ChannelModel) => Promise<void>;
+  metrics?: Metrics | undefined;
   confirmDeadlineMs?: number;
 }): Publisher {
   let current: Attached | undefined;
@@ -70,6 +74,9 @@ export function createPublisher({
     }
     return next;
   });
+  const measuredOf = measurePublishes(metrics);
+  metrics.read('confab_publish_in_flight', callers.count);
+  metrics.read('confab_broker_blocked', () => (current?.blocked === undefined ? 0 : 1));
   const dependencies = { callers, log, repair, onUnroutable: (on: Attached) => void repairRoutes(on) };
 
   async function repairRoutes({ connection }: Attached): Promise<void> {
@@ -109,11 +116,12 @@ export function createPublisher({
     },
 
     outlet(to) {
+      const measured = measuredOf(to.exchange);
       let lane: Lane | undefined;
 
       function laneOn(attached: Attached): Lane {
         if (lane?.on === attached) return lane;
-        lane = createLane(to, attached, dependencies);
+        lane = createLane(to, attached, { ...dependencies, measured });
         attached.lanes.add(lane);
         return lane;
       }

@@ -4,6 +4,7 @@ import { pause } from '../../shared/backoff.ts';
 import type { BrokerConfig } from '../../shared/config.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import type { Logger } from '../../shared/log.ts';
+import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import type { PartitionSource, Queue, SendQueue } from '../../shared/ports/queue.ts';
 import { defaultHeartbeatSeconds } from './connect.ts';
 import { createRabbitDeadLetterSink, createRabbitDeadLetterStore } from './dead-letters.ts';
@@ -34,9 +35,10 @@ export function openRabbitMq(dependencies: {
   broker: BrokerConfig;
   partitionCount: number;
   log: Logger;
+  metrics?: Metrics;
   waitMs: number;
 }): Queue {
-  const { broker, partitionCount, log, waitMs } = dependencies;
+  const { broker, partitionCount, log, metrics = createMetrics(), waitMs } = dependencies;
   const topology = topologyOf(broker, partitionCount);
   const rawBodies: RawBodies = new WeakMap();
   const freezes = createFreezeWatch(mostStandstillMs(broker));
@@ -68,7 +70,7 @@ export function openRabbitMq(dependencies: {
   const declareFirst = async (connection: ChannelModel) => {
     if (!declared) await declare(connection);
   };
-  const publisher = createPublisher({ log, away: () => publishing.problem(), repair });
+  const publisher = createPublisher({ log, metrics, away: () => publishing.problem(), repair });
   const publishing = createLink({
     broker,
     name: 'confab publisher',
@@ -99,6 +101,7 @@ export function openRabbitMq(dependencies: {
     freezes,
     repair,
     waiting: async () => (await readDepths(consuming, broker, partitionCount)).messages,
+    metrics,
     log,
   });
   let depths: DepthWatch | undefined;
@@ -106,7 +109,20 @@ export function openRabbitMq(dependencies: {
     ...partitions.source,
     problems: () => [...partitions.source.problems(), ...(depths?.problems() ?? [])],
     depth: () => depths?.depth(),
+    depths: async () => depths?.depths(),
   };
+
+  const links = { publisher: publishing, consumer: consuming };
+  type Role = keyof typeof links;
+  /** Who never publishes, or consumes, is not connected for it. */
+  const used = new Set<Role>();
+  metrics.read('confab_broker_connected', () =>
+    Array.from(used, (role) => [{ role }, links[role].current() ? 1 : 0] as const),
+  );
+  async function open(role: Role): Promise<void> {
+    used.add(role);
+    await links[role].open();
+  }
 
   const outlets: (Outlet | undefined)[] = [];
   function outletOf(partition: number): Outlet {
@@ -135,20 +151,20 @@ export function openRabbitMq(dependencies: {
 
   return {
     async sendQueue() {
-      await publishing.open();
+      await open('publisher');
       return sendQueue;
     },
     async partitionSource() {
-      await consuming.open();
+      await open('consumer');
       depths ??= watchDepths({ link: consuming, broker, partitionCount, log });
       return source;
     },
     async deadLetterSink() {
-      await publishing.open();
+      await open('publisher');
       return sink;
     },
     async deadLetterStore() {
-      await publishing.open();
+      await open('publisher');
       return store;
     },
     brokerName() {

@@ -10,6 +10,8 @@ export interface Breaker {
   ask<Result>(work: () => Promise<Result>): Promise<Result | undefined>;
   /** Asks whatever the breaker holds of the store, and leaves it as it is; never rejects. */
   askAnyway<Result>(work: () => Promise<Result>): Promise<Result | undefined>;
+  /** Whether the store has failed, and has not answered since. */
+  isOpen(): boolean;
 }
 
 export function createBreaker(withinMs = answerWithinMs): Breaker {
@@ -39,6 +41,7 @@ export function createBreaker(withinMs = answerWithinMs): Breaker {
         return undefined;
       }
     },
+    isOpen: () => pausedUntil > 0,
   };
 }
 

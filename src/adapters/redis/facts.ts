@@ -1,3 +1,4 @@
+import { resultsOf } from '../../shared/metrics/metrics.ts';
 import type { Fact, FactAnswer, Facts } from '../../shared/ports/admission.ts';
 import { factTtlMs } from '../../shared/ports/admission.ts';
 import { askEach } from './client.ts';
@@ -8,12 +9,14 @@ const revoked = '0';
 
 /** One key a fact; what one turn of the event loop asks is asked together. */
 export function createRedisFacts(
-  { client, breaker, turnNow }: AdmissionRedis,
+  { client, breaker, turnNow, metrics }: AdmissionRedis,
   prefix: string,
   { ttlMs = factTtlMs } = {},
 ): Facts {
   const keyOf = (fact: Fact) => `${prefix}:fact:${fact}`;
   const saidKey = (what: string) => `${prefix}:said:${what}`;
+  const found = { hit: 0, miss: 0, away: 0 };
+  metrics.read('confab_facts_total', () => resultsOf(found));
   const onEach = (facts: readonly Fact[], command: (key: string) => Promise<unknown>) =>
     askEach(facts, (fact) => command(keyOf(fact)));
 
@@ -24,7 +27,11 @@ export function createRedisFacts(
       const first = questions.facts.length;
       for (const fact of facts) questions.facts.push(keyOf(fact));
       await answered;
-      return facts.map((_, at) => toAnswer(questions.values[first + at]));
+      return facts.map((_, at) => {
+        const value = questions.values[first + at];
+        found[value === undefined ? 'away' : value === null ? 'miss' : 'hit'] += 1;
+        return toAnswer(value);
+      });
     },
 
     async fill(facts) {

@@ -1,6 +1,8 @@
 import { chunks } from '../../shared/chunks.ts';
+import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import type { Notifier } from '../../shared/ports/notifications.ts';
 import type { RedisClient } from './client.ts';
+import { measureRedis } from './measure.ts';
 import type { NotificationCodec } from './notification-codec.ts';
 
 /**
@@ -20,7 +22,13 @@ interface PublishingRedis {
  * One channel a topic, `<prefix>:chat:<id>` and `<prefix>:user:<id>`: Redis sends a gateway only what its own users need.
  * @param client of role `commands`
  */
-export function createRedisNotifier(client: RedisClient, prefix: string, codec: NotificationCodec): Notifier {
+export function createRedisNotifier(
+  client: RedisClient,
+  prefix: string,
+  codec: NotificationCodec,
+  metrics: Metrics = createMetrics(),
+): Notifier {
+  const measured = measureRedis(metrics, 'publish');
   client.defineCommand('publishAll', { numberOfKeys: 0, lua: publishAll });
   const scripted = client as unknown as PublishingRedis;
 
@@ -29,7 +37,7 @@ export function createRedisNotifier(client: RedisClient, prefix: string, codec: 
       const sent = chunks(notifications, mostPublished).map((some) =>
         scripted.publishAll(some.flatMap((one) => [`${prefix}:${one.topic}`, codec.encode(one)])),
       );
-      await Promise.all(sent);
+      await measured(Promise.all(sent));
     },
   };
 }

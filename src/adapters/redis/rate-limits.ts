@@ -1,7 +1,7 @@
 import type { Config } from '../../shared/config.ts';
 import type { LimitName, RateLimits, Take } from '../../shared/ports/admission.ts';
 import { createPrivateName } from '../../shared/private-name.ts';
-import { rateLimited, unlimited, windowSeconds } from '../../shared/rate-limits.ts';
+import { createRefusalCount, rateLimited, unlimited, windowSeconds } from '../../shared/rate-limits.ts';
 import { createEmbeddedRateLimits } from '../embedded/admission.ts';
 import type { AdmissionRedis, Count } from './redis-turn.ts';
 
@@ -19,13 +19,14 @@ const givenBack: ReadonlySet<LimitName> = new Set(['login', 'guesses']);
  * @param secret the same in every process; names by which people are known are not in Redis, only their HMAC
  */
 export function createRedisRateLimits(
-  { client, breaker, turnNow, count: countNow }: AdmissionRedis,
+  { client, breaker, metrics, turnNow, count: countNow }: AdmissionRedis,
   prefix: string,
   limits: Config['rateLimits'],
   secret: string,
 ): RateLimits {
   if (!limits.enabled) return unlimited;
-  const insurance = createEmbeddedRateLimits(limits);
+  const insurance = createEmbeddedRateLimits(limits, metrics);
+  const countRefusal = createRefusalCount(metrics);
   const privateName = createPrivateName(secret);
   const nameOf = ({ limit, key }: Take) =>
     `${prefix}:limit:${limit}:${limitsByOwnId.has(limit) ? key : privateName(key)}`;
@@ -72,10 +73,23 @@ export function createRedisRateLimits(
     return Math.max(0, waitMs);
   }
 
+  /** @throws ChatError `rate_limited` when there is anything to wait for */
+  function refuse(takes: readonly Take[], waitsMs: readonly number[]): void {
+    const waitMs = Math.max(...waitsMs);
+    if (waitMs <= 0) return;
+    const limit = takes[waitsMs.indexOf(waitMs)]?.limit;
+    if (limit) countRefusal(limit);
+    throw rateLimited(waitMs);
+  }
+
   return {
     async consume(takes) {
       const named = takes.map((take) => ({ ...take, name: nameOf(take) }));
-      if (refused.size > 0) refuse(named.map(({ name }) => refusedFor(name)));
+      if (refused.size > 0)
+        refuse(
+          takes,
+          named.map(({ name }) => refusedFor(name)),
+        );
       const { questions, answered } = turnNow();
       const places = named.map(({ limit, points = 1, name }) => {
         const count = questions.counts.get(name) ?? countOf(limit, 0);
@@ -86,7 +100,7 @@ export function createRedisRateLimits(
       await answered;
       const unanswered = takes.filter((_, at) => places[at]?.count.taken === undefined);
       if (unanswered.length > 0) await insurance.consume(unanswered);
-      refuse(places.map(waitMsOf));
+      refuse(takes, places.map(waitMsOf));
     },
 
     async count(take) {
@@ -100,10 +114,4 @@ export function createRedisRateLimits(
       if (given === undefined) await insurance.giveBack(takes);
     },
   };
-}
-
-/** @throws ChatError `rate_limited` when there is anything to wait for */
-function refuse(waitsMs: readonly number[]): void {
-  const waitMs = Math.max(...waitsMs);
-  if (waitMs > 0) throw rateLimited(waitMs);
 }

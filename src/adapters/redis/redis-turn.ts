@@ -1,6 +1,8 @@
 import { Cluster } from 'ioredis';
+import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
 import { askEach, type RedisClient } from './client.ts';
+import { measureRedis } from './measure.ts';
 import { createTurns, type Turn } from './turn.ts';
 
 /** What admission asks of Redis beside its script. */
@@ -29,6 +31,7 @@ export interface Questions {
 export interface AdmissionRedis {
   readonly client: AdmissionClient;
   readonly breaker: Breaker;
+  readonly metrics: Metrics;
   turnNow(): Turn<Questions>;
   /** By itself. */
   count(key: string, count: Count): Promise<void>;
@@ -71,7 +74,13 @@ interface ScriptedClient {
  * One script a turn, one for each node in a cluster, for all that is asked of facts and limits. Commands of their own took
  * the api 5 µs a turn more, and a script for each request, as libraries of limits have it, Redis itself 35 µs a request (measured).
  */
-export function createAdmissionRedis(client: AdmissionClient, breaker = createBreaker()): AdmissionRedis {
+export function createAdmissionRedis(
+  client: AdmissionClient,
+  breaker = createBreaker(),
+  metrics = createMetrics(),
+): AdmissionRedis {
+  const measured = measureRedis(metrics, 'admit');
+  metrics.read('confab_redis_breaker_open', () => (breaker.isOpen() ? 1 : 0));
   client.defineCommand('admit', { lua: admit });
   // In a cluster ioredis goes by the first argument, which has to be the key.
   client.defineCommand('admitOne', { lua: admit, numberOfKeys: 1 });
@@ -107,12 +116,11 @@ export function createAdmissionRedis(client: AdmissionClient, breaker = createBr
   const turnNow = createTurns(
     (): Questions => ({ facts: [], values: [], counts: new Map() }),
     async (questions) => {
-      await breaker.ask(() => ask(questions));
+      await breaker.ask(() => measured(ask(questions)));
     },
   );
   return {
-    client,
-    breaker,
+    ...{ client, breaker, metrics },
     turnNow,
     async count(key, count) {
       await breaker.ask(() => takeOne(key, count));

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { chunks } from '../../shared/chunks.ts';
 import { withDeadline } from '../../shared/deadline.ts';
+import { createMetrics, type Metrics, resultsOf } from '../../shared/metrics/metrics.ts';
 import type { Notification, Subscriber, Topic } from '../../shared/ports/notifications.ts';
 import type { RedisClient } from './client.ts';
 import type { NotificationCodec } from './notification-codec.ts';
@@ -40,6 +41,7 @@ export function createRedisSubscriber({
   prefix,
   codec,
   outages,
+  metrics = createMetrics(),
   times = defaultTimes,
 }: {
   client: Redis;
@@ -47,6 +49,7 @@ export function createRedisSubscriber({
   prefix: string;
   codec: NotificationCodec;
   outages: RedisOutages;
+  metrics?: Metrics;
   times?: SubscriberTimes;
 }): RedisSubscriber {
   const wanted = new Set<Topic>();
@@ -68,6 +71,9 @@ export function createRedisSubscriber({
   /** Topics whose subscription may differ from what is wanted, until the end of the tick. */
   let touched = new Set<Topic>();
   let reconciled: Promise<boolean> | undefined;
+
+  let unsigned = 0;
+  metrics.read('confab_notifications_total', () => resultsOf({ unsigned }));
 
   const channelOf = (topic: Topic) => `${prefix}:${topic}`;
 
@@ -157,7 +163,9 @@ export function createRedisSubscriber({
     }
     // Only channels of the prefix are ever subscribed.
     const topic = channel.slice(prefix.length + 1) as Topic;
-    const notification = codec.decode(topic, wire.toString()) ?? { topic, head: unreadable, body: '' };
+    const decoded = codec.decode(topic, wire.toString());
+    if (!decoded) unsigned += 1;
+    const notification = decoded ?? { topic, head: unreadable, body: '' };
     // ioredis tells of all of one read before it returns, so a microtask comes after the last of them.
     if (arrived.push(notification) === 1) queueMicrotask(handOver);
   }

@@ -32,6 +32,7 @@ const passwordRoutes = ({ readable }: Needs, accounts: NonNullable<Accounts['pas
     path: '/auth/login',
     needs: readable,
     body: loginBody,
+    counts: 'confab_logins_total',
     operation: {
       operationId: 'login',
       summary: 'Sign in: opens a session',

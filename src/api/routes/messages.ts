@@ -42,6 +42,7 @@ export const messageRoutes = (
     needs: token({ facts: aboutChat((chatId, userId) => [participantFact(chatId, userId)]) }),
     params: chatParams,
     body: sendBody,
+    counts: 'confab_sends_total',
     operation: {
       operationId: 'sendMessage',
       summary: 'Send a message',

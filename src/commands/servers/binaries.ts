@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { PrometheusBinaries } from './prometheus.ts';
 import type { RabbitBinaries } from './rabbitmq.ts';
 
 export const serverNames = [
@@ -9,8 +10,10 @@ export const serverNames = [
   'nginx',
   'pgbouncer',
   'compose',
+  'kubectl',
   'python',
   'chromium',
+  'prometheus',
 ] as const;
 export type ServerName = (typeof serverNames)[number];
 
@@ -23,10 +26,13 @@ export interface Binaries {
   pgbouncer: string | undefined;
   /** No server: reads and checks a compose file, for which it needs no engine. */
   compose: string[] | undefined;
+  /** No server: renders what is for Kubernetes, for which it needs no cluster. */
+  kubectl: string | undefined;
   /** No server: a Python that has a client of Socket.IO, for both transports. Looked for when it is asked for. */
   readonly python: string | undefined;
   /** No server: a browser. */
   chromium: string | undefined;
+  prometheus: PrometheusBinaries | undefined;
 }
 
 /** Looks on the PATH and where Debian and Homebrew put what is not on it. On Windows servers run in containers alone. */
@@ -39,8 +45,10 @@ export function findBinaries(): Binaries {
       nginx: undefined,
       pgbouncer: undefined,
       compose: composePlugin(),
+      kubectl: undefined,
       python: findPython(),
       chromium: undefined,
+      prometheus: undefined,
     };
   const homebrew = ['/opt/homebrew', '/usr/local'];
   const onPath = (name: string): string | undefined =>
@@ -68,6 +76,7 @@ export function findBinaries(): Binaries {
   ];
   const rabbit = rabbitFolders.find((folder) => existsSync(join(folder, 'rabbitmq-server')));
   const epmd = onPath('epmd') ?? findEpmd();
+  const [prometheus, promtool] = [onPath('prometheus'), onPath('promtool')];
 
   return {
     postgres: postgresFolders.find((folder) => existsSync(join(folder, 'initdb'))),
@@ -79,10 +88,12 @@ export function findBinaries(): Binaries {
     nginx: onPath('nginx'),
     pgbouncer: onPath('pgbouncer'),
     compose: onPath('docker-compose') ? ['docker-compose'] : composePlugin(),
+    kubectl: onPath('kubectl'),
     get python() {
       return findPython();
     },
     chromium: onPath('chromium') ?? chromesOfMac.find(existsSync),
+    prometheus: prometheus && promtool ? { server: prometheus, promtool } : undefined,
   };
 }
 

@@ -12,6 +12,7 @@ import { startNginx } from './nginx.ts';
 import { type PgbouncerSettings, startPgbouncer } from './pgbouncer.ts';
 import { freePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
+import { startPrometheus } from './prometheus.ts';
 import { type RabbitServer, startRabbitmq } from './rabbitmq.ts';
 import { type RedisKind, startRedis } from './redis.ts';
 import type { Server, ServerOptions } from './server.ts';
@@ -32,6 +33,8 @@ export interface Launcher {
   /** @param http given its port, the text of the `http` block, with a server that listens on 127.0.0.1 there */
   nginx(place: Place, http: (port: number) => string): Promise<Server>;
   pgbouncer(place: Place, settings: PgbouncerSettings): Promise<Server>;
+  /** From the machine's binary alone. */
+  prometheus(place: Place, config: object): Promise<Server>;
 }
 
 export interface Trio {
@@ -77,6 +80,10 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
       return binaries.pgbouncer
         ? startPgbouncer({ ...configured, binary: binaries.pgbouncer })
         : startPgbouncerContainer(configured);
+    },
+    async prometheus(place, config) {
+      if (!binaries.prometheus) throw new Error('Prometheus is not on this machine');
+      return startPrometheus({ ...(await options(place)), config, binary: binaries.prometheus.server });
     },
   };
 }

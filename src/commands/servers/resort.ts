@@ -28,8 +28,10 @@ const names: Record<ServerName, string> = {
   nginx: 'nginx',
   pgbouncer: 'PgBouncer',
   compose: 'docker-compose',
+  kubectl: 'kubectl',
   python: 'python-socketio',
   chromium: 'Chromium',
+  prometheus: 'Prometheus',
 };
 /** With spaces between several. */
 const debianPackages: Record<ServerName, string> = {
@@ -39,8 +41,10 @@ const debianPackages: Record<ServerName, string> = {
   nginx: 'nginx-light',
   pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
+  kubectl: 'kubernetes-client',
   python: 'python3-socketio python3-requests python3-websocket',
   chromium: 'chromium',
+  prometheus: 'prometheus',
 };
 const homebrewPackages: Record<ServerName, string> = {
   postgres: 'postgresql@17',
@@ -49,21 +53,24 @@ const homebrewPackages: Record<ServerName, string> = {
   nginx: 'nginx',
   pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
+  kubectl: 'kubernetes-cli',
   python: 'python3',
   chromium: 'chromium',
+  prometheus: 'prometheus',
 };
+const inNoContainer: ReadonlySet<ServerName> = new Set(['kubectl', 'python', 'chromium', 'prometheus']);
 /** What Homebrew has not. */
 const pythonPackages = 'python3 -m pip install "python-socketio[client]"';
 
 /**
- * Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. Python and Chromium are in
- * no container.
+ * Where servers come from: the machine, else containers, else apt, else from the reader, who is told how. Not all of them
+ * are in a container.
  */
 export function decideResort(facts: MachineFacts, otherwise = testsWithoutServers): Resort {
   const { missing, platform, dockerAnswers, hasApt, isRoot } = facts;
   if (missing.length === 0) return { kind: 'binaries' };
   const list = missing.map((name) => names[name]).join(', ');
-  const inContainers = missing.filter((name) => name !== 'python' && name !== 'chromium');
+  const inContainers = missing.filter((name) => !inNoContainer.has(name));
   if (dockerAnswers && inContainers.length === missing.length)
     return { kind: 'docker', message: `Not on this machine: ${list}. Starting it with docker compose.` };
   const packages = missing.flatMap((name) => debianPackages[name].split(' '));

@@ -17,7 +17,7 @@ export type ChangeRefusal = 'chat_not_found' | 'message_not_found' | 'not_allowe
 
 const outcomeColumns = '$1::text AS "chatId", outcome, sequence, event_sequence AS "eventSequence"';
 
-const editMessageSql = `SELECT ${outcomeColumns}
+const editMessageSql = `/* edit_message */ SELECT ${outcomeColumns}
 FROM edit_message($1::text::uuid, $2::uuid, $3::uuid, $4::text, $5::text::json, $6::text::json, $7::int, $8::boolean)`;
 
 /** @param windowSeconds after it was sent; undefined: always */
@@ -39,7 +39,7 @@ export async function editMessage(
 }
 
 /** By nobody: by the host's backend. */
-const deleteMessageSql = `SELECT ${outcomeColumns} FROM delete_message($1::text::uuid, $2::uuid, $3::uuid)`;
+const deleteMessageSql = `/* delete_message */ SELECT ${outcomeColumns} FROM delete_message($1::text::uuid, $2::uuid, $3::uuid)`;
 
 export async function deleteMessage(
   database: Database,

@@ -57,7 +57,7 @@ const joinMembers = `CROSS JOIN LATERAL (
   ${joinUser('f', 'u')}
 ) members`;
 
-const readChatSql = `SELECT ${chatColumns('me.user_id')}, ${ownColumns}
+const readChatSql = `/* chat */ SELECT ${chatColumns('me.user_id')}, ${ownColumns}
 FROM chat_participants me
 CROSS JOIN LATERAL (SELECT x.* FROM chats x WHERE x.id = me.chat_id LIMIT 1) c
 ${joinMembers}
@@ -109,7 +109,7 @@ const filters: Readonly<Record<ChatFilter | 'none', string>> = {
 };
 
 /** In two steps: messages are looked at for those that come into question alone, and until the page is full. */
-const listChatsSql = (filter: ChatFilter | 'none') => `WITH mine AS (
+const listChatsSql = (filter: ChatFilter | 'none') => `/* chats */ WITH mine AS (
   SELECT me.chat_id, me.user_id, me.last_read_sequence, c.last_activity_at, c.last_sequence
   FROM ${ownRows} me
   CROSS JOIN LATERAL (SELECT x.* FROM chats x WHERE x.id = me.chat_id LIMIT 1) c

@@ -16,7 +16,7 @@ const pageSql = (
   emptyFirst: string,
   emptyLast: string,
   last: string,
-) => `
+) => `/* history */
 SELECT concat('{"data":[', page.messages,
   '],"page":{"hasBefore":', to_json(c.last_sequence > 0 AND page.first > 1),
   ',"hasAfter":', to_json(page.last < c.last_sequence),

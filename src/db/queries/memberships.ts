@@ -33,7 +33,7 @@ export const noMemberships = (): UserMemberships => ({
  * leaves one index alone that needs no sorting. With `=` the primary key, which reads everybody's chats, looks as good in a
  * plan that was made on an empty table.
  */
-const membershipsSql = `SELECT w.user_id AS "userId", u.membership_version AS version, u.own_changes AS "ownVersion",
+const membershipsSql = `/* memberships */ SELECT w.user_id AS "userId", u.membership_version AS version, u.own_changes AS "ownVersion",
   u.read_receipts AS "readReceipts", u.show_presence AS "showPresence", p.chat_id AS "chatId", c.head
 FROM unnest($1::uuid[], $2::uuid[]) AS w (user_id, after)
 LEFT JOIN LATERAL (
@@ -113,7 +113,7 @@ export interface UserVersions {
   deactivated: boolean;
 }
 
-const versionsSql = `SELECT id AS "userId", membership_version AS version, own_changes AS "ownVersion",
+const versionsSql = `/* user_versions */ SELECT id AS "userId", membership_version AS version, own_changes AS "ownVersion",
   read_receipts AS "readReceipts", show_presence AS "showPresence",
   deactivated_at IS NOT NULL AS deactivated
 FROM users WHERE id = ANY ($1::uuid[])`;
@@ -184,7 +184,7 @@ export function readParticipations(
   return database.query(participationsSql, [userIds, chatIds]);
 }
 
-const aliveSessionsSql = `SELECT id FROM sessions
+const aliveSessionsSql = `/* sessions */ SELECT id FROM sessions
 WHERE id = ANY ($1::uuid[]) AND revoked_at IS NULL AND expires_at > now()`;
 
 /** Those of the sessions that have not ended. */
@@ -196,7 +196,7 @@ export async function readAliveSessions(
   return new Set(rows.map(({ id }) => id));
 }
 
-const headsSql = `SELECT id AS "chatId", last_event_sequence AS head FROM chats WHERE id = ANY ($1::uuid[])`;
+const headsSql = `/* heads */ SELECT id AS "chatId", last_event_sequence AS head FROM chats WHERE id = ANY ($1::uuid[])`;
 
 export function readHeads(
   database: Database,

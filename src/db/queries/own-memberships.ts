@@ -19,7 +19,7 @@ export interface OwnMembershipsWanted {
 }
 
 /** A user's rows are looked at where one of them has changed, and messages where they are not too many to be told. */
-const ownSql = `SELECT w.ord::int - 1 AS at, u.own_changes AS version, u.read_receipts AS "readReceipts",
+const ownSql = `/* own_memberships */ SELECT w.ord::int - 1 AS at, u.own_changes AS version, u.read_receipts AS "readReceipts",
   u.show_presence AS "showPresence", cardinality(changed.chat_ids) > $3::int AS "tooMany", m.membership
 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS w (user_id, since, ord)
 CROSS JOIN LATERAL (SELECT x.* FROM users x WHERE x.id = w.user_id LIMIT 1) u

@@ -8,7 +8,7 @@ import {
 } from './participant-columns.ts';
 
 /** By the function that the store asks, too. */
-const mayPostSql = `SELECT may_post(me.role, (SELECT c.posting FROM chats c WHERE c.id = $1::uuid)) AS may
+const mayPostSql = `/* may_post */ SELECT may_post(me.role, (SELECT c.posting FROM chats c WHERE c.id = $1::uuid)) AS may
 FROM chat_participants me WHERE me.chat_id = $1::uuid AND me.user_id = $2::uuid AND me.left_at IS NULL`;
 
 /** Undefined for who is not in the chat. */

@@ -34,7 +34,7 @@ export interface WrittenReaction {
   reactions: Reaction[] | null;
 }
 
-const reactSql = `SELECT verdict, sequence, own, participants, event_sequence AS "eventSequence", reactions
+const reactSql = `/* react */ SELECT verdict, sequence, own, participants, event_sequence AS "eventSequence", reactions
 FROM react($1::uuid, $2::uuid[], $3::uuid[], $4::text[], $5::text[]::boolean[], ${mostReactionKeys})`;
 
 /** One call, one commit, under the chat's lock where something changes; in the order of the writes. */

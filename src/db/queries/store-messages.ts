@@ -9,7 +9,7 @@ import { iso } from '../database.ts';
  */
 const storeMessagesSql = (
   more = '',
-) => `SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"
+) => `/* store_messages */ SELECT outcome, sequence, event_sequence AS "eventSequence", ${iso('sent_at')} AS "sentAt"
 FROM store_messages($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]::timestamptz[],
   $7::uuid[], $8::text[]::json[], $9::text[]::json[], $10::text[]::bytea[]${more})`;
 const textsSql = storeMessagesSql();
@@ -18,13 +18,23 @@ const typedSql = storeMessagesSql(', $11::text[]');
 
 export type MessageToStore = Omit<SendEnvelope, 'version' | 'requestId'>;
 
+/** The numbers and the time are those of the row, which of a `repeat` was there before. */
+interface OfRow<Outcome> {
+  outcome: Outcome;
+  sequence: number;
+  eventSequence: number;
+  sentAt: string;
+}
+
 export type StoreOutcome =
-  /** The numbers and the time are those of the row, which of a `repeat` was there before. */
-  | { outcome: 'stored' | 'repeat'; sequence: number; eventSequence: number; sentAt: string }
+  | OfRow<'stored'>
+  | OfRow<'repeat'>
   /** A repeat of what was edited or deleted since, `eventSequence` says when: nothing of it is to be said again. */
-  | { outcome: 'changed'; sequence: number; eventSequence: number; sentAt: string }
+  | OfRow<'changed'>
+  | { outcome: 'conflict' }
   /** Of what is said in a chat that is deleted nothing is kept anywhere. */
-  | { outcome: 'conflict' | 'chat_deleted' | 'chat_not_found' | 'not_participant' | 'not_allowed' };
+  | { outcome: 'chat_deleted' }
+  | { outcome: 'chat_not_found' | 'not_participant' | 'not_allowed' };
 
 /** Stores the batch in its order; the answers are in the same order. All of it is committed, or nothing is. */
 export function storeMessages(database: Database, batch: readonly MessageToStore[]): Promise<StoreOutcome[]> {

@@ -30,7 +30,7 @@ export interface WrittenMembership {
   membership: Membership;
 }
 
-const writeSql = `SELECT me.ord - 1 AS at, me.user_id AS "userId", me.changed,
+const writeSql = `/* write_memberships */ SELECT me.ord - 1 AS at, me.user_id AS "userId", me.changed,
   CASE WHEN me.read_on THEN me.read_through_sequence END AS "readThrough", ${iso('now()')} AS "readAt",
   me.read_receipts AS "readReceipts", c.participant_count AS "participantCount", ${membershipJson('me', 'c')} AS membership
 FROM write_memberships($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[]::json[]) me

@@ -3,6 +3,7 @@ import type { Logger } from '../../shared/log.ts';
 import { createReadinessReport, type Readiness } from '../readiness.ts';
 import { json } from './answer.ts';
 import { createHttpApp, type HttpApp } from './http-app.ts';
+import { type MetricsPage, metricsRoute } from './metrics-route.ts';
 import { type Route, route } from './route.ts';
 
 const aliveSchema = v.strictObject({ status: v.literal('ok') });
@@ -57,5 +58,8 @@ export function healthRoutes(readiness: Readiness): Route[] {
 }
 
 /** Of a process that has no other routes. */
-export const createHealthApp = (readiness: Readiness, log: Logger): HttpApp =>
-  createHttpApp({ routes: healthRoutes(readiness), log });
+export const createHealthApp = (readiness: Readiness, log: Logger, page?: MetricsPage): HttpApp =>
+  createHttpApp({
+    routes: [...healthRoutes(readiness), ...(page ? [metricsRoute(page)] : [])],
+    ...{ log, metrics: page?.metrics },
+  });

@@ -6,6 +6,7 @@ import { createDeadline } from '../../shared/deadline.ts';
 import { ChatError } from '../../shared/errors.ts';
 import { createForwardedWarning } from '../../shared/forwarded-warning.ts';
 import type { Logger } from '../../shared/log.ts';
+import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
 import type { AllowedOrigin } from '../../shared/origins.ts';
 import { strictTransport } from '../../shared/security-headers.ts';
 import { type Answer, responseOf } from './answer.ts';
@@ -13,6 +14,7 @@ import { createFailureLog } from './failure-log.ts';
 import { problemOf } from './problem.ts';
 import { readBody } from './read-body.ts';
 import { createRequestLog, requestIdOf } from './request-log.ts';
+import { createRequestMetrics } from './request-metrics.ts';
 import { assertHost, queryOf, requestPath } from './request-path.ts';
 import type { Asked, EnteredAs, Route } from './route.ts';
 import { createRouteOf } from './route-of.ts';
@@ -21,6 +23,7 @@ import { assertKnown, parse, parseJson, parseQuery } from './validate.ts';
 export interface HttpAppOptions {
   routes: readonly Route[];
   log: Logger;
+  metrics?: Metrics | undefined;
   /** Whose pages may read the answers; nobody's unless given. */
   allowedOrigin?: AllowedOrigin;
   /** Whether a proxy of ours says the client's address and scheme. */
@@ -44,16 +47,18 @@ const untold: typeof asRequest = (work) => work(() => {});
  * ([why](../../../docs/decisions/0020-one-way-for-a-request.md)).
  */
 export function createHttpApp(options: HttpAppOptions): HttpApp {
-  const { routes, log, allowedOrigin = () => false, trustProxy = false, deadlineMs = 4_800 } = options;
+  const { routes, log, metrics = createMetrics(), deadlineMs = 4_800 } = options;
+  const { allowedOrigin = () => false, trustProxy = false } = options;
   const within = createDeadline(deadlineMs);
   const logRequest = createRequestLog(log);
   const logFailure = createFailureLog(log);
+  const measured = createRequestMetrics(metrics, routes);
   const warnOfForwarded = createForwardedWarning({ trustProxy, log });
 
   const routeOf = createRouteOf(routes);
 
   async function answer(request: Request, server?: Server<unknown>): Promise<Response> {
-    const startedAt = performance.now();
+    const startedAt = measured.begin();
     const { headers, method } = request;
     const requestId = requestIdOf(headers.get('x-request-id'));
     const { route, given } = routeOf(method, requestPath(request));
@@ -64,6 +69,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         warnOfForwarded(request);
         return addressOf(request, server, trustProxy);
       },
+      peer: () => server?.requestIP(request)?.address,
       late: (code) => (lateCode = code),
       params: undefined,
       query: undefined,
@@ -90,6 +96,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     }
 
     let answered: Answer;
+    let refused: ErrorCode | undefined;
     try {
       assertHost(request);
       const reading = readBody(request, route.mostBodyBytes?.(request));
@@ -103,7 +110,10 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
         }),
       );
     } catch (error) {
-      answered = problemOf(error, requestId, logFailure);
+      answered = problemOf(error, requestId, (failure) => {
+        refused = failure.code;
+        logFailure(failure);
+      });
     }
 
     const response = responseOf(answered, method === 'HEAD');
@@ -113,6 +123,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     const strict = strictTransport(headers, trustProxy);
     if (strict !== undefined) response.headers.set('Strict-Transport-Security', strict);
     const { status } = answered;
+    measured.end({ route, method, status, refused, startedAt });
     logRequest(status, () => ({
       ...{ requestId, method, route: route.path, chatId: given.chatId, userId: entered?.identity?.userId },
       ...{ status, startedAt, ...(entered?.byService ? { byService: true } : {}) },

@@ -18,7 +18,7 @@ export interface RequestLine {
 }
 
 /** Asked every few seconds, by machines. */
-const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** Told by the failure log, which counts them. */
 const counted: ReadonlySet<number> = new Set([429, 503]);

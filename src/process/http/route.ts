@@ -34,6 +34,8 @@ export interface Route<
   makes?: readonly (keyof ChangeEvents | Ability)[];
   /** It begins transactions, which are told that the request was given up. Elsewhere none can be begun. */
   transacts?: true;
+  /** Where its answers are counted, by their codes. */
+  counts?: 'confab_sends_total' | 'confab_logins_total';
   handle(asked: Entered & Asked<Params, Query, Body>): Answer | Promise<Answer>;
 }
 
@@ -53,6 +55,8 @@ export interface Caller {
   requestId: string;
   /** As far as it can be believed; limits are counted for it. */
   address(): string;
+  /** The address at the other end of the connection, be it a proxy's; undefined where it is not known. */
+  peer(): string | undefined;
 }
 
 /** What a handler is given beside what its route's need has found out. */

@@ -56,13 +56,16 @@ export function authProblems(set: Environment, needsOwnSecret: boolean): string[
   return problems;
 }
 
+/** Each a list of them. */
+const tokens = ['SERVICE_TOKEN', 'METRICS_TOKEN'];
+
 /** What production refuses, and development warns of: with any of them somebody else could make tokens. */
 export function weakKeys(set: Environment): string[] {
   const weak: string[] = [];
-  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'SERVICE_TOKEN']) {
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', ...tokens]) {
     const given = set[name];
     if (given === undefined) continue;
-    const secrets = name === 'SERVICE_TOKEN' ? secretsIn(given) : [given.trim()];
+    const secrets = tokens.includes(name) ? secretsIn(given) : [given.trim()];
     for (const weakness of new Set(secrets.map(secretWeakness))) {
       if (weakness === undefined) continue;
       weak.push(`${name} ${weakness}: take random bytes, as \`openssl rand -base64 32\` prints them`);

@@ -60,6 +60,12 @@ export interface Consumer {
 /** As last looked at: what waits in all partitions, and the dead letters. */
 export type QueueDepth = Record<'waiting' | 'deadLetters', number>;
 
+/** The same by partition; one that is not named has nothing. */
+export interface QueueDepths {
+  waiting: ReadonlyMap<number, number>;
+  deadLetters: number;
+}
+
 export interface PartitionSource {
   /**
    * Hands over what has arrived, in order, one batch at a time: the first message never waits for more. A batch whose
@@ -74,6 +80,8 @@ export interface PartitionSource {
   problems(): readonly string[];
   /** Undefined where nobody has looked. */
   depth(): QueueDepth | undefined;
+  /** Where nobody looks by themselves, as it is now. */
+  depths(): Promise<QueueDepths | undefined>;
 }
 
 export interface DeadLetter {

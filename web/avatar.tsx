@@ -4,7 +4,8 @@ export function Avatar({ name, online = false }: { name: string; online?: boolea
     .split(/\s+/)
     .slice(0, 2)
     .map((word) => [...word][0] ?? '')
-    .join('');
+    .join('')
+    .toUpperCase();
   return (
     <span class={`avatar hue-${hueOf(name)}`} aria-hidden="true">
       {initials}

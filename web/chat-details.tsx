@@ -1,4 +1,5 @@
 import type { ChatHandle, ChatItem, Participant, ParticipantRole } from '@confab/client';
+import { useState } from 'preact/hooks';
 import { Dialog } from './dialog.tsx';
 import { findUsers } from './find-users.ts';
 import { useSignedIn } from './signed-in.ts';
@@ -17,6 +18,7 @@ interface Props {
 export function ChatDetails({ chat, info, participants, left, close }: Props) {
   const { userId, sessions } = useSignedIn();
   const [run, { busy, problem }] = useVerb((verb: () => Promise<unknown>) => verb());
+  const [isSure, setIsSure] = useState(false);
   const own = participants.find((each) => each.userId === userId)?.role ?? 'member';
   const leads = info.isGroup && own !== 'member';
   const { pinnedAt, archivedAt, notify } = info.membership;
@@ -92,8 +94,13 @@ export function ChatDetails({ chat, info, participants, left, close }: Props) {
             Leave
           </button>
           {own === 'owner' && (
-            <button type="button" disabled={busy} onClick={leaving(() => chat.deleteChat())}>
-              Delete for everybody
+            <button
+              type="button"
+              class="danger"
+              disabled={busy}
+              onClick={isSure ? leaving(() => chat.deleteChat()) : () => setIsSure(true)}
+            >
+              {isSure ? 'Yes, delete it for everybody' : 'Delete for everybody'}
             </button>
           )}
         </p>

@@ -2,7 +2,7 @@ import type { ChatItem, ConnectionStatus, UserPresence } from '@confab/client';
 import { memo } from 'preact/compat';
 import { useMemo, useState } from 'preact/hooks';
 import { Avatar } from './avatar.tsx';
-import { otherOf, shortTime, titleOf } from './names.ts';
+import { inWords, otherOf, shortTime, titleOf } from './names.ts';
 import { NewChat } from './new-chat.tsx';
 import { signInSecondPerson } from './session.ts';
 import { useSignedIn } from './signed-in.ts';
@@ -111,16 +111,18 @@ const ChatRow = memo(({ chat, userId, isOpen, other }: RowProps) => {
         <span class="preview">
           {lastMessage?.deletedAt ? <i>Deleted</i> : lastMessage?.content.slice(0, 100)}
         </span>
-        {unreadMentionCount > 0 && (
-          <span class="badge" role="img" aria-label="mentions you">
-            @
-          </span>
-        )}
-        {unreadCount > 0 && (
-          <span class="badge" role="img" aria-label={`${count} unread`}>
-            {count}
-          </span>
-        )}
+        <span class="badges">
+          {unreadMentionCount > 0 && (
+            <span class="badge" role="img" aria-label="mentions you">
+              @
+            </span>
+          )}
+          {unreadCount > 0 && (
+            <span class="badge" role="img" aria-label={`${count} unread`}>
+              {count}
+            </span>
+          )}
+        </span>
       </a>
     </li>
   );
@@ -134,7 +136,7 @@ function words({ state, code }: ConnectionStatus): string {
     case 'offline':
       return 'Offline: what you write is sent later.';
     case 'refused':
-      return `The server refuses the connection: ${code ?? 'sign in again'}.`;
+      return `The server refuses the connection: ${inWords(code ?? 'sign in again')}.`;
     default:
       return '';
   }

@@ -13,8 +13,8 @@ interface Props {
 }
 
 /**
- * The scroller lies upside down (`column-reverse`): it begins at its end, stays there as long as it is there, and older messages
- * are put in beyond its far end without a move. What is not on the screen the browser does not lay out (`content-visibility`).
+ * The scroller lies upside down (`column-reverse`): it begins at its end, and stays there as long as it is there. What is not on the
+ * screen the browser does not lay out (`content-visibility`).
  */
 export function MessageList({ chat, nameOf, setAbout }: Props) {
   const { userId } = useSignedIn();
@@ -25,8 +25,10 @@ export function MessageList({ chat, nameOf, setAbout }: Props) {
   const [isAtEnd, setIsAtEnd] = useState(true);
   const [wanted, setWanted] = useState<number>();
   const last = items.at(-1);
+  const follows = isAtEnd && !hasAfter;
 
-  useMarkRead(chat, isAtEnd && !hasAfter);
+  useMarkRead(chat, follows);
+  useHeldPlace(scroller.current, follows);
   useLayoutEffect(() => {
     if (last?.senderId === userId && last.sequence === undefined) toEnd(scroller.current);
   }, [last?.clientMessageId]);
@@ -123,6 +125,30 @@ function Edge({ load, label }: { load(): Promise<void>; label: string }) {
       </button>
     </li>
   );
+}
+
+/**
+ * Who reads further up goes on reading, whatever comes in or is let go at either end: the browser itself holds no place where a list is
+ * full, and 50 messages were passed over with each page.
+ */
+function useHeldPlace(scroller: HTMLElement | null, follows: boolean): void {
+  const wasFollowing = useRef(true);
+  const topOf = (one: Element) => one.getBoundingClientRect().top;
+  // Before the page is changed.
+  const message = wasFollowing.current ? undefined : inTheMiddleOf(scroller);
+  const before = message && topOf(message);
+  useLayoutEffect(() => {
+    wasFollowing.current = follows;
+    if (scroller && message?.isConnected && before !== undefined)
+      scroller.scrollTop += topOf(message) - before;
+  });
+}
+
+function inTheMiddleOf(scroller: HTMLElement | null): Element | undefined {
+  if (!scroller) return undefined;
+  const { left, top, width, height } = scroller.getBoundingClientRect();
+  const found = document.elementsFromPoint(left + width / 2, top + height / 2);
+  return found.find((one) => one.matches('.message'));
 }
 
 /** What is on the screen of somebody who looks is read. */

@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import type { About } from './about.ts';
 import { mentionOf } from './mentions.ts';
 import { MessageActions } from './message-actions.tsx';
-import { type NameOf, shortTime } from './names.ts';
+import { inWords, longTime, type NameOf, shortTime } from './names.ts';
 import { useSignedIn } from './signed-in.ts';
 
 interface Props {
@@ -50,15 +50,28 @@ export const Message = memo(
             <Text message={message} nameOf={nameOf} />
           )}
           <p class="meta">
-            <time dateTime={message.sentAt}>{shortTime(message.sentAt)}</time>
+            <time dateTime={message.sentAt} title={longTime(message.sentAt)}>
+              {shortTime(message.sentAt)}
+            </time>
             {message.editedAt && !message.deletedAt && <span>edited</span>}
             {isOwn && !message.deletedAt && <State message={message} readBy={readBy} />}
           </p>
+          {!message.deletedAt && message.sequence !== undefined && (
+            <MessageActions
+              mayEdit={isOwn}
+              mayDelete={mayDelete}
+              react={(key) => react(key, true)}
+              reply={() => setAbout({ kind: 'reply', message })}
+              edit={() => setAbout({ kind: 'edit', message })}
+              remove={() => attempt(chat.delete(message.id))}
+              markUnread={isOwn ? undefined : () => attempt(chat.markUnread(message.sequence ?? 0))}
+            />
+          )}
         </div>
         <Reactions reactions={message.reactions ?? []} userId={userId} nameOf={nameOf} react={react} />
         {message.failure && (
           <p class="failure" role="alert">
-            Not sent: {message.failure.code}.{' '}
+            Not sent: {inWords(message.failure.code)}.{' '}
             <button type="button" class="link" onClick={message.failure.retry}>
               Try again
             </button>{' '}
@@ -68,17 +81,6 @@ export const Message = memo(
           </p>
         )}
         {problem && <p role="alert">{problem}</p>}
-        {!message.deletedAt && message.sequence !== undefined && (
-          <MessageActions
-            mayEdit={isOwn}
-            mayDelete={mayDelete}
-            react={(key) => react(key, true)}
-            reply={() => setAbout({ kind: 'reply', message })}
-            edit={() => setAbout({ kind: 'edit', message })}
-            remove={() => attempt(chat.delete(message.id))}
-            markUnread={isOwn ? undefined : () => attempt(chat.markUnread(message.sequence ?? 0))}
-          />
-        )}
       </li>
     );
   },

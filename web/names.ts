@@ -22,6 +22,12 @@ export function namesOf(participants: readonly Participant[]): NameOf {
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 const day = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
 
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+export const longTime = (iso: string): string => whole.format(new Date(iso));
+
+/** A code of the contract's, for people. */
+export const inWords = (code: string): string => code.replaceAll('_', ' ');
+
 /** The time of today, the day of before. */
 export function shortTime(iso: string): string {
   const date = new Date(iso);

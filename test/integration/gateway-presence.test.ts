@@ -42,4 +42,32 @@ test.concurrent('who types on is told of once in 3 s', async () => {
   expect(announced[1]! - announced[0]!).toBeWithin(2_950, 4_500);
 });
 
+test('who stops is answered when that is known everywhere: what is typed next is told', async () => {
+  const [told, order] = [[] as string[], [] as string[]];
+  const known = Promise.withResolvers<void>();
+  const setTyping = createSetTyping({
+    ...base,
+    facts: {
+      ...base.facts,
+      async forget(what) {
+        await known.promise;
+        order.push('known');
+        await base.facts.forget(what);
+      },
+    },
+    announce: async (changes) => void told.push(...changes.map(({ body }) => body)),
+    liveMax: 100,
+  });
+  const input = { chatId: crypto.randomUUID(), userId: crypto.randomUUID(), facts: [true, true] };
+  await setTyping({ ...input, typing: true });
+  const stopped = setTyping({ ...input, typing: false }).then(() => order.push('answered'));
+  // Time for all that waits for nothing else.
+  await new Promise(setImmediate);
+  known.resolve();
+  await stopped;
+  expect(order).toEqual(['known', 'answered']);
+  await setTyping({ ...input, typing: true });
+  expect(told.map((body) => JSON.parse(body).typing)).toEqual([true, false, true]);
+});
+
 gatewayPresenceSuite('embedded', { ...base, ends: [base] });

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import {
@@ -10,24 +11,28 @@ import {
   messageOf,
   openBrowser,
   refuseWebSockets,
+  say,
   stateOf,
+  textsIn,
   visit,
   write,
 } from '../support/browser.ts';
 import { startEmbedded } from '../support/deployment.ts';
+import { makeLongChat } from '../support/long-chat.ts';
 import { testProcesses } from '../support/processes.ts';
+import { serviceToken, webClientTroubles } from './web-client-troubles.ts';
 
 /** Where pictures for the docs go; without it none are made. */
 const picturesTo = process.env.CONFAB_PICTURES;
 
 const processes = testProcesses();
-const [browser, running] = await Promise.all([
-  openBrowser(),
-  startEmbedded(processes, { env: { JWT_ACCESS_TTL: '15m' } }),
-]);
+const dataDir = join(await processes.folder(), 'data');
+const [browser, longChat] = await Promise.all([openBrowser(), makeLongChat(dataDir, 2_500)]);
+const running = await startEmbedded(processes, {
+  dataDir,
+  env: { JWT_ACCESS_TTL: '15m', SERVICE_TOKEN: serviceToken },
+});
 const url = `${running.apiUrl}/`;
-const say = (page: Page, text: string) =>
-  page.getByText(text, { exact: true }).filter({ visible: true }).first().waitFor();
 
 const visitors = Promise.all([visit(browser, url, 'Ada Lovelace'), visit(browser, url, 'Bob Brown')]);
 /** The two of them, each with a tab of their own for one test, in the chat that they share. */
@@ -131,8 +136,7 @@ test('offline, three messages wait, are kept by a closed tab, and go in their or
     const again = await context.newPage();
     await again.goto(chatUrl);
     for (const text of ['one', 'two', 'three']) await stateOf(again, text, 'read');
-    const texts = await bob.locator('.message .text').allTextContents();
-    expect(texts.slice(-4)).toEqual(['zero', 'one', 'two', 'three']);
+    expect((await textsIn(bob)).slice(-4)).toEqual(['zero', 'one', 'two', 'three']);
     await again.close();
   });
 }, 120_000);
@@ -157,6 +161,14 @@ test('two tabs of one user agree', async () => {
     await say(other, text);
   }
   await say(second, 'from the first');
+
+  // What is refused stays in the field, with the reason.
+  await act(first, 'from the first', 'Edit');
+  await act(second, 'from the first', 'Delete', 'Delete for everybody');
+  await say(first, 'This message was deleted.');
+  await write(first, 'too late');
+  await first.locator('.composer').getByRole('alert').waitFor();
+  expect(await field(first).inputValue()).toBe('too late');
   await Promise.all([first.close(), second.close(), other.close()]);
 }, 120_000);
 
@@ -317,6 +329,8 @@ test('the server is killed and comes back: nothing is lost, and nobody reloads',
     await stateOf(ada, 'during', 'read');
   });
 }, 120_000);
+
+webClientTroubles({ browser, running, visitors, longChat });
 
 test('where one signs out, so do their other tabs', async () => {
   const [ada] = await visitors;

@@ -1,17 +1,14 @@
 import { afterAll } from 'bun:test';
-import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
-import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { launchBrowser } from '../../harness/browser.ts';
+import type { TokenPair } from '../../src/shared/contract.ts';
 
 /** Waits on conditions last no longer: on a machine that is busy the same condition comes later. */
 export const patienceMs = 40_000;
 
-/** A real browser without a window, ended after the test file. */
+/** Ended after the test file. */
 export async function openBrowser(): Promise<Browser> {
-  const { chromium: executablePath } = findBinaries();
-  if (executablePath === undefined) throw new Error('Chromium is not on this machine');
-  // Root has no sandbox, and containers little shared memory.
-  const args = ['--no-sandbox', '--disable-dev-shm-usage'];
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await launchBrowser();
   afterAll(() => browser.close());
   return browser;
 }
@@ -68,6 +65,20 @@ export async function visit(browser: Browser, url: string, name: string): Promis
   await page.getByRole('heading', { name }).waitFor();
   return { context, page, email, complaints, tab };
 }
+
+/** What the web client keeps of whoever is signed in, in all tabs. */
+const sessionKey = 'confab.web.own.session';
+export const sessionOf = async (page: Page): Promise<TokenPair> =>
+  JSON.parse(await page.evaluate<string>(`localStorage.getItem('${sessionKey}')`));
+export const setSession = (page: Page, session: TokenPair): Promise<void> =>
+  page.evaluate(`localStorage.setItem('${sessionKey}', ${JSON.stringify(JSON.stringify(session))})`);
+
+/** It stands there, as it is. */
+export const say = (page: Page, text: string): Promise<void> =>
+  page.getByText(text, { exact: true }).filter({ visible: true }).first().waitFor();
+
+/** What all messages say that the page holds, in their order. */
+export const textsIn = (page: Page): Promise<string[]> => page.locator('.message .text').allTextContents();
 
 export const messageOf = (page: Page, text: string): Locator =>
   page.locator('.message').filter({ has: page.getByText(text, { exact: true }) });

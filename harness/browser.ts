@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { findBinaries } from '../src/commands/servers/binaries.ts';
+
+/** A real browser without a window. */
+export async function launchBrowser(): Promise<Browser> {
+  const { chromium: executablePath } = findBinaries();
+  if (executablePath === undefined) throw new Error('Chromium is not on this machine');
+  // Root has no sandbox, and containers little shared memory.
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+/** What a page holds once all garbage is collected. */
+export interface Holdings {
+  readonly heapBytes: number;
+  readonly nodes: number;
+}
+
+export async function holdingsOf(page: Page): Promise<Holdings> {
+  const devTools = await page.context().newCDPSession(page);
+  await devTools.send('HeapProfiler.collectGarbage');
+  const { usedSize: heapBytes } = await devTools.send('Runtime.getHeapUsage');
+  const { nodes } = await devTools.send('Memory.getDOMCounters');
+  await devTools.detach();
+  return { heapBytes, nodes };
+}
+
+/** As a browser does with a tab in the background: no timer and no script runs in it, until it is thawed. */
+export async function freeze(page: Page): Promise<{ thaw(): Promise<void> }> {
+  const devTools = await page.context().newCDPSession(page);
+  await devTools.send('Page.setWebLifecycleState', { state: 'frozen' });
+  return {
+    async thaw() {
+      await devTools.send('Page.setWebLifecycleState', { state: 'active' });
+      await devTools.detach();
+    },
+  };
+}
+
+/**
+ * A page of the server's origin with a program of ours in it, and without the rules that the web client has.
+ * @param entry from the repository's root
+ */
+export async function openProgram(page: Page, serverUrl: string, entry: string): Promise<void> {
+  const { outputs, logs, success } = await Bun.build({
+    entrypoints: [join(import.meta.dir, '..', entry)],
+    target: 'browser',
+    minify: true,
+    define: { 'process.env.NODE_ENV': '"production"' },
+  });
+  if (!success) throw new AggregateError(logs, `${entry} does not build.`);
+  const url = `${serverUrl}/program`;
+  const body = '<!doctype html><title>Program</title><body></body>';
+  await page.route(url, (route) => route.fulfill({ contentType: 'text/html', body }));
+  await page.goto(url);
+  await page.unroute(url);
+  await page.addScriptTag({ type: 'module', content: (await outputs[0]?.text()) ?? '' });
+}

@@ -13,6 +13,7 @@ import type {
 } from '../../src/shared/contract.ts';
 import { type Member, serverEnvironment, startMember, untilReady } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
+import { type Balanced, guidesNginx } from '../support/guide-balancers.ts';
 import { readKong } from '../support/kong.ts';
 import { nginxFromKong } from '../support/nginx-from-kong.ts';
 import { newPerson } from '../support/people.ts';
@@ -152,15 +153,8 @@ async function connect(token: string, options: object = {}) {
 }
 
 /** nginx with the guide's own configuration, and these two for its apis. */
-async function guidesNginx(...apis: readonly { url: string }[]) {
-  const documented = await guideBlock('nginx', 'upstream chat-be');
-  return servers.createNginx((port) =>
-    apis.reduce(
-      (text, one, at) => text.replace(`chat-be-${at + 1}:3000`, onLoopback(one)),
-      documented.replace('listen 8080', `listen 127.0.0.1:${port}`),
-    ),
-  );
-}
+const nginxOfGuide = async (...apis: Balanced['apis']) =>
+  servers.createNginx(await guidesNginx({ apis, gateways }));
 
 /** The `ts` blocks of the setup guide, with real values where it says `<…>`. */
 async function snippets(values: Record<string, string>): Promise<string[]> {
@@ -309,7 +303,7 @@ test('a send that is reset, as at the moment in which an api stops listening, is
   const resets = createServer((socket) => socket.once('data', () => socket.resetAndDestroy()));
   await new Promise<void>((resolve) => resets.listen(0, '127.0.0.1', resolve));
   const { port } = resets.address() as AddressInfo;
-  const balancer = await guidesNginx({ url: `http://127.0.0.1:${port}` }, api);
+  const balancer = await nginxOfGuide({ url: `http://127.0.0.1:${port}` }, api);
   const [{ accessToken }, other] = [await signUp(), await signUp()];
   const chat = await createChat(accessToken, other.user.id);
   const statuses = async (path: string, body: object) => {
@@ -334,7 +328,7 @@ test('the address that counts is the one the proxy saw, whatever the client says
 test('one api after the other is restarted behind nginx, and no request notices', async () => {
   const own = { ...environment, RATE_LIMIT_ENABLED: 'false', SHUTDOWN_DELAY: '2s' };
   const apis = await Promise.all([startMember(processes, 'api', own), startMember(processes, 'api', own)]);
-  const balancer = await guidesNginx(...apis);
+  const balancer = await nginxOfGuide(...apis);
   const ada = await newPerson({ apiUrl: balancer.url, socketUrl: balancer.url });
   const chat = await ada.newChat();
   const seen = new Map<string, number>();

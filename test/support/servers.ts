@@ -36,6 +36,8 @@ export interface RealServers {
   createRabbitmq(): Promise<RabbitServer>;
   /** An nginx; `http` is given its port and gives the text of the `http` block. */
   createNginx(http: (port: number) => string): Promise<Server>;
+  /** An HAProxy; `config` is given its port and gives the whole configuration. */
+  createHaproxy(config: (port: number) => string): Promise<Server>;
   /** A PgBouncer before a PostgreSQL on 127.0.0.1. */
   createPgbouncer(settings: PgbouncerSettings): Promise<Server>;
   createPrometheus(config: object): Promise<Server>;
@@ -88,6 +90,8 @@ export async function realServers(): Promise<RealServers> {
     createPostgres: () => own((launcher, folder) => launcher.postgres({ folder, durable: false })),
     createRabbitmq: () => own((launcher, folder) => launcher.rabbitmq({ folder, durable: false })),
     createNginx: (http) => own((launcher, folder) => launcher.nginx({ folder, durable: false }, http)),
+    createHaproxy: (config) =>
+      own((launcher, folder) => launcher.haproxy({ folder, durable: false }, config)),
     createPgbouncer: (settings) =>
       own((launcher, folder) => launcher.pgbouncer({ folder, durable: false }, settings)),
     createPrometheus: (config) =>

@@ -8,6 +8,7 @@ export const serverNames = [
   'redis',
   'rabbitmq',
   'nginx',
+  'haproxy',
   'pgbouncer',
   'compose',
   'kubectl',
@@ -23,6 +24,7 @@ export interface Binaries {
   redis: string | undefined;
   rabbitmq: RabbitBinaries | undefined;
   nginx: string | undefined;
+  haproxy: string | undefined;
   pgbouncer: string | undefined;
   /** No server: reads and checks a compose file, for which it needs no engine. */
   compose: string[] | undefined;
@@ -43,6 +45,7 @@ export function findBinaries(): Binaries {
       redis: undefined,
       rabbitmq: undefined,
       nginx: undefined,
+      haproxy: undefined,
       pgbouncer: undefined,
       compose: composePlugin(),
       kubectl: undefined,
@@ -86,6 +89,7 @@ export function findBinaries(): Binaries {
         ? { server: join(rabbit, 'rabbitmq-server'), ctl: join(rabbit, 'rabbitmqctl'), epmd }
         : undefined,
     nginx: onPath('nginx'),
+    haproxy: onPath('haproxy'),
     pgbouncer: onPath('pgbouncer'),
     compose: onPath('docker-compose') ? ['docker-compose'] : composePlugin(),
     kubectl: onPath('kubectl'),

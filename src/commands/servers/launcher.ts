@@ -8,6 +8,7 @@ import {
   startRedisContainer,
 } from './docker.ts';
 import type { Guard } from './guard.ts';
+import { startHaproxy } from './haproxy.ts';
 import { startNginx } from './nginx.ts';
 import { type PgbouncerSettings, startPgbouncer } from './pgbouncer.ts';
 import { freePort } from './ports.ts';
@@ -32,6 +33,8 @@ export interface Launcher {
   rabbitmq(place: Place, node?: RabbitNode): Promise<RabbitServer>;
   /** @param http given its port, the text of the `http` block, with a server that listens on 127.0.0.1 there */
   nginx(place: Place, http: (port: number) => string): Promise<Server>;
+  /** From the machine's binary alone. @param config given its port, the whole configuration, with a frontend at 127.0.0.1 there */
+  haproxy(place: Place, config: (port: number) => string): Promise<Server>;
   pgbouncer(place: Place, settings: PgbouncerSettings): Promise<Server>;
   /** From the machine's binary alone. */
   prometheus(place: Place, config: object): Promise<Server>;
@@ -74,6 +77,11 @@ export function createLauncher(guard: Guard, binaries: Binaries): Launcher {
       return binaries.nginx
         ? startNginx({ ...configured, binary: binaries.nginx })
         : startNginxContainer(configured);
+    },
+    async haproxy(place, config) {
+      if (!binaries.haproxy) throw new Error('HAProxy is not on this machine');
+      const given = await options(place);
+      return startHaproxy({ ...given, config: config(given.port), binary: binaries.haproxy });
     },
     async pgbouncer(place, settings) {
       const configured = { ...(await options(place)), ...settings };

@@ -26,6 +26,7 @@ const names: Record<ServerName, string> = {
   redis: 'Redis',
   rabbitmq: 'RabbitMQ',
   nginx: 'nginx',
+  haproxy: 'HAProxy',
   pgbouncer: 'PgBouncer',
   compose: 'docker-compose',
   kubectl: 'kubectl',
@@ -39,6 +40,7 @@ const debianPackages: Record<ServerName, string> = {
   redis: 'redis-server',
   rabbitmq: 'rabbitmq-server',
   nginx: 'nginx-light',
+  haproxy: 'haproxy',
   pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
   kubectl: 'kubernetes-client',
@@ -51,6 +53,7 @@ const homebrewPackages: Record<ServerName, string> = {
   redis: 'redis',
   rabbitmq: 'rabbitmq',
   nginx: 'nginx',
+  haproxy: 'haproxy',
   pgbouncer: 'pgbouncer',
   compose: 'docker-compose',
   kubectl: 'kubernetes-cli',
@@ -58,7 +61,13 @@ const homebrewPackages: Record<ServerName, string> = {
   chromium: 'chromium',
   prometheus: 'prometheus',
 };
-const inNoContainer: ReadonlySet<ServerName> = new Set(['kubectl', 'python', 'chromium', 'prometheus']);
+const inNoContainer: ReadonlySet<ServerName> = new Set([
+  'haproxy',
+  'kubectl',
+  'python',
+  'chromium',
+  'prometheus',
+]);
 /** What Homebrew has not. */
 const pythonPackages = 'python3 -m pip install "python-socketio[client]"';
 

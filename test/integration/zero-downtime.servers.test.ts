@@ -170,6 +170,21 @@ async function busiestFirst(members: readonly Member[]): Promise<Member[]> {
   return (await Promise.all(counted)).sort((a, b) => b.sockets - a.sockets).map(({ member }) => member);
 }
 
+test.each(fronts.map(({ name, url }) => [name, url] as const))(
+  'what is for whoever runs the processes does not come through %s, nor does anybody as their backend',
+  async (_, url) => {
+    const ask = async (path: string, headers: Record<string, string> = {}) =>
+      (await fetch(`${url}${path}`, { headers })).status;
+    for (const path of ['/readyz', '/metrics', '/auth/tokens', '/users/external/x'])
+      expect({ path, status: await ask(path) }).toEqual({ path, status: 404 });
+    const { data } = await backend<{ data: User[] }>('PUT', '/users/external', { users: [{ externalId: 'x' }] });
+    const [user] = data as [User];
+    const stolen = { Authorization: `Bearer ${serviceToken}`, 'X-Act-As': user.id };
+    expect(await ask('/auth/me', stolen)).toBe(401);
+    expect(await ask('/auth/me', { Authorization: `Bearer ${await tokenOf(user)}` })).toBe(200);
+  },
+);
+
 test('all six are restarted one by one behind HAProxy and nginx, at 400 posts a second: no request fails, nothing is lost, sockets are back within 2 s', async () => {
   const ids = Array.from({ length: listeners + 1 }, (_, at) => ({ externalId: `user-${at}` }));
   const { data } = await backend<{ data: User[] }>('PUT', '/users/external', { users: ids });

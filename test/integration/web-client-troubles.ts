@@ -193,7 +193,8 @@ export function webClientTroubles(world: {
     const { full, top, moved } = await scrollUp(page);
     await say(page, 'Number 1');
     expect(await page.locator('.message').count()).toBe(mostMessages);
-    expect(top.nodes / full.nodes).toBeLessThan(1.2);
+    // Those that are gone count until they are collected.
+    expect(top.nodes / full.nodes).toBeLessThan(1.5);
     expect(top.heapBytes / full.heapBytes).toBeLessThan(1.5);
     expect(moved).toBeLessThan(2);
     await page.getByRole('button', { name: 'Latest messages' }).click();

@@ -181,22 +181,19 @@ test('all six are restarted one by one behind HAProxy and nginx, at 400 posts a 
   const ids = Array.from({ length: listeners + 1 }, (_, at) => ({ externalId: `user-${at}` }));
   const { data } = await backend<{ data: User[] }>('PUT', '/users/external', { users: ids });
   const [writer, ...people] = data as [User, ...User[]];
-  const ears = await Promise.all(
-    people.map(async (person) => {
-      const others = { participantUserIds: [person.id], isGroup: true };
-      const chat = await backend<Chat>('POST', '/chats', others, writer.id);
-      const token = await tokenOf(person);
-      return { chat, sockets: fronts.map(({ url }) => listen(url, token, chat)) };
-    }),
-  );
-  const sockets = ears.flatMap((each) => each.sockets);
+  const chats: Chat[] = [];
+  const sockets: ReturnType<typeof listen>[] = [];
+  for (const person of people) {
+    const others = { participantUserIds: [person.id], isGroup: true };
+    const chat = await backend<Chat>('POST', '/chats', others, writer.id);
+    const token = await tokenOf(person);
+    chats.push(chat);
+    sockets.push(...fronts.map(({ url }) => listen(url, token, chat)));
+  }
   const allReady = () => sockets.every((socket) => socket.ready());
   await eventually('all are connected', allReady, 20_000);
 
-  const posting = startPosting(
-    await tokenOf(writer),
-    ears.map(({ chat }) => chat),
-  );
+  const posting = startPosting(await tokenOf(writer), chats);
   for (const member of [...apis, ...workers, ...gateways]) {
     await restart(member);
     await eventually('all are back', allReady, 20_000);

@@ -18,22 +18,28 @@ export function createRequestMetrics(metrics: Metrics, routes: readonly Route[])
   let active = 0;
   metrics.read('http_server_active_requests', () => active);
   for (const { counts } of routes) if (counts) metrics.counter(counts, { result: 'accepted' })(0);
-  const kinds = new Map<Route, Map<string, (seconds: number) => void>>();
+  const kinds = new Map<Route, Kind[]>(routes.map((route) => [route, []]));
 
-  function createKind({ route, method, status, refused }: Omit<Ended, 'startedAt'>) {
+  function createKind(route: Route, method: string, status: number, refused: ErrorCode | undefined): Kind {
     const observe = metrics.histogram('http_server_request_duration_seconds', {
-      http_request_method: methods.has(method) ? method : '_OTHER',
+      http_request_method: method,
       http_route: route.path,
       http_response_status_code: String(status),
       error_type: refused ?? '',
     });
-    const { counts } = route;
-    if (!counts) return observe;
-    const count = metrics.counter(counts, { result: refused ?? 'accepted' });
-    return (seconds: number) => {
-      observe(seconds);
-      count();
-    };
+    const count = route.counts && metrics.counter(route.counts, { result: refused ?? 'accepted' });
+    return { method, status, refused, observe, count };
+  }
+
+  function kindOf(route: Route, given: string, status: number, refused: ErrorCode | undefined): Kind {
+    const method = methods.has(given) ? given : '_OTHER';
+    const known = kinds.getOrInsertComputed(route, () => []);
+    for (const kind of known) {
+      if (kind.status === status && kind.method === method && kind.refused === refused) return kind;
+    }
+    const made = createKind(route, method, status, refused);
+    known.push(made);
+    return made;
   }
 
   return {
@@ -42,14 +48,17 @@ export function createRequestMetrics(metrics: Metrics, routes: readonly Route[])
       active += 1;
       return performance.now();
     },
-    end({ startedAt, ...ended }: Ended): void {
+    end({ startedAt, route, method, status, refused }: Ended): void {
       active -= 1;
-      const { route, method, status, refused } = ended;
-      const ofRoute = kinds.getOrInsertComputed(route, () => new Map());
-      const known = methods.has(method) ? method : '';
-      ofRoute.getOrInsertComputed(`${known} ${status} ${refused}`, () => createKind(ended))(
-        (performance.now() - startedAt) / 1000,
-      );
+      const { observe, count } = kindOf(route, method, status, refused);
+      observe((performance.now() - startedAt) / 1000);
+      count?.();
     },
   };
+}
+
+/** How requests of a route end, with what counts them. */
+interface Kind extends Pick<Ended, 'method' | 'status' | 'refused'> {
+  observe: (seconds: number) => void;
+  count: (() => void) | undefined;
 }

@@ -1,7 +1,7 @@
 /** `bun run backup`: a copy of what the single process keeps, while it runs or is stopped. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { mkdir, mkdtemp, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { readRecord } from '../db/migration-record.ts';
 import { openPglite } from '../db/pglite.ts';
@@ -25,10 +25,9 @@ await runBackupCommand(usage, async ({ backup, dataDir }) => {
   if (existsSync(backup) && (await readdir(backup)).length > 0)
     throw new StartError(`${backup} is not empty: name a new folder.`);
 
-  // Under its name there is a whole backup, or none.
-  const unfinished = `${backup}.unfinished`;
-  await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished, { recursive: true, mode: 0o700 });
+  // Under its name there is a whole backup, or none; until then it is in a folder that nobody else has.
+  await mkdir(dirname(backup), { recursive: true });
+  const unfinished = await mkdtemp(`${backup}.unfinished-`);
   try {
     const madeAt = new Date().toISOString();
     const waited = await copyOf(dataDir, dataOf(unfinished));

@@ -69,6 +69,8 @@ export async function copyByProcess(dataDir: string, target: string): Promise<nu
     method: 'POST',
     headers: { Authorization: `Bearer ${token}` },
     body: target,
+    // However long the copy takes.
+    timeout: false,
   }).catch((error: unknown) => {
     throw new StartError(`The process that has ${dataDir} does not answer: stop it, then try again.`, {
       cause: error,

@@ -27,7 +27,8 @@ export interface DataFolder {
  *
  *     lock, owner    held while a process runs here; its id, for the one that finds it locked
  *     format         the layout's version
- *     database/      PGlite; built as `database.unfinished/` and renamed, so what has this name is complete
+ *     database/      PGlite; built as `database.unfinished/` and renamed, so what has this name is complete; a restore
+ *                    builds it as `database.restoring/`
  *     token-secret   see secret.ts
  *     control        see backup-control.ts
  *
@@ -52,6 +53,10 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
   return {
     async openDatabase() {
       if (!existsSync(ready)) {
+        if (existsSync(join(folder, restoringName)))
+          throw new StartError(
+            `A backup was being restored into ${folder}, and did not get to its end: empty the folder, and restore it again.`,
+          );
         // A first start that did not get to its end: nothing was accepted before the rename.
         await rm(unfinished, { recursive: true, force: true });
         const first = await openPglite(unfinished);
@@ -87,6 +92,9 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
     close: lock.release,
   };
 }
+
+/** What a restore has not finished. */
+export const restoringName = 'database.restoring';
 
 /** What has to outlive the process; the secret may be in the environment. */
 const kept = ['format', 'token-secret', 'database'];

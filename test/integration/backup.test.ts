@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { appendFile, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { openDataFolder } from '../../src/process/data-folder.ts';
 import type { Chat } from '../../src/shared/contract.ts';
 import { runCommand } from '../support/commands.ts';
 import { type Embedded, startEmbedded } from '../support/deployment.ts';
@@ -180,6 +181,26 @@ test.each([
   },
   60_000,
 );
+
+test('what a restore has not finished is not started, nor is what it makes while it does', async () => {
+  const dataDir = join(folder, 'half restored');
+  await mkdir(join(dataDir, 'database.restoring'), { recursive: true });
+  const opened = await openDataFolder(dataDir);
+  await expect(opened.openDatabase()).rejects.toThrow(
+    'did not get to its end: empty the folder, and restore it again',
+  );
+  opened.close();
+  expect(existsSync(join(dataDir, 'database'))).toBe(false);
+});
+
+test('a backup takes away nothing that it has not made', async () => {
+  const besides = join(folder, 'third.unfinished');
+  await mkdir(besides);
+  await writeFile(join(besides, 'kept'), 'as it was');
+  const made = await runCommand('backup.ts', [join(folder, 'third'), '--data-dir', restored!.dataDir]);
+  expect(made).toMatchObject({ status: 0, err: '' });
+  expect(await readFile(join(besides, 'kept'), 'utf8')).toBe('as it was');
+});
 
 test('where nothing is, nothing is made of it', async () => {
   const nothing = join(folder, 'nothing');

@@ -196,7 +196,8 @@ export function webClientTroubles(world: {
     // Those that are gone count until they are collected.
     expect(top.nodes / full.nodes).toBeLessThan(1.5);
     expect(top.heapBytes / full.heapBytes).toBeLessThan(1.5);
-    expect(moved).toBeLessThan(2);
+    // A line, at most: where the place is not held it is some 2,160 pixels.
+    expect(moved).toBeLessThan(40);
     await page.getByRole('button', { name: 'Latest messages' }).click();
     await say(page, `Number ${messages}`);
     await context.close();

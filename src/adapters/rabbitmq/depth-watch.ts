@@ -46,15 +46,19 @@ export function watchDepths(dependencies: {
     const connection = link.current();
     if (!connection) return;
     const states = await readStates(connection, queues);
-    const messagesIn = (queue: string) => {
+    // One that does not answer has what it had: to say 0 would be an increase once it answers again.
+    const messagesIn = (queue: string, before = 0) => {
       const state = states.get(queue);
-      return typeof state === 'object' ? state.messages : 0;
+      return typeof state === 'object' ? state.messages : before;
     };
     depths = {
       waiting: new Map(
-        partitions.map((partition) => [partition, messagesIn(partitionQueue(broker, partition))]),
+        partitions.map((partition) => [
+          partition,
+          messagesIn(partitionQueue(broker, partition), depths?.waiting.get(partition)),
+        ]),
       ),
-      deadLetters: messagesIn(broker.deadLetterQueue),
+      deadLetters: messagesIn(broker.deadLetterQueue, depths?.deadLetters),
     };
     const found = new Map<number, string>();
     for (const partition of partitions) {

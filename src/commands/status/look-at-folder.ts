@@ -2,6 +2,9 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database } from '../../db/database.ts';
+import { readMigrations } from '../../db/migration-files.ts';
+import { missingOf } from '../../db/migration-record.ts';
+import { openPglite } from '../../db/pglite.ts';
 import { readPartitioning } from '../../db/settings.ts';
 import { openDataFolder } from '../../process/data-folder.ts';
 import { lockFolder } from '../../process/folder-lock.ts';
@@ -76,7 +79,8 @@ async function problemsAt(url: string): Promise<string[]> {
 async function stopped(folder: string): Promise<Status> {
   const opened = await openDataFolder(folder);
   try {
-    const database = await opened.openDatabase();
+    // As it is: whoever looks migrates nothing.
+    const database = await openPglite(join(folder, 'database'));
     try {
       return await read(database);
     } finally {
@@ -103,7 +107,12 @@ async function read(database: Database): Promise<Status> {
       oldestSeconds: sentAt === undefined ? null : Math.max(0, (Date.now() - Date.parse(sentAt)) / 1000),
     };
   });
-  return { ...nothing(), partitions, deadLetters: dead?.count ?? 0, notes: ['It is stopped.'] };
+  const missing = await missingOf(database, readMigrations());
+  const problems =
+    missing.length > 0
+      ? [`The schema is behind by ${missing.length} migrations: the next start applies them.`]
+      : [];
+  return { ...nothing(), partitions, deadLetters: dead?.count ?? 0, notes: ['It is stopped.'], problems };
 }
 
 /** Undefined for a body that is none of ours. */

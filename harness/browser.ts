@@ -54,5 +54,8 @@ export async function openProgram(page: Page, serverUrl: string, entry: string):
   await page.route(url, (route) => route.fulfill({ contentType: 'text/html', body }));
   await page.goto(url);
   await page.unroute(url);
-  await page.addScriptTag({ type: 'module', content: (await outputs[0]?.text()) ?? '' });
+  // A module runs some time after it was added.
+  const content = `${await outputs[0]?.text()}\nglobalThis.hasRun = true;`;
+  await page.addScriptTag({ type: 'module', content });
+  await page.waitForFunction('globalThis.hasRun');
 }

@@ -1,6 +1,7 @@
 import { accept } from './accept.ts';
 import { changes } from './changes.ts';
 import { chats } from './chats.ts';
+import { client } from './client.ts';
 import { connect } from './connect.ts';
 import { endToEnd } from './end-to-end.ts';
 import { fanOutBig } from './fan-out-big.ts';
@@ -21,6 +22,7 @@ import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
 import { typing } from './typing.ts';
 import { upsert } from './upsert.ts';
+import { webClient } from './web-client.ts';
 
 /** In the order in which they run. */
 export const paths: readonly BenchPath[] = [
@@ -46,4 +48,6 @@ export const paths: readonly BenchPath[] = [
   upsert,
   chats,
   scaling,
+  webClient,
+  client,
 ];

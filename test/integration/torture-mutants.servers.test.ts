@@ -41,8 +41,8 @@ test(
         [
           {
             file: 'src/gateway/sequencer.ts',
-            from: '  function fill(chat: LocalChat): void {\n',
-            to: '  function fill(_: LocalChat): void {}\n  function filled(chat: LocalChat): void {\n',
+            from: "  function fill(chat: LocalChat, cause: GapCause = 'unknown'): void {\n",
+            to: "  function fill(_: LocalChat, __?: GapCause): void {}\n  function filled(chat: LocalChat, cause: GapCause = 'unknown'): void {\n",
           },
           {
             file: 'src/gateway/own-memberships.ts',

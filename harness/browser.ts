@@ -18,9 +18,17 @@ export interface Holdings {
 
 export async function holdingsOf(page: Page): Promise<Holdings> {
   const devTools = await page.context().newCDPSession(page);
-  await devTools.send('HeapProfiler.collectGarbage');
+  const collect = async () => {
+    await devTools.send('HeapProfiler.collectGarbage');
+    return (await devTools.send('Memory.getDOMCounters')).nodes;
+  };
+  // What one collection frees lets go of more.
+  let nodes = await collect();
+  for (let before = Number.POSITIVE_INFINITY; nodes < before; ) {
+    before = nodes;
+    nodes = await collect();
+  }
   const { usedSize: heapBytes } = await devTools.send('Runtime.getHeapUsage');
-  const { nodes } = await devTools.send('Memory.getDOMCounters');
   await devTools.detach();
   return { heapBytes, nodes };
 }

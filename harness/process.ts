@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Finished, finished } from '../src/commands/servers/finished.ts';
 import type { Guard, GuardedProcess } from '../src/commands/servers/guard.ts';
 
 export type Role = 'api' | 'worker' | 'gateway';
@@ -26,12 +27,6 @@ export function inheritedEnvironment(): Record<string, string> {
   );
 }
 
-export interface Finished {
-  status: number;
-  out: string;
-  err: string;
-}
-
 /** Runs a file of ours to its end. */
 export async function finish(
   command: readonly string[],
@@ -44,12 +39,7 @@ export async function finish(
     stdout: 'pipe',
     stderr: 'pipe',
   });
-  const [status, out, err] = await Promise.all([
-    run.exited,
-    new Response(run.stdout).text(),
-    new Response(run.stderr).text(),
-  ]);
-  return { status, out, err };
+  return finished(run);
 }
 
 /** Whether it says that it is well. */

@@ -148,7 +148,8 @@ function inTheMiddleOf(scroller: HTMLElement | null): Element | undefined {
   if (!scroller) return undefined;
   const { left, top, width, height } = scroller.getBoundingClientRect();
   const found = document.elementsFromPoint(left + width / 2, top + height / 2);
-  return found.find((one) => one.matches('.message'));
+  // Its words: the name above them goes once an older one of the same sender is there.
+  return found.find((one) => one.matches('.message'))?.querySelector('.bubble') ?? undefined;
 }
 
 /** What is on the screen of somebody who looks is read. */

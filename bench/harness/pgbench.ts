@@ -1,3 +1,4 @@
+import { finished } from '../../src/commands/servers/finished.ts';
 import { sessionSettings } from '../../src/db/connector.ts';
 import type { Database } from '../../src/db/database.ts';
 import type { BenchServers } from './servers.ts';
@@ -39,11 +40,7 @@ export async function pgbench(
     ],
     { stdout: 'pipe', stderr: 'pipe' },
   );
-  const [output, errors, code] = await Promise.all([
-    new Response(run.stdout).text(),
-    new Response(run.stderr).text(),
-    run.exited,
-  ]);
+  const { status: code, out: output, err: errors } = await finished(run);
   const tps = /^tps = ([\d.]+) \(without initial connection time\)$/m.exec(output)?.[1];
   const latency = /^latency average = ([\d.]+) ms$/m.exec(output)?.[1];
   if (code !== 0 || tps === undefined || latency === undefined) {

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import { finished } from '../../src/commands/servers/finished.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { readAlerts } from '../support/alerts.ts';
@@ -15,11 +16,7 @@ const processes = testProcesses();
 async function promtool(...args: string[]): Promise<void> {
   const command = [findBinaries().prometheus?.promtool ?? '', ...args];
   const run = Bun.spawn(command, { cwd: repository, stdout: 'pipe', stderr: 'pipe' });
-  const [code, out, err] = await Promise.all([
-    run.exited,
-    new Response(run.stdout).text(),
-    new Response(run.stderr).text(),
-  ]);
+  const { status: code, out, err } = await finished(run);
   if (code !== 0) throw new Error(`promtool ${args.join(' ')} ended with ${code}:\n${out}${err}`);
 }
 

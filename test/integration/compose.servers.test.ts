@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { chmod, cp, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import { finished } from '../../src/commands/servers/finished.ts';
 import { withFiles } from '../../src/process/load-config.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { parseEnvironment, readText, repository } from '../support/repository.ts';
@@ -48,11 +48,7 @@ async function services(
     stdout: 'pipe',
     stderr: 'pipe',
   });
-  const [code, out, err] = await Promise.all([
-    run.exited,
-    new Response(run.stdout).text(),
-    new Response(run.stderr).text(),
-  ]);
+  const { status: code, out, err } = await finished(run);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   return (Bun.YAML.parse(out) as { services: Services }).services;
 }

@@ -50,7 +50,17 @@ test('dead letters of the single process are listed, shown, dropped and replayed
       problems: [expect.stringMatching(/readyz does not answer .*: set HOST and PORT/)],
     });
   });
-  const stopped = await runCommand('status.ts', ['--json', '--data-dir', folder]);
+  const away = {
+    DATABASE_URL: 'postgres://postgres@127.0.0.1:1/chat',
+    REDIS_PORT: '1',
+    RABBITMQ_URI: 'amqp://127.0.0.1:1',
+  };
+  const [stopped, servers] = await Promise.all([
+    runCommand('status.ts', ['--json', '--data-dir', folder]),
+    runCommand('status.ts', [], { ...away, DATA_DIR: folder }),
+  ]);
+  expect(servers.status).toBe(1);
+  expect(servers.out).toContain(`There is data of the single process: bun run status --data-dir ${folder}`);
   expect(stopped).toMatchObject({ status: 0, err: '' });
   expect(JSON.parse(stopped.out)).toMatchObject({ processes: [], deadLetters: 3, notes: ['It is stopped.'] });
   await dlqSession(

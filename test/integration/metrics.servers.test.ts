@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { networkInterfaces } from 'node:os';
 import amqplib from 'amqplib';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import { finished } from '../../src/commands/servers/finished.ts';
 import { metricTable } from '../../src/shared/metrics/table.ts';
 import { type Deployment, startEmbedded, startThreeProcesses } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
@@ -108,8 +109,7 @@ describe.each([
         stdin: new Blob([text]),
         ...({ stdout: 'pipe', stderr: 'pipe' } as const),
       });
-      const said = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text()]);
-      expect({ said: said.join(''), code: await run.exited }).toEqual({ said: '', code: 0 });
+      expect(await finished(run)).toEqual({ status: 0, out: '', err: '' });
     }
   });
 });

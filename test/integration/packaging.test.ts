@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { finished } from '../../src/commands/servers/finished.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { newPerson } from '../support/people.ts';
 import { testProcesses, untilSays } from '../support/processes.ts';
@@ -18,11 +19,7 @@ const entries = [
 
 async function run(...command: string[]): Promise<string> {
   const child = Bun.spawn([process.execPath, ...command], { cwd: image, stdout: 'pipe', stderr: 'pipe' });
-  const [code, out, err] = await Promise.all([
-    child.exited,
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
+  const { status: code, out, err } = await finished(child);
   expect({ code, err: code === 0 ? '' : err }).toEqual({ code: 0, err: '' });
   return out + err;
 }

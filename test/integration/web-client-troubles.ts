@@ -174,6 +174,8 @@ export function webClientTroubles(world: {
     await context.setOffline(false);
     const again = await open();
     await untilAll(again, 'saved');
+    // Saved is what its sender is told; the other one is told, too, a moment before or after.
+    await say(ada, 'three');
     expect(await textsIn(ada)).toEqual(['one', 'two', 'three']);
     expect(await again.evaluate<number>('localStorage.length')).toBe(0);
     await Promise.all([context.close(), ada.close()]);
@@ -193,11 +195,9 @@ export function webClientTroubles(world: {
     const { full, top, moved } = await scrollUp(page);
     await say(page, 'Number 1');
     expect(await page.locator('.message').count()).toBe(mostMessages);
-    // Those that are gone count until they are collected.
-    expect(top.nodes / full.nodes).toBeLessThan(1.5);
+    expect(top.nodes / full.nodes).toBeLessThan(1.2);
     expect(top.heapBytes / full.heapBytes).toBeLessThan(1.5);
-    // A line, at most: where the place is not held it is some 2,160 pixels.
-    expect(moved).toBeLessThan(40);
+    expect(moved).toBeLessThan(2);
     await page.getByRole('button', { name: 'Latest messages' }).click();
     await say(page, `Number ${messages}`);
     await context.close();

@@ -1,5 +1,6 @@
 import { expect } from 'bun:test';
-import { type Finished, finish } from '../../harness/process.ts';
+import { finish } from '../../harness/process.ts';
+import type { Finished } from '../../src/commands/servers/finished.ts';
 import { repository } from './repository.ts';
 
 /** Runs one of the project's commands as a user does, without the `.env` of whoever runs the tests. */

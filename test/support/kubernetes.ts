@@ -3,6 +3,7 @@ import type { IDeployment, IStatefulSet } from 'kubernetes-models/apps/v1';
 import type { IJob } from 'kubernetes-models/batch/v1';
 import type { IContainer, IPodTemplateSpec } from 'kubernetes-models/v1';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
+import { finished } from '../../src/commands/servers/finished.ts';
 import { repository } from './repository.ts';
 
 /** What every object has, and the fields of its kind. */
@@ -32,11 +33,7 @@ export async function render(overlay: string): Promise<KubernetesObject[]> {
     stdout: 'pipe',
     stderr: 'pipe',
   });
-  const [code, out, err] = await Promise.all([
-    run.exited,
-    new Response(run.stdout).text(),
-    new Response(run.stderr).text(),
-  ]);
+  const { status: code, out, err } = await finished(run);
   // A warning is on standard error too: of a field that the next version of kustomize has not.
   if (code !== 0 || err !== '')
     throw new Error(`kubectl kustomize (1.27 or newer) ended with ${code}: ${err}`);

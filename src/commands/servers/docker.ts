@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { finished } from './finished.ts';
 import { answersHttp, nginxConfig } from './nginx.ts';
 import { answersPgbouncer, type PgbouncerSettings, pgbouncerConfig, pgbouncerUrl } from './pgbouncer.ts';
 import { hasDatabase, postgresLogin } from './postgres.ts';
@@ -152,11 +153,7 @@ async function startContainer(
 
   const compose = async (...args: string[]): Promise<string> => {
     const run = Bun.spawn([...command, ...args], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
-    const [code, out, err] = await Promise.all([
-      run.exited,
-      new Response(run.stdout).text(),
-      new Response(run.stderr).text(),
-    ]);
+    const { status: code, out, err } = await finished(run);
     if (code !== 0)
       throw new Error(`${command.join(' ')} ${args.join(' ')} ended with ${code}: ${out}${err}`);
     return out;

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { serverEnvironment } from './environment.ts';
+import { finished } from './finished.ts';
 import { freePort } from './ports.ts';
 import { answers } from './ready.ts';
 import { runServer, type Server, type ServerOptions } from './server.ts';
@@ -120,11 +121,7 @@ export async function startRabbitmq(
       stdout: 'pipe',
       stderr: 'pipe',
     });
-    const [code, out, err] = await Promise.all([
-      run.exited,
-      new Response(run.stdout).text(),
-      new Response(run.stderr).text(),
-    ]);
+    const { status: code, out, err } = await finished(run);
     if (code !== 0) throw new Error(`rabbitmqctl ${args.join(' ')} ended with ${code}: ${out}${err}`);
     return out;
   }

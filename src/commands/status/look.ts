@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Config } from '../../shared/config.ts';
 import type { Logger } from '../../shared/log.ts';
 import { ownerOf } from '../../worker/partitions-of.ts';
@@ -33,10 +35,16 @@ export async function lookAtServers(config: Config, log: Logger): Promise<Status
     processes: postgres?.processes ?? null,
     partitions: partitionsOf(partitionCount, postgres, rabbitMq),
     deadLetters: rabbitMq?.deadLetters ?? null,
-    notes: [],
+    notes: problems.length === 3 ? singleProcessIn(config.dataDir) : [],
     problems: [...problems, ...(postgres?.problems ?? []), ...(rabbitMq?.problems ?? [])],
   };
 }
+
+/** Where no server is there, it may be what is meant. */
+const singleProcessIn = (dataDir: string): string[] =>
+  existsSync(join(dataDir, 'database'))
+    ? [`There is data of the single process: bun run status --data-dir ${dataDir}`]
+    : [];
 
 /** Whose a partition is follows from who lives, as it does for the workers; that somebody consumes it the broker says. */
 function partitionsOf(

@@ -84,9 +84,9 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     ask,
     storage: precious,
     onChange: ({ chatId }) => handles.get(chatId)?.refresh(),
-    onStored(id) {
+    onStored(id, entry) {
       const subject = session.subject();
-      if (subject) tabs.post({ kind: 'outbox', subject, id });
+      if (subject) tabs.post({ kind: 'outbox', subject, id, entry });
     },
   });
   const connection = createConnection({
@@ -168,7 +168,7 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
   function onTab(message: TabMessage): void {
     if (message.kind === 'token') tokens.offer(message.token);
     else if (message.subject !== session.subject()) return;
-    else if (message.kind === 'outbox') void outbox.restore(message.id);
+    else if (message.kind === 'outbox') outbox.told(message.id, message.entry);
     else {
       tokens.forget();
       restart();

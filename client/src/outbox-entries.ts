@@ -10,7 +10,7 @@ export function createEntries(deps: {
   storage: () => KeyValueStorage | undefined;
   onChange: (entry: Entry) => void;
   /** To tell the other tabs. */
-  onStored: (id: string) => void;
+  onStored: (id: string, entry: string | undefined) => void;
 }) {
   const { storage, onChange, onStored } = deps;
   const entries = new Map<string, Entry>();
@@ -21,12 +21,13 @@ export function createEntries(deps: {
 
   async function store(id: string): Promise<void> {
     const entry = entries.get(id);
+    // What was just being sent is sent again after a crash.
+    const state = entry?.state === 'sending' ? 'queued' : entry?.state;
+    const text = entry && JSON.stringify({ ...entry, state });
     try {
-      // What was just being sent is sent again after a crash.
-      const state = entry?.state === 'sending' ? 'queued' : entry?.state;
-      if (entry) await storage()?.set(prefix + id, JSON.stringify({ ...entry, state }));
+      if (text) await storage()?.set(prefix + id, text);
       else await storage()?.delete(prefix + id);
-      onStored(id);
+      onStored(id, text);
     } catch {
       // A full storage: it is done all the same, as long as the tab lives.
     }
@@ -58,11 +59,8 @@ export function createEntries(deps: {
     return [id, put({ id, clientMessageId: id, ...of, order, ...fresh })];
   }
 
-  /** As it is in the storage. */
-  async function take(id: string): Promise<void> {
-    const own = life;
-    const text = await storage()?.get(prefix + id);
-    if (own !== life) return;
+  /** As it is stored. */
+  function take(id: string, text: string | undefined): void {
     const known = entries.get(id);
     if (text !== undefined) {
       const kept: Entry = JSON.parse(text);
@@ -82,6 +80,7 @@ export function createEntries(deps: {
     put,
     drop,
     add,
+    take,
     get: (id: string) => entries.get(id),
     /** If it is still in this state. */
     async change(id: string, from: MessageState, changes: Partial<Entry>): Promise<void> {
@@ -97,15 +96,20 @@ export function createEntries(deps: {
           void put({ ...entry, what: { ...what, message: { ...what.message, replyTo: messageId } } });
       }
     },
-    /** All of it or one. */
-    async restore(id?: string): Promise<void> {
+    async restore(): Promise<void> {
       const own = life;
-      const keys = id ? [] : await (storage()?.keys(prefix) ?? []);
-      const ids = id ? [id] : keys.map((key) => key.slice(prefix.length));
-      // One that can't be read is none of the others' business.
-      for (const one of ids) if (own === life) await take(one).catch(() => {});
+      const ids = (await (storage()?.keys(prefix) ?? [])).map((key) => key.slice(prefix.length));
+      for (const id of ids) {
+        try {
+          const text = await storage()?.get(prefix + id);
+          if (own !== life) return;
+          take(id, text);
+        } catch {
+          // One that can't be read is none of the others' business.
+        }
+      }
       // What was added before it was known where it is kept.
-      if (!id) for (const one of entries.keys()) if (!ids.includes(one)) void store(one);
+      for (const id of entries.keys()) if (!ids.includes(id)) void store(id);
     },
     forget(): void {
       life += 1;

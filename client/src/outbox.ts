@@ -23,8 +23,10 @@ export interface Outbox {
   /** Of oneself, in an event, a page or an answer. */
   saw(message: Pick<Message, 'id' | 'clientMessageId'>): void;
   failed(event: MessageFailedEvent): void;
-  /** From the storage, all of it or, as another tab says, one. */
-  restore(id?: string): Promise<void>;
+  /** From the storage. */
+  restore(): Promise<void>;
+  /** How another tab has stored an entry, or that it is gone. */
+  told(id: string, entry: string | undefined): void;
   /** Whether this tab sends. */
   lead(leads: boolean): void;
   /** All that was missed has been told: what was accepted has so long to be there. */
@@ -48,7 +50,7 @@ export function createOutbox(deps: {
   times: OutboxTimes;
   onChange: (entry: Entry) => void;
   /** To tell the other tabs. */
-  onStored: (id: string) => void;
+  onStored: (id: string, entry: string | undefined) => void;
   ask: Ask;
 }): Outbox {
   const { requests, pauses, times, ask } = deps;
@@ -187,8 +189,12 @@ export function createOutbox(deps: {
       const entry = entries.get(clientMessageId);
       if (leads && entry) void put({ ...entry, state: 'failed', code, tried: false });
     },
-    async restore(id) {
-      await entries.restore(id).catch(() => {});
+    async restore() {
+      await entries.restore().catch(() => {});
+      sendAll();
+    },
+    told(id, entry) {
+      entries.take(id, entry);
       sendAll();
     },
     lead(is) {

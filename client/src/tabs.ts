@@ -6,8 +6,8 @@ interface Locks {
 export type TabMessage =
   /** Somebody has a newer token. */
   | { kind: 'token'; token: string }
-  /** An entry of the outbox of this subject has changed in the storage. */
-  | { kind: 'outbox'; subject: string; id: string }
+  /** An entry of the outbox of this subject is stored like this, or gone: to another process the storage may still show what was before. */
+  | { kind: 'outbox'; subject: string; id: string; entry: string | undefined }
   /** Everything of this subject is forgotten. */
   | { kind: 'forgotten'; subject: string };
 

@@ -35,8 +35,8 @@ function createWorld(unsavedMs = 30_000, storage = memory(), tabs: Outbox[] = []
     pauses: createPauses(),
     times: { unsavedMs },
     onChange: () => {},
-    onStored(clientMessageId) {
-      for (const tab of tabs) if (tab !== outbox) void tab.restore(clientMessageId);
+    onStored(id, entry) {
+      for (const tab of tabs) if (tab !== outbox) tab.told(id, entry);
     },
     ask: createAsk(requests, (_chatId, _kind, answer) => answer),
   });
@@ -205,6 +205,27 @@ test('what another tab deletes while this one is sending it is deleted once it i
     { method: 'DELETE', path },
   ]);
   expect(leader.states()).toEqual([]);
+});
+
+test('what another tab has done is done, whatever the storage still shows here', async () => {
+  const storage = memory();
+  const before = new Map<string, string | undefined>();
+  // As between two processes of a browser: what was there first is all that is read.
+  const late = {
+    ...storage,
+    async get(key: string) {
+      if (!before.has(key)) before.set(key, await storage.get(key));
+      return before.get(key);
+    },
+  };
+  const tabs: Outbox[] = [];
+  const [leader, other] = [createWorld(30_000, storage, tabs), createWorld(30_000, late, tabs)];
+  other.outbox.lead(false);
+  const id = leader.outbox.add(chatId, { content: 'one' });
+  await eventually('it is accepted', () => leader.states()[0] === 'accepted');
+  await eventually('the other knows', () => other.states()[0] === 'accepted');
+  leader.saw(id);
+  await eventually('nothing of it is left in either', () => other.states().length === 0);
 });
 
 test('what the server refuses of what waited is told, tried again or left', async () => {

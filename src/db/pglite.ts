@@ -5,15 +5,21 @@ import pgliteWasm from '@electric-sql/pglite/pglite.wasm' with { type: 'file' };
 import { drizzle } from 'drizzle-orm/pglite';
 import { once } from '../shared/once.ts';
 import type { Database } from './database.ts';
+import { toCaller } from './errors.ts';
+import { createPool } from './pool.ts';
 import * as schema from './schema.ts';
+import type { Pooled } from './slot.ts';
 
 export interface Pglite extends Database {
   /** Runs `work` while nothing else is asked: until it is done the files are what they would be after the end of the process. */
   standStill<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
+/** A statement runs in one go, in this thread: so long they may follow one another before sockets and timers have their turn. */
+const longestStretchMs = 10;
+
 /**
- * PostgreSQL in this process. One connection: statements wait for one another.
+ * PostgreSQL in this process. One connection: statements and transactions wait for one another, no longer than in any pool.
  * @param dataDir a folder for the files; nothing is kept where it is not given
  */
 export async function openPglite(dataDir?: string): Promise<Pglite> {
@@ -25,14 +31,39 @@ export async function openPglite(dataDir?: string): Promise<Pglite> {
     fsBundle: Bun.file(fileSystem),
     parsers: { 20: Number, 1184: (text: string) => text },
   });
+  const connection: Pooled = {
+    ...{ closed: false, retiresAt: Number.POSITIVE_INFINITY },
+    ...{ onClose() {}, destroy() {}, end: async () => {} },
+  };
+  const pool = createPool({ open: async () => connection, most: 1, patienceMs: Number.POSITIVE_INFINITY });
+  let pausedAt = performance.now();
+  async function letOthersOn(): Promise<void> {
+    if (performance.now() - pausedAt < longestStretchMs) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    pausedAt = performance.now();
+  }
+  const use = <Result>(work: () => Promise<Result>) =>
+    new Promise<Result>((resolve, reject) => {
+      pool.run({ shares: false, begin: () => letOthersOn().then(work), resolve, reject });
+    });
+  /** drizzle's client. */
+  const runner: PGlite = Object.create(client, {
+    query: { value: (...given: Parameters<PGlite['query']>) => use(() => client.query(...given)) },
+    transaction: { value: (work: Parameters<PGlite['transaction']>[0]) => use(() => client.transaction(work)) },
+  });
+  const ask = <Row>(...given: Parameters<PGlite['query']>) =>
+    use(() => client.query<Row>(...given)).catch((error: unknown) => {
+      throw toCaller(error);
+    });
+
   /** Nobody else has the folder: it is this process alone that may begin twice. */
   let turn: Promise<unknown> = Promise.resolve();
   const database: Pglite = {
-    orm: drizzle({ client, schema }),
+    orm: drizzle({ client: runner, schema }),
     query: async <Row extends object>(text: string, parameters: readonly unknown[]) =>
-      (await client.query<Row>(text, [...parameters])).rows,
+      (await ask<Row>(text, [...parameters])).rows,
     async queryText(text, parameters) {
-      const { rows } = await client.query<[string]>(text, [...parameters], { rowMode: 'array' });
+      const { rows } = await ask<[string]>(text, [...parameters], { rowMode: 'array' });
       const [row] = rows;
       return row && Buffer.from(row[0]);
     },
@@ -42,7 +73,10 @@ export async function openPglite(dataDir?: string): Promise<Pglite> {
       return mine;
     },
     standStill: (work) => client.runExclusive(work),
-    close: () => client.close(),
+    async close() {
+      await pool.close();
+      await client.close();
+    },
   };
   return database;
 }

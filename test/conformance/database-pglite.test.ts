@@ -30,6 +30,55 @@ test('while it stands still nobody is answered, in the middle of a transaction n
   expect(order).toEqual(['copied', 'answered']);
 });
 
+test('however many statements wait, timers and sockets have their turn between them', async () => {
+  database ??= await openPglite();
+  const { query } = database;
+  const began = performance.now();
+  let late = 0;
+  let last = began;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    late = Math.max(late, now - last);
+    last = now;
+  }, 1);
+  const statements = Array.from({ length: 200 }, () =>
+    query('SELECT count(*) FROM generate_series(1, 20000)', []),
+  );
+  await Promise.all(statements);
+  const took = performance.now() - began;
+  clearInterval(timer);
+  // Nothing is shown by statements that are through in no time.
+  expect(took).toBeGreaterThan(200);
+  expect(late).toBeLessThan(took / 4);
+});
+
+test('whoever has waited for 4 s is told so, and what he asked is not begun', async () => {
+  database ??= await openPglite();
+  const { orm, query } = database;
+  await query('CREATE TABLE begun (at int)', []);
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const transaction = orm.transaction(async (tx) => {
+    await tx.execute('SELECT 1');
+    await held;
+  });
+  const began = performance.now();
+  const waiting = query('INSERT INTO begun VALUES (1)', []);
+  await expect(waiting).rejects.toMatchObject({ code: 'database_unavailable', retryAfterSeconds: 2 });
+  expect(performance.now() - began).toBeWithin(3_900, 5_000);
+  release();
+  await transaction;
+  expect(await query('SELECT * FROM begun', [])).toEqual([]);
+});
+
+test('beyond 2,000 that wait it says that it is busy, at once', async () => {
+  database ??= await openPglite();
+  const { query } = database;
+  const asked = await Promise.allSettled(Array.from({ length: 2_100 }, () => query('SELECT 1', [])));
+  const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []));
+  expect(new Set(refused)).toEqual(new Set(['server_busy']));
+  expect(refused.length).toBeWithin(90, 100);
+});
+
 migrationsConformance('PGlite', async () => {
   database ??= await openPglite();
   await database.query('CREATE SCHEMA other', []);

@@ -93,6 +93,8 @@ export async function write(page: Page, text: string): Promise<void> {
 /** Chooses what a message's actions offer. */
 export async function act(page: Page, text: string, ...buttons: string[]): Promise<void> {
   const message = messageOf(page, text);
+  // Behind another tab it would be drawn once a second.
+  await page.bringToFront();
   await message.hover();
   for (const name of buttons) await message.getByRole('button', { name, exact: true }).click();
 }

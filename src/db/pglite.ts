@@ -49,7 +49,9 @@ export async function openPglite(dataDir?: string): Promise<Pglite> {
   /** drizzle's client. */
   const runner: PGlite = Object.create(client, {
     query: { value: (...given: Parameters<PGlite['query']>) => use(() => client.query(...given)) },
-    transaction: { value: (work: Parameters<PGlite['transaction']>[0]) => use(() => client.transaction(work)) },
+    transaction: {
+      value: (work: Parameters<PGlite['transaction']>[0]) => use(() => client.transaction(work)),
+    },
   });
   const ask = <Row>(...given: Parameters<PGlite['query']>) =>
     use(() => client.query<Row>(...given)).catch((error: unknown) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { createPauses } from '../../client/src/backoff.ts';
+import { createPauses, type Pauses } from '../../client/src/backoff.ts';
 import { createAsk } from '../../client/src/changes.ts';
 import { ConfabError, memory } from '../../client/src/index.ts';
 import { createOutbox, type Outbox } from '../../client/src/outbox.ts';
@@ -12,12 +12,19 @@ import { eventually } from '../support/eventually.ts';
 const chatId = 'chat';
 const refused = (status?: number) =>
   new ConfabError(status ? 'internal_error' : 'offline', 'no', { ...(status && { status }) });
-/** For longer than a test lasts. */
-const busy = () => Array.from({ length: 50 }, () => refused(429));
+/** For longer than a test lasts, and ended by `wake` alone: what is refused for now was asked once until then. */
+const forEver = (): Pauses => {
+  const pauses = createPauses();
+  return { ...pauses, wait: () => pauses.wait(3_600_000) };
+};
 
 /** An outbox that leads, before a server that answers as it is said; by itself it accepts. */
 /** @param tabs the outboxes on the same storage */
-function createWorld(unsavedMs = 30_000, storage = memory(), tabs: Outbox[] = []) {
+function createWorld(
+  unsavedMs = 30_000,
+  storage = memory(),
+  { tabs = [], pauses = createPauses() }: { tabs?: Outbox[]; pauses?: Pauses } = {},
+) {
   const asked: { method: string; path: string; body: Record<string, unknown> }[] = [];
   const errors: (ConfabError | undefined)[] = [];
   const waits: Promise<void>[] = [];
@@ -31,8 +38,7 @@ function createWorld(unsavedMs = 30_000, storage = memory(), tabs: Outbox[] = []
   };
   const requests = { once: ask, patiently: ask, serverNow: Date.now };
   const outbox = createOutbox({
-    ...{ storage: () => storage, requests },
-    pauses: createPauses(),
+    ...{ storage: () => storage, requests, pauses },
     times: { unsavedMs },
     onChange: () => {},
     onStored(id, entry) {
@@ -46,8 +52,7 @@ function createWorld(unsavedMs = 30_000, storage = memory(), tabs: Outbox[] = []
     outbox,
     asked,
     errors,
-    waits,
-    storage,
+    ...{ waits, storage, pauses },
     states: () => outbox.of(chatId).map(({ state }) => state),
     saw: (clientMessageId: string) =>
       outbox.saw({ id: `id of ${clientMessageId}`, clientMessageId } as Message),
@@ -96,30 +101,34 @@ test('what was accepted and is not there is looked for and sent again under its 
 
 test('an answer names what it answers as the server does, from its first try on and after a restart', async () => {
   const storage = memory();
-  const { outbox, asked, errors, states } = createWorld(30_000, storage);
-  errors.push(undefined, ...busy());
+  const { outbox, asked, errors, states, pauses } = createWorld(30_000, storage, { pauses: forEver() });
+  errors.push(undefined, refused(429));
   const first = outbox.add(chatId, { content: 'one' });
   const answer = outbox.add(chatId, { content: 'two', replyTo: first });
-  await eventually('the answer was tried', () => asked.length >= 2 && states()[1] === 'queued');
+  await eventually('the answer was tried', () => asked.length === 2 && states()[1] === 'queued');
   expect(asked[1]?.body.replyTo).toBe(`id of ${first}`);
   const again = createWorld(30_000, storage);
   await again.outbox.restore();
   await eventually('it is accepted', () => again.states()[1] === 'accepted');
   expect(again.asked.map(({ body }) => body)).toEqual([asked[1]!.body]);
   expect(again.outbox.of(chatId)[1]?.clientMessageId).toBe(answer);
+  // After the pause it is the same request once more, and no other.
+  pauses.wake();
+  await eventually('it is accepted here, too', () => states()[1] === 'accepted');
+  expect(asked.slice(1).map(({ body }) => body)).toEqual([asked[1]!.body, asked[1]!.body]);
 });
 
 test('what the server may have is known for such, and what it refused at once is not', async () => {
   const storage = memory();
-  const { outbox, asked, errors, states } = createWorld(30_000, storage);
+  const { outbox, asked, errors, states } = createWorld(30_000, storage, { pauses: forEver() });
   outbox.lead(false);
   outbox.add(chatId, { content: 'one' });
   outbox.add('other', { content: 'two' });
   const tried = () => [...outbox.of(chatId), ...outbox.of('other')].map((one) => one.tried);
   expect(tried()).toEqual([false, false]);
-  errors.push(refused(429), refused(403), ...busy());
+  errors.push(refused(429), refused(403));
   outbox.lead(true);
-  await eventually('both were tried', () => asked.length >= 2 && states()[0] === 'queued');
+  await eventually('both were tried', () => asked.length === 2 && states()[0] === 'queued');
   await eventually('one was refused', () => outbox.of('other')[0]?.state === 'failed');
   expect(tried()).toEqual([true, false]);
   const again = createWorld(30_000, storage);
@@ -156,13 +165,14 @@ test('an entry that cannot be read does not keep the others from being sent', as
 test('what another tab wants while this one sends is not lost', async () => {
   const storage = memory();
   const tabs: Outbox[] = [];
-  const [leader, other] = [createWorld(30_000, storage, tabs), createWorld(30_000, storage, tabs)];
+  const leader = createWorld(30_000, storage, { tabs, pauses: forEver() });
+  const other = createWorld(30_000, storage, { tabs });
   other.outbox.lead(false);
-  leader.errors.push(refused(422), ...busy());
+  leader.errors.push(refused(422), refused(429));
   const failed = leader.outbox.add(chatId, { content: 'failed' });
   await eventually('it has failed', () => leader.states()[0] === 'failed');
   const waiting = leader.outbox.add(chatId, { content: 'waits' });
-  await eventually('it is left alone', () => leader.asked.length >= 2 && leader.states()[1] === 'queued');
+  await eventually('it is left alone', () => leader.asked.length === 2 && leader.states()[1] === 'queued');
   await eventually('the other knows', () => other.states().join() === 'failed,queued');
   other.outbox.retry(failed);
   for (const [key, { outbox }] of [
@@ -170,7 +180,7 @@ test('what another tab wants while this one sends is not lost', async () => {
     ['b', leader],
   ] as const)
     void outbox.doAfter(outbox.find(chatId, waiting)!, { kind: 'react', key, present: true });
-  leader.errors.length = 0;
+  leader.pauses.wake();
   await eventually('both are accepted', () => leader.states().join() === 'accepted,accepted,queued,queued');
   leader.saw(waiting);
   await eventually('both are done', () => leader.outbox.of(chatId).length === 1);
@@ -185,7 +195,7 @@ test('what another tab wants while this one sends is not lost', async () => {
 test('what another tab deletes while this one is sending it is deleted once it is saved', async () => {
   const storage = memory();
   const tabs: Outbox[] = [];
-  const [leader, other] = [createWorld(30_000, storage, tabs), createWorld(30_000, storage, tabs)];
+  const [leader, other] = [createWorld(30_000, storage, { tabs }), createWorld(30_000, storage, { tabs })];
   other.outbox.lead(false);
   const answered = Promise.withResolvers<void>();
   leader.waits.push(answered.promise);
@@ -219,7 +229,7 @@ test('what another tab has done is done, whatever the storage still shows here',
     },
   };
   const tabs: Outbox[] = [];
-  const [leader, other] = [createWorld(30_000, storage, tabs), createWorld(30_000, late, tabs)];
+  const [leader, other] = [createWorld(30_000, storage, { tabs }), createWorld(30_000, late, { tabs })];
   other.outbox.lead(false);
   const id = leader.outbox.add(chatId, { content: 'one' });
   await eventually('it is accepted', () => leader.states()[0] === 'accepted');
@@ -254,12 +264,11 @@ test('what the server refuses of what waited is told, tried again or left', asyn
 });
 
 test('after somebody else has signed in nothing of the one before holds up what they send', async () => {
-  const { outbox, asked, errors, states } = createWorld();
-  errors.push(...busy());
+  const { outbox, asked, errors, states } = createWorld(30_000, memory(), { pauses: forEver() });
+  errors.push(refused(429));
   outbox.add(chatId, { content: 'one' });
-  await eventually('it is left alone', () => asked.length >= 1 && states()[0] === 'queued');
+  await eventually('it is left alone', () => asked.length === 1 && states()[0] === 'queued');
   outbox.forget();
-  errors.length = 0;
   outbox.lead(true);
   outbox.add(chatId, { content: 'of another' });
   await eventually('it is accepted', () => states().join() === 'accepted');

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { usualGraceMs } from '../../src/process/lifecycle.ts';
 import { isVariable, parseConfig } from '../../src/shared/config.ts';
-import { metricTable } from '../../src/shared/metrics/table.ts';
 import { readKong } from '../support/kong.ts';
 import {
   chosen,
@@ -29,6 +28,8 @@ const [kind, production, secrets, { scripts }] = await Promise.all([
   makeSecrets(),
   readText('package.json').then((text) => JSON.parse(text) as { scripts: Record<string, string> }),
 ]);
+/** What the tests of `production` look at. */
+const scaling = new Set(['HorizontalPodAutoscaler', 'ScaledObject', 'PodMonitor']);
 const overlays = [
   ['kind', kind],
   ['production', production],
@@ -62,6 +63,33 @@ describe.each(overlays)('%s', (name, objects) => {
     expect(without.sort()).toEqual(name === 'kind' ? [] : expected);
     const operations = await readText('docs/operations.md');
     for (const one of without) expect(operations).toContain(`\`${one.split(' ')[1]}\``);
+  });
+
+  test('each process has what belongs to it, and all of them the policies of the network', () => {
+    const ofProcess = (process: string) =>
+      objects
+        .filter(({ metadata: { labels = {} } }) => labels['app.kubernetes.io/component'] === process)
+        .filter(({ metadata: { labels = {} } }) => labels['app.kubernetes.io/name'] === 'confab')
+        .map((object) => object.kind)
+        .filter((kind) => !scaling.has(kind))
+        .sort();
+    const served = ['Deployment', 'PodDisruptionBudget', 'Service'];
+    expect(['api', 'gateway', 'worker', 'migrate'].map(ofProcess)).toEqual([
+      served,
+      served,
+      ['Deployment', 'PodDisruptionBudget'],
+      ['Job'],
+    ]);
+    const policies = of(objects, 'NetworkPolicy') as (KubernetesObject & {
+      spec: { podSelector: Selector; policyTypes: string[] };
+    })[];
+    const confabs = namesOf(workloads(objects).filter(isConfab)).sort();
+    const shut = ['Ingress', 'Egress'].map((type) => {
+      const some = policies.filter(({ spec }) => spec.policyTypes.includes(type));
+      const closed = new Set(some.flatMap(({ spec }) => namesOf(chosen(objects, spec.podSelector))));
+      return confabs.filter((one) => closed.has(one));
+    });
+    expect(shut).toEqual([confabs, confabs]);
   });
 
   test('each is there once, in one namespace', () => {
@@ -179,11 +207,12 @@ describe.each(overlays)('%s', (name, objects) => {
       const { strategy } = workload.spec as { strategy: { rollingUpdate: object } };
       expect(strategy.rollingUpdate).toEqual({ maxSurge: 1, maxUnavailable: 0 });
       if (!isConfab(workload)) continue;
-      const { terminationGracePeriodSeconds = 30 } = podOf(workload);
+      const { terminationGracePeriodSeconds } = podOf(workload);
       for (const { lifecycle, startupProbe, livenessProbe, readinessProbe } of containersOf(workload)) {
         const preStop = lifecycle?.preStop?.sleep?.seconds ?? 0;
         expect(preStop).toBe(workload.metadata.name === 'confab-worker' ? 0 : 10);
-        expect(terminationGracePeriodSeconds).toBeGreaterThanOrEqual(preStop + usualGraceMs / 1000);
+        expect(terminationGracePeriodSeconds).toBe(45);
+        expect(preStop + usualGraceMs / 1000).toBeLessThan(45);
         const paths = [startupProbe, livenessProbe, readinessProbe].map((probe) => probe?.httpGet?.path);
         expect(paths).toEqual(['/healthz', '/healthz', '/readyz']);
         // PostgreSQL and RabbitMQ are waited for for a minute each.
@@ -192,63 +221,5 @@ describe.each(overlays)('%s', (name, objects) => {
         );
       }
     }
-  });
-});
-
-describe('production', () => {
-  const scalers = of(production, 'HorizontalPodAutoscaler', 'ScaledObject') as (KubernetesObject & {
-    spec: { scaleTargetRef: { name: string }; maxReplicas?: number; maxReplicaCount?: number };
-  })[];
-  const most = scalers.map(({ spec }) => spec.maxReplicas ?? spec.maxReplicaCount ?? 0);
-
-  test('api, gateway and worker are scaled, each by one thing', () => {
-    expect(scalers.map(({ spec }) => spec.scaleTargetRef.name).sort()).toEqual([
-      'confab-api',
-      'confab-gateway',
-      'confab-worker',
-    ]);
-    for (const { spec } of of(production, 'Deployment')) expect(spec).not.toHaveProperty('replicas');
-  });
-
-  test('what they are scaled by is measured, and read with the token that the processes ask for', () => {
-    const text = JSON.stringify(scalers);
-    const named = [...text.matchAll(/\bconfab_\w+/g)].map(([name]) => name);
-    expect(named.sort()).toEqual(['confab_oldest_message_age_seconds', 'confab_sockets']);
-    for (const name of named) expect(metricTable).toHaveProperty(name);
-    const [monitor] = of(production, 'PodMonitor');
-    expect(JSON.stringify(monitor)).toContain('"credentials":{"key":"METRICS_TOKEN","name":"confab"}');
-    for (const workload of workloads(production).filter(isConfab)) {
-      if (workload.kind === 'Job') continue;
-      for (const container of containersOf(workload))
-        expect(environmentOf(production, secrets, container)).toHaveProperty('METRICS_TOKEN');
-    }
-  });
-
-  test('no worker is without a partition, and PostgreSQL has the connections that all of them want', async () => {
-    const { partitionCount, database } = parseConfig({});
-    expect(scalers.find(({ kind }) => kind === 'ScaledObject')?.spec.maxReplicaCount).toBe(partitionCount);
-    const [cluster] = of(production, 'Cluster') as (KubernetesObject & {
-      spec: { postgresql: { parameters: { max_connections: string } } };
-    })[];
-    const processes = most.reduce((sum, count) => sum + count + 1, 0);
-    expect(Number(cluster?.spec.postgresql.parameters.max_connections)).toBeGreaterThan(
-      processes * (database.maxConnections + 1) + 10,
-    );
-  });
-
-  test("the servers' users may do what the documentation says, and no more", async () => {
-    const [, rights = ''] =
-      (await readText('docs/redis.md')).match(/^user confab on ><REDIS_PASSWORD> (.+)$/m) ?? [];
-    const script = await readText('deploy/kubernetes/overlays/production/redis/redis.sh');
-    expect(script).toContain(`user default on #$(hash "$REDIS_PASSWORD") ${rights}\n`);
-    const [, names = ''] =
-      (await readText('docs/rabbitmq.md')).match(/\*write\* and \*read\* for `(.+?)`/) ?? [];
-    const [cluster] = of(production, 'RabbitmqCluster') as (KubernetesObject & {
-      spec: { rabbitmq: { additionalConfig: string } };
-    })[];
-    const { additionalConfig = '' } = cluster?.spec.rabbitmq ?? {};
-    for (const what of ['configure', 'write', 'read'])
-      expect(additionalConfig).toContain(`default_permissions.${what} = ${names}\n`);
-    expect(additionalConfig).toContain('default_user_tags.administrator = false\n');
   });
 });

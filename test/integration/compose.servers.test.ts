@@ -10,6 +10,7 @@ import { parseConfig } from '../../src/shared/config.ts';
 import { parseEnvironment, readText, repository } from '../support/repository.ts';
 
 interface Service {
+  build?: { args?: Record<string, string> };
   command?: string[];
   entrypoint?: string[];
   environment?: Record<string, string>;
@@ -394,6 +395,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
   const set = await services('own', {
     dotEnv: [
       'JWT_SECRET=an own secret of more than thirty-two bytes',
+      'BUILD_COMMIT=0123abc',
       'REDIS_HOST=localhost',
       'REDIS_PORT=6380',
       'REDIS_URL=rediss://localhost',
@@ -429,6 +431,7 @@ test('what .env says reaches the containers, its addresses do not', async () => 
     auth: { secret: 'an own secret of more than thirty-two bytes', accessTtlSeconds: 300 },
   });
   expect(published(set.redis)).toEqual(['127.0.0.1:6380:6379']);
+  for (const name of ours) expect(set[name]?.build?.args).toEqual({ BUILD_COMMIT: '0123abc' });
 });
 
 test('no variable is forgotten: each is set, or handed on from .env', async () => {
@@ -437,7 +440,7 @@ test('no variable is forgotten: each is set, or handed on from .env', async () =
     fromFiles.includes(name) ? `${name}_FILE` : name,
   );
   // The data folder is the single process's; one URI in place of the parts would be an address, as Sentinels and nodes of a cluster are; of the
-  // servers here none speaks TLS, and Redis has no user but its own.
+  // servers here none speaks TLS, and Redis has no user but its own; the image knows its commit.
   const notForContainers = [
     ...[
       'DATA_DIR',
@@ -447,6 +450,7 @@ test('no variable is forgotten: each is set, or handed on from .env', async () =
       'REDIS_USERNAME',
       'REDIS_TLS',
       'REDIS_CLUSTER',
+      'BUILD_COMMIT',
     ],
     ...known.filter((name) => name.startsWith('REDIS_SENTINEL')),
     ...known.filter((name) => /_TLS_(?:CA|CERT|KEY)$/.test(name)),
@@ -508,6 +512,9 @@ test('the image is not run as root and takes in nothing but the program', async 
   const dockerfile = await readText('Dockerfile');
   expect(dockerfile.match(/^USER (.+)$/m)?.[1]).toBe('1000:1000');
   expect(dockerfile).toContain('ENV HOST=::');
+  // Of the last stage: an argument of one before it is not known there.
+  const last = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '));
+  expect(last).toMatch(/^ARG BUILD_COMMIT=unknown\nENV BUILD_COMMIT=\$\{BUILD_COMMIT\}$/m);
   // `bun install` fails without the patches that package.json names.
   expect(dockerfile).toContain('COPY patches ./patches');
   const ignored = (await readText('.dockerignore'))

@@ -28,6 +28,27 @@ export async function codeBlocks(path: string, language: string): Promise<string
   return [...blocks].flatMap(([, of, text = '']) => (of === language ? [text] : []));
 }
 
+/** What a section of a document runs by `program`, in order and as a shell takes it apart, with values in place of what it has in `<…>`. */
+export async function commandsOf(
+  [path, heading]: readonly [path: string, heading: string],
+  program: string,
+  values: Record<string, string>,
+): Promise<string[][]> {
+  const sections = (await readText(path)).split(/^#+ /m);
+  const section = sections.find((text) => text.startsWith(`${heading}\n`)) ?? '';
+  const commands = section.matchAll(new RegExp(`(?:^|\`)${program} ([^\n\`]+)`, 'gm'));
+  return commands.toArray().map(([, command = '']) => {
+    const given = Object.entries(values).reduce(
+      (text, [name, value]) => text.replaceAll(`<${name}>`, value),
+      command,
+    );
+    return Bun.spawnSync(['sh', '-c', `printf '%s\\n' ${given}`])
+      .stdout.toString()
+      .trimEnd()
+      .split('\n');
+  });
+}
+
 /** `NAME=value` lines, comments left out. */
 export function parseEnvironment(text: string): Record<string, string> {
   const lines = text.split('\n').filter((line) => /^[A-Z]/.test(line));

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'bun:test';
 import { decode, sign } from 'hono/jwt';
 import { createOwnSignature } from '../../src/auth/own-signature.ts';
 import { createOwnTokens, type OwnTokens } from '../../src/auth/tokens.ts';
+import { parseConfig } from '../../src/shared/config.ts';
 import type { ChatError } from '../../src/shared/errors.ts';
+import { readText } from '../support/repository.ts';
 
 const secret = 'a secret of this test, longer than 32 bytes';
 const options = { secret, issuer: 'confab', audience: 'confab', accessTtlSeconds: 900 };
@@ -127,5 +129,26 @@ describe('a secret that takes the place of another', () => {
     const { header } = decode(await (await rotated).sign(identity));
     expect(await by(signed(header, payload), rotated)).toBe(identity.userId);
     expect(await by(signed(header, payload), later)).toBe('token_invalid');
+  });
+
+  test('step by step as an operator is told to: at every moment each process takes the tokens of all', async () => {
+    const [, section = ''] = (await readText('docs/operations.md')).split('### `JWT_SECRET`\n');
+    const steps = ['`JWT_SECRET=<old>`', ...(section.split('\n### ')[0]?.match(/^\d\. .*$/gm) ?? [])];
+    expect(steps).toHaveLength(4);
+    let environment: Record<string, string> = {};
+    const processes = steps.map((step) => {
+      const set = step.matchAll(/`(JWT_\w+)=<(old|new)>`/g);
+      const values = set.map(([, name = '', which]) => [name, which === 'old' ? secret : next]);
+      environment = { ...environment, ...Object.fromEntries(values) };
+      if (step.includes('without `JWT_SECRET_PREVIOUS`')) delete environment.JWT_SECRET_PREVIOUS;
+      const { auth } = parseConfig(environment);
+      return createOwnTokens({ ...options, secret: auth.secret ?? '', previousSecret: auth.previousSecret });
+    });
+    const made = await Promise.all(processes.map(async (one) => (await one).sign(identity)));
+    // Those of the step before, and of the step after, are up at the same time.
+    for (const [step, process] of processes.entries())
+      for (const text of made.slice(Math.max(0, step - 1), step + 2))
+        expect({ step, by: await by(text, process) }).toEqual({ step, by: identity.userId });
+    expect(await by(made[0]!, processes[3]!)).toBe('token_invalid');
   });
 });

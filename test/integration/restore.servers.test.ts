@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import postgres from 'postgres';
 import type { Chat } from '../../src/shared/contract.ts';
-import { runCommand } from '../support/commands.ts';
+import { audited, runCommand } from '../support/commands.ts';
 import { type Member, serverEnvironment, startMember } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { newPerson, type Person } from '../support/people.ts';
@@ -109,8 +109,11 @@ test('replayed once their chats are there again, all that was accepted is stored
     await sql`INSERT INTO chat_participants (chat_id, user_id, role, created_event_sequence, changed_event_sequence)
       VALUES (${chatId!}, ${userId!}, 'member', 1, 1)`;
   await sql.end();
+  const letters = (await deadLetters()).map((line) => line.split(' ')[0]);
+  expect(letters).toHaveLength(2);
   const replayed = await runCommand('dlq.ts', ['replay', '--all'], env);
   expect(replayed.status).toBe(0);
+  expect(audited(replayed)).toMatchObject([{ event: 'dlq.replayed', ids: letters, signed: false }]);
   await eventually('the chat that came back has it', async () =>
     (await stored(young.id)).includes('accepted'),
   );

@@ -4,6 +4,7 @@ import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPglite } from '../../src/db/pglite.ts';
 import { parseConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { chatsSuite } from './chats.ts';
 
@@ -23,7 +24,7 @@ test('429: who has put too many people into chats, the same ones too; one by one
   const api = await openChatApi({
     database: own,
     facts: createEmbeddedFacts(),
-    rateLimits: createEmbeddedRateLimits(rateLimits),
+    rateLimits: createEmbeddedRateLimits(rateLimits, createMetrics()),
   });
   const [ann, bob, ...crowd] = await api.newUsers(6);
   const userIds = crowd.map(({ id }) => id);

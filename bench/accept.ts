@@ -2,6 +2,7 @@ import { deleteFromBroker } from '../harness/servers.ts';
 import { openRabbitMq } from '../src/adapters/rabbitmq/rabbitmq.ts';
 import { parseConfig } from '../src/shared/config.ts';
 import { createLog } from '../src/shared/log.ts';
+import { createMetrics } from '../src/shared/metrics/metrics.ts';
 import { alternate, valuesOf } from './harness/alternate.ts';
 import type { BenchPath } from './harness/bench.ts';
 import { bunChild, startChild } from './harness/child.ts';
@@ -92,7 +93,7 @@ export const accept: BenchPath = {
 async function declare(environment: Environment): Promise<void> {
   const { broker } = parseConfig(environment);
   const log = createLog({ logLevel: 'warn' }, 'bench');
-  const queue = openRabbitMq({ broker, partitionCount, log, waitMs: 10_000 });
+  const queue = openRabbitMq({ metrics: createMetrics(), broker, partitionCount, log, waitMs: 10_000 });
   await queue.sendQueue();
   await queue.close();
 }

@@ -5,8 +5,8 @@ import type { Server } from '../src/commands/servers/server.ts';
 
 export type CreateRedis = (kind?: RedisKind) => Promise<Server>;
 
-const until = (what: string, check: () => Promise<boolean>, deadlineMs = 20_000) =>
-  untilReady({ what, check, deadlineMs });
+const until = (what: string, check: () => Promise<boolean>) =>
+  untilReady({ what, check, deadlineMs: 20_000 });
 const nodeText = ({ port }: Server): string => `127.0.0.1:${port}`;
 
 /** Runs commands at one server, as its user `default`. */
@@ -53,20 +53,16 @@ export async function startSentinels(createRedis: CreateRedis) {
       ['SENTINEL', 'SET', 'chat', 'failover-timeout', '3000'],
     );
   }
-  await until(
-    'the Sentinels know each other and the replica',
-    async () => {
-      const known = await Promise.all(
-        sentinels.map(async (sentinel) => {
-          const [fields] = await administer(sentinel, ['SENTINEL', 'MASTER', 'chat']);
-          const text = JSON.stringify(fields);
-          return text.includes('"num-slaves","1"') && text.includes('"num-other-sentinels","2"');
-        }),
-      );
-      return known.every(Boolean);
-    },
-    20_000,
-  );
+  await until('the Sentinels know each other and the replica', async () => {
+    const known = await Promise.all(
+      sentinels.map(async (sentinel) => {
+        const [fields] = await administer(sentinel, ['SENTINEL', 'MASTER', 'chat']);
+        const text = JSON.stringify(fields);
+        return text.includes('"num-slaves","1"') && text.includes('"num-other-sentinels","2"');
+      }),
+    );
+    return known.every(Boolean);
+  });
   const environment = {
     REDIS_SENTINELS: sentinels.map(nodeText).join(','),
     REDIS_SENTINEL_NAME: 'chat',

@@ -6,6 +6,7 @@ import { iso } from '../src/db/database.ts';
 import { joinUnread } from '../src/db/queries/membership-columns.ts';
 import { parseConfig } from '../src/shared/config.ts';
 import { createLog } from '../src/shared/log.ts';
+import { createMetrics } from '../src/shared/metrics/metrics.ts';
 import type {
   ChangeRow,
   ChatRow,
@@ -102,7 +103,7 @@ async function asking<Answer>(url: string, ask: (sql: postgres.Sql) => Promise<A
 export async function readDeadLetters(environment: Record<string, string>): Promise<DeadLetterRow[]> {
   const { broker, partitionCount } = parseConfig(environment);
   const log = createLog({ logLevel: 'silent', environment: 'production' }, 'torture');
-  const queue = openRabbitMq({ broker, partitionCount, log, waitMs: 15_000 });
+  const queue = openRabbitMq({ metrics: createMetrics(), broker, partitionCount, log, waitMs: 15_000 });
   try {
     const letters = await (await queue.deadLetterStore()).list();
     // What the store says of a letter that carries none.

@@ -10,6 +10,7 @@ import { createGateway } from '../../src/gateway/server.ts';
 import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Notification, Subscriber } from '../../src/shared/ports/notifications.ts';
 import { type Announcement, announcementCodec, createAnnouncements } from '../harness/announcements.ts';
 import { serveControl } from '../harness/control.ts';
@@ -57,6 +58,7 @@ const withoutUpkeep = {
   pingTimes: { intervalMs: 120_000, timeoutMs: 20_000, sweepMs: 1_000 },
 };
 const gateway = createGateway({
+  metrics: createMetrics(),
   ...(process.env.BENCH_UPKEEP === 'off' ? withoutUpkeep : {}),
   verifyToken: verify,
   database,

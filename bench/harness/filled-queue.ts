@@ -8,6 +8,7 @@ import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { createEnvelopeCodec, type EnvelopeCodec } from '../../src/shared/envelope-codec.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
 import type { Address } from './addresses.ts';
 import type { Bench } from './bench.ts';
@@ -34,7 +35,13 @@ async function envelopeCodec(url: string): Promise<EnvelopeCodec> {
 async function fillQueues(environment: Environment, addresses: readonly Address[]): Promise<void> {
   const config = parseConfig(environment);
   const log = createLog({ logLevel: 'warn' }, 'bench');
-  const queue = openRabbitMq({ broker: config.broker, partitionCount, log, waitMs: 10_000 });
+  const queue = openRabbitMq({
+    metrics: createMetrics(),
+    broker: config.broker,
+    partitionCount,
+    log,
+    waitMs: 10_000,
+  });
   const { seal } = await envelopeCodec(config.database.url);
   try {
     const { publish } = await queue.sendQueue();

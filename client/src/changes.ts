@@ -22,7 +22,7 @@ export const createTake =
   async (chatId, kind, asked) => {
     const { epoch, cursor: at = 0 } = chatIn(state(), chatId);
     const answer = await asked;
-    fold({ kind: 'in', chatId, input: { kind, [kind]: answer, answer, at, epoch } as unknown as ChatInput });
+    fold({ kind: 'in', chatId, input: { kind, [kind]: answer, at, epoch } as unknown as ChatInput });
     return answer;
   };
 

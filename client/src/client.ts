@@ -12,17 +12,11 @@ import { createReader } from './reader.ts';
 import { createRequests } from './request.ts';
 import { createSession } from './session.ts';
 import { chatIn, type ServerEvent } from './state/chats.ts';
-import { browserStorage, within } from './storage.ts';
+import { browserStorage, preciousIn, storageOf } from './storage.ts';
 import { createCell, storeOf } from './store.ts';
 import { createTabs, type TabMessage } from './tabs.ts';
 import { createTokens } from './tokens.ts';
-import type {
-  ClientOptions,
-  ConfabClient,
-  ConnectionState,
-  ConnectionStatus,
-  KeyValueStorage,
-} from './types.ts';
+import type { ClientOptions, ConfabClient, ConnectionState, ConnectionStatus } from './types.ts';
 import { createUnreadTotal } from './unread-total.ts';
 
 const defaultTimes: OutboxTimes = { unsavedMs: 30_000 };
@@ -31,20 +25,8 @@ const defaultTimes: OutboxTimes = { unsavedMs: 30_000 };
 export function createClient(options: ClientOptions, times = defaultTimes): ConfabClient {
   const url = options.url.replace(/\/+$/, '');
   const base = options.storage ?? browserStorage();
-  const storage = (): KeyValueStorage | undefined => {
-    const subject = session.subject();
-    return base && subject ? within(base, `confab/2/${url}/${subject}/`) : undefined;
-  };
-  /** For what is nowhere else. */
-  const precious = (): KeyValueStorage | undefined => {
-    const all = storage();
-    return (
-      all && {
-        ...all,
-        set: (...of) => all.set(...of).catch(() => keeper.makeRoom().then(() => all.set(...of))),
-      }
-    );
-  };
+  const storage = () => storageOf(base, url, session.subject());
+  const precious = () => preciousIn(storage(), keeper.makeRoom);
 
   /** How many want the connection. */
   let wanted = 0;
@@ -121,15 +103,16 @@ export function createClient(options: ClientOptions, times = defaultTimes): Conf
     },
   });
 
-  function onChange(changed: Iterable<string> = handles.keys()): void {
-    for (const id of changed) {
+  function onChange(changed?: readonly string[]): void {
+    for (const id of changed ?? handles.keys()) {
       const { messages, last } = chatIn(state(), id);
       if (outbox.of(id).length > 0)
         for (const one of [...(messages.window ?? []), last])
           if (one?.message.senderId === state().me) outbox.saw(one.message);
       handles.get(id)?.refresh();
     }
-    keeper.note(changed);
+    // What comes in the place of all is kept already, or somebody else's.
+    keeper.note(changed ?? []);
     unread.refresh();
     reader.look();
   }

@@ -47,9 +47,27 @@ export const browserStorage = (): KeyValueStorage | undefined =>
   'document' in globalThis && ofThePage() ? local() : undefined;
 
 /** A part of it. */
-export const within = (storage: KeyValueStorage, prefix: string): KeyValueStorage => ({
+const within = (storage: KeyValueStorage, prefix: string): KeyValueStorage => ({
   get: (key) => storage.get(prefix + key),
   set: (key, value) => storage.set(prefix + key, value),
   delete: (key) => storage.delete(prefix + key),
   keys: async (of) => (await storage.keys(prefix + of)).map((key) => key.slice(prefix.length)),
 });
+
+/** A user's own, once it is known who that is. */
+export const storageOf = (
+  storage: KeyValueStorage | undefined,
+  url: string,
+  subject: string | undefined,
+): KeyValueStorage | undefined =>
+  storage && subject ? within(storage, `confab/2/${url}/${subject}/`) : undefined;
+
+/** For what is nowhere else: where the storage is full, room is made for it. */
+export const preciousIn = (
+  storage: KeyValueStorage | undefined,
+  makeRoom: () => Promise<void>,
+): KeyValueStorage | undefined =>
+  storage && {
+    ...storage,
+    set: (...of) => storage.set(...of).catch(() => makeRoom().then(() => storage.set(...of))),
+  };

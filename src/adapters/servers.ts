@@ -97,7 +97,7 @@ export function serverAdapters({
     return { client, watch, isThere: await watch.start() };
   });
   const commands = async () => (await redis()).client;
-  const admission = once(async () => createAdmissionRedis(await commands(), undefined, metrics));
+  const admission = once(async () => createAdmissionRedis(await commands(), metrics));
   const key = once(async () => notificationKey(await database()));
   const codec = once(async () => createNotificationCodec(await key()));
   /** Undefined in processes that subscribe to nothing. */

@@ -11,7 +11,7 @@ import { createHttpApp, type HttpApp } from '../process/http/http-app.ts';
 import { type MetricsPage, metricsRoute } from '../process/http/metrics-route.ts';
 import type { Route } from '../process/http/route.ts';
 import type { Readiness } from '../process/readiness.ts';
-import { createAudit } from '../shared/audit.ts';
+import { type Audit, createAudit } from '../shared/audit.ts';
 import type { AuthConfig } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
@@ -43,7 +43,7 @@ export interface ApiDependencies {
   admit: Admit;
   accounts: Accounts;
   /** Beside the api's own. */
-  chatRoutes(needs: Needs): Route[];
+  chatRoutes(needs: Needs, audit: Audit): Route[];
   allowedOrigin: AllowedOrigin;
   /** Whether every live process can load such changes. */
   everyoneLoads: (event: string) => boolean;
@@ -78,7 +78,7 @@ export function createApi(deps: ApiDependencies): HttpApp {
     ...authRoutes(needs, accounts, audit),
     ...(serviceTokens.length === 0 ? [] : serviceRoutes(needs, serviceVerbs, sessionMaxTtlSeconds, audit)),
     ...usersRoutes(needs, userVerbs),
-    ...chatRoutes(needs),
+    ...chatRoutes(needs, audit),
   ];
   return createHttpApp({ routes, trustProxy, metrics: page?.metrics, ...rest });
 }

@@ -24,7 +24,7 @@ import { createSetTyping } from '../chat/set-typing.ts';
 import { createUpdateChat } from '../chat/update-chat.ts';
 import type { Database } from '../db/database.ts';
 import type { Route } from '../process/http/route.ts';
-import { createAudit } from '../shared/audit.ts';
+import type { Audit } from '../shared/audit.ts';
 import type { Logger } from '../shared/log.ts';
 import type { Facts } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
@@ -54,10 +54,9 @@ export interface ChatRoutesDependencies {
 }
 
 /** Everything about chats, with its verbs. */
-export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) => Route[] {
+export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs, audit: Audit) => Route[] {
   const { database, facts, presence, notifier, sendMessage, liveMax, maxParticipants, log } = deps;
   const announce = createAnnounce(notifier, log);
-  const audit = createAudit(log);
   const getChat = createGetChat({ database, presence });
   const chatVerbs = {
     getChat,
@@ -96,7 +95,7 @@ export function createChatRoutes(deps: ChatRoutesDependencies): (needs: Needs) =
 
   const getChanges = createGetChanges(createReadChanges(kinds, { database, presence }));
 
-  return (needs) => [
+  return (needs, audit) => [
     ...membershipRoutes(needs, membershipVerbs),
     ...presenceRoutes(needs, presenceVerbs),
     ...chatRoutes(needs, chatVerbs, audit),

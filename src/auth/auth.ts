@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { AuthConfig, Config } from '../shared/config.ts';
 import type { Logger } from '../shared/log.ts';
-import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { Facts, RateLimits } from '../shared/ports/admission.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import { createPrivateName } from '../shared/private-name.ts';
@@ -87,7 +87,7 @@ export interface AccountsDependencies {
   notifier: Notifier;
   rateLimits: RateLimits;
   log: Logger;
-  metrics?: Metrics;
+  metrics: Metrics;
   passwords?: Passwords;
 }
 
@@ -101,7 +101,7 @@ export function createAccounts({
   notifier,
   rateLimits,
   log,
-  metrics = createMetrics(),
+  metrics,
   passwords = createPasswords({ metrics }),
 }: AccountsDependencies): Accounts {
   const announceRevoked = createAnnounceRevoked({ facts, notifier, log });

@@ -1,4 +1,4 @@
-import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import { type Asker, createFairTurns, type FairTurns, type TurnLimits } from './fair-turns.ts';
 
 /** What each hash costs: memory in KiB, passes. 64 MiB and two passes take about 150 ms of one core. */
@@ -25,8 +25,8 @@ export function createPasswords({
   concurrency = Math.max(1, Math.min(4, navigator.hardwareConcurrency)),
   maxWaiting = 64,
   maxWaitMs = 2_500,
-  metrics = createMetrics(),
-}: Partial<TurnLimits> & { metrics?: Metrics } = {}): Passwords {
+  metrics,
+}: Partial<TurnLimits> & { metrics: Metrics }): Passwords {
   const turn = measure(createFairTurns({ concurrency, maxWaiting, maxWaitMs }), metrics);
   return {
     hash: (password, asker) => turn(asker, () => Bun.password.hash(normal(password), cost)),

@@ -6,8 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { readRecord } from '../db/migration-record.ts';
 import { openPglite } from '../db/pglite.ts';
 import { copyByProcess } from '../process/backup-control.ts';
-import { openDataFolder } from '../process/data-folder.ts';
-import { lockFolder } from '../process/folder-lock.ts';
+import { assertHasData, openIfFree } from '../process/data-folder.ts';
 import { StartError } from '../shared/start-error.ts';
 import { dataOf, type Manifest, writeManifest } from './backup/manifest.ts';
 import { runBackupCommand } from './backup/run.ts';
@@ -18,8 +17,7 @@ Copies all that \`bun run dev\` or \`bun run start\` keeps into a new folder, wh
 is, or --data-dir. \`bun run restore\` makes it again.`;
 
 await runBackupCommand(usage, async ({ backup, dataDir }) => {
-  if (!existsSync(join(dataDir, 'database')))
-    throw new StartError(`There is no data of Confab in ${dataDir}.`);
+  assertHasData(dataDir);
   if (`${backup}${sep}`.startsWith(`${dataDir}${sep}`))
     throw new StartError(`${backup} is in the data folder itself: name one elsewhere.`);
   if (existsSync(backup) && (await readdir(backup)).length > 0)
@@ -48,10 +46,8 @@ await runBackupCommand(usage, async ({ backup, dataDir }) => {
 
 /** @returns what is to be said of it */
 async function copyOf(dataDir: string, target: string): Promise<string> {
-  const lock = lockFolder(dataDir);
-  lock?.release();
-  if (!lock) return ` For ${await copyByProcess(dataDir, target)} ms its process let requests wait.`;
-  const folder = await openDataFolder(dataDir);
+  const folder = await openIfFree(dataDir);
+  if (!folder) return ` For ${await copyByProcess(dataDir, target)} ms its process let requests wait.`;
   try {
     await folder.copyTo(target);
   } finally {

@@ -3,10 +3,11 @@ import { loadConfig } from '../process/load-config.ts';
 import { secretsIn } from '../shared/config/variable-kinds.ts';
 import { advice, answersSocketIo } from './checklist/advice.ts';
 import type { ChecklistOptions } from './checklist/arguments.ts';
-import { checklistUsage, parseChecklistArguments, UsageError } from './checklist/arguments.ts';
+import { checklistUsage, parseChecklistArguments } from './checklist/arguments.ts';
 import { createRestClient, StepFailure } from './checklist/client.ts';
 import { featureSteps } from './checklist/features.ts';
 import { createSteps } from './checklist/steps.ts';
+import { operate } from './operator/operate.ts';
 
 /** The deployment on this machine: sockets are where REST is, or else on the gateway's own port. */
 async function addresses({ api, socket }: ChecklistOptions): Promise<{ api: string; socket: string }> {
@@ -56,16 +57,11 @@ async function main(options: ChecklistOptions): Promise<boolean> {
   }
 }
 
-try {
+await operate(checklistUsage, async () => {
   const options = parseChecklistArguments(process.argv.slice(2));
-  if (options === 'help') console.log(checklistUsage);
-  else process.exitCode = (await main(options)) ? 0 : 1;
-} catch (error) {
-  if (error instanceof UsageError) {
-    console.error(`${error.message}\n\n${checklistUsage}`);
-    process.exitCode = 2;
-  } else {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
+  if (options === 'help') {
+    console.log(checklistUsage);
+    return 0;
   }
-}
+  return (await main(options)) ? 0 : 1;
+});

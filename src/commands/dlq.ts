@@ -1,17 +1,14 @@
 /** `bun run dlq`: looks at dead letters, gives them another try, or forgets them. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { createAdapters } from '../adapters/adapters.ts';
 import type { Ground } from '../adapters/ground.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
 import { assertPartitioning, envelopeKey } from '../db/settings.ts';
-import { openDataFolder } from '../process/data-folder.ts';
+import { assertHasData, openDataFolder } from '../process/data-folder.ts';
 import { createLifecycle } from '../process/lifecycle.ts';
 import { loadConfig } from '../process/load-config.ts';
 import type { Config } from '../shared/config.ts';
 import { createEnvelopeCodec } from '../shared/envelope-codec.ts';
 import { createLog, type Logger } from '../shared/log.ts';
-import { StartError } from '../shared/start-error.ts';
 import { type DlqCommand, dlqUsage, parseDlqArguments } from './dlq/arguments.ts';
 import { runDlq } from './dlq/run.ts';
 import { operatorAudit } from './operator/audit.ts';
@@ -65,8 +62,7 @@ async function ground(
   defer: (name: string, undo: () => unknown) => void,
 ): Promise<Ground> {
   if (dataDir === undefined) return { kind: 'servers', waitMs };
-  if (!existsSync(join(dataDir, 'database')))
-    throw new StartError(`There is no data of Confab in ${dataDir}.`);
+  assertHasData(dataDir);
   const folder = await openDataFolder(dataDir);
   defer('the data folder', () => folder.close());
   return { kind: 'embedded', folder };

@@ -1,5 +1,4 @@
 /** `bun run repartition <count>`: another number of partitions, once the old ones are empty. */
-import { parseArgs } from 'node:util';
 import { assertLeaders, readDepths } from '../adapters/rabbitmq/depths.ts';
 import { createLink } from '../adapters/rabbitmq/link.ts';
 import { openReadyPostgres } from '../db/open-ready-postgres.ts';
@@ -7,6 +6,8 @@ import { createLifecycle } from '../process/lifecycle.ts';
 import { loadConfig } from '../process/load-config.ts';
 import { createLog } from '../shared/log.ts';
 import { operatorAudit } from './operator/audit.ts';
+import { operate, UsageError } from './operator/operate.ts';
+import { parsed } from './operator/parsed.ts';
 import { repartition } from './repartition/repartition.ts';
 
 const usage = `bun run repartition <count> [--wait <seconds>]
@@ -57,32 +58,22 @@ async function main(count: number, waitMs: number): Promise<void> {
   }
 }
 
-function parseArguments(): { count: number; waitMs: number } | undefined {
-  try {
-    const { positionals, values } = parseArgs({
-      allowPositionals: true,
-      options: { wait: { type: 'string', default: '300' } },
-    });
-    const [count, ...more] = positionals.map(Number);
-    const seconds = Number(values.wait);
-    if (count === undefined || more.length > 0 || !Number.isInteger(count) || count < 1 || count > 1024)
-      return;
-    if (!(seconds >= 0)) return;
-    return { count, waitMs: seconds * 1000 };
-  } catch {
-    return;
-  }
+/** @throws UsageError */
+function parseArguments(): { count: number; waitMs: number } {
+  const { positionals, values } = parsed({
+    allowPositionals: true,
+    options: { wait: { type: 'string', default: '300' } },
+  });
+  const [count, ...more] = positionals.map(Number);
+  const seconds = Number(values.wait);
+  if (count === undefined || more.length > 0 || !Number.isInteger(count) || count < 1 || count > 1024)
+    throw new UsageError('One count of partitions is wanted, 1 to 1024.');
+  if (!(seconds >= 0)) throw new UsageError('--wait takes seconds.');
+  return { count, waitMs: seconds * 1000 };
 }
 
-const parsed = parseArguments();
-if (!parsed) {
-  console.error(usage);
-  process.exitCode = 2;
-} else {
-  try {
-    await main(parsed.count, parsed.waitMs);
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  }
-}
+await operate(usage, async () => {
+  const { count, waitMs } = parseArguments();
+  await main(count, waitMs);
+  return 0;
+});

@@ -1,4 +1,5 @@
 import type { Metrics } from '../shared/metrics/metrics.ts';
+import { timed } from '../shared/metrics/timed.ts';
 import type { Database, Orm } from './database.ts';
 import { databaseErrorCode, isDatabaseUnavailable } from './errors.ts';
 
@@ -29,32 +30,16 @@ export function measuredDatabase(database: Database, metrics: Metrics): Database
     return made;
   }
 
-  async function measured<Result>(
-    observe: (seconds: number) => void,
-    name: () => string,
-    work: () => Promise<Result>,
-  ): Promise<Result> {
-    const beganAt = performance.now();
-    try {
-      const result = await work();
-      observe((performance.now() - beganAt) / 1000);
-      return result;
-    } catch (error) {
-      observerOf(name(), errorTypeOf(error))((performance.now() - beganAt) / 1000);
-      throw error;
-    }
-  }
+  const failureOf = (name: string) => (error: unknown) => observerOf(name, errorTypeOf(error));
+  const measured = <Result>(text: string, work: () => Promise<Result>): Promise<Result> =>
+    timed(work, observerOfText(text), (error) => failureOf(nameOf(text))(error));
 
   const ofTransactions = observerOf('transaction');
   const measuredOrm = (orm: Orm): Orm =>
     Object.create(orm, {
       transaction: {
         value: (...given: Parameters<Orm['transaction']>) =>
-          measured(
-            ofTransactions,
-            () => 'transaction',
-            () => orm.transaction(...given),
-          ),
+          timed(() => orm.transaction(...given), ofTransactions, failureOf('transaction')),
       },
     });
 
@@ -63,18 +48,8 @@ export function measuredDatabase(database: Database, metrics: Metrics): Database
     get orm() {
       return measuredOrm(database.orm);
     },
-    query: (text, parameters) =>
-      measured(
-        observerOfText(text),
-        () => nameOf(text),
-        () => database.query(text, parameters),
-      ),
-    queryText: (text, parameters) =>
-      measured(
-        observerOfText(text),
-        () => nameOf(text),
-        () => database.queryText(text, parameters),
-      ),
+    query: (text, parameters) => measured(text, () => database.query(text, parameters)),
+    queryText: (text, parameters) => measured(text, () => database.queryText(text, parameters)),
   };
 }
 

@@ -22,6 +22,8 @@ const longestPauseMs = 30_000;
 export interface MigrateOptions {
   /** Told of every wait, and for whom. */
   log?: Logger;
+  /** Told of each that is applied: those before one that fails stay. */
+  onApplied?: (name: string) => void;
   /** `drizzle/` where it is not given. */
   folder?: string;
   lockTimeoutMs?: number;
@@ -34,7 +36,7 @@ export interface MigrateOptions {
  * @throws SchemaError when the database is beyond what this program knows, and with PostgreSQL's own reason when it refuses
  */
 export async function migrate(database: Database, options: MigrateOptions = {}): Promise<string[]> {
-  const { log, folder } = options;
+  const { log, folder, onApplied = () => {} } = options;
   const known = readMigrations(folder);
   if ((await missingOf(database, known)).length === 0) return [];
 
@@ -52,8 +54,10 @@ export async function migrate(database: Database, options: MigrateOptions = {}):
       const making = inPatientTransaction(patient, recordTable, makeRecord, options);
       await failing(`The table ${recordTable} cannot be made`, making);
     }
-    for (const migration of missing)
+    for (const migration of missing) {
       await failing(`drizzle/${migration.name}.sql failed`, apply(patient, migration, options));
+      onApplied(migration.name);
+    }
     return missing.map(({ name }) => name);
   });
 }

@@ -16,6 +16,8 @@ export interface ReadyPostgresOptions
   extends Pick<PostgresOptions, 'url' | 'password' | 'tls' | 'applicationName' | 'maxConnections'> {
   /** Brings the schema up to date; otherwise one that is behind is an error. */
   migrates: boolean;
+  /** Told of each migration that the schema was missing, once it is applied. */
+  onMigrated?: (name: string) => void;
   /** Refuses a pooler that gives sessions to others: who is connected cannot be seen then. */
   needsOwnSession?: boolean;
   waitMs: number;
@@ -23,8 +25,6 @@ export interface ReadyPostgresOptions
 }
 
 export interface ReadyPostgres extends PostgresDatabase {
-  /** The migrations that its schema was missing. */
-  migrated: readonly string[];
   /** The same database over connections of its own, for what may not wait behind anything else; closed by who asks for it. */
   beside(maxConnections: number): PostgresDatabase;
 }
@@ -35,7 +35,11 @@ export interface ReadyPostgres extends PostgresDatabase {
  * @throws SchemaError when the schema is not the one that this program needs
  */
 export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<ReadyPostgres> {
-  const { log } = options;
+  const { log, onMigrated = () => {} } = options;
+  const onApplied = (migration: string) => {
+    log.info({ migration }, 'the schema was brought up to date');
+    onMigrated(migration);
+  };
   const pooling = await untilAnswer(options);
   if (options.needsOwnSession && pooling === 'transaction') {
     throw new StartError(
@@ -46,12 +50,10 @@ export async function openReadyPostgres(options: ReadyPostgresOptions): Promise<
   try {
     await assertServer(database, log);
     if (pooling === 'transaction') await warnOfSettings(database, log);
-    if (!options.migrates) await assertMigrated(database);
-    const migrated = options.migrates ? await migrate(database, { log }) : [];
-    for (const name of migrated) log.info({ migration: name }, 'the schema was brought up to date');
+    if (options.migrates) await migrate(database, { log, onApplied });
+    else await assertMigrated(database);
     return {
       ...database,
-      migrated,
       beside: (maxConnections) => openPostgres({ ...options, pooling, maxConnections }),
     };
   } catch (error) {

@@ -1,10 +1,9 @@
 import { ChatError } from '../shared/errors.ts';
 import type { Logger } from '../shared/log.ts';
 import { reasonOf } from '../shared/loggable.ts';
-import { createMetrics } from '../shared/metrics/metrics.ts';
 import { createRepeats } from '../shared/repeats.ts';
 import type { Connection } from './connection.ts';
-import { type ConnectionMetrics, createConnectionMetrics, type EndReason } from './connection-metrics.ts';
+import type { ConnectionMetrics, EndReason } from './connection-metrics.ts';
 import { createHandshakes, type HandshakeLimits } from './handshakes.ts';
 import {
   backlogLimitBytes,
@@ -72,14 +71,14 @@ interface Found {
  */
 export function createConnections(deps: {
   limits: HandshakeLimits;
-  measured?: ConnectionMetrics;
+  measured: ConnectionMetrics;
   log: Logger;
   times?: PingTimes | undefined;
   /** Bytes that may be held for all clients together. */
   mostBacklog?: number;
 }): Connections {
   const { limits, log, times = defaultTimes, mostBacklog = mostBacklogBytes } = deps;
-  const { measured = createConnectionMetrics(createMetrics()) } = deps;
+  const { measured } = deps;
   const connections = new Set<Connection>();
   measured.watch(connections);
   /** Since backlog was looked for. */

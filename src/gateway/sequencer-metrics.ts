@@ -33,7 +33,6 @@ export function createSequencerMetrics(metrics: Metrics, slowMs = 5_000): Sequen
     unknown: metrics.counter('confab_gap_fills_total', { cause: 'unknown' }),
   };
   const countFound = metrics.counter('confab_gap_fills_total', { cause: 'comparison' });
-  const countMissed = metrics.counter('confab_comparison_found_total');
   const observeLag = metrics.histogram('confab_message_lag_seconds', { stage: 'delivered' });
 
   /** What the comparison found of late, and before that: it may have been faster than an announcement that is on its way. */
@@ -47,7 +46,6 @@ export function createSequencerMetrics(metrics: Metrics, slowMs = 5_000): Sequen
     setTimeout(() => {
       looking = false;
       countFound(late.size);
-      countMissed(late.size);
       late = latest;
       latest = new Map();
       if (late.size > 0) lookLater();

@@ -1,5 +1,5 @@
 import type { Logger } from '../shared/log.ts';
-import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Change, Page, ReadPage } from './change.ts';
 import type { FanOut } from './fan-out.ts';
@@ -50,12 +50,12 @@ export function createSequencer(deps: {
   readPage: ReadPage;
   subscriber: Subscriber;
   fanOut: FanOut;
-  metrics?: Metrics;
+  metrics: Metrics;
   log: Logger;
   /** Someone was added to a chat that has local sockets, or has been told of their removal on their way in. */
   onAdded: (userId: string, chatId: string) => void;
 }): Sequencer {
-  const { readPage, subscriber, fanOut, metrics = createMetrics(), log, onAdded } = deps;
+  const { readPage, subscriber, fanOut, metrics, log, onAdded } = deps;
   const measured = createSequencerMetrics(metrics);
   const { chats, now, hold, leave } = createLocalChats({ subscriber, roomOf: fanOut.room, log });
   metrics.read('confab_local_chats', () => chats.size);

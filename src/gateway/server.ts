@@ -4,7 +4,7 @@ import { kinds } from '../changes/kinds.ts';
 import { createReadChanges } from '../changes/read-changes.ts';
 import type { Database } from '../db/database.ts';
 import type { Logger } from '../shared/log.ts';
-import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { AllowedOrigin } from '../shared/origins.ts';
 import type { RateLimits } from '../shared/ports/admission.ts';
 import type { Notifier, Subscriber } from '../shared/ports/notifications.ts';
@@ -47,7 +47,7 @@ export interface GatewayOptions {
   maxSocketsPerUser: number;
   /** Whether pages of this origin may connect; a request without Origin always may. */
   allowedOrigin: AllowedOrigin;
-  metrics?: Metrics;
+  metrics: Metrics;
   log: Logger;
   /** Whether the last entry of X-Forwarded-For is the client's address, because a proxy of ours wrote it. */
   trustProxy: boolean;
@@ -83,7 +83,7 @@ const drainMs = 3_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { database, subscriber, allowedOrigin, trustProxy, log } = options;
-  const { metrics = createMetrics(), traced = (fanOut) => fanOut } = options;
+  const { metrics, traced = (fanOut) => fanOut } = options;
   const measured = createConnectionMetrics(metrics);
   let draining = false;
   /** Who carries the sockets; known from the first request on. One for each address that is listened at. */

@@ -1,6 +1,6 @@
 import type { Membership } from '../shared/contract.ts';
 import type { Logger } from '../shared/log.ts';
-import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { Subscriber } from '../shared/ports/notifications.ts';
 import type { Member } from './member.ts';
 import type { PresenceAnnouncer } from './presence-announcer.ts';
@@ -66,10 +66,10 @@ export function createUsers(deps: {
   subscriber: Subscriber;
   presence: PresenceHeartbeat;
   announcer: PresenceAnnouncer;
-  metrics?: Metrics;
+  metrics: Metrics;
   log: Logger;
 }): Users {
-  const { subscriber, presence, announcer, metrics = createMetrics(), log } = deps;
+  const { subscriber, presence, announcer, metrics, log } = deps;
   const subscribeWithin = createSubscribeWithin(subscriber, log);
   const users = new Map<string, LocalUser>();
   metrics.read('confab_local_users', () => users.size);

@@ -1,9 +1,10 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '../shared/start-error.ts';
 import type { DataFolder } from './data-folder.ts';
+import { createTokenCheck } from './http/bearer-token.ts';
 
 const fileName = 'control';
 
@@ -19,12 +20,10 @@ export async function serveBackups(
   folder: Pick<DataFolder, 'copyTo'>,
 ): Promise<{ close(): Promise<void> }> {
   const token = randomBytes(32).toString('base64url');
-  const expected = Buffer.from(`Bearer ${token}`);
+  const hasToken = createTokenCheck([token]);
 
   async function answer(request: Request): Promise<Response> {
-    const given = Buffer.from(request.headers.get('authorization') ?? '');
-    if (given.length !== expected.length || !timingSafeEqual(given, expected))
-      return new Response(null, { status: 401 });
+    if (!hasToken(request)) return new Response(null, { status: 401 });
     const target = await request.text();
     const startedAt = performance.now();
     await folder.copyTo(target);

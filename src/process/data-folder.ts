@@ -36,8 +36,20 @@ export interface DataFolder {
  */
 export async function openDataFolder(dataDir: string): Promise<DataFolder> {
   const folder = resolve(dataDir);
+  const opened = await openIfFree(folder);
+  if (!opened) throw inUse(folder);
+  return opened;
+}
+
+/**
+ * The same, where no process has the folder; undefined where one has.
+ * @throws StartError as above, but for a folder in use
+ */
+export async function openIfFree(dataDir: string): Promise<DataFolder | undefined> {
+  const folder = resolve(dataDir);
   await makeFolder(folder);
   const lock = takeLock(folder);
+  if (!lock) return undefined;
   try {
     await assertFormat(folder);
     await writeFile(join(folder, 'owner'), String(process.pid));
@@ -93,6 +105,12 @@ export async function openDataFolder(dataDir: string): Promise<DataFolder> {
   };
 }
 
+/** @throws StartError where nothing was kept yet */
+export function assertHasData(dataDir: string): void {
+  if (!existsSync(join(dataDir, 'database')))
+    throw new StartError(`There is no data of Confab in ${dataDir}.`);
+}
+
 /** What a restore has not finished. */
 export const restoringName = 'database.restoring';
 
@@ -113,15 +131,12 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-function takeLock(folder: string): { release(): void } {
-  let lock: { release(): void } | undefined;
+function takeLock(folder: string): ReturnType<typeof lockFolder> {
   try {
-    lock = lockFolder(folder);
+    return lockFolder(folder);
   } catch (error) {
     throw notWritable(folder, error);
   }
-  if (!lock) throw inUse(folder);
-  return lock;
 }
 
 async function assertFormat(folder: string): Promise<void> {

@@ -26,7 +26,7 @@ export interface StoreDependencies {
   /** Asked before each try: whoever froze with a batch in hand may not store what another has refused meanwhile. */
   current: () => boolean;
   /** Told of each try that is followed by another. */
-  onRetry?: (reason: RetryReason) => void;
+  onRetry: (reason: RetryReason) => void;
 }
 
 export type RetryReason = 'database_away' | 'timeout' | 'error';
@@ -99,7 +99,7 @@ async function attempt(
   store: Stores['alone'],
   mostTimeouts: number,
 ): Promise<{ outcomes: StoreOutcome[] } | { failed: Failed; timedOut: boolean }> {
-  const { stores, maxRetries, log, leaving, current, onRetry = () => {} } = dependencies;
+  const { stores, maxRetries, log, leaving, current, onRetry } = dependencies;
   let waits = 0;
   let timeouts = 0;
   let retries = 0;

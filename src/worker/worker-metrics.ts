@@ -58,8 +58,8 @@ export function createWorkerMetrics(metrics: Metrics): WorkerMetrics {
   };
   const countRetry = (reason: RetryReason | 'newer_payload') =>
     metrics.counter('confab_batch_retries_total', { reason })();
-  metrics.counter('confab_batch_retries_total', { reason: 'error' })(0);
-  metrics.counter('confab_dead_lettered_total', { reason: 'failed' })(0);
+  metrics.counter('confab_batch_retries_total', { reason: 'error' });
+  metrics.counter('confab_dead_lettered_total', { reason: 'failed' });
 
   function measure(number: number): PartitionMetrics {
     const partition = String(number);
@@ -120,7 +120,15 @@ export function tellShare(
 ): void {
   metrics.read('confab_partitions_owned', share.owned);
   metrics.read('confab_workers_live', share.workers);
-  const seen = async () => (share.isFirst() ? await depths() : undefined);
+  let looking: ReturnType<typeof depths> | undefined;
+  /** Asked once for all who want it at a scrape. */
+  const seen = async () => {
+    if (!share.isFirst()) return undefined;
+    looking ??= depths().finally(() => {
+      looking = undefined;
+    });
+    return looking;
+  };
   metrics.read('confab_dead_letters', async () => (await seen())?.deadLetters);
   metrics.read('confab_queue_messages', async () => {
     const found = await seen();

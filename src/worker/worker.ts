@@ -6,7 +6,7 @@ import type { Membership } from '../process/membership.ts';
 import type { Config } from '../shared/config.ts';
 import type { EnvelopeCodec } from '../shared/envelope-codec.ts';
 import type { Logger } from '../shared/log.ts';
-import { createMetrics, type Metrics } from '../shared/metrics/metrics.ts';
+import type { Metrics } from '../shared/metrics/metrics.ts';
 import type { Notifier } from '../shared/ports/notifications.ts';
 import type { DeadLetterSink, PartitionSource, QueueDepth } from '../shared/ports/queue.ts';
 import { createAnnouncer } from './announcer.ts';
@@ -39,11 +39,11 @@ export async function startWorker(dependencies: {
   envelopes: Pick<EnvelopeCodec, 'signatureOf'>;
   config: Config['worker'] & { partitionCount: number };
   traces?: BatchTraces | undefined;
-  metrics?: Metrics;
+  metrics: Metrics;
   log: Logger;
 }): Promise<Worker> {
   const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
-  const { config, metrics = createMetrics(), traces, log } = dependencies;
+  const { config, metrics, traces, log } = dependencies;
   const announcer = createAnnouncer({ notifier: traces ? traces.notifier(notifier) : notifier, log });
   let workers = () => 1;
   const stores = {

@@ -4,6 +4,7 @@ import type { Breaker } from '../../src/adapters/redis/breaker.ts';
 import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
 import { type AdmissionRedis, createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { factTtlMs } from '../../src/shared/ports/admission.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
@@ -20,7 +21,7 @@ afterAll(() => {
 async function connected(url: string, breaker?: Breaker): Promise<AdmissionRedis> {
   const client = await openTestRedis(url);
   clients.push(client);
-  return createAdmissionRedis(client, breaker);
+  return createAdmissionRedis(client, createMetrics(), breaker);
 }
 
 const patient = () => connected(servers.redisUrl, patientBreaker());

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { createNotificationCodec } from '../../src/adapters/redis/notification-codec.ts';
 import { createRedisNotifier } from '../../src/adapters/redis/notifier.ts';
 import type { SubscriberTimes } from '../../src/adapters/redis/subscriber.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, openTestSubscriber, redisConfigOf } from '../support/redis.ts';
 import { runningMs } from '../support/running-time.ts';
@@ -20,7 +21,7 @@ async function open(url: string, times?: SubscriberTimes, prefix = `test-${crypt
     commands,
     client,
     prefix,
-    notifier: createRedisNotifier(commands, prefix, codec),
+    notifier: createRedisNotifier(commands, prefix, codec, createMetrics()),
     subscriber,
     async close() {
       close();

@@ -296,7 +296,7 @@ describe('RabbitMQ: dead letters', () => {
     const [letter] = await store.list();
     expect(letter).toMatchObject({ partition: 1, reason: 'not JSON' });
     expect(letter!.id).toMatch(/^poison-/);
-    expect(await store.replay([letter!.id])).toEqual([letter!.id]);
+    expect(await Array.fromAsync(store.replay([letter!.id]))).toEqual([letter!.id]);
     const back: Buffer[] = [];
     await channel.consume(`${broker.queuePrefix}.p1`, (message) => message && back.push(message.content));
     await eventually('it is back', () => back.length === 1);
@@ -349,7 +349,7 @@ describe('RabbitMQ: dead letters', () => {
       expect(partition).toBe(0);
       expect(deadLetteredAt).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
     }
-    expect(await store.replay('all')).toHaveLength(all);
+    expect(await Array.fromAsync(store.replay('all'))).toHaveLength(all);
     await connection.close();
   });
 

@@ -223,13 +223,13 @@ export function queueConformance(name: string, { open, differs = {} }: QueueUnde
       expect(nameless.body).toBe('not JSON, and no id');
       expect(await store.list()).toEqual(listed);
 
-      expect(await store.drop(['dropped', 'unknown'])).toEqual(['dropped']);
-      expect(await store.drop(['dropped'])).toEqual([]);
+      expect(await Array.fromAsync(store.drop(['dropped', 'unknown']))).toEqual(['dropped']);
+      expect(await Array.fromAsync(store.drop(['dropped']))).toEqual([]);
       const rewrite = (body: string) => `${body}, rewritten`;
-      expect(await store.replay(['kept', 'unknown'], rewrite)).toEqual(['kept']);
-      expect(await store.replay(['kept'])).toEqual([]);
-      expect(await store.replay('all')).toEqual([nameless.id]);
-      expect(await store.replay('all')).toEqual([]);
+      expect(await Array.fromAsync(store.replay(['kept', 'unknown'], rewrite))).toEqual(['kept']);
+      expect(await Array.fromAsync(store.replay(['kept']))).toEqual([]);
+      expect(await Array.fromAsync(store.replay('all'))).toEqual([nameless.id]);
+      expect(await Array.fromAsync(store.replay('all'))).toEqual([]);
       expect(await store.list()).toEqual([]);
 
       const seen = new Map<string, Delivery>();
@@ -241,6 +241,29 @@ export function queueConformance(name: string, { open, differs = {} }: QueueUnde
       const body = 'body of kept, rewritten';
       expect(seen.get(body)).toEqual({ id: 'kept', partition: at, body });
       expect(seen.has('not JSON, and no id')).toBe(true);
+    });
+
+    test('of a replay that fails half-way it is told what is back, and the rest is still dead', async () => {
+      const at = nextPartition();
+      const both = await queue();
+      const sink = await both.deadLetterSink();
+      const store = await both.deadLetterStore();
+      for (const id of ['first', 'second'])
+        await sink.put({ delivery: { id, body: id, partition: at }, reason: 'not_participant' });
+      const told: string[] = [];
+      const rewrite = (body: string) => {
+        if (body === 'second') throw new Error('nobody vouches for it');
+        return body;
+      };
+      const replaying = (async () => {
+        for await (const id of store.replay('all', rewrite)) told.push(id);
+      })();
+      await expect(replaying).rejects.toThrow('nobody vouches for it');
+      const left = async () => (await store.list()).map(({ id }) => id);
+      await eventually('each is either told or dead', async () =>
+        Bun.deepEquals([...told, ...(await left())], ['first', 'second']),
+      );
+      await Array.fromAsync(store.drop(['first', 'second']));
     });
 
     test('what waits is what no consumer has in hand', async () => {

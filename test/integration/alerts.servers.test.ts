@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
-import { finished } from '../../src/commands/servers/finished.ts';
+import { output } from '../../src/commands/servers/finished.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { readAlerts } from '../support/alerts.ts';
@@ -13,12 +13,8 @@ const servers = await realServers();
 const processes = testProcesses();
 
 /** @throws with what it says when it finds something */
-async function promtool(...args: string[]): Promise<void> {
-  const command = [findBinaries().prometheus?.promtool ?? '', ...args];
-  const run = Bun.spawn(command, { cwd: repository, stdout: 'pipe', stderr: 'pipe' });
-  const { status: code, out, err } = await finished(run);
-  if (code !== 0) throw new Error(`promtool ${args.join(' ')} ended with ${code}:\n${out}${err}`);
-}
+const promtool = (...args: string[]): Promise<string> =>
+  output([findBinaries().prometheus?.promtool ?? '', ...args], { cwd: repository });
 
 test('promtool finds nothing wrong with the rules and with the example of a configuration', async () => {
   await promtool('check', 'rules', 'deploy/prometheus/rules.yml');

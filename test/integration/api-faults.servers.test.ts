@@ -101,7 +101,7 @@ describe('PostgreSQL is there, and not as it should be', async () => {
       {
         stores: { gather: counted, alone: counted, work: async () => true },
         ...{ maxRetries: 0, log: createLog({ logLevel: 'silent' }, 'test') },
-        ...{ leaving: new AbortController().signal, current: () => true },
+        ...{ leaving: new AbortController().signal, current: () => true, onRetry() {} },
       },
       [{ ...ids, content: 'to nobody', sentAt: new Date().toISOString() }],
     );

@@ -10,6 +10,7 @@ import { type Asked, route } from '../../src/process/http/route.ts';
 import type { Dependency } from '../../src/process/readiness.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { unlimited } from '../../src/shared/rate-limits.ts';
 import { createTestApi, type TestApi, type TestApiOptions, testPassword } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
@@ -304,7 +305,7 @@ describe('errors', () => {
 describe('limits', () => {
   const limited = async (environment: Record<string, string>) => {
     const { rateLimits } = parseConfig(environment);
-    return open({ environment, rateLimits: createEmbeddedRateLimits(rateLimits) });
+    return open({ environment, rateLimits: createEmbeddedRateLimits(rateLimits, createMetrics()) });
   };
   const statuses = async (times: number, ask: () => Promise<Response>) => {
     const all: number[] = [];

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { decode } from 'hono/jwt';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
+import { runDlq } from '../../src/commands/dlq/run.ts';
 import { createAudit } from '../../src/shared/audit.ts';
 import type { Chat, TokenPair } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
@@ -166,6 +167,23 @@ test('what the service token does, and that it is used: once a minute for each a
   // Who guesses at it uses nothing.
   const guessed = { token: 'a guess', actAs: bob.id, status: 401 };
   expect((await told('GET', '/auth/me', guessed)).lines).toEqual([]);
+});
+
+test.each([
+  ['dlq.replayed', { verb: 'replay', ids: 'all', sign: false, dataDir: undefined }],
+  ['dlq.dropped', { verb: 'drop', ids: ['first', 'second'], dataDir: undefined }],
+] as const)('%s tells what a command had done when it failed half-way', async (event, command) => {
+  written.length = 0;
+  async function* broken() {
+    yield 'first';
+    throw new Error('RabbitMQ is gone');
+  }
+  const store = { list: async () => [], replay: broken, drop: broken };
+  const print = { out: () => {}, err: () => {} };
+  const audit = createAudit(log)({ operator: 'ada@host' });
+  const run = runDlq(command, store, async () => String, print, audit);
+  await expect(run).rejects.toThrow('RabbitMQ is gone');
+  expect(written.map((line) => JSON.parse(line))).toMatchObject([{ event, ids: ['first'] }]);
 });
 
 test('a line names a hundred at most, and a silent log has none', () => {

@@ -3,6 +3,7 @@ import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { realServers } from '../support/servers.ts';
@@ -22,6 +23,9 @@ chatsSuite('PostgreSQL and Redis', async () => {
   undo.push(() => client.disconnect());
   return openChatApi({
     database,
-    facts: createRedisFacts(createAdmissionRedis(client, patientBreaker()), `test-${crypto.randomUUID()}`),
+    facts: createRedisFacts(
+      createAdmissionRedis(client, createMetrics(), patientBreaker()),
+      `test-${crypto.randomUUID()}`,
+    ),
   });
 });

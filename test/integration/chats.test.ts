@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { createEmbeddedFacts, createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import type { Database } from '../../src/db/database.ts';
 import { parseConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { migratedPglite } from '../support/pglite.ts';
 import { chatsSuite } from './chats.ts';
@@ -20,7 +21,7 @@ test('429: who has put too many people into chats, the same ones too; one by one
   const api = await openChatApi({
     database: own,
     facts: createEmbeddedFacts(),
-    rateLimits: createEmbeddedRateLimits(rateLimits),
+    rateLimits: createEmbeddedRateLimits(rateLimits, createMetrics()),
   });
   const [ann, bob, ...crowd] = await api.newUsers(6);
   const userIds = crowd.map(({ id }) => id);

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'bun:test';
 import { cp, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finished } from '../../src/commands/servers/finished.ts';
+import { output } from '../../src/commands/servers/finished.ts';
 import { testProcesses } from '../support/processes.ts';
 import { readText, repository } from '../support/repository.ts';
 
@@ -9,12 +9,8 @@ const processes = testProcesses();
 const folder = await processes.folder();
 const app = join(folder, 'app');
 
-async function run(cwd: string, ...command: string[]): Promise<string> {
-  const child = Bun.spawn([process.execPath, ...command], { cwd, stdout: 'pipe', stderr: 'pipe' });
-  const { status: code, out, err } = await finished(child);
-  expect({ code, said: code === 0 ? '' : out + err }).toEqual({ code: 0, said: '' });
-  return out;
-}
+const run = (cwd: string, ...command: string[]): Promise<string> =>
+  output([process.execPath, ...command], { cwd });
 
 interface Package {
   version: string;

@@ -4,7 +4,7 @@ import { chmod, cp, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findBinaries } from '../../src/commands/servers/binaries.ts';
-import { finished } from '../../src/commands/servers/finished.ts';
+import { finished, output } from '../../src/commands/servers/finished.ts';
 import { withFiles } from '../../src/process/load-config.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { parseEnvironment, readText, repository } from '../support/repository.ts';
@@ -77,14 +77,10 @@ async function runSecret(
   const environment = Object.fromEntries(
     Object.entries(secret?.environment ?? {}).map(([name, value]) => [name, String(value)]),
   );
-  const run = Bun.spawn([process.execPath, '--no-env-file', ...rest, verb], {
+  return output([process.execPath, '--no-env-file', ...rest, verb], {
     cwd: repository,
     env: { PATH: process.env.PATH ?? '', ...environment, VOLUMES_ROOT: root },
-    stdout: 'pipe',
-    stderr: 'inherit',
   });
-  expect(await run.exited).toBe(0);
-  return new Response(run.stdout).text();
 }
 
 /** What a container makes of its environment and of the files in its volumes. */
@@ -220,14 +216,11 @@ async function startedWith(name: string, environment: Record<string, string>, pr
     await Bun.write(join(bin, 'entrypoint.sh'), script.replaceAll('/passwords', `${plainVolumes}/passwords`));
     line = line.map((part) => part.replace('/confab', bin));
   }
-  const run = Bun.spawn(
+  const printed = await output(
     [...line.map((part) => part.replaceAll('/passwords', `${plainVolumes}/passwords`)), ...command],
-    {
-      env: { PATH: `${bin}:${process.env.PATH}`, ...environment },
-      stdout: 'pipe',
-    },
+    { env: { PATH: `${bin}:${process.env.PATH}`, ...environment } },
   );
-  return (await new Response(run.stdout).text()).trimEnd().split('\n');
+  return printed.trimEnd().split('\n');
 }
 
 test('each server is given the password that the others have', async () => {

@@ -3,6 +3,7 @@ import amqplib from 'amqplib';
 import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { realServers } from '../support/servers.ts';
 import { forgedEnvelopes, partitionCount } from './forged-envelopes.ts';
@@ -15,6 +16,7 @@ forgedEnvelopes('RabbitMQ', async () => {
   const names = servers.createBrokerNames();
   const database = openPostgres({ url: await servers.createDatabase(), applicationName: 'confab-test' });
   const queue = openRabbitMq({
+    metrics: createMetrics(),
     broker: brokerConfig(servers.rabbitmqUrl, names),
     partitionCount,
     log: createLog({ logLevel: 'silent' }, 'test'),

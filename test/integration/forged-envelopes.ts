@@ -9,6 +9,7 @@ import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { createEnvelopeCodec, type EnvelopeCodec } from '../../src/shared/envelope-codec.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
@@ -40,6 +41,7 @@ export function forgedEnvelopes(name: string, open: () => Promise<QueueToForge>)
       await migrate(database);
       codec = createEnvelopeCodec(await envelopeKey(database));
       worker = await startWorker({
+        metrics: createMetrics(),
         database,
         partitionSource: await queue.partitionSource(),
         deadLetterSink: await queue.deadLetterSink(),
@@ -112,7 +114,7 @@ export function forgedEnvelopes(name: string, open: () => Promise<QueueToForge>)
     async function takeLetters(): Promise<Record<string, string>> {
       const store = await base.queue.deadLetterStore();
       const letters = await store.list();
-      await store.drop(letters.map(({ id }) => id));
+      await Array.fromAsync(store.drop(letters.map(({ id }) => id)));
       return Object.fromEntries(letters.map(({ id, reason }) => [id, reason]));
     }
 
@@ -241,9 +243,11 @@ export function forgedEnvelopes(name: string, open: () => Promise<QueueToForge>)
           (await store.list()).some(({ id }) => id === early.brokerMessageId),
         );
       await isDead();
-      expect(await store.replay([early.brokerMessageId])).toEqual([early.brokerMessageId]);
+      expect(await Array.fromAsync(store.replay([early.brokerMessageId]))).toEqual([early.brokerMessageId]);
       await isDead();
-      expect(await store.replay([early.brokerMessageId], codec.vouch)).toEqual([early.brokerMessageId]);
+      expect(await Array.fromAsync(store.replay([early.brokerMessageId], codec.vouch))).toEqual([
+        early.brokerMessageId,
+      ]);
       await eventually('it is stored', async () => (await stored()).length === 1);
       expect(await takeLetters()).toEqual({});
     });

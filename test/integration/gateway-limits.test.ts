@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import { parseConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -17,7 +18,7 @@ const base = await embeddedBase();
 const world = await createWorld(base);
 /** With these limits; whoever comes says their address. */
 function startLimited(environment: Record<string, string>) {
-  const rateLimits = createEmbeddedRateLimits(parseConfig(environment).rateLimits);
+  const rateLimits = createEmbeddedRateLimits(parseConfig(environment).rateLimits, createMetrics());
   return startTestGateway({ ...base, rateLimits, trustProxy: true });
 }
 

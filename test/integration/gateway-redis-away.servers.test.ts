@@ -7,6 +7,7 @@ import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
 import { openTestRedis, openTestSubscriber, redisConfigOf } from '../support/redis.ts';
@@ -32,9 +33,15 @@ async function open() {
   });
   const { subscriber } = opened;
   await subscriber.becomeReady(5_000);
-  const parts = { database, facts: createRedisFacts(createAdmissionRedis(commands), 'test') };
+  const parts = {
+    database,
+    facts: createRedisFacts(createAdmissionRedis(commands, createMetrics()), 'test'),
+  };
   const presence = createRedisPresence(commands, 'test');
-  const world = await createWorld({ ...parts, notifier: createRedisNotifier(commands, 'test', codec) });
+  const world = await createWorld({
+    ...parts,
+    notifier: createRedisNotifier(commands, 'test', codec, createMetrics()),
+  });
   const running = await startTestGateway({ ...parts, subscriber, presence });
   return {
     redis,

@@ -5,6 +5,7 @@ import { createGateway, type Gateway } from '../../src/gateway/server.ts';
 import { createHealthApp } from '../../src/process/http/health.ts';
 import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { unlimited } from '../../src/shared/rate-limits.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { eventually } from '../support/eventually.ts';
@@ -20,6 +21,7 @@ describe('gateway: requests as they come', () => {
   let port: number;
   beforeAll(async () => {
     const gateway: Gateway = createGateway({
+      metrics: createMetrics(),
       ...base,
       verifyToken: () => Promise.reject(new Error('not asked')),
       allowedOrigin: () => true,

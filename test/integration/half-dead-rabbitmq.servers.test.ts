@@ -3,6 +3,7 @@ import { readDepths } from '../../src/adapters/rabbitmq/depths.ts';
 import { createLink } from '../../src/adapters/rabbitmq/link.ts';
 import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { PartitionSource } from '../../src/shared/ports/queue.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { type HalfDeadClient, halfDeadSuite } from '../support/half-dead.ts';
@@ -33,7 +34,13 @@ function clientsBy(scheme: 'amqp' | 'amqps'): HalfDeadClient[] {
   const publisher: HalfDeadClient = {
     name: `publisher (${scheme})`,
     open(port) {
-      const queue = openRabbitMq({ broker: brokerBy(port), partitionCount, log, waitMs });
+      const queue = openRabbitMq({
+        metrics: createMetrics(),
+        broker: brokerBy(port),
+        partitionCount,
+        log,
+        waitMs,
+      });
       const opening = queue.sendQueue();
       opening.catch(() => {});
       const publish = async (body?: string) => {
@@ -55,12 +62,19 @@ function clientsBy(scheme: 'amqp' | 'amqps'): HalfDeadClient[] {
     async open(port) {
       const names = servers.createBrokerNames();
       const direct = openRabbitMq({
+        metrics: createMetrics(),
         broker: brokerConfig(servers.rabbitmqUrl, names),
         partitionCount,
         log,
         waitMs,
       });
-      const queue = openRabbitMq({ broker: brokerBy(port, names), partitionCount, log, waitMs });
+      const queue = openRabbitMq({
+        metrics: createMetrics(),
+        broker: brokerBy(port, names),
+        partitionCount,
+        log,
+        waitMs,
+      });
       const send = await direct.sendQueue();
       const handed = new Map<string | undefined, () => void>();
       const consume = (source: PartitionSource) =>
@@ -90,7 +104,13 @@ function clientsBy(scheme: 'amqp' | 'amqps'): HalfDeadClient[] {
   const deadLetters: HalfDeadClient = {
     name: `dead letters (${scheme})`,
     open(port) {
-      const queue = openRabbitMq({ broker: brokerBy(port), partitionCount, log, waitMs });
+      const queue = openRabbitMq({
+        metrics: createMetrics(),
+        broker: brokerBy(port),
+        partitionCount,
+        log,
+        waitMs,
+      });
       const [store, sink] = [queue.deadLetterStore(), queue.deadLetterSink()];
       for (const opening of [store, sink]) opening.catch(() => {});
       const delivery = (body: string) => ({ id: undefined, body, partition: 0 });

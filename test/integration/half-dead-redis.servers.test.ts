@@ -9,6 +9,7 @@ import { createRedisPresence } from '../../src/adapters/redis/presence.ts';
 import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { watchRedis } from '../../src/adapters/redis/watch.ts';
 import type { RedisAddress } from '../../src/shared/config/redis-address.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Topic } from '../../src/shared/ports/notifications.ts';
 import { message } from '../conformance/notifications.ts';
 import { createAuthority } from '../support/certificates.ts';
@@ -45,9 +46,9 @@ const commandsOf = (addressAt: (port: number) => RedisAddress): HalfDeadClient =
     const client = await openTestClient(addressAt(port));
     const name = prefix();
     const [notifier, presence, facts] = [
-      createRedisNotifier(client, name, codec),
+      createRedisNotifier(client, name, codec, createMetrics()),
       createRedisPresence(client, name),
-      createRedisFacts(createAdmissionRedis(client), name),
+      createRedisFacts(createAdmissionRedis(client, createMetrics()), name),
     ];
     return {
       async use() {
@@ -71,7 +72,7 @@ const subscriberOf = (addressAt: (port: number) => RedisAddress): HalfDeadClient
     const name = prefix();
     const parts = { commands: direct, prefix: name, codec };
     const { subscriber: opened, close } = await openTestSubscriber(addressAt(port), parts);
-    const notifier = createRedisNotifier(direct, name, codec);
+    const notifier = createRedisNotifier(direct, name, codec, createMetrics());
     const heard = new Map<Topic, () => void>();
     opened.onNotifications((batch) => {
       for (const { topic } of batch) heard.get(topic)?.();

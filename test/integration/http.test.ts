@@ -8,6 +8,7 @@ import { parseConfig } from '../../src/shared/config.ts';
 import type { Problem } from '../../src/shared/contract.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { createTestApi, type TestApiOptions } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { createDocumented } from '../support/documented.ts';
@@ -277,7 +278,7 @@ describe('the description of the api', () => {
 
   test('429: it is limited by address, as everything that anybody may ask', async () => {
     const { rateLimits } = parseConfig({ RATE_LIMIT_ADDRESS: '3' });
-    const limited = await open({ rateLimits: createEmbeddedRateLimits(rateLimits) });
+    const limited = await open({ rateLimits: createEmbeddedRateLimits(rateLimits, createMetrics()) });
     const statuses: number[] = [];
     for (const path of ['/openapi.json', '/documentation', '/documentation/swagger-ui.css', '/openapi.json'])
       statuses.push((await limited.get(path)).status);

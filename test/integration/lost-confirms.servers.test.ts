@@ -4,6 +4,7 @@ import { socketOf } from '../../src/adapters/rabbitmq/connect.ts';
 import { createLink } from '../../src/adapters/rabbitmq/link.ts';
 import { createPublisher, type Outlet } from '../../src/adapters/rabbitmq/publisher.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { createLink as createProxyLink, createTcpProxy } from '../../torture/tcp-proxy.ts';
 import { brokerConfig } from '../support/broker.ts';
 import { eventually } from '../support/eventually.ts';
@@ -29,6 +30,7 @@ async function world() {
 
   const log = createLog({ logLevel: 'silent' }, 'test');
   const publisher = createPublisher({
+    metrics: createMetrics(),
     log,
     away: () => broker.problem(),
     repair: async () => {},

@@ -212,6 +212,7 @@ test('without a token the single process tells this machine alone, and no proxy 
     Via: '1.1 proxy',
     'X-Forwarded-For': '127.0.0.1',
     'X-Real-IP': '::1',
+    Host: 'chat.example.com',
   };
   for (const [name, value] of Object.entries(proxied))
     expect(await ask('127.0.0.1', { [name]: value }), name).toBe(403);

@@ -15,6 +15,7 @@ import { createNotificationRoutes } from '../../src/gateway/notification-routes.
 import { createSequencer } from '../../src/gateway/sequencer.ts';
 import type { ChatChange, ServerToClientEvents } from '../../src/shared/contract.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import { counter, id } from '../../src/shared/schemas.ts';
 import { embeddedBase } from '../support/api-bases.ts';
@@ -120,6 +121,7 @@ function memberOf(userId: string): Heard {
 /** As a gateway has it, from the bytes of Redis to the frames. */
 function gateway() {
   const sequencer = createSequencer({
+    metrics: createMetrics(),
     readPage: createReadPage(readChanges),
     subscriber,
     fanOut: createFanOut({ publish() {}, socketsOf: () => new Set() }),

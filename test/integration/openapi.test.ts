@@ -6,6 +6,7 @@ import { createChatRoutes } from '../../src/api/chat-routes.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { createTestApi } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
@@ -21,6 +22,7 @@ const log = createLog({ logLevel: 'silent' }, 'test');
 const base = await embeddedBase();
 const queue = createEmbeddedQueue({ database: base.database, log });
 const worker = await startWorker({
+  metrics: createMetrics(),
   database: base.database,
   partitionSource: await queue.partitionSource(),
   deadLetterSink: await queue.deadLetterSink(),

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { finished } from '../../src/commands/servers/finished.ts';
+import { output } from '../../src/commands/servers/finished.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { newPerson } from '../support/people.ts';
 import { testProcesses, untilSays } from '../support/processes.ts';
@@ -17,12 +17,7 @@ const entries = [
   'src/commands/migrate.ts',
 ];
 
-async function run(...command: string[]): Promise<string> {
-  const child = Bun.spawn([process.execPath, ...command], { cwd: image, stdout: 'pipe', stderr: 'pipe' });
-  const { status: code, out, err } = await finished(child);
-  expect({ code, err: code === 0 ? '' : err }).toEqual({ code: 0, err: '' });
-  return out + err;
-}
+const run = (...command: string[]): Promise<string> => output([process.execPath, ...command], { cwd: image });
 
 /** One stage of the Dockerfile: what it copies from here, into a folder. */
 async function copyStage(stage: string, folder: string): Promise<void> {

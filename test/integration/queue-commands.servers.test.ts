@@ -10,6 +10,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { assertPartitioning, readPartitioning } from '../../src/db/settings.ts';
 import { parseConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
 import { collect, publish } from '../conformance/queue.ts';
 import { process as aProcess } from '../conformance/registry.ts';
@@ -39,7 +40,13 @@ beforeAll(async () => {
   database = openPostgres({ url: databaseUrl, applicationName: 'a test' });
   await migrate(database);
   await assertPartitioning(database, partitionCount);
-  queue = openRabbitMq({ broker, partitionCount, log: pino({ level: 'silent' }), waitMs: 20_000 });
+  queue = openRabbitMq({
+    metrics: createMetrics(),
+    broker,
+    partitionCount,
+    log: pino({ level: 'silent' }),
+    waitMs: 20_000,
+  });
   await queue.partitionSource();
 }, 60_000);
 afterAll(async () => {
@@ -225,11 +232,23 @@ test.each([[[]], [['0']], [['1025']], [['eight']], [['8', '9']], [['8', '--wait'
 
 test('who has brought the schema up to date is told once', async () => {
   const env = { DATABASE_URL: await servers.createDatabase() };
+  const own = openPostgres({ url: env.DATABASE_URL, applicationName: 'a test' });
+  await own.query('CREATE TABLE reactions ()', []);
+  const failed = await runCommand('migrate.ts', [], env);
+  expect(failed.status).toBe(1);
+  expect(failed.err).toContain('drizzle/0022_reactions.sql failed');
+  const [before] = audited(failed);
+  expect(before).toMatchObject({
+    event: 'schema.migrated',
+    migrations: expect.arrayContaining(['0000_tables', '0020_change_messages']),
+  });
+  await own.query('DROP TABLE reactions', []);
+  await own.close();
   const first = await runCommand('migrate.ts', [], env);
   expect(first.status).toBe(0);
-  expect(audited(first)).toMatchObject([
-    { event: 'schema.migrated', migrations: expect.arrayContaining(['0000_tables']) },
-  ]);
+  const [after] = audited(first);
+  expect(after?.migrations).toContain('0022_reactions');
+  expect(after?.migrations).not.toContain('0020_change_messages');
   const second = await runCommand('migrate.ts', [], env);
   expect(second).toMatchObject({ status: 0, err: '' });
 }, 60_000);

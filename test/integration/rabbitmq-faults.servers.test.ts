@@ -3,8 +3,10 @@ import amqplib from 'amqplib';
 import { assertLeaders, readDepths } from '../../src/adapters/rabbitmq/depths.ts';
 import { createLink } from '../../src/adapters/rabbitmq/link.ts';
 import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
+import { output } from '../../src/commands/servers/finished.ts';
 import { readRabbitMq } from '../../src/commands/status/read-rabbitmq.ts';
 import { type BrokerConfig, parseConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Queue, SendQueue } from '../../src/shared/ports/queue.ts';
 import { StartError } from '../../src/shared/start-error.ts';
 import { numbered } from '../conformance/queue.ts';
@@ -42,7 +44,13 @@ function world({ partitionCount = 8, ...own }: { partitionCount?: number } & Par
   const broker = { ...brokerConfig(rabbit.url, names), ...own };
   const { log, lines } = heardLog();
   const open = (as: Partial<BrokerConfig> = {}): Queue => {
-    const queue = openRabbitMq({ broker: { ...broker, ...as }, partitionCount, log, waitMs: 20_000 });
+    const queue = openRabbitMq({
+      metrics: createMetrics(),
+      broker: { ...broker, ...as },
+      partitionCount,
+      log,
+      waitMs: 20_000,
+    });
     opened.push(queue);
     return queue;
   };
@@ -348,8 +356,7 @@ describe('one queue of eight', () => {
 /** What a shell would hand to `rabbitmqctl`, of a line that an operator copies. */
 async function argumentsIn(text: string): Promise<string[]> {
   const [, command = ''] = /rabbitmqctl (.*?)(?:, or the management page\)|$)/.exec(text) ?? [];
-  const shell = Bun.spawn(['sh', '-c', `printf '%s\\n' ${command}`], { stdout: 'pipe' });
-  return (await new Response(shell.stdout).text()).trimEnd().split('\n');
+  return (await output(['sh', '-c', `printf '%s\\n' ${command}`])).trimEnd().split('\n');
 }
 
 const causeOf = (error: unknown): string =>
@@ -449,7 +456,13 @@ describe('who we are', () => {
       { RABBITMQ_URI: `amqp://${parts[0]}:${parts[1]}@${host}:${port}/${parts[2]}` },
     ]) {
       const { broker } = parseConfig({ ...environment, ...names });
-      const queue = openRabbitMq({ broker, partitionCount: 1, log: heardLog().log, waitMs: 5_000 });
+      const queue = openRabbitMq({
+        metrics: createMetrics(),
+        broker,
+        partitionCount: 1,
+        log: heardLog().log,
+        waitMs: 5_000,
+      });
       opened.push(queue);
       await publishAll(await queue.sendQueue(), 0, ['x']);
     }
@@ -486,7 +499,7 @@ describe('who we are', () => {
     expect((await look()).problems).toEqual([]);
     const store = await operator.deadLetterStore();
     await eventually('it is listed', async () => (await store.list()).length === 1);
-    expect(await store.replay('all')).toEqual(['dead']);
+    expect(await Array.fromAsync(store.replay('all'))).toEqual(['dead']);
     await eventually('it came again', () => seen.length === 2);
     expect(new Set(lines.filter(({ level }) => level !== 'info'))).toEqual(new Set());
     // What is not there they cannot make, and that is said at once.

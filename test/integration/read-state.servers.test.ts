@@ -6,6 +6,7 @@ import { createChangeMembership } from '../../src/chat/change-membership.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import type { Membership } from '../../src/shared/contract.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { openTestRedis, patientBreaker } from '../support/redis.ts';
 import { runningMs } from '../support/running-time.ts';
@@ -31,7 +32,10 @@ async function openApi() {
   undo.push(() => client.disconnect());
   return openChatApi({
     database,
-    facts: createRedisFacts(createAdmissionRedis(client, patientBreaker()), `test-${crypto.randomUUID()}`),
+    facts: createRedisFacts(
+      createAdmissionRedis(client, createMetrics(), patientBreaker()),
+      `test-${crypto.randomUUID()}`,
+    ),
   });
 }
 

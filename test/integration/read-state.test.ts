@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { createEmbeddedFacts, createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import { parseConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { embeddedDatabase } from '../support/api-bases.ts';
 import { openChatApi } from '../support/chat-api.ts';
 import { readStateSuite } from './read-state.ts';
@@ -22,7 +23,7 @@ test('429: reads, typing and whether presence is shown have limits of their own;
   const api = await openChatApi({
     database,
     facts: createEmbeddedFacts(),
-    rateLimits: createEmbeddedRateLimits(rateLimits),
+    rateLimits: createEmbeddedRateLimits(rateLimits, createMetrics()),
   });
   const ann = await api.newUser();
   const { id } = await api.newGroup(ann);

@@ -17,6 +17,7 @@ import type { Server } from '../../src/commands/servers/server.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import type { RedisAddress } from '../../src/shared/config/redis-address.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { generous } from '../conformance/admission.ts';
 import { message } from '../conformance/notifications.ts';
 import { createAuthority } from '../support/certificates.ts';
@@ -50,11 +51,11 @@ async function open(redis: RedisAddress) {
   const { subscriber, close } = await openTestSubscriber(redis, { commands: client, prefix, codec });
   undo.push(close);
   // The machine may be busy.
-  const admission = createAdmissionRedis(client, createBreaker(2_000));
+  const admission = createAdmissionRedis(client, createMetrics(), createBreaker(2_000));
   return {
     ...{ watch, client, prefix, subscriber },
     facts: createRedisFacts(admission, prefix),
-    notifier: createRedisNotifier(client, prefix, codec),
+    notifier: createRedisNotifier(client, prefix, codec, createMetrics()),
     presence: createRedisPresence(client, prefix),
     limits: createRedisRateLimits(admission, prefix, { ...generous, user: 2 }, 'a secret'),
   };

@@ -9,6 +9,7 @@ import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
 import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { watchRedis } from '../../src/adapters/redis/watch.ts';
 import { parseConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { message } from '../conformance/notifications.ts';
 import { eventually } from '../support/eventually.ts';
 import { openTestRedis, openTestSubscriber, redisConfigOf, unheardOutages } from '../support/redis.ts';
@@ -50,7 +51,7 @@ test.each(['realtime-chat-setup', 'redis'])(
     expect(await watch.start()).toBe(true);
     expect(await redisMark(client, prefix)).toMatch(/./);
 
-    const admission = createAdmissionRedis(client);
+    const admission = createAdmissionRedis(client, createMetrics());
     const facts = createRedisFacts(admission, prefix);
     await facts.fill(['session:s']);
     expect(await facts.read(['session:s'])).toEqual([true]);
@@ -81,7 +82,7 @@ test.each(['realtime-chat-setup', 'redis'])(
     });
     const chatId = crypto.randomUUID();
     await subscriber.subscribe([`chat:${chatId}`]);
-    await createRedisNotifier(client, prefix, codec).publish([message(chatId, 1)]);
+    await createRedisNotifier(client, prefix, codec, createMetrics()).publish([message(chatId, 1)]);
     await eventually('it is heard', () => heard === 1);
     await subscriber.unsubscribe([`chat:${chatId}`]);
 

@@ -9,6 +9,7 @@ import { parseConfig } from '../../src/shared/config.ts';
 import type { Chat, MadeToken, Message, Problem, User } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { createTellStored } from '../../src/worker/tell-stored.ts';
 import { createTestApi, type TestApi, testPassword } from '../support/api.ts';
 import type { ObservedBase } from '../support/api-bases.ts';
@@ -36,7 +37,7 @@ export function serviceAccessSuite(name: string, base: ObservedBase): void {
       const environment = { RATE_LIMIT_USER: '40', RATE_LIMIT_INVITE: '10', RATE_LIMIT_LOOKUP: '2' };
       api = await openChatApi({
         ...{ database, facts, serviceTokens: [service, formerService] },
-        rateLimits: createEmbeddedRateLimits(parseConfig(environment).rateLimits),
+        rateLimits: createEmbeddedRateLimits(parseConfig(environment).rateLimits, createMetrics()),
       });
       [ann, bob, cy, eve] = await api.newUsers(4);
       chat = await api.newGroup(ann!, bob!);

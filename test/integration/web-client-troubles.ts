@@ -134,12 +134,12 @@ export function webClientTroubles(world: {
   test.concurrent('a tab that was frozen in the background has missed nothing', async () => {
     const [ada, bob] = await inGroup('Background');
     await write(ada, 'before');
-    await say(bob, 'before');
+    await messageOf(bob, 'before').waitFor();
     const { thaw } = await freeze(bob);
     const last = await sendMany(await sessionOf(ada), chatIdOf(ada), 60);
     await say(ada, last);
     await thaw();
-    await say(bob, last);
+    await messageOf(bob, last).waitFor();
     expect(await textsIn(bob)).toEqual(await textsIn(ada));
     await Promise.all([ada.close(), bob.close()]);
   }, 120_000);

@@ -7,6 +7,7 @@ import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
 import { brokerConfig } from '../support/broker.ts';
@@ -36,7 +37,12 @@ beforeAll(async () => {
   };
   database = openPostgres({ url: databaseUrl, applicationName: 'confab-test' });
   await migrate(database);
-  queue = openRabbitMq({ ...settings, log: pino({ level: 'silent' }), waitMs: 20_000 });
+  queue = openRabbitMq({
+    metrics: createMetrics(),
+    ...settings,
+    log: pino({ level: 'silent' }),
+    waitMs: 20_000,
+  });
 }, 60_000);
 afterAll(async () => {
   for (const worker of workers) worker.kill('SIGKILL');

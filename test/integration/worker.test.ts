@@ -8,6 +8,7 @@ import { assertPartitioning } from '../../src/db/settings.ts';
 import type { SendEnvelope } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog, type Logger } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { partitionOf } from '../../src/shared/partition.ts';
 import type { Notification } from '../../src/shared/ports/notifications.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
@@ -47,6 +48,7 @@ async function start(
   const queue = createEmbeddedQueue({ database, log });
   const published: Notification[] = [];
   const worker = await startWorker({
+    metrics: createMetrics(),
     database: { ...database, query: faults.query ?? database.query },
     partitionSource: await queue.partitionSource(),
     deadLetterSink: await queue.deadLetterSink(),
@@ -236,7 +238,7 @@ test('a refused message that is replayed when its reason is gone is stored', asy
     VALUES ($1, $2, 'member', 0, 0)`,
     [chat.chatId, late.senderId],
   );
-  expect(await store.replay('all')).toEqual([late.brokerMessageId]);
+  expect(await Array.fromAsync(store.replay('all'))).toEqual([late.brokerMessageId]);
   await eventually('it is stored', async () => (await stored(chat.chatId)).length === 1);
   expect(await store.list()).toEqual([]);
 });
@@ -331,6 +333,7 @@ test('a worker that is cut off from the database, and not from the queue, leaves
   };
   const startOn = async (one: Database) => {
     const worker = await startWorker({
+      metrics: createMetrics(),
       database: one,
       partitionSource: source,
       deadLetterSink: await queue.deadLetterSink(),

@@ -10,6 +10,7 @@ import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Subscriber } from '../../src/shared/ports/notifications.ts';
 import type { Presence } from '../../src/shared/ports/presence.ts';
 import type { ApiBase } from './api.ts';
@@ -54,8 +55,13 @@ export async function realBase(given?: { databaseUrl: string; redisUrl: string }
     commands.disconnect();
     await database.close();
   });
-  const facts = createRedisFacts(createAdmissionRedis(commands, patientBreaker()), prefix);
-  return { database, facts, notifier: createRedisNotifier(commands, prefix, codec), subscriber };
+  const facts = createRedisFacts(createAdmissionRedis(commands, createMetrics(), patientBreaker()), prefix);
+  return {
+    database,
+    facts,
+    notifier: createRedisNotifier(commands, prefix, codec, createMetrics()),
+    subscriber,
+  };
 }
 
 async function sharedUrls(): Promise<{ databaseUrl: string; redisUrl: string }> {

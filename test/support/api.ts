@@ -1,15 +1,14 @@
 import { createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
-import { createApi } from '../../src/api/app.ts';
-import type { Needs } from '../../src/api/needs.ts';
+import { type ApiDependencies, createApi } from '../../src/api/app.ts';
 import { createAccounts, createAuthentication } from '../../src/auth/auth.ts';
 import { createPasswords } from '../../src/auth/passwords.ts';
 import type { Database } from '../../src/db/database.ts';
-import type { Route } from '../../src/process/http/route.ts';
 import type { Readiness } from '../../src/process/readiness.ts';
 import type { Environment } from '../../src/shared/config/environment.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import type { TokenPair, User } from '../../src/shared/contract.ts';
 import { createLog, type Logger } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { createAllowedOrigin } from '../../src/shared/origins.ts';
 import type { Facts, RateLimits } from '../../src/shared/ports/admission.ts';
 import type { Notifier } from '../../src/shared/ports/notifications.ts';
@@ -26,7 +25,7 @@ export interface ApiBase {
 export interface TestApiOptions extends ApiBase {
   environment?: Environment;
   rateLimits?: RateLimits;
-  chatRoutes?(needs: Needs): Route[];
+  chatRoutes?: ApiDependencies['chatRoutes'];
   readiness?: Readiness;
   everyoneLoads?: (event: string) => boolean;
   log?: Logger;
@@ -51,14 +50,17 @@ export async function createTestApi({
 }: TestApiOptions) {
   const config = parseConfig({ JWT_SECRET: testSecret, ...environment });
   const { database, facts, notifier, deadlineMs } = options;
-  const rateLimits = options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false });
+  const rateLimits =
+    options.rateLimits ?? createEmbeddedRateLimits({ ...config.rateLimits, enabled: false }, createMetrics());
   const authentication = await createAuthentication({ config: config.auth, database, facts, log });
   const accounts = createAccounts({
-    ...{ authentication, database, facts, notifier, rateLimits, log },
+    ...{ authentication, database, facts, notifier, rateLimits, log, metrics: createMetrics() },
     accountKey: testAccountKey,
     config: config.auth,
     limits: config.rateLimits,
-    ...(deadlineMs === undefined ? {} : { passwords: createPasswords({ maxWaitMs: deadlineMs }) }),
+    ...(deadlineMs === undefined
+      ? {}
+      : { passwords: createPasswords({ metrics: createMetrics(), maxWaitMs: deadlineMs }) }),
   });
   const app = createApi({
     config: {

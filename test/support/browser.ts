@@ -31,7 +31,10 @@ export function refuseWebSockets(url: string): string {
     async fetch(request) {
       if (request.headers.has('upgrade')) return new Response(null, { status: 400 });
       const { pathname, search } = new URL(request.url);
-      return fetch(`${url}${pathname}${search}`, request);
+      // Of a connection that is kept the other end may just have gone.
+      const { method, headers, body, signal } = request;
+      const asked = { method, headers, body, signal, keepalive: false };
+      return fetch(`${url}${pathname}${search}`, asked);
     },
   });
   afterAll(() => proxy.stop(true));

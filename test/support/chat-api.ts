@@ -14,6 +14,7 @@ import type { EnvelopeVersion } from '../../src/shared/envelope-codec.ts';
 import { ChatError } from '../../src/shared/errors.ts';
 import { newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Facts, RateLimits } from '../../src/shared/ports/admission.ts';
 import type { Notification, Notifier } from '../../src/shared/ports/notifications.ts';
 import type { Presence } from '../../src/shared/ports/presence.ts';
@@ -128,6 +129,7 @@ export async function openChatApi(parts: {
     },
   };
   const worker = await startWorker({
+    metrics: createMetrics(),
     database,
     partitionSource: await queue.partitionSource(),
     deadLetterSink: await queue.deadLetterSink(),
@@ -162,6 +164,7 @@ export async function openChatApi(parts: {
     verify: tokens.verify,
     admit: createAdmit({ database: apiDatabase, facts }),
     accounts: createAccounts({
+      metrics: createMetrics(),
       authentication: { ownTokens: tokens, outside: true },
       ...{ database: apiDatabase, facts, notifier, rateLimits: unlimited, log },
       accountKey: '',

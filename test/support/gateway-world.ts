@@ -33,6 +33,7 @@ import type {
 import { asRequest } from '../../src/shared/current-request.ts';
 import { deriveBrokerMessageId, newId } from '../../src/shared/ids.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Facts } from '../../src/shared/ports/admission.ts';
 import type { Notification, Notifier, Subscriber } from '../../src/shared/ports/notifications.ts';
 import type { Presence } from '../../src/shared/ports/presence.ts';
@@ -329,6 +330,7 @@ export async function startTestGateway(
 ): Promise<RunningGateway> {
   const { verify } = await createOwnTokens({ ...tokenOptions, accessTtlSeconds: 900 });
   const gateway = createGateway({
+    metrics: createMetrics(),
     verifyToken: verify,
     allowedOrigin: () => true,
     trustProxy: false,

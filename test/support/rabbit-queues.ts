@@ -1,6 +1,7 @@
 import pino from 'pino';
 import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import type { BrokerConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Queue } from '../../src/shared/ports/queue.ts';
 import { partitionCount as allPartitions } from '../conformance/queue.ts';
 import { brokerConfig } from './broker.ts';
@@ -20,7 +21,7 @@ export async function rabbitQueues() {
       broker: BrokerConfig,
       { partitionCount = allPartitions, waitMs = 20_000, log = silent } = {},
     ): Queue {
-      const queue = openRabbitMq({ broker, partitionCount, log, waitMs });
+      const queue = openRabbitMq({ metrics: createMetrics(), broker, partitionCount, log, waitMs });
       opened.push(queue);
       return queue;
     },

@@ -6,6 +6,7 @@ import type { RedisOutages } from '../../src/adapters/redis/outages.ts';
 import { createRedisSubscriber, type SubscriberTimes } from '../../src/adapters/redis/subscriber.ts';
 import type { RedisAddress } from '../../src/shared/config/redis-address.ts';
 import { parseConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { eventually } from './eventually.ts';
 
 /** Nobody reads of them. */
@@ -34,7 +35,12 @@ export async function openTestSubscriber(
   parts: { commands: RedisClient; prefix: string; codec: NotificationCodec; times?: SubscriberTimes },
 ) {
   const client = await openSubscriberRedis(redis, parts.commands);
-  const subscriber = createRedisSubscriber({ client, outages: unheardOutages, ...parts });
+  const subscriber = createRedisSubscriber({
+    metrics: createMetrics(),
+    client,
+    outages: unheardOutages,
+    ...parts,
+  });
   return {
     client,
     subscriber,

@@ -7,6 +7,7 @@ import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { GatewayBase } from './gateway-world.ts';
 import { openTestRedis, openTestSubscriber, patientBreaker, redisConfigOf } from './redis.ts';
 import { realServers } from './servers.ts';
@@ -37,8 +38,8 @@ export async function twoEnds(presenceTtl?: { ttlMs: number }): Promise<GatewayB
 
   return {
     database,
-    facts: createRedisFacts(createAdmissionRedis(commands, patientBreaker()), prefix),
-    notifier: createRedisNotifier(commands, prefix, codec),
+    facts: createRedisFacts(createAdmissionRedis(commands, createMetrics(), patientBreaker()), prefix),
+    notifier: createRedisNotifier(commands, prefix, codec, createMetrics()),
     ends: [await end(), await end()],
   };
 }

@@ -4,6 +4,7 @@ import { createDatabaseRegistry } from '../../src/adapters/postgres/registry.ts'
 import { openRabbitMq } from '../../src/adapters/rabbitmq/rabbitmq.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import type { BrokerConfig } from '../../src/shared/config.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { startWorker } from '../../src/worker/worker.ts';
 import { testEnvelopes, testMembership } from './queue-parts.ts';
 
@@ -16,8 +17,9 @@ export interface WorkerProcessSettings {
 const settings: WorkerProcessSettings = JSON.parse(process.env.WORKER ?? '{}');
 const log = pino({ level: 'error' }, pino.destination(2));
 const database = openPostgres({ url: settings.databaseUrl, applicationName: 'confab-test-worker' });
-const queue = openRabbitMq({ ...settings, log, waitMs: 20_000 });
+const queue = openRabbitMq({ metrics: createMetrics(), ...settings, log, waitMs: 20_000 });
 const worker = await startWorker({
+  metrics: createMetrics(),
   database,
   partitionSource: await queue.partitionSource(),
   deadLetterSink: await queue.deadLetterSink(),

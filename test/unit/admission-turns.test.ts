@@ -3,6 +3,7 @@ import { createRedisFacts } from '../../src/adapters/redis/facts.ts';
 import { createRedisRateLimits } from '../../src/adapters/redis/rate-limits.ts';
 import { type AdmissionClient, createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import { createTurns } from '../../src/adapters/redis/turn.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 
 /** Answers come when the test says so. */
 function questions() {
@@ -125,7 +126,7 @@ const outcomesOf = async (sends: Promise<void>[]): Promise<unknown[]> =>
 
 test('the facts of one turn are asked together, and each gets its own answers', async () => {
   const { client, state } = fakeRedis({ 'c:fact:session:1': '1', 'c:fact:session:2': '0' });
-  const facts = createRedisFacts(createAdmissionRedis(client), 'c');
+  const facts = createRedisFacts(createAdmissionRedis(client, createMetrics()), 'c');
   const answers = [
     facts.read(['session:1', 'participant:x:ann']),
     facts.read([]),
@@ -140,7 +141,7 @@ test('the facts of one turn are asked together, and each gets its own answers', 
 
 test('facts and limits of one turn are asked together', async () => {
   const { client, state } = fakeRedis({ 'c:fact:session:1': '1' });
-  const admission = createAdmissionRedis(client);
+  const admission = createAdmissionRedis(client, createMetrics());
   const facts = createRedisFacts(admission, 'c');
   const { consume } = createRedisRateLimits(admission, 'c', limits, 'a secret');
   const user = [{ limit: 'user', key: 'ann' }] as const;
@@ -151,7 +152,12 @@ test('facts and limits of one turn are asked together', async () => {
 
 test('requests of one turn count as if each had come by itself: the first ones are let in', async () => {
   const { client, state } = fakeRedis({ 'c:limit:user:ann': '1' });
-  const { consume } = createRedisRateLimits(createAdmissionRedis(client), 'c', limits, 'a secret');
+  const { consume } = createRedisRateLimits(
+    createAdmissionRedis(client, createMetrics()),
+    'c',
+    limits,
+    'a secret',
+  );
   const sends = [consume(send), consume(send), consume(send), consume([{ limit: 'user', key: 'bob' }])];
   expect(await outcomesOf(sends)).toEqual(['in', 'in', ['rate_limited', 42], 'in']);
   expect(state.commands).toEqual([
@@ -163,7 +169,12 @@ test('requests of one turn count as if each had come by itself: the first ones a
 
 test('what takes many points is refused whole, where fewer would still be let in', async () => {
   const { client, state } = fakeRedis({ 'c:limit:invite:ann': '60' });
-  const { consume } = createRedisRateLimits(createAdmissionRedis(client), 'c', limits, 'a secret');
+  const { consume } = createRedisRateLimits(
+    createAdmissionRedis(client, createMetrics()),
+    'c',
+    limits,
+    'a secret',
+  );
   const invite = (points: number) => consume([{ limit: 'invite', key: 'ann', points }]);
   expect(await outcomesOf([invite(30), invite(10), invite(1)])).toEqual(['in', 'in', ['rate_limited', 42]]);
   expect(state.commands).toEqual(['c:limit:invite:ann 41 60000']);
@@ -171,7 +182,12 @@ test('what takes many points is refused whole, where fewer would still be let in
 
 test('who is over a limit costs Redis nothing more, and nobody else', async () => {
   const { client, state } = fakeRedis({ 'c:limit:user:ann': '3' });
-  const { consume } = createRedisRateLimits(createAdmissionRedis(client), 'c', limits, 'a secret');
+  const { consume } = createRedisRateLimits(
+    createAdmissionRedis(client, createMetrics()),
+    'c',
+    limits,
+    'a secret',
+  );
   expect(await outcomesOf([consume(send)])).toEqual([['rate_limited', 42]]);
   state.commands = [];
   expect(await outcomesOf([consume(send), consume(send)])).toEqual([
@@ -185,7 +201,12 @@ test('who is over a limit costs Redis nothing more, and nobody else', async () =
 test('while Redis is away the requests of a turn are counted in this process', async () => {
   const { client, state } = fakeRedis();
   state.away = true;
-  const { consume } = createRedisRateLimits(createAdmissionRedis(client), 'c', limits, 'a secret');
+  const { consume } = createRedisRateLimits(
+    createAdmissionRedis(client, createMetrics()),
+    'c',
+    limits,
+    'a secret',
+  );
   const sends = [consume(send), consume(send), consume(send), consume(send)];
   expect(await outcomesOf(sends)).toEqual(['in', 'in', 'in', ['rate_limited', 60]]);
 });

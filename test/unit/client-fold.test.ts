@@ -77,8 +77,8 @@ function createDevice(model: Model, random: Random) {
     give(input: ChatInput) {
       if (isOnline) answers.push(input);
     },
-    reacted(answer: MessageReactions) {
-      if (isOnline) answers.push({ kind: 'reactions', answer, epoch: state.epoch });
+    reacted(reactions: MessageReactions) {
+      if (isOnline) answers.push({ kind: 'reactions', reactions, epoch: state.epoch });
     },
     step() {
       const what = random.integer(0, 19);
@@ -185,7 +185,7 @@ test('an answer that overtakes events does not stop the list', () => {
   const answer = { messageId: message(1).id, reactions, eventSequence: at + 2 };
   const next = fold(
     state,
-    { kind: 'reactions', answer, epoch },
+    { kind: 'reactions', reactions: answer, epoch },
     told(message(1), end + 1, at + 1),
     told(message(1), end + 2, at + 3),
   );
@@ -222,7 +222,7 @@ test('an answer says which reactions are one’s own, also after an event of the
     },
     {
       kind: 'reactions',
-      answer: { messageId, reactions: [{ ...reactions[0]!, own: true }], eventSequence: at + 1 },
+      reactions: { messageId, reactions: [{ ...reactions[0]!, own: true }], eventSequence: at + 1 },
       epoch,
     },
   );

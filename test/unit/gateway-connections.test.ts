@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { Connection } from '../../src/gateway/connection.ts';
+import { createConnectionMetrics } from '../../src/gateway/connection-metrics.ts';
 import { createConnections } from '../../src/gateway/connections.ts';
 import {
   backlogLimitBytes,
@@ -9,6 +10,7 @@ import {
   takePacket,
 } from '../../src/gateway/limits.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 
 class TestConnection extends Connection {
@@ -40,6 +42,7 @@ class UnclosableConnection extends TestConnection {
 
 test('a connection that throws whenever it is looked after takes the pings of no other', async () => {
   const connections = createConnections({
+    measured: createConnectionMetrics(createMetrics()),
     limits: { most: 10, mostOfNetwork: 10, mostOfAddress: 10 },
     log: createLog({ logLevel: 'silent' }, 'test'),
     times: { intervalMs: 5, timeoutMs: 60_000, sweepMs: 1 },
@@ -53,6 +56,7 @@ test('a connection that throws whenever it is looked after takes the pings of no
 
 test('where too much is held for all clients together, those are closed that have the most', async () => {
   const connections = createConnections({
+    measured: createConnectionMetrics(createMetrics()),
     limits: { most: 10, mostOfNetwork: 10, mostOfAddress: 10 },
     log: createLog({ logLevel: 'silent' }, 'test'),
     times: { intervalMs: 60_000, timeoutMs: 60_000, sweepMs: 1 },
@@ -83,6 +87,7 @@ test('where too much is held for all clients together, those are closed that hav
 
 test('where much has been published, whoever holds too much of it is closed, long before Bun drops any', async () => {
   const connections = createConnections({
+    measured: createConnectionMetrics(createMetrics()),
     limits: { most: 10, mostOfNetwork: 10, mostOfAddress: 10 },
     log: createLog({ logLevel: 'silent' }, 'test'),
     times: { intervalMs: 60_000, timeoutMs: 60_000, sweepMs: 60_000 },

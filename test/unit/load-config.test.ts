@@ -2,6 +2,7 @@ import { afterAll, expect, test } from 'bun:test';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { output } from '../../src/commands/servers/finished.ts';
 import { withFiles } from '../../src/process/load-config.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { repository } from '../support/repository.ts';
@@ -48,8 +49,8 @@ test('a .env is read as people write it: with a BOM, CRLF, `export`, quotes', as
     const { port, logLevel, redis, broker, database, corsOrigins } = loadConfig();
     console.log(JSON.stringify({ port, logLevel, redis, broker, database, corsOrigins }));`;
   const { PATH = '', HOME = '' } = process.env;
-  const run = Bun.spawn([process.execPath, '-e', program], { cwd: own, env: { PATH, HOME }, stdout: 'pipe' });
-  expect(JSON.parse(await new Response(run.stdout).text())).toMatchObject({
+  const printed = await output([process.execPath, '-e', program], { cwd: own, env: { PATH, HOME } });
+  expect(JSON.parse(printed)).toMatchObject({
     port: 4000,
     logLevel: 'warn',
     redis: { nodes: [{ host: 'cache', port: 6379 }], password: ' lead and trail ' },

@@ -3,11 +3,13 @@ import type { Member } from '../../src/gateway/member.ts';
 import { createOwnMemberships } from '../../src/gateway/own-memberships.ts';
 import { createUsers } from '../../src/gateway/users.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 
 const log = createLog({ logLevel: 'silent' }, 'test');
 
 test('what is announced while it is being read is newer than what was read, for a socket that connects, too', async () => {
   const users = createUsers({
+    metrics: createMetrics(),
     subscriber: {
       ...{ subscribe: async () => {}, unsubscribe: async () => {}, ready: () => true },
       ...{ onNotifications() {}, onReconnect() {} },

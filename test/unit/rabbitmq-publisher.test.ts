@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { ChannelModel } from 'amqplib';
 import { createPublisher } from '../../src/adapters/rabbitmq/publisher.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import { eventually } from '../support/eventually.ts';
 
 /** A broker that returns and confirms what the test says, in the order of the publishes. */
@@ -23,6 +24,7 @@ async function world() {
     createConfirmChannel,
   });
   const publisher = createPublisher({
+    metrics: createMetrics(),
     log: createLog({ logLevel: 'silent' }, 'test'),
     away: () => undefined,
     repair: async () => {},

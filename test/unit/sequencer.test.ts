@@ -6,6 +6,7 @@ import { heldMs, mostHeld } from '../../src/gateway/held-back.ts';
 import type { Member } from '../../src/gateway/member.ts';
 import { createSequencer, type Sequencer } from '../../src/gateway/sequencer.ts';
 import { createLog } from '../../src/shared/log.ts';
+import { createMetrics } from '../../src/shared/metrics/metrics.ts';
 import type { Subscriber } from '../../src/shared/ports/notifications.ts';
 import { createRandom } from '../../torture/random.ts';
 import { eventually } from '../support/eventually.ts';
@@ -122,6 +123,7 @@ describe('sequencer', () => {
       };
       const database = fakeDatabase({ pageRows: 5, delay, fails: () => random() < 0.05 });
       const sequencer = createSequencer({
+        metrics: createMetrics(),
         // Where others ask for an earlier page at the same time, it is theirs.
         readPage: (id, after) => database.readPage(id, Math.max(0, after - Math.floor(random() * 3))),
         subscriber,
@@ -192,7 +194,14 @@ describe('sequencer', () => {
 
   test('the removed are told nothing numbered after their removal, though its hint is lost', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
-    const sequencer = createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });
+    const sequencer = createSequencer({
+      metrics: createMetrics(),
+      readPage: database.readPage,
+      subscriber,
+      fanOut,
+      log,
+      onAdded() {},
+    });
     const [ada, eve] = [member('ada'), member('eve')];
     for (const who of [ada, eve]) await plainConnect(sequencer, who, async () => database.head);
     sequencer.offer(chatId, database.message('ada'));
@@ -205,7 +214,14 @@ describe('sequencer', () => {
 
   test('while it is read who still is in the room, nobody is: neither for what passes nor for who has read', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
-    const sequencer = createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });
+    const sequencer = createSequencer({
+      metrics: createMetrics(),
+      readPage: database.readPage,
+      subscriber,
+      fanOut,
+      log,
+      onAdded() {},
+    });
     const [ada, eve] = [member('ada'), member('eve')];
     for (const who of [ada, eve]) await plainConnect(sequencer, who, async () => database.head);
     expect([...sequencer.room(chatId)]).toEqual([ada, eve]);
@@ -218,7 +234,14 @@ describe('sequencer', () => {
 
   test('who was removed while joining never gets in', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
-    const sequencer = createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded() {} });
+    const sequencer = createSequencer({
+      metrics: createMetrics(),
+      readPage: database.readPage,
+      subscriber,
+      fanOut,
+      log,
+      onAdded() {},
+    });
     const [ada, eve] = [member('ada'), member('eve')];
     await plainConnect(sequencer, ada, async () => database.head);
     await plainConnect(sequencer, eve, async () => {
@@ -235,7 +258,14 @@ describe('sequencer', () => {
   });
 
   const opened = (database: ReturnType<typeof fakeDatabase>, onAdded: (userId: string) => void = () => {}) =>
-    createSequencer({ readPage: database.readPage, subscriber, fanOut, log, onAdded });
+    createSequencer({
+      metrics: createMetrics(),
+      readPage: database.readPage,
+      subscriber,
+      fanOut,
+      log,
+      onAdded,
+    });
 
   test('a removal that was read when the room was not so far takes nobody out, one of a restored database does', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
@@ -350,6 +380,7 @@ describe('sequencer', () => {
     const database = fakeDatabase({ pageRows: 100, delay: async () => {} });
     for (let at = 0; at < 3; at += 1) database.message('bob');
     const sequencer = createSequencer({
+      metrics: createMetrics(),
       async readPage(id, after) {
         reads += 1;
         const page = await database.readPage(id, after);
@@ -379,6 +410,7 @@ describe('sequencer', () => {
     let reads = 0;
     const database = fakeDatabase({ pageRows: 100, delay: async () => {} });
     const sequencer = createSequencer({
+      metrics: createMetrics(),
       readPage: (id, after) => {
         reads += 1;
         return database.readPage(id, after);
@@ -399,6 +431,7 @@ describe('sequencer', () => {
   async function roomOf(database: ReturnType<typeof fakeDatabase>) {
     const asked = { reads: 0 };
     const sequencer = createSequencer({
+      metrics: createMetrics(),
       readPage: (id, after) => {
         asked.reads += 1;
         return database.readPage(id, after);
@@ -550,6 +583,7 @@ describe('sequencer', () => {
     const lines: { level: string; chatId: string; rows: number; messages: number; msg: string }[] = [];
     const database = fakeDatabase({ pageRows: 3, delay: () => Bun.sleep(1) });
     const sequencer = createSequencer({
+      metrics: createMetrics(),
       readPage: database.readPage,
       subscriber,
       fanOut,
@@ -581,6 +615,7 @@ describe('sequencer', () => {
     const unsubscribed: string[] = [];
     const database = fakeDatabase({ pageRows: 100, delay: async () => {} });
     const sequencer = createSequencer({
+      metrics: createMetrics(),
       readPage: database.readPage,
       subscriber: {
         ...subscriber,

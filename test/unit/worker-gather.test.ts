@@ -26,6 +26,7 @@ const storedAll = (letters: string) => [...letters].map(stored);
 
 const log = pino({ level: 'silent' });
 const current = () => true;
+const onRetry = () => {};
 
 const sqlError = (code: string) => Object.assign(new Error('of PostgreSQL'), { code });
 
@@ -161,7 +162,7 @@ test('a poison message of one partition makes no message of another a dead lette
   const partitions = ['abc', 'dXe', 'fg', 'hij'];
   const outcomes = await Promise.all(
     partitions.map((letters) =>
-      storeBatch({ stores, maxRetries: 0, log, leaving, current }, batchOf(letters)),
+      storeBatch({ stores, maxRetries: 0, log, leaving, current, onRetry }, batchOf(letters)),
     ),
   );
   expect(outcomes).toEqual([
@@ -191,7 +192,7 @@ test('a chat that stays locked delays the batches of others once', async () => {
   const stores = { ...gatherBatches(store, 100, log, () => 1), work: async () => true };
   const leaving = new AbortController().signal;
   const storing = (letters: string) =>
-    storeBatch({ stores, maxRetries: 0, log, leaving, current }, batchOf(letters));
+    storeBatch({ stores, maxRetries: 0, log, leaving, current, onRetry }, batchOf(letters));
   const all = await Promise.all([storing('a'), storing('L'), storing('b')]);
   expect(all).toEqual([storedAll('a'), storedAll('L'), storedAll('b')]);
   // Together once; whoever has to try again does so alone.
@@ -205,7 +206,7 @@ test('who froze with a batch in hand stores nothing of it, neither from the gath
   const leaving = new AbortController().signal;
   let ours = true;
   const storing = (letters: string) =>
-    storeBatch({ stores, maxRetries: 0, log, leaving, current: () => ours }, batchOf(letters));
+    storeBatch({ stores, maxRetries: 0, log, leaving, current: () => ours, onRetry }, batchOf(letters));
   const first = storing('a');
   const second = storing('b');
   ours = false;

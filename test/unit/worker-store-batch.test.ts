@@ -6,6 +6,7 @@ import { Abandoned } from '../../src/worker/abandoned.ts';
 import { storeBatch } from '../../src/worker/store-batch.ts';
 
 const log = pino({ level: 'silent' });
+const onRetry = () => {};
 
 /** A letter a message; capitals are of one chat, in which something hangs. */
 const batchOf = (letters: string): MessageToStore[] =>
@@ -42,7 +43,7 @@ function world(hangs: (letters: string) => boolean, { code = '57014' } = {}) {
   };
   const stores = { gather: alone, alone, work: async () => state.works };
   const storing = (letters: string, current = () => true) =>
-    storeBatch({ stores, maxRetries: 2, log, leaving: leaving.signal, current }, batchOf(letters));
+    storeBatch({ stores, maxRetries: 2, log, leaving: leaving.signal, current, onRetry }, batchOf(letters));
   return { state, storing, leaving };
 }
 

@@ -64,7 +64,7 @@ export type ChatInput =
   | { kind: 'unanswered' }
   /** @param at how far the chat was known when it was asked */
   | { kind: 'message'; message: Message; at: number; epoch: object }
-  | { kind: 'reactions'; answer: MessageReactions; epoch: object }
+  | { kind: 'reactions'; reactions: MessageReactions; epoch: object }
   | { kind: 'shown'; shown: boolean }
   | { kind: 'person'; user: { id: string; displayName: string; avatarUrl?: string } }
   /** The server says that the user takes no part in it. @param asked what was known when it was asked */

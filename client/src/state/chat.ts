@@ -58,7 +58,7 @@ function take(state: ChatState, input: ChatInput): ChatState {
         : taken;
     }
     case 'reactions':
-      return takeReactionsAnswer(state, input.answer);
+      return takeReactionsAnswer(state, input.reactions);
     case 'shown':
       return withMessages(list.show(messages, input.shown));
     case 'person': {

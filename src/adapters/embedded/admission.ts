@@ -1,6 +1,6 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../../shared/config.ts';
-import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
+import type { Metrics } from '../../shared/metrics/metrics.ts';
 import type { FactAnswer, Facts, LimitName, RateLimits } from '../../shared/ports/admission.ts';
 import { factTtlMs } from '../../shared/ports/admission.ts';
 import {
@@ -60,10 +60,7 @@ export function createEmbeddedFacts({ ttlMs = factTtlMs } = {}): Facts {
   };
 }
 
-export function createEmbeddedRateLimits(
-  limits: Config['rateLimits'],
-  metrics: Metrics = createMetrics(),
-): RateLimits {
+export function createEmbeddedRateLimits(limits: Config['rateLimits'], metrics: Metrics): RateLimits {
   if (!limits.enabled) return unlimited;
   const countRefusal = createRefusalCount(metrics);
   const limiterOf = (name: LimitName) =>

@@ -34,7 +34,7 @@ export function createEmbeddedDeadLetters(dependencies: {
     },
     store: {
       list: () => database.query<DeadLetter>(listSql, []),
-      async replay(ids, rewrite = (body) => body) {
+      async *replay(ids, rewrite = (body) => body) {
         const letters = await database.query<{ id: string; body: string }>(readSql, [
           ids === 'all' ? null : [...ids],
         ]);
@@ -43,11 +43,11 @@ export function createEmbeddedDeadLetters(dependencies: {
           letters.map(({ body }) => rewrite(body)),
         ]);
         onStored(new Set(replayed.map(({ partition }) => partition)));
-        return replayed.map(({ id }) => id);
+        yield* replayed.map(({ id }) => id);
       },
-      async drop(ids) {
+      async *drop(ids) {
         const dropped = await database.query<{ id: string }>(dropSql, [[...ids]]);
-        return dropped.map(({ id }) => id);
+        yield* dropped.map(({ id }) => id);
       },
     },
   };

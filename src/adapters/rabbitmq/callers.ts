@@ -16,8 +16,7 @@ export interface Caller {
   /** The message came back: no queue takes it. */
   returned: boolean;
   settled: boolean;
-  /** By `performance.now()`, as is the end. */
-  beganAt: number;
+  /** By `performance.now()`. */
   expiresAt: number;
   resolve: () => void;
   reject: (error: Error) => void;
@@ -54,11 +53,8 @@ export function createCallers(deadlineMs: number, expire: (now: number) => numbe
   return {
     add(content, options, measured) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const beganAt = performance.now();
-      const expiresAt = beganAt + deadlineMs;
       count += 1;
       watch(deadlineMs);
-      const times = { beganAt, expiresAt };
       return {
         content,
         options,
@@ -66,7 +62,7 @@ export function createCallers(deadlineMs: number, expire: (now: number) => numbe
         promise,
         returned: false,
         settled: false,
-        ...times,
+        expiresAt: performance.now() + deadlineMs,
         resolve,
         reject,
       };
@@ -75,7 +71,7 @@ export function createCallers(deadlineMs: number, expire: (now: number) => numbe
     settle(one, confirmed) {
       if (one.settled) return false;
       one.settled = true;
-      one.measured.ended(one.beganAt, confirmed);
+      one.measured.ended(one.expiresAt - deadlineMs, confirmed);
       count -= 1;
       if (count === 0) {
         clearTimeout(sweeping);

@@ -58,6 +58,7 @@ const backDeadlineMs = 2_000;
 interface Read {
   message: GetMessage;
   letter: DeadLetter;
+  forget(): void;
 }
 
 /**
@@ -81,8 +82,7 @@ export function createRabbitDeadLetterStore(dependencies: {
     }
   }
 
-  /** @param visit whether the letter may be forgotten */
-  async function visitAll(visit: (read: Read) => Promise<boolean>): Promise<void> {
+  async function* readAll(): AsyncGenerator<Read> {
     const connection = link.current();
     if (!connection) throw away(link.problem() ?? 'no connection');
     const channel = await openChannel(() => connection.createChannel());
@@ -96,10 +96,11 @@ export function createRabbitDeadLetterStore(dependencies: {
         const message = await answered(channel.get(broker.deadLetterQueue));
         if (!message) break;
         kept += 1;
-        if (await visit({ message, letter: letterOf(message) })) {
+        const forget = () => {
           channel.ack(message);
           kept -= 1;
-        }
+        };
+        yield { message, letter: letterOf(message), forget };
       }
     } finally {
       await closeChannel(channel);
@@ -147,18 +148,15 @@ export function createRabbitDeadLetterStore(dependencies: {
   return {
     async list() {
       const letters = new Map<string, DeadLetter>();
-      await visitAll(async ({ letter }) => {
-        if (!letters.has(letter.id)) letters.set(letter.id, letter);
-        return false;
-      });
+      for await (const { letter } of readAll()) if (!letters.has(letter.id)) letters.set(letter.id, letter);
       return [...letters.values()];
     },
 
-    async replay(ids, rewrite = (body) => body) {
+    async *replay(ids, rewrite = (body) => body) {
       const wanted = ids === 'all' ? undefined : new Set(ids);
       const replayed = new Set<string>();
-      await visitAll(async ({ message, letter }) => {
-        if (wanted && !wanted.has(letter.id)) return false;
+      for await (const { message, letter, forget } of readAll()) {
+        if (wanted && !wanted.has(letter.id)) continue;
         const messageId = messageIdOf(message.properties);
         const body = rewrite(letter.body);
         // Not everything is UTF-8: what is not rewritten goes back as the bytes that it is.
@@ -169,23 +167,27 @@ export function createRabbitDeadLetterStore(dependencies: {
           persistent: true,
           mandatory: true,
         });
-        replayed.add(letter.id);
-        return true;
-      });
-      return [...replayed];
+        if (isNew(letter.id, replayed)) yield letter.id;
+        forget();
+      }
     },
 
-    async drop(ids) {
+    async *drop(ids) {
       const wanted = new Set(ids);
       const dropped = new Set<string>();
-      await visitAll(async ({ letter }) => {
-        if (!wanted.has(letter.id)) return false;
-        dropped.add(letter.id);
-        return true;
-      });
-      return [...dropped];
+      for await (const { letter, forget } of readAll()) {
+        if (!wanted.has(letter.id)) continue;
+        forget();
+        if (isNew(letter.id, dropped)) yield letter.id;
+      }
     },
   };
+}
+
+/** The same send may be there twice. */
+function isNew(id: string, told: Set<string>): boolean {
+  const before = told.size;
+  return told.add(id).size > before;
 }
 
 const away = (reason: string): ChatError =>

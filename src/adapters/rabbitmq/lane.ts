@@ -4,7 +4,8 @@ import type { Attached, Lane, Line, Target } from './attached.ts';
 import { type Caller, type Callers, mostCallers, oldestOf, unavailable } from './callers.ts';
 import { ChannelTimeout } from './channel.ts';
 import { socketOf } from './connect.ts';
-import { codeOf, notFound, reasonOf } from './errors.ts';
+import { notFound, reasonOf } from './errors.ts';
+import { createOwnLines } from './own-lines.ts';
 import type { PublishMetrics } from './publish-metrics.ts';
 import { createRefusals } from './refusals.ts';
 
@@ -16,8 +17,6 @@ const mostWaiting = 5_000;
  * second with 32 under way.
  */
 const mostUnconfirmed = 32;
-/** A broker that has not confirmed for 4 s and does not open a channel either is not there. */
-const reopenDeadlineMs = 1_000;
 
 /**
  * The first message of a channel to a queue without a leader holds up the channel for seconds, and no question tells such a queue from
@@ -41,8 +40,6 @@ export function createLane(
   const { exchange, routingKey, queue, label } = to;
   /** The shared one, one that was shared before, or one of its own. */
   let line: Line | undefined;
-  /** One of its own that it has left. */
-  let left: Line | undefined;
   /** On `line`, whether or not a caller still waits. */
   let unconfirmed = new Set<Caller>();
   const waiting: Caller[] = [];
@@ -50,6 +47,7 @@ export function createLane(
   /** Since when it has not confirmed. */
   let silentSince: number | undefined;
   const refusals = createRefusals(on, log);
+  const own = createOwnLines(on, queue, repair);
 
   function refusalReason(): string | undefined {
     if (on.blocked !== undefined) return `RabbitMQ takes no messages now: ${on.blocked}`;
@@ -144,25 +142,8 @@ export function createLane(
     }
   }
 
-  /**
-   * A new one each time: one that was opened while a quorum queue was starting may never hear of what it sends there. What was left is
-   * closed first: behind a queue that is silent that takes until it is back, and nothing is tried before.
-   */
-  async function openOwn(): Promise<Line> {
-    const deadlineMs = silentSince === undefined ? undefined : reopenDeadlineMs;
-    if (refusals.current?.code === notFound) await repair(on.connection);
-    const own = await on.openLine(deadlineMs);
-    await left?.channel.close().catch(() => {});
-    left = undefined;
-    try {
-      await own.channel.checkQueue(queue);
-      return own;
-    } catch (error) {
-      if (codeOf(error) !== notFound) throw error;
-      await repair(on.connection);
-      return on.openLine(deadlineMs);
-    }
-  }
+  const openOwn = () =>
+    own.open({ missing: refusals.current?.code === notFound, silent: silentSince !== undefined });
 
   function fallSilent(why: string): void {
     if (silentSince === undefined) {
@@ -174,7 +155,7 @@ export function createLane(
     line = undefined;
     unconfirmed = new Set();
     if (was?.shared) on.abandon(was);
-    else left = was ?? left;
+    else if (was) own.leave(was);
     void move();
   }
 

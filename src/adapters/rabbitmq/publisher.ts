@@ -1,7 +1,7 @@
 import type { ChannelModel } from 'amqplib';
 import { pause } from '../../shared/backoff.ts';
 import type { Logger } from '../../shared/log.ts';
-import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
+import type { Metrics } from '../../shared/metrics/metrics.ts';
 import { type Attached, attachedTo, type Lane, type Target } from './attached.ts';
 import { byReason } from './by-reason.ts';
 import { createCallers, type PublishOptions, unavailable } from './callers.ts';
@@ -56,14 +56,14 @@ export function createPublisher({
   away,
   repair,
   nodes = 1,
-  metrics = createMetrics(),
+  metrics,
   confirmDeadlineMs = defaultConfirmDeadlineMs,
 }: {
   log: Logger;
   away: () => string | undefined;
   repair: (connection: ChannelModel) => Promise<void>;
   nodes?: number;
-  metrics?: Metrics | undefined;
+  metrics: Metrics;
   confirmDeadlineMs?: number;
 }): Publisher {
   let current: Attached | undefined;

@@ -4,7 +4,7 @@ import { pause } from '../../shared/backoff.ts';
 import type { BrokerConfig } from '../../shared/config.ts';
 import { withDeadline } from '../../shared/deadline.ts';
 import type { Logger } from '../../shared/log.ts';
-import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
+import type { Metrics } from '../../shared/metrics/metrics.ts';
 import type { PartitionSource, Queue, SendQueue } from '../../shared/ports/queue.ts';
 import type { PublishOptions } from './callers.ts';
 import { defaultHeartbeatSeconds } from './connect.ts';
@@ -36,10 +36,10 @@ export function openRabbitMq(dependencies: {
   broker: BrokerConfig;
   partitionCount: number;
   log: Logger;
-  metrics?: Metrics;
+  metrics: Metrics;
   waitMs: number;
 }): Queue {
-  const { broker, partitionCount, log, metrics = createMetrics(), waitMs } = dependencies;
+  const { broker, partitionCount, log, metrics, waitMs } = dependencies;
   const topology = topologyOf(broker, partitionCount);
   const rawBodies: RawBodies = new WeakMap();
   const freezes = createFreezeWatch(mostStandstillMs(broker));

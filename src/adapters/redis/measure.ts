@@ -1,4 +1,5 @@
 import type { Metrics } from '../../shared/metrics/metrics.ts';
+import { timed } from '../../shared/metrics/timed.ts';
 
 /** How long Redis takes for an operation; there are few of them, each of which asks for many at once. */
 export function measureRedis(metrics: Metrics, operation: 'admit' | 'publish') {
@@ -10,16 +11,5 @@ export function measureRedis(metrics: Metrics, operation: 'admit' | 'publish') {
     });
   const [observe, observeFailed] = [observerOf(''), observerOf('unavailable')];
 
-  return async <Result>(asked: Promise<Result>): Promise<Result> => {
-    const beganAt = performance.now();
-    const seconds = () => (performance.now() - beganAt) / 1000;
-    try {
-      const answer = await asked;
-      observe(seconds());
-      return answer;
-    } catch (error) {
-      observeFailed(seconds());
-      throw error;
-    }
-  };
+  return <Result>(ask: () => Promise<Result>): Promise<Result> => timed(ask, observe, () => observeFailed);
 }

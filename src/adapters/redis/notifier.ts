@@ -1,5 +1,5 @@
 import { chunks } from '../../shared/chunks.ts';
-import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
+import type { Metrics } from '../../shared/metrics/metrics.ts';
 import type { Notifier } from '../../shared/ports/notifications.ts';
 import type { RedisClient } from './client.ts';
 import { measureRedis } from './measure.ts';
@@ -26,7 +26,7 @@ export function createRedisNotifier(
   client: RedisClient,
   prefix: string,
   codec: NotificationCodec,
-  metrics: Metrics = createMetrics(),
+  metrics: Metrics,
 ): Notifier {
   const measured = measureRedis(metrics, 'publish');
   client.defineCommand('publishAll', { numberOfKeys: 0, lua: publishAll });
@@ -34,10 +34,13 @@ export function createRedisNotifier(
 
   return {
     async publish(notifications) {
-      const sent = chunks(notifications, mostPublished).map((some) =>
-        scripted.publishAll(some.flatMap((one) => [`${prefix}:${one.topic}`, codec.encode(one)])),
+      await measured(() =>
+        Promise.all(
+          chunks(notifications, mostPublished).map((some) =>
+            scripted.publishAll(some.flatMap((one) => [`${prefix}:${one.topic}`, codec.encode(one)])),
+          ),
+        ),
       );
-      await measured(Promise.all(sent));
     },
   };
 }

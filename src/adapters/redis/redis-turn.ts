@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis';
-import { createMetrics, type Metrics } from '../../shared/metrics/metrics.ts';
+import type { Metrics } from '../../shared/metrics/metrics.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
 import { askEach, type RedisClient } from './client.ts';
 import { measureRedis } from './measure.ts';
@@ -76,8 +76,8 @@ interface ScriptedClient {
  */
 export function createAdmissionRedis(
   client: AdmissionClient,
+  metrics: Metrics,
   breaker = createBreaker(),
-  metrics = createMetrics(),
 ): AdmissionRedis {
   const measured = measureRedis(metrics, 'admit');
   metrics.read('confab_redis_breaker_open', () => (breaker.isOpen() ? 1 : 0));
@@ -116,7 +116,7 @@ export function createAdmissionRedis(
   const turnNow = createTurns(
     (): Questions => ({ facts: [], values: [], counts: new Map() }),
     async (questions) => {
-      await breaker.ask(() => measured(ask(questions)));
+      await breaker.ask(() => measured(() => ask(questions)));
     },
   );
   return {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { chunks } from '../../shared/chunks.ts';
 import { withDeadline } from '../../shared/deadline.ts';
-import { createMetrics, type Metrics, resultsOf } from '../../shared/metrics/metrics.ts';
+import { type Metrics, resultsOf } from '../../shared/metrics/metrics.ts';
 import type { Notification, Subscriber, Topic } from '../../shared/ports/notifications.ts';
 import type { RedisClient } from './client.ts';
 import type { NotificationCodec } from './notification-codec.ts';
@@ -41,7 +41,7 @@ export function createRedisSubscriber({
   prefix,
   codec,
   outages,
-  metrics = createMetrics(),
+  metrics,
   times = defaultTimes,
 }: {
   client: Redis;
@@ -49,7 +49,7 @@ export function createRedisSubscriber({
   prefix: string;
   codec: NotificationCodec;
   outages: RedisOutages;
-  metrics?: Metrics;
+  metrics: Metrics;
   times?: SubscriberTimes;
 }): RedisSubscriber {
   const wanted = new Set<Topic>();

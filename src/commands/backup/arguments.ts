@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { UsageError } from '../operator/operate.ts';
+import { parsed } from '../operator/parsed.ts';
 
 export interface BackupCommand {
   backup: string;
@@ -10,21 +10,13 @@ export interface BackupCommand {
 
 /** Of `backup` and `restore` alike. @throws UsageError */
 export function parseBackupArguments(argv: readonly string[]): BackupCommand {
-  const { positionals, values } = parsed(argv);
+  const { positionals, values } = parsed({
+    args: [...argv],
+    allowPositionals: true,
+    options: { 'data-dir': { type: 'string' } },
+  });
   const [backup, ...more] = positionals;
   if (backup === undefined || more.length > 0)
     throw new UsageError('One folder is wanted: that of the backup.');
   return { backup: resolve(backup), dataDir: values['data-dir'] };
-}
-
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: { 'data-dir': { type: 'string' } },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }

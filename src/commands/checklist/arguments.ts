@@ -1,4 +1,5 @@
-import { parseArgs } from 'node:util';
+import { UsageError } from '../operator/operate.ts';
+import { parsed } from '../operator/parsed.ts';
 
 export const checklistUsage = `bun run checklist [--all] [--api URL] [--socket URL] [--a email:password --b email:password | --token-a TOKEN --token-b TOKEN]
 
@@ -26,29 +27,22 @@ export interface ChecklistOptions {
   b: Credentials;
 }
 
-/** Wrong arguments; the message says which. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
-
 /** @throws UsageError */
 export function parseChecklistArguments(args: readonly string[]): ChecklistOptions | 'help' {
   const option = { type: 'string' } as const;
-  const { values } = parsed(() =>
-    parseArgs({
-      args: [...args],
-      options: {
-        all: { type: 'boolean' },
-        api: option,
-        socket: option,
-        a: option,
-        b: option,
-        'token-a': option,
-        'token-b': option,
-        help: { type: 'boolean', short: 'h' },
-      },
-    }),
-  );
+  const { values } = parsed({
+    args: [...args],
+    options: {
+      all: { type: 'boolean' },
+      api: option,
+      socket: option,
+      a: option,
+      b: option,
+      'token-a': option,
+      'token-b': option,
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
   if (values.help) return 'help';
 
   const byPassword = values.a !== undefined || values.b !== undefined;
@@ -67,14 +61,6 @@ export function parseChecklistArguments(args: readonly string[]): ChecklistOptio
     a: credentials('--a', values.a, values['token-a']),
     b: credentials('--b', values.b, values['token-b']),
   };
-}
-
-function parsed<Result>(parse: () => Result): Result {
-  try {
-    return parse();
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function base(name: string, value: string | undefined): string | undefined {

@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util';
 import { UsageError } from '../operator/operate.ts';
+import { parsed } from '../operator/parsed.ts';
 
 export const dlqUsage = `bun run dlq list                      all dead letters: when, partition, reason
 bun run dlq show <id>                 one of them with its payload
@@ -21,7 +21,11 @@ export type DlqCommand = { dataDir: string | undefined } & (
 
 /** @throws UsageError */
 export function parseDlqArguments(argv: readonly string[]): DlqCommand {
-  const { positionals, values } = parsed(argv);
+  const { positionals, values } = parsed({
+    args: [...argv],
+    allowPositionals: true,
+    options: { all: { type: 'boolean' }, sign: { type: 'boolean' }, 'data-dir': { type: 'string' } },
+  });
   const [verb, ...ids] = positionals;
   const dataDir = values['data-dir'];
   if (values.all && verb !== 'replay') throw new UsageError('--all goes with replay only.');
@@ -49,17 +53,5 @@ export function parseDlqArguments(argv: readonly string[]): DlqCommand {
       return { verb, ids, dataDir };
     default:
       throw new UsageError(verb === undefined ? 'What is to be done?' : `There is no "${verb}".`);
-  }
-}
-
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: { all: { type: 'boolean' }, sign: { type: 'boolean' }, 'data-dir': { type: 'string' } },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }

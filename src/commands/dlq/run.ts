@@ -32,9 +32,11 @@ export async function runDlq(
       return 0;
     }
     case 'replay': {
-      const replayed = await store.replay(command.ids, command.sign ? await vouch() : undefined);
-      for (const id of replayed) print.out(`replayed ${id}`);
-      audit('dlq.replayed', { ids: replayed, signed: command.sign });
+      const signed = command.sign;
+      const replayed = await told(store.replay(command.ids, signed ? await vouch() : undefined), {
+        each: (id) => print.out(`replayed ${id}`),
+        end: (ids) => audit('dlq.replayed', { ids, signed }),
+      });
       if (command.ids === 'all') {
         if (replayed.length === 0) print.err('There are no dead letters.');
         return 0;
@@ -42,12 +44,30 @@ export async function runDlq(
       return missing(command.ids, replayed, print);
     }
     case 'drop': {
-      const dropped = await store.drop(command.ids);
-      for (const id of dropped) print.out(`dropped ${id}`);
-      audit('dlq.dropped', { ids: dropped });
+      const dropped = await told(store.drop(command.ids), {
+        each: (id) => print.out(`dropped ${id}`),
+        end: (ids) => audit('dlq.dropped', { ids }),
+      });
       return missing(command.ids, dropped, print);
     }
   }
+}
+
+/** @param on.end told of all, or of those until it failed */
+async function told(
+  ids: AsyncIterable<string>,
+  on: { each: (id: string) => void; end: (ids: readonly string[]) => void },
+): Promise<string[]> {
+  const all: string[] = [];
+  try {
+    for await (const id of ids) {
+      all.push(id);
+      on.each(id);
+    }
+  } finally {
+    on.end(all);
+  }
+  return all;
 }
 
 function missing(wanted: readonly string[], found: readonly string[], print: Print): number {

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finished } from './finished.ts';
+import { output } from './finished.ts';
 import { answersHttp, nginxConfig } from './nginx.ts';
 import { answersPgbouncer, type PgbouncerSettings, pgbouncerConfig, pgbouncerUrl } from './pgbouncer.ts';
 import { hasDatabase, postgresLogin } from './postgres.ts';
@@ -151,13 +151,7 @@ async function startContainer(
   const command = ['docker', 'compose', '-p', project, '-f', composeFile];
   const takeDown = ['down', '--timeout', durable ? '10' : '0', ...(durable ? [] : ['--volumes'])];
 
-  const compose = async (...args: string[]): Promise<string> => {
-    const run = Bun.spawn([...command, ...args], { stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' });
-    const { status: code, out, err } = await finished(run);
-    if (code !== 0)
-      throw new Error(`${command.join(' ')} ${args.join(' ')} ended with ${code}: ${out}${err}`);
-    return out;
-  };
+  const compose = (...args: string[]): Promise<string> => output([...command, ...args]);
   const up = async (): Promise<void> => {
     await compose('up', '-d', '--quiet-pull');
     await untilReady({ what: `${name} in its container`, check, deadlineMs: 120_000 });

@@ -1,33 +1,17 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { serverEnvironment } from './environment.ts';
+import { runConfigured } from './configured.ts';
 import { answers } from './ready.ts';
-import { runServer, type Server, type ServerOptions } from './server.ts';
+import type { Server, ServerOptions } from './server.ts';
 
 /**
  * An nginx with `http`, the text of its `http { … }` block. The text must have a server that listens on
  * `127.0.0.1:<port>`.
  */
-export async function startNginx(options: ServerOptions & { binary: string; http: string }): Promise<Server> {
-  const { guard, folder, port, binary, http } = options;
-  await mkdir(folder, { recursive: true });
-  const configFile = join(folder, 'nginx.conf');
-  await writeFile(configFile, nginxConfig(http, folder));
-  return runServer({
-    guard,
-    name: 'nginx',
-    url: `http://127.0.0.1:${port}`,
-    port,
-    command: () => ({
-      command: [binary, '-p', folder, '-c', configFile, '-e', 'stderr'],
-      cwd: folder,
-      env: serverEnvironment(),
-      logFile: join(folder, 'nginx.log'),
-      lastSignal: 'SIGKILL',
-    }),
+export function startNginx(options: ServerOptions & { binary: string; http: string }): Promise<Server> {
+  const { folder, port, http } = options;
+  return runConfigured(options, {
+    ...{ name: 'nginx', fileName: 'nginx.conf', config: nginxConfig(http, folder) },
+    command: (configFile) => ['-p', folder, '-c', configFile, '-e', 'stderr'],
     check: () => answersHttp(port),
-    stopSignal: 'SIGTERM',
-    deadlineMs: 20_000,
   });
 }
 

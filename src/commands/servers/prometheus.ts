@@ -1,8 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serverEnvironment } from './environment.ts';
+import { runConfigured } from './configured.ts';
 import { answers } from './ready.ts';
-import { runServer, type Server, type ServerOptions } from './server.ts';
+import type { Server, ServerOptions } from './server.ts';
 
 export interface PrometheusBinaries {
   server: string;
@@ -10,33 +9,18 @@ export interface PrometheusBinaries {
 }
 
 /** @param options.config what its configuration file says; paths in it are absolute */
-export async function startPrometheus(
+export function startPrometheus(
   options: ServerOptions & { binary: string; config: object },
 ): Promise<Server> {
-  const { guard, folder, port, binary, config } = options;
-  await mkdir(folder, { recursive: true });
-  const configFile = join(folder, 'prometheus.yml');
-  // YAML is a superset of JSON.
-  await writeFile(configFile, JSON.stringify(config));
-  return runServer({
-    guard,
-    name: 'Prometheus',
-    url: `http://127.0.0.1:${port}`,
-    port,
-    command: () => ({
-      command: [
-        binary,
-        `--config.file=${configFile}`,
-        `--storage.tsdb.path=${join(folder, 'data')}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-      ],
-      cwd: folder,
-      env: serverEnvironment(),
-      logFile: join(folder, 'prometheus.log'),
-      lastSignal: 'SIGKILL',
-    }),
+  const { folder, port, config } = options;
+  return runConfigured(options, {
+    // YAML is a superset of JSON.
+    ...{ name: 'Prometheus', fileName: 'prometheus.yml', config: JSON.stringify(config) },
+    command: (configFile) => [
+      `--config.file=${configFile}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ],
     check: () => answers(port, 'GET /-/ready HTTP/1.0\r\n\r\n', 'HTTP/1.0 200'),
-    stopSignal: 'SIGTERM',
-    deadlineMs: 20_000,
   });
 }

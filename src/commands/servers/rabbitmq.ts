@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { serverEnvironment } from './environment.ts';
-import { finished } from './finished.ts';
+import { output } from './finished.ts';
 import { freePort } from './ports.ts';
 import { answers } from './ready.ts';
 import { runServer, type Server, type ServerOptions } from './server.ts';
@@ -113,18 +113,8 @@ export async function startRabbitmq(
     await portMapper.end('SIGKILL');
     throw error;
   });
-  async function ctl(...args: string[]): Promise<string> {
-    const run = Bun.spawn([binaries.ctl, '-q', ...args], {
-      cwd: folder,
-      env,
-      stdin: 'ignore',
-      stdout: 'pipe',
-      stderr: 'pipe',
-    });
-    const { status: code, out, err } = await finished(run);
-    if (code !== 0) throw new Error(`rabbitmqctl ${args.join(' ')} ended with ${code}: ${out}${err}`);
-    return out;
-  }
+  const ctl = (...args: string[]): Promise<string> =>
+    output([binaries.ctl, '-q', ...args], { cwd: folder, env });
 
   return {
     ...server,

@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util';
-import { UsageError } from '../operator/operate.ts';
+import { parsed } from '../operator/parsed.ts';
 
 export const statusUsage = `bun run status                       what runs, and what waits
 bun run status --watch               again every 2 s, until Ctrl-C
@@ -16,17 +15,13 @@ export interface StatusCommand {
 
 /** @throws UsageError */
 export function parseStatusArguments(argv: readonly string[]): StatusCommand {
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        watch: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        'data-dir': { type: 'string' },
-      },
-    });
-    return { watch: values.watch, json: values.json, dataDir: values['data-dir'] };
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+  const { values } = parsed({
+    args: [...argv],
+    options: {
+      watch: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      'data-dir': { type: 'string' },
+    },
+  });
+  return { watch: values.watch, json: values.json, dataDir: values['data-dir'] };
 }

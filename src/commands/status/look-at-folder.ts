@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Database } from '../../db/database.ts';
@@ -6,10 +5,8 @@ import { readMigrations } from '../../db/migration-files.ts';
 import { missingOf } from '../../db/migration-record.ts';
 import { openPglite } from '../../db/pglite.ts';
 import { readPartitioning } from '../../db/settings.ts';
-import { openDataFolder } from '../../process/data-folder.ts';
-import { lockFolder } from '../../process/folder-lock.ts';
+import { assertHasData, openIfFree } from '../../process/data-folder.ts';
 import type { Config } from '../../shared/config.ts';
-import { StartError } from '../../shared/start-error.ts';
 import type { PartitionStatus, Status } from './status.ts';
 
 /** The first of each partition is its oldest. */
@@ -23,10 +20,14 @@ const answerWithinMs = 3_000;
  * @throws StartError where the folder has no data
  */
 export async function lookAtFolder(folder: string, config: Pick<Config, 'host' | 'port'>): Promise<Status> {
-  if (!existsSync(join(folder, 'database'))) throw new StartError(`There is no data of Confab in ${folder}.`);
-  const lock = lockFolder(folder);
-  lock?.release();
-  return lock ? stopped(folder) : running(folder, config);
+  assertHasData(folder);
+  const opened = await openIfFree(folder);
+  if (!opened) return running(folder, config);
+  try {
+    return await stopped(folder);
+  } finally {
+    opened.close();
+  }
 }
 
 const nothing = (): Status => ({
@@ -77,17 +78,12 @@ async function problemsAt(url: string): Promise<string[]> {
 }
 
 async function stopped(folder: string): Promise<Status> {
-  const opened = await openDataFolder(folder);
+  // As it is: whoever looks migrates nothing.
+  const database = await openPglite(join(folder, 'database'));
   try {
-    // As it is: whoever looks migrates nothing.
-    const database = await openPglite(join(folder, 'database'));
-    try {
-      return await read(database);
-    } finally {
-      await database.close();
-    }
+    return await read(database);
   } finally {
-    opened.close();
+    await database.close();
   }
 }
 

@@ -34,6 +34,7 @@ export const pageOfSingle = (
 export function metricsRoute({ metrics: { registry }, tokens, openTo }: MetricsPage): Route {
   const hasToken = createTokenCheck(tokens);
   const near = openTo === 'this machine' ? loopback : privateNetworks;
+  const isNamed = openTo === 'this machine' ? isForLoopback : () => true;
 
   /** @throws ChatError `token_missing`, `token_invalid`, `not_allowed` */
   function assertMayRead({ request, peer }: Caller): void {
@@ -42,7 +43,8 @@ export function metricsRoute({ metrics: { registry }, tokens, openTo }: MetricsP
       throw new ChatError(bearerToken(request) === undefined ? 'token_missing' : 'token_invalid');
     }
     const address = peer();
-    if (address === undefined || !isIn(near, address) || proxied.some((name) => request.headers.has(name)))
+    const isNear = address !== undefined && isIn(near, address) && isNamed(request);
+    if (!isNear || proxied.some((name) => request.headers.has(name)))
       throw new ChatError('not_allowed', `Without METRICS_TOKEN metrics are for ${openTo} alone.`);
   }
 
@@ -84,6 +86,12 @@ function listOf(...networks: string[]): BlockList {
 function isIn(list: BlockList, peer: string): boolean {
   const address = peer.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
   return list.check(address, familyOf(address));
+}
+
+/** A proxy on this machine that adds nothing mostly passes on the name that strangers have asked for. */
+function isForLoopback({ url }: Request): boolean {
+  const host = URL.parse(url)?.hostname ?? '';
+  return host === 'localhost' || isIn(loopback, host.replace(/^\[|\]$/g, ''));
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

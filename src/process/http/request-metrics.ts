@@ -17,7 +17,7 @@ const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PAT
 export function createRequestMetrics(metrics: Metrics, routes: readonly Route[]) {
   let active = 0;
   metrics.read('http_server_active_requests', () => active);
-  for (const { counts } of routes) if (counts) metrics.counter(counts, { result: 'accepted' })(0);
+  for (const { counts } of routes) if (counts) metrics.counter(counts, { result: 'accepted' });
   const kinds = new Map<Route, Kind[]>(routes.map((route) => [route, []]));
 
   function createKind(route: Route, method: string, status: number, refused: ErrorCode | undefined): Kind {

@@ -33,7 +33,8 @@ export function createHistogram(options: {
     yield { metricName: `${name}_count`, labels, value: count };
   }
 
-  // All that a registry asks of a metric.
+  // All that a registry asks of a metric. Not a class that extends theirs: past `get()` it asks a Histogram by a method that is not public,
+  // and in their types `type` is a number.
   const metric = {
     name,
     get: async () => ({

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { createHistogram, type Histogram } from './histogram.ts';
-import { metricTable } from './table.ts';
+import { type Declared, metricTable } from './table.ts';
 
 type Table = typeof metricTable;
 export type MetricName = keyof Table;
@@ -120,13 +120,6 @@ export const resultsOf = <Result extends string>(
   counts: Readonly<Record<Result, number>>,
 ): [labels: { result: Result }, value: number][] =>
   (Object.entries(counts) as [Result, number][]).map(([result, value]) => [{ result }, value]);
-
-interface Declared {
-  type: 'counter' | 'gauge' | 'histogram';
-  help: string;
-  labels?: Readonly<Record<string, readonly string[]>>;
-  buckets?: readonly number[];
-}
 
 async function valuesOf(read: Reader): Promise<Value[]> {
   try {

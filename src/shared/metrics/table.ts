@@ -1,6 +1,6 @@
 /** What is measured, by the name under which it is on `/metrics`. The names are OpenTelemetry's where it has one. */
 
-interface Declared {
+export interface Declared {
   type: 'counter' | 'gauge' | 'histogram';
   help: string;
   /** The values of each label; `any` where there is no list of them. Never an id: each value is a series of its own. */
@@ -166,10 +166,6 @@ export const metricTable = {
     labels: { cause: ['lost_hint', 'unknown', 'comparison'] },
   },
   confab_gap_rows_total: { type: 'counter', help: 'Changes that these reads found.' },
-  confab_comparison_found_total: {
-    type: 'counter',
-    help: 'Chats with changes of which no notification came within 5 s, as the comparison with PostgreSQL showed.',
-  },
   confab_resumes_total: {
     type: 'counter',
     help: 'Sockets that connected: told what they missed, told to read anew, or without cursors.',

@@ -108,12 +108,12 @@ export interface DeadLetterSink {
 export interface DeadLetterStore {
   list(): Promise<DeadLetter[]>;
   /**
-   * Puts each back into its own partition, then forgets it; returns the ids replayed. Repeating it does no harm.
+   * Puts each back into its own partition, then forgets it; tells its id as soon as it is back. Repeating it does no harm.
    * @param rewrite what goes back instead of the body
    */
-  replay(ids: readonly string[] | 'all', rewrite?: (body: string) => string): Promise<string[]>;
-  /** Returns the ids dropped. */
-  drop(ids: readonly string[]): Promise<string[]>;
+  replay(ids: readonly string[] | 'all', rewrite?: (body: string) => string): AsyncIterable<string>;
+  /** Tells the id of each that is dropped. */
+  drop(ids: readonly string[]): AsyncIterable<string>;
 }
 
 /** What each queue adapter opens; every call gives the same thing. */

@@ -7,6 +7,7 @@ import {
   keyOf,
   type MessageRow,
   type ParticipantRow,
+  type SentExtras,
 } from './history.ts';
 
 /** Finds things in a history by what judges ask for; made once a run. */
@@ -54,6 +55,8 @@ export interface KeyPosts {
   accepted: readonly Interval[];
   authenticated: boolean;
   contents: readonly string[];
+  /** The same in all of them. */
+  extras: SentExtras;
 }
 
 export function createEvidence(history: History): Evidence {
@@ -144,6 +147,7 @@ function gatherPosts(history: History): Map<string, KeyPosts> {
         accepted: accepted === undefined ? [] : [{ from, to }],
         authenticated: post.authenticated,
         contents: [post.content],
+        extras: post,
       });
       continue;
     }

@@ -1,12 +1,23 @@
-import type { ChatSettings, Membership, ParticipantRole, Reaction } from '../src/shared/contract.ts';
+import type {
+  ChatSettings,
+  Membership,
+  Mentions,
+  MessageExtras,
+  ParticipantRole,
+  Quote,
+  Reaction,
+} from '../src/shared/contract.ts';
 
 /**
  * What a run left behind, as plain data: what clients did and saw, what was answered, and what is in the database and
  * the queues at the end. The judges read nothing else. All times are milliseconds of one clock, since the epoch.
  */
 
+/** What is sent beside the words. */
+export type SentExtras = Pick<MessageExtras, 'replyTo' | 'mentions'>;
+
 /** One attempt; a repeat under the same `clientMessageId` is another record. */
-export interface Post {
+export interface Post extends SentExtras {
   chatId: string;
   senderId: string;
   clientMessageId: string;
@@ -38,6 +49,8 @@ export interface SeenMessage {
   deletedAt?: string;
   /** As `reactionsText` writes them; absent: none. */
   reactions?: string;
+  replyTo?: Quote;
+  mentions?: Mentions;
 }
 
 /** One attempt to edit a message, or to delete it. */
@@ -46,6 +59,8 @@ export interface ChangeAttempt {
   messageId: string;
   /** Of an edit. */
   content?: string;
+  /** Of an edit; absent: those of before. */
+  mentions?: Mentions;
   begunAt: number;
   endedAt: number;
   /** Undefined: no answer, so that it is unknown whether it was done. */
@@ -131,6 +146,9 @@ export interface MessageRow {
   number: number;
   version?: number | null;
   deleted?: boolean;
+  /** The id of the message that it answers. */
+  quoted?: string | null;
+  mentions?: Mentions | null;
 }
 
 /** A message's last change. */
@@ -159,6 +177,7 @@ export interface ParticipantRow {
   version: number;
   /** As the server counts. */
   unreadCount: number;
+  unreadMentionCount: number;
 }
 
 export interface ChatRow {

@@ -14,7 +14,7 @@ import type {
   MessageRow,
   ParticipantRow,
   ReactionsRow,
-} from './history.ts';
+} from './rows.ts';
 
 /** All that is judged, by whatever runs a statement. */
 export async function readRows(

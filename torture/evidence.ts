@@ -1,14 +1,12 @@
 import {
   type ChangeAttempt,
   type ClientHistory,
-  type DeadLetterRow,
   type History,
   type Interval,
   keyOf,
-  type MessageRow,
-  type ParticipantRow,
   type SentExtras,
 } from './history.ts';
+import type { DeadLetterRow, MessageRow, ParticipantRow } from './rows.ts';
 
 /** Finds things in a history by what judges ask for; made once a run. */
 export interface Evidence {

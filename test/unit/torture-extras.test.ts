@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import type { Quote } from '../../src/shared/contract.ts';
-import type { ClientRecord, MessageRow, SeenMessage, SentExtras } from '../../torture/history.ts';
+import type { ClientRecord, SeenMessage, SentExtras } from '../../torture/history.ts';
+import type { MessageRow } from '../../torture/rows.ts';
 import { ben, broken, cem, changedHistory, type MutableHistory, shown } from './torture-history.ts';
 
 const rowOf = (h: MutableHistory, sequence: number): MessageRow => h.database.messages[sequence - 1]!;

@@ -2,20 +2,22 @@ import type { Membership } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import {
   type ChangeAttempt,
-  type ChangeRow,
-  type ChatRow,
   type ClientRecord,
-  type DeadLetterRow,
   type History,
   type MembershipChange,
-  type MessageRow,
-  type ParticipantRow,
   type Post,
-  type ReactionsRow,
   reactionsText,
   type SeenMessage,
 } from '../../torture/history.ts';
 import { judge } from '../../torture/judge.ts';
+import type {
+  ChangeRow,
+  ChatRow,
+  DeadLetterRow,
+  MessageRow,
+  ParticipantRow,
+  ReactionsRow,
+} from '../../torture/rows.ts';
 import type { Invariant } from '../../torture/verdict.ts';
 
 const id = (name: string): string => {

@@ -1,6 +1,6 @@
 import type { Mentions } from '../../src/shared/contract.ts';
 import type { Evidence, KeyPosts } from '../evidence.ts';
-import type { MessageRow } from '../history.ts';
+import type { MessageRow } from '../rows.ts';
 
 /** What is wrong with what a row has beside its words; undefined: it was asked for, by its post or an edit. */
 export function wrongExtras(evidence: Evidence, posts: KeyPosts, row: MessageRow): string | undefined {

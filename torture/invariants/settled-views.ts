@@ -1,5 +1,6 @@
 import { type Evidence, slim } from '../evidence.ts';
-import type { ClientHistory, MessageRow, ParticipantRow, SeenMessage } from '../history.ts';
+import type { ClientHistory, SeenMessage } from '../history.ts';
+import type { MessageRow, ParticipantRow } from '../rows.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 
 interface ChatView {

@@ -1,5 +1,6 @@
 import { type Evidence, wasAsked } from '../evidence.ts';
-import { type ClientRecord, keyOf, type MessageRow, type SeenMessage } from '../history.ts';
+import { type ClientRecord, keyOf, type SeenMessage } from '../history.ts';
+import type { MessageRow } from '../rows.ts';
 import { sameKey, sameWords } from './settled-views.ts';
 import { createShownQuotes } from './shown-quotes.ts';
 

@@ -2,7 +2,8 @@ import { countUnread } from '../../client/src/state/unread.ts';
 import { mostLookedAt, mostUnread } from '../../src/db/queries/membership-columns.ts';
 import type { Membership, Mentions } from '../../src/shared/contract.ts';
 import { type Evidence, slim } from '../evidence.ts';
-import { type ClientHistory, keyOf, type MessageRow, type ParticipantRow } from '../history.ts';
+import { type ClientHistory, keyOf } from '../history.ts';
+import type { MessageRow, ParticipantRow } from '../rows.ts';
 import { createUnreadChats, type UnreadChats } from '../unread.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 

@@ -83,7 +83,14 @@ export const reactions: BenchPath = {
       const options = { port: api.port, connections: inFlight, seconds: wanted, requests, status: 200 };
       const sample = await loadWindow(load, api, { ...options, aSecond: reactionsASecond });
       const after = await numbersOf(database, chat);
-      return { ...sample, events: (after - before) / wanted };
+      const took = sample.answers / sample.perSecond;
+      return {
+        ...sample,
+        // Those asked for while it lasted; the last are answered later.
+        perSecond: sample.answers / wanted,
+        // From the first to the last: between them is one pause less than there are events.
+        events: (after - before - 1) / took,
+      };
     };
     const length = seconds(6);
     const sends = async () => {
@@ -144,14 +151,21 @@ export const reactions: BenchPath = {
       ]),
     });
     const median = (over: number[], under: number[]) => spreadOf(ratiosOf(over, under)).median;
-    report.figure('reactions/s', values('sends in the storm', 'perSecond'));
+    const stormed = values('sends in the storm', 'perSecond');
+    report.figure('reactions/s', stormed);
+    // Less would be no such storm.
+    report.atLeast(
+      `reactions/s, of ${reactionsASecond} that were due`,
+      Math.min(...stormed),
+      0.95 * reactionsASecond,
+    );
     report.atMost(
       'p99 of sends, in the storm / without',
       median(values('sends in the storm', 'p99Ms'), values('sends', 'p99Ms')),
       2,
     );
-    report.atMost('events/s of the big room', Math.max(...values('sends in the storm', 'events')), 2.2);
-    report.atMost('events/s of a room of 100', Math.max(...values('a room of 100', 'events')), 20.5);
+    report.atMost('events/s of the big room', Math.max(...values('sends in the storm', 'events')), 2);
+    report.atMost('events/s of a room of 100', Math.max(...values('a room of 100', 'events')), 20);
     report.atMost(
       'time of a page, with reactions / plain',
       median(values('plain pages', 'perSecond'), values('pages with reactions', 'perSecond')),

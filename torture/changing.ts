@@ -1,4 +1,6 @@
+import type { MessageEdit } from '../src/shared/contract.ts';
 import { now } from './clock.ts';
+import type { Extras } from './extras.ts';
 import type { Population } from './population.ts';
 import type { Random } from './random.ts';
 import type { Recorder } from './recorder.ts';
@@ -31,22 +33,23 @@ export function createChanging(options: {
   rest: Rest;
   recorder: Recorder;
   changesASecond: number;
+  /** Absent: edits leave the mentions. */
+  extras?: Extras;
 }): Changing {
-  const { random, population, rest, recorder, changesASecond } = options;
+  const { random, population, rest, recorder, changesASecond, extras } = options;
   const chats = new Map(population.chats.map((chat) => [chat.id, chat]));
   const underWay = new Set<Promise<unknown>>();
   let timer: ReturnType<typeof setInterval> | undefined;
   let count = 0;
 
-  async function attempt(actorId: string, chatId: string, messageId: string, content?: string) {
+  async function attempt(actorId: string, chatId: string, messageId: string, edit?: MessageEdit) {
     const token = await population.token(actorId);
     for (let tries = 0; tries < mostTries; tries += 1) {
       const begunAt = now();
-      const { status } = await (content === undefined
-        ? rest.delete(token, chatId, messageId)
-        : rest.edit(token, chatId, messageId, { content }));
-      const text = content === undefined ? {} : { content };
-      recorder.changes.push({ chatId, messageId, ...text, begunAt, endedAt: now(), status });
+      const { status } = await (edit
+        ? rest.edit(token, chatId, messageId, edit)
+        : rest.delete(token, chatId, messageId));
+      recorder.changes.push({ chatId, messageId, ...edit, begunAt, endedAt: now(), status });
       if (status !== undefined && status < 500 && status !== 429) return;
       await Bun.sleep(pauseMs);
     }
@@ -58,7 +61,8 @@ export function createChanging(options: {
     const chat = chats.get(chatId);
     const edit = () => {
       count += 1;
-      begin(attempt(senderId, chatId, id, `edit ${count}`));
+      const mentions = chat && extras?.ofEdit(chat);
+      begin(attempt(senderId, chatId, id, { content: `edit ${count}`, ...(mentions && { mentions }) }));
     };
     if (random.next() < deletionShare) {
       const byOwner = chat?.isGroup === true && random.next() < byOwnerShare;

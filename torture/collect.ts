@@ -15,7 +15,7 @@ import type {
   MessageRow,
   ParticipantRow,
   ReactionsRow,
-} from './history.ts';
+} from './rows.ts';
 
 /** All that is judged, by whatever runs a statement. */
 export async function readRows(
@@ -29,7 +29,7 @@ export async function readRows(
       deleted_at IS NOT NULL AS deleted FROM chats`),
     messages: await query<MessageRow>(`SELECT chat_id AS "chatId", sequence, id, sender_id AS "senderId",
       client_message_id AS "clientMessageId", content, event_sequence AS number, ${iso('sent_at')} AS "sentAt",
-      version, deleted_at IS NOT NULL AS deleted
+      version, deleted_at IS NOT NULL AS deleted, reply_to AS quoted, mentions
       FROM messages ORDER BY chat_id, sequence`),
     changes: await query<ChangeRow>(`SELECT chat_id AS "chatId", key AS sequence, event_sequence AS number
       FROM chat_changes WHERE kind = 'message'`),
@@ -45,7 +45,7 @@ export async function readRows(
     participants: await query<ParticipantRow>(`SELECT me.chat_id AS "chatId", me.user_id AS "userId",
       me.left_at IS NULL AS active, me.role <> 'member' AS leads, me.created_event_sequence AS "createdNumber",
       me.changed_event_sequence AS "changedNumber", me.last_read_sequence AS "lastReadSequence",
-      me.membership_version AS version, unread.count AS "unreadCount"
+      me.membership_version AS version, unread.count AS "unreadCount", unread.mentions AS "unreadMentionCount"
       FROM chat_participants me JOIN chats c ON c.id = me.chat_id ${joinUnread('me', 'c')}`),
   };
 }

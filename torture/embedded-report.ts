@@ -1,6 +1,7 @@
 import type { UnwantedExit } from '../harness/process.ts';
 import { judgeEmbedded } from './embedded-judge.ts';
 import type { EmbeddedResult } from './embedded-run.ts';
+import { extraFiguresText } from './extra-figures.ts';
 import { type Figures, loadFigures, printVerdicts } from './report.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -71,6 +72,7 @@ export function printEmbeddedReport(report: EmbeddedReport, print: (line: string
     `stored ${f.stored}, changed ${f.messagesChanged}, dead letters ${f.deadLetters}, delivered ${f.delivered}, ` +
       `memberships told ${f.membershipsTold}`,
   );
+  print(extraFiguresText(f));
   print(`connects ${f.connects}, resumes ${f.resumes}, replayed ${f.replayed}, resets ${f.resets}`);
   const settled = report.settledAfterSeconds;
   print(

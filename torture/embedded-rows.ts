@@ -1,6 +1,6 @@
 import { openDataFolder } from '../src/process/data-folder.ts';
 import { readRows } from './collect.ts';
-import type { DatabaseRows, DeadLetterRow } from './history.ts';
+import type { DatabaseRows, DeadLetterRow } from './rows.ts';
 
 /** What a data folder holds when the process on it has ended. */
 export async function readDataFolder(dataDir: string): Promise<{

@@ -12,6 +12,7 @@ import type { EmbeddedEvidence } from './embedded-judge.ts';
 import { type Kill, type Killable, usualReadyMs } from './embedded-kills.ts';
 import { makeAccounts, populate } from './embedded-population.ts';
 import { readDataFolder } from './embedded-rows.ts';
+import { createExtras } from './extras.ts';
 import { createFlowWatch } from './flow.ts';
 import type { FaultRecord } from './history.ts';
 import { createMarking } from './marking.ts';
@@ -119,19 +120,20 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<EmbeddedRes
     const rest = createRest(url);
     const clients = makeClients({ url, population, rest, recorder });
     undo.push(() => Promise.all(clients.map((client) => client.close())));
+    const extras = createExtras({ random: random.fork('extras'), recorder });
     const sending = createSending({
       random: random.fork('sending'),
       messagesASecond: options.messagesASecond,
       flow: createFlowWatch(),
       ...{ mostPauseMs, mostUnderWay },
-      ...{ population, rest, recorder },
+      ...{ population, rest, recorder, extras },
     });
     undo.push(sending.stop);
 
     const changing = createChanging({
       random: random.fork('changing'),
       changesASecond: options.messagesASecond / 10,
-      ...{ population, rest, recorder },
+      ...{ population, rest, recorder, extras },
     });
     undo.push(changing.stop);
     const marking = createMarking({

@@ -1,13 +1,12 @@
 import {
   type ChangeAttempt,
   type ClientHistory,
-  type DeadLetterRow,
   type History,
   type Interval,
   keyOf,
-  type MessageRow,
-  type ParticipantRow,
+  type SentExtras,
 } from './history.ts';
+import type { DeadLetterRow, MessageRow, ParticipantRow } from './rows.ts';
 
 /** Finds things in a history by what judges ask for; made once a run. */
 export interface Evidence {
@@ -54,6 +53,8 @@ export interface KeyPosts {
   accepted: readonly Interval[];
   authenticated: boolean;
   contents: readonly string[];
+  /** The same in all of them. */
+  extras: SentExtras;
 }
 
 export function createEvidence(history: History): Evidence {
@@ -144,6 +145,7 @@ function gatherPosts(history: History): Map<string, KeyPosts> {
         accepted: accepted === undefined ? [] : [{ from, to }],
         authenticated: post.authenticated,
         contents: [post.content],
+        extras: post,
       });
       continue;
     }

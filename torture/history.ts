@@ -1,12 +1,24 @@
-import type { ChatSettings, Membership, ParticipantRole, Reaction } from '../src/shared/contract.ts';
+import type {
+  ChatSettings,
+  Membership,
+  Mentions,
+  MessageExtras,
+  ParticipantRole,
+  Quote,
+  Reaction,
+} from '../src/shared/contract.ts';
+import type { DatabaseRows, DeadLetterRow } from './rows.ts';
 
 /**
  * What a run left behind, as plain data: what clients did and saw, what was answered, and what is in the database and
  * the queues at the end. The judges read nothing else. All times are milliseconds of one clock, since the epoch.
  */
 
+/** What is sent beside the words. */
+export type SentExtras = Pick<MessageExtras, 'replyTo' | 'mentions'>;
+
 /** One attempt; a repeat under the same `clientMessageId` is another record. */
-export interface Post {
+export interface Post extends SentExtras {
   chatId: string;
   senderId: string;
   clientMessageId: string;
@@ -38,6 +50,8 @@ export interface SeenMessage {
   deletedAt?: string;
   /** As `reactionsText` writes them; absent: none. */
   reactions?: string;
+  replyTo?: Quote;
+  mentions?: Mentions;
 }
 
 /** One attempt to edit a message, or to delete it. */
@@ -46,6 +60,8 @@ export interface ChangeAttempt {
   messageId: string;
   /** Of an edit. */
   content?: string;
+  /** Of an edit; absent: those of before. */
+  mentions?: Mentions;
   begunAt: number;
   endedAt: number;
   /** Undefined: no answer, so that it is unknown whether it was done. */
@@ -118,73 +134,6 @@ export interface MembershipChange {
   begunAt: number;
   /** When it was answered, or found done after a cut request. */
   endedAt: number;
-}
-
-export interface MessageRow {
-  chatId: string;
-  sequence: number;
-  id: string;
-  senderId: string;
-  clientMessageId: string;
-  content: string;
-  sentAt: string;
-  number: number;
-  version?: number | null;
-  deleted?: boolean;
-}
-
-/** A message's last change. */
-export interface ChangeRow {
-  chatId: string;
-  sequence: number;
-  number: number;
-}
-
-/** A message's reactions; `number` is that of their last change. */
-export interface ReactionsRow extends ChangeRow {
-  /** As they are shown, and as who has reacted makes them. */
-  shown: readonly Reaction[];
-  counted: readonly Pick<Reaction, 'key' | 'count'>[];
-}
-
-export interface ParticipantRow {
-  chatId: string;
-  userId: string;
-  active: boolean;
-  leads: boolean;
-  createdNumber: number;
-  changedNumber: number;
-  lastReadSequence: number;
-  /** Of the membership. */
-  version: number;
-  /** As the server counts. */
-  unreadCount: number;
-}
-
-export interface ChatRow {
-  id: string;
-  lastSequence: number;
-  lastNumber: number;
-  participantCount: number;
-  settings: string;
-  /** Of their last change. */
-  settingsNumber: number | null;
-  deleted: boolean;
-}
-
-export interface DatabaseRows {
-  chats: readonly ChatRow[];
-  /** Ordered by chat and sequence. */
-  messages: readonly MessageRow[];
-  changes: readonly ChangeRow[];
-  reactions: readonly ReactionsRow[];
-  participants: readonly ParticipantRow[];
-}
-
-export interface DeadLetterRow {
-  id: string;
-  reason: string;
-  body: string;
 }
 
 /** One process's resources at rest. */

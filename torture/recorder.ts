@@ -52,7 +52,9 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
     faults: [],
     intern,
     seen(message) {
-      const { id, senderId, clientMessageId, content, sequence, sentAt, version, deletedAt } = message;
+      const { id, senderId, clientMessageId, content, sequence, sentAt, version, deletedAt, ...more } =
+        message;
+      const { replyTo, mentions } = more;
       const reactions = message.reactions && intern(reactionsText(message.reactions));
       const known = messages.get(id);
       const same =
@@ -62,6 +64,8 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         known.version === version &&
         known.deletedAt === deletedAt &&
         known.reactions === reactions &&
+        alike(known.replyTo, replyTo) &&
+        alike(known.mentions, mentions) &&
         known.sequence === sequence &&
         known.sentAt === sentAt;
       if (known && same) return known;
@@ -75,6 +79,8 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
         ...(version === undefined ? {} : { version }),
         ...(deletedAt === undefined ? {} : { deletedAt }),
         ...(reactions === undefined ? {} : { reactions }),
+        ...(replyTo === undefined ? {} : { replyTo }),
+        ...(mentions === undefined ? {} : { mentions }),
       };
       messages.set(id, seen);
       if (!known) {
@@ -86,3 +92,7 @@ export function createRecorder(onFirstSight: (messageId: string) => void = () =>
     },
   };
 }
+
+/** Most messages have neither. */
+const alike = (one: object | undefined, other: object | undefined): boolean =>
+  one === other || Bun.deepEquals(one, other);

@@ -1,4 +1,5 @@
 import { isCrash } from '../harness/process.ts';
+import { type ExtraFigures, extraFigures, extraFiguresText } from './extra-figures.ts';
 import type { ClientRecord, History } from './history.ts';
 import { type KindOfRecovery, type Recovery, recoveryByKind, summaryOf } from './recovery.ts';
 import type { TortureResult } from './run.ts';
@@ -19,7 +20,7 @@ export interface Report {
   settledAfterSeconds: number | undefined;
 }
 
-export interface Figures {
+export interface Figures extends ExtraFigures {
   sockets: number;
   chats: number;
   loadSeconds: number;
@@ -146,6 +147,7 @@ export function loadFigures(
     typingTold: count(({ kind }) => kind === 'typing'),
     messagesChanged: history.changes.filter(({ status }) => status === 200 || status === 204).length,
     membershipsTold: count(({ kind }) => kind === 'membership'),
+    ...extraFigures(history),
   };
 }
 
@@ -190,6 +192,7 @@ export function printReport(report: Report, print: (line: string) => void): void
       `participants changed ${f.membershipChanges}, settings told ${f.settingsTold}, chats deleted ${f.chatsDeleted}, ` +
       `typing told ${f.typingTold}, messages changed ${f.messagesChanged}, memberships told ${f.membershipsTold}`,
   );
+  print(extraFiguresText(f));
   print(
     `recovery p50 ${seconds(recovery.p50Ms)}, max ${seconds(recovery.maxMs)}, ` +
       `${recovery.missed} of ${report.recoveries.length} not back to full flow before the next faults`,

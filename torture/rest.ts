@@ -2,6 +2,7 @@ import type {
   Chat,
   ChatUpdate,
   Membership,
+  MessageEdit,
   MessagePage,
   Page,
   ParticipantRole,
@@ -9,6 +10,7 @@ import type {
   SendAccepted,
   UserPresence,
 } from '../src/shared/contract.ts';
+import type { SentExtras } from './history.ts';
 
 /** `status` undefined: no answer, so what became of the request is unknown. */
 export interface Answer<Body> {
@@ -29,9 +31,9 @@ export interface Rest {
   send(
     as: Credential,
     chatId: string,
-    message: { content: string; clientMessageId: string },
+    message: { content: string; clientMessageId: string } & SentExtras,
   ): Promise<Answer<SendAccepted>>;
-  edit(token: string, chatId: string, messageId: string, edit: { content: string }): Promise<Answer<unknown>>;
+  edit(token: string, chatId: string, messageId: string, edit: MessageEdit): Promise<Answer<unknown>>;
   delete(token: string, chatId: string, messageId: string): Promise<Answer<unknown>>;
   react(
     token: string,

@@ -8,6 +8,7 @@ import type { Cluster } from './cluster/cluster.ts';
 import { readDatabase, readDeadLetters, readQueues } from './collect.ts';
 import { createComingsAndGoings } from './comings-and-goings.ts';
 import { createDeployment, type Deployment } from './deployment.ts';
+import { createExtras } from './extras.ts';
 import type { FaultHelpers } from './fault-helpers.ts';
 import { type Filled, readFilled } from './filled.ts';
 import { createFlowWatch } from './flow.ts';
@@ -97,10 +98,11 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     const restless = options.restless ?? true;
     const clients = makeClients({ deployment, population, recorder, rest, expiring: restless });
     undo.push(() => Promise.all(clients.map((client) => client.close())));
+    const extras = createExtras({ random: random.fork('extras'), recorder });
     const sending = createSending({
       random: random.fork('sending'),
       messagesASecond: options.messagesASecond,
-      ...{ population, rest, recorder, flow },
+      ...{ population, rest, recorder, flow, extras },
     });
     undo.push(async () => sending.stop());
     const restlessness = createRestlessness(clients, random.fork('restlessness'));
@@ -115,7 +117,7 @@ export async function runTorture(options: TortureOptions): Promise<TortureResult
     const changing = createChanging({
       random: random.fork('changing'),
       changesASecond: options.messagesASecond / 10,
-      ...{ population, rest, recorder },
+      ...{ population, rest, recorder, extras },
     });
     undo.push(changing.stop);
     const leading = createLeading({

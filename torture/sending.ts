@@ -1,4 +1,5 @@
 import { now } from './clock.ts';
+import type { Extras } from './extras.ts';
 import type { FlowWatch } from './flow.ts';
 import type { Post } from './history.ts';
 import type { Population, TortureChat } from './population.ts';
@@ -34,12 +35,14 @@ export function createSending(options: {
   recorder: Recorder;
   flow: FlowWatch;
   messagesASecond: number;
+  /** Absent: all are plain texts. */
+  extras?: Extras;
   /** The longest pause before an attempt under the same key. */
   mostPauseMs?: number;
   /** With more than this under way a client's own queue would hold the rest: here they are not offered. */
   mostUnderWay?: number;
 }): Sending {
-  const { random, population, rest, recorder, flow, messagesASecond } = options;
+  const { random, population, rest, recorder, flow, messagesASecond, extras } = options;
   const { mostPauseMs = usualMostPauseMs, mostUnderWay = usualMostUnderWay } = options;
   const { chats } = population;
   const figures = { offered: 0, heldBack: 0 };
@@ -56,9 +59,9 @@ export function createSending(options: {
     post: Omit<Post, 'begunAt' | 'endedAt' | 'status'>,
     as: Credential,
   ): Promise<{ done: Post; retryAfterMs: number }> {
-    const { chatId, content, clientMessageId } = post;
+    const { chatId, senderId: _, authenticated: __, ...message } = post;
     const begunAt = now();
-    const { status, code, body, retryAfter = 0 } = await rest.send(as, chatId, { content, clientMessageId });
+    const { status, code, body, retryAfter = 0 } = await rest.send(as, chatId, message);
     const done: Post = {
       ...post,
       begunAt,
@@ -97,6 +100,7 @@ export function createSending(options: {
       clientMessageId: random.uuid(),
       content: text(length),
       authenticated: true,
+      ...extras?.ofMessage(chat),
     };
     const dice = random.next();
     if (dice < forgedShare) {

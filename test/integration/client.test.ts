@@ -77,7 +77,7 @@ async function conversation(more: Partial<ClientOptions> = {}) {
 }
 
 test('two people go through everything', async () => {
-  const { adas, bobs, hers, his, end } = await conversation();
+  const { id, adas, bobs, hers, his, end } = await conversation();
   expect(adas.user.getSnapshot()?.id).toBe(ada.id);
   hers.chat.send({ content: 'one' });
   hers.chat.send({ content: 'two', mentions: { userIds: [bob.id] }, metadata: { order: 7 } });
@@ -113,9 +113,24 @@ test('two people go through everything', async () => {
   await his.chat.react(his.byContent('first').id, '👍', false);
   await eventually('not any more', () => hers.byContent('first').reactions === undefined);
 
-  await hers.chat.delete(hers.byContent('first').id);
+  // One of his devices shows no more than the list, in which the answer is the last message.
+  const phone = await open(bob);
+  const inList = ({ chats }: ConfabClient) =>
+    chats.getSnapshot().items.find((chat) => chat.id === id)?.lastMessage;
+  await eventually('it lists it', () => inList(phone)?.replyTo !== undefined);
+  expect([phone, bobs].map((client) => inList(client)?.replyTo)).toMatchObject(
+    Array(2).fill({ preview: 'first' }),
+  );
+  const quoted = hers.byContent('first').id;
+  await hers.chat.delete(quoted);
+  expect(hers.byContent('three').replyTo).toEqual({ messageId: quoted, deleted: true });
   await eventually('it is gone', () => his.items()[0]?.deletedAt !== undefined);
-  expect(his.byContent('three').replyTo).toEqual({ messageId: his.items()[0]!.id, deleted: true });
+  expect(his.byContent('three').replyTo).toEqual({ messageId: quoted, deleted: true });
+  await eventually('it is gone from the list', () => 'deleted' in (inList(phone)?.replyTo ?? {}));
+  for (const client of [adas, bobs, phone]) {
+    expect(inList(client)).toMatchObject({ content: 'three', replyTo: { messageId: quoted, deleted: true } });
+  }
+  phone.disconnect();
 
   expect(hers.chat.participants.getSnapshot().map(({ userId }) => userId)).toContain(bob.id);
   const refused = await his.chat

@@ -192,6 +192,41 @@ export function gatewayChangesSuite(name: string, base: GatewayBase): void {
       }
     });
 
+    test('who is not in a chat hears nothing of a mention of them there, and those who are do not hear whom it left out', async () => {
+      const [ada, bob, eve, fay] = (await world.newUsers(4)) as [WorldUser, WorldUser, WorldUser, WorldUser];
+      const chat = await world.newGroup(ada, bob, fay);
+      const ofEve = await world.newGroup(ada, eve, fay);
+      await world.remove(ada, chat.id, fay);
+      const [bobs, eves, fays] = [await connect(bob), await connect(eve), await connect(fay)];
+      const clientMessageId = crypto.randomUUID();
+      const envelope: Stored['envelope'] = {
+        version: 2,
+        ...{ chatId: chat.id, senderId: ada.id, clientMessageId, content: 'mentions' },
+        brokerMessageId: deriveBrokerMessageId(chat.id, ada.id, clientMessageId),
+        mentions: { userIds: [eve.id, bob.id, fay.id], everyone: true },
+        ...{ sentAt: new Date().toISOString(), requestId: 'mentions' },
+      };
+      const [outcome] = await storeMessages(database, [envelope]);
+      const tell = createTellStored({
+        read: (wanted) => readStored(database, wanted),
+        log: createLog({ logLevel: 'silent' }, 'test'),
+      });
+      await world.notifier.publish(await tell([{ envelope, outcome } as Stored]));
+      await eventually('it is told', () => bobs.seen.length === 1);
+      const mentions = { userIds: [bob.id], everyone: true as const };
+      expect(bobs.seen[0]?.payload.message).toMatchObject({ content: 'mentions', mentions });
+
+      await world.edit(ada, bobs.seen[0]?.payload.message, { mentions: { userIds: [fay.id, eve.id] } });
+      await eventually('the edit is told', () => bobs.seen.length === 2);
+      expect(bobs.seen[1]?.payload.message.mentions).toBeUndefined();
+      await world.send(ada, ofEve.id, 'of their own');
+      await eventually('they hear of their own', () => [eves, fays].every(({ seen }) => seen.length > 0));
+      for (const client of [eves, fays]) {
+        expect(told(client)).toEqual([['new', 'of their own']]);
+        expect(client.memberships).toEqual([]);
+      }
+    });
+
     test('500 old messages edited while away, some of them again: each is told once, one more is a reset', async () => {
       const [ada, bob] = await world.newUsers(2);
       const chat = await world.newGroup(ada!, bob!);

@@ -56,6 +56,34 @@ export function gatewayMembershipsSuite(
       expect(adas.memberships).toEqual([]);
     });
 
+    test('of mentions that an edit adds and takes away, and of a deletion, each membership is told as it is then', async () => {
+      const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
+      const { id: chatId } = await world.newGroup(ada, bob);
+      const { message } = await world.send(ada, chatId, 'Hey');
+      const bobs = await connect(bob);
+      let pinned = false;
+      const told = async () => {
+        pinned = !pinned;
+        const own = await world.own.set({ userId: bob.id, chatId, settings: { pinned } });
+        await eventually('it is told', () => bobs.memberships.at(-1)?.version === own.version);
+        expect(bobs.memberships.at(-1)).toEqual(own);
+        return [own.unreadCount, own.unreadMentionCount];
+      };
+      const edited = async (userIds: string[], everyone?: true) => {
+        await world.edit(ada, message, { mentions: { userIds, ...(everyone && { everyone }) } });
+        return told();
+      };
+      expect(await told()).toEqual([1, 0]);
+      expect(await edited([bob.id])).toEqual([1, 1]);
+      expect(await edited([ada.id])).toEqual([1, 0]);
+      expect(await edited([bob.id], true)).toEqual([1, 1]);
+      await world.delete(ada, message);
+      expect(await told()).toEqual([0, 0]);
+      // Who was away while it was so is told what it is now.
+      const away = await connect(bob, { membershipsSince: 0 });
+      expect(away.memberships.map((one) => [one.unreadCount, one.unreadMentionCount])).toEqual([[0, 0]]);
+    });
+
     test('who comes back says what they know, and is told what has changed since', async () => {
       const [ada, bob] = (await world.newUsers(2)) as [WorldUser, WorldUser];
       const chatIds = [await groupOf(2, ada, bob), await groupOf(2, ada, bob), await groupOf(2, ada, bob)];

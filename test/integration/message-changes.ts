@@ -213,6 +213,25 @@ export function messageChangesSuite(name: string, open: () => Promise<ChatApi>):
         expect((await edit(others[0]!, message, { content: 'some of you' })).status).toBe(200);
         const own = await say(ann!, group.id, 'all of you');
         expect((await edit(ann!, own, everyone)).body.mentions).toEqual({ userIds: [], everyone: true });
+
+        const [member, admin] = [others[0]!, others[1]!];
+        const send = (user: TestUser) =>
+          api.call(user, 'POST', `/chats/${group.id}/messages`, { content: 'all of you', ...everyone });
+        const make = (role: string) =>
+          api.call(ann!, 'PATCH', `/chats/${group.id}/participants/${admin.id}`, { role });
+        expect((await send(admin)).body.code).toBe('not_allowed');
+        await make('admin');
+        const byAdmin = await say(admin, group.id, { content: 'all of you', ...everyone });
+        expect(byAdmin.mentions).toEqual({ userIds: [], everyone: true });
+        const unread = async (user: TestUser) => (await chatOf(user, group.id)).membership.unreadMentionCount;
+        expect([await unread(member), await unread(admin)]).toEqual([2, 1]);
+        const plain = await say(admin, group.id, 'some of you');
+        expect((await edit(admin, plain, everyone)).body.mentions).toEqual({ userIds: [], everyone: true });
+        expect(await unread(member)).toBe(3);
+        expect((await send(member)).body.code).toBe('not_allowed');
+        await make('member');
+        expect((await edit(admin, plain, everyone)).body.code).toBe('not_allowed');
+        expect(await unread(member)).toBe(3);
       }, 20_000);
 
       test('403 once the window has closed, 409 once it is deleted; a deletion has no window', async () => {

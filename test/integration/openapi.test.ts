@@ -3,6 +3,7 @@ import Ajv from 'ajv';
 import addFormats from 'ajv-formats';
 import { createEmbeddedQueue } from '../../src/adapters/embedded/queue.ts';
 import { createChatRoutes } from '../../src/api/chat-routes.ts';
+import type { EventsDocument } from '../../src/api/events-document.ts';
 import { createSendMessage } from '../../src/chat/send-message.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { createLog } from '../../src/shared/log.ts';
@@ -12,7 +13,7 @@ import { createTestApi } from '../support/api.ts';
 import { embeddedBase } from '../support/api-bases.ts';
 import { createDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
-import { connectClient, createWorld, startTestGateway } from '../support/gateway-world.ts';
+import { connectClient, createWorld, openClient, startTestGateway } from '../support/gateway-world.ts';
 import { testEnvelopes, testMembership } from '../support/queue-parts.ts';
 
 const serviceToken = 'the service token of these tests';
@@ -234,12 +235,14 @@ test('the running app answers as documented, with every success that is document
   expect(successes.filter((success) => !documented.seen.has(success))).toEqual([]);
 }, 20_000);
 
-test('what a socket is told is as the document of the events has it', async () => {
+test('all that a socket is told is as the document of the events has it', async () => {
   const ajv = new Ajv({ strict: false, allErrors: true });
   addFormats(ajv);
-  ajv.addSchema((await (await api.request('/asyncapi.json')).json()) as object, 'events');
+  const events = (await (await api.request('/asyncapi.json')).json()) as EventsDocument;
+  ajv.addSchema(events, 'events');
   const world = await createWorld(base);
-  const gateway = await startTestGateway(base);
+  const presenceTimes = { offlineAfterMs: 50, gatherMs: 10, lookEveryMs: 10 };
+  const gateway = await startTestGateway({ ...base, presenceTimes });
   const [ada, bob, eve] = await world.newUsers(3);
   const clients = await Promise.all([ada!, bob!, eve!].map((user) => connectClient(gateway.url, user)));
   const told: [string, unknown][] = [];
@@ -254,6 +257,10 @@ test('what a socket is told is as the document of the events has it', async () =
   await isTold('chat.message.new', 'chat.message.saved');
   await world.edit(ada!, message, 'Hello again');
   await isTold('chat.message.updated');
+  await world.react(bob!, message, '👍');
+  await isTold('chat.message.reactions');
+  await world.update(ada!, chat.id, { name: 'Another name', metadata: { of: 'the host' } });
+  await isTold('chat.updated');
   await world.own.markRead({ userId: bob!.id, chatId: chat.id, sequence: 1 });
   await world.delete(ada!, message);
   await isTold('chat.message.deleted', 'chat.membership', 'chat.read');
@@ -264,10 +271,22 @@ test('what a socket is told is as the document of the events has it', async () =
   await world.remove(ada!, chat.id, eve!);
   await world.updateMe({ userId: bob!.id, readReceipts: false });
   const auth = { token: ada!.token, cursors: { [chat.id]: 99 } };
-  const { socket, seen } = await connectClient(gateway.url, ada!, { auth });
-  told.push(...seen.map(({ event, payload }): [string, unknown] => [event, payload]));
-  await isTold('chat.participant.removed', 'user.updated', 'chat.sync.reset');
+  await isTold('chat.participant.removed', 'user.updated');
+  // As if it had been accepted a moment before.
+  await sendMessage({
+    ...{ chatId: chat.id, senderId: eve!.id, content: 'Too late', participant: true, requestId: 'late' },
+  });
+  await isTold('chat.message.failed');
+  await world.newDirect(ada!, eve!);
+  clients[2]!.close();
+  await isTold('chat.presence');
+  const { socket } = openClient(gateway.url, undefined, { auth });
+  socket.onAny((event, payload) => told.push([event, payload]));
+  await isTold('chat.sync.reset', 'chat.ready');
   const payloads = Map.groupBy(told, ([event]) => event);
+  const described = Object.keys(events.channels.chat.messages);
+  const given = ['connect', 'connect_error'];
+  expect([...payloads.keys(), ...given].toSorted()).toEqual(described.toSorted());
   for (const [event, ofEvent] of payloads) {
     const valid = ajv.compile({ $ref: `events#/channels/chat/messages/${event}/payload` });
     for (const [, payload] of ofEvent)

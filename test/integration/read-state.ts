@@ -167,6 +167,36 @@ export function readStateSuite(name: string, open: () => Promise<ChatApi>): void
       expect(await counts(bob!)).toEqual([1, 0]);
     });
 
+    test('an edit adds a mention and takes it away, a deletion takes it with it: what is unread says so at once', async () => {
+      const { id } = await api.newGroup(ann!, bob!, cy!);
+      const { body: accepted } = await api.call(ann!, 'POST', `/chats/${id}/messages`, { content: 'Hey' });
+      await api.stored(id, 1);
+      const message = `/chats/${id}/messages/${accepted.brokerMessageId}`;
+      const counts = async () => {
+        const [bobs, cys] = [await membershipOf(bob!, id), (await set(cy!, id, {})).body as Membership];
+        expect((await list(bob!)).find((one) => one.id === id)?.membership).toEqual(bobs);
+        return [bobs.unreadMentionCount, cys.unreadMentionCount];
+      };
+      const mention = async (userIds: string[], everyone?: true) => {
+        const mentions = { userIds, ...(everyone && { everyone }) };
+        expect((await api.call(ann!, 'PATCH', message, { mentions })).status).toBe(200);
+        return counts();
+      };
+      expect(await counts()).toEqual([0, 0]);
+      expect(await mention([bob!.id])).toEqual([1, 0]);
+      expect((await totals(bob!)).unreadMentions).toBe(1);
+      expect(await mention([cy!.id])).toEqual([0, 1]);
+      expect((await totals(bob!)).unreadMentions).toBe(0);
+      expect(await mention([bob!.id], true)).toEqual([1, 1]);
+      expect(await mention([])).toEqual([0, 0]);
+      // Also of what was read before.
+      await read(bob!, id, 1);
+      expect(await mention([], true)).toEqual([0, 1]);
+      expect((await unread(bob!, id, 1)).body).toMatchObject({ unreadCount: 1, unreadMentionCount: 1 });
+      expect((await api.call(ann!, 'DELETE', message)).status).toBe(204);
+      expect(await counts()).toEqual([0, 0]);
+    });
+
     test('who joins has nothing unread, and who comes back has none of what they had set', async () => {
       const { id } = await api.newGroup(ann!, bob!);
       await say(id, ann!, 3);

@@ -365,29 +365,42 @@ export function serviceAccessSuite(name: string, base: ObservedBase): void {
         return Array.from({ length: count }, (_, at) => ({ externalId: `${run}|${at}`, ...more(at) }));
       };
 
-      test('1,000 are made, and brought up to date, within 500 ms each, in the order given', async () => {
+      test('1,000 are made, and brought up to date, in the order given', async () => {
         const given = many(1_000, (at) => ({
           ...{ displayName: `User ${at}`, email: `${crypto.randomUUID()}@example.com` },
           ...{ avatarUrl: `https://example.com/${at}.png`, metadata: { plan: 'free', at } },
         }));
-        const began = runningMs();
         const made = await put(given.toReversed());
-        const tookMs = runningMs() - began;
         expect(made.status).toBe(200);
         expect(made.body.data.map(({ externalId }: User) => externalId)).toEqual(
           given.map(({ externalId }) => externalId).reverse(),
         );
         expect(made.body.data.at(-1)).toMatchObject(given[0]!);
-        const again = runningMs();
         const changed = await put(
           given.map(({ externalId }, at) => ({ externalId, displayName: `Again ${at}` })),
         );
-        const againMs = runningMs() - again;
         expect(changed.body.data[7]).toEqual({ ...made.body.data.at(-8), displayName: 'Again 7' });
-        console.log(`  1,000 users: made in ${Math.round(tookMs)} ms, changed in ${Math.round(againMs)} ms`);
-        expect(Math.min(tookMs, againMs)).toBeLessThan(500);
         const { body: own } = await ask('GET', '/auth/me', { actAs: changed.body.data[7].id });
         expect(own).toEqual(changed.body.data[7]);
+      }, 20_000);
+
+      test('1,000 are made within 500 ms, and brought up to date within as much', async () => {
+        const took: Record<'made' | 'changed', number[]> = { made: [], changed: [] };
+        for (let turn = 0; turn < 3; turn += 1) {
+          const given = many(1_000, (at) => ({ displayName: `User ${at}`, metadata: { plan: 'free', at } }));
+          for (const what of ['made', 'changed'] as const) {
+            const users = given.map((user) => ({ ...user, avatarUrl: `https://example.com/${what}.png` }));
+            const began = runningMs();
+            expect((await put(users)).status).toBe(200);
+            took[what].push(runningMs() - began);
+          }
+        }
+        // The middle one: what others do on this machine at the same time makes one of them slow.
+        for (const [what, times] of Object.entries(took)) {
+          const sorted = times.toSorted((one, other) => one - other);
+          console.log(`  1,000 users ${what} in ${sorted.map((ms) => Math.round(ms)).join(', ')} ms`);
+          expect([what, sorted[1]! <= 500]).toEqual([what, true]);
+        }
       }, 20_000);
 
       test('4 MB of them are read from the backend, and from nobody else', async () => {

@@ -56,6 +56,8 @@ test('six kills -9, two of them in the first boot, break no promise', async () =
   expect(report.figures.accepted).toBeGreaterThan(100);
   expect(report.figures.messagesChanged).toBeGreaterThan(20);
   expect(report.figures.membershipsTold).toBeGreaterThan(50);
+  expect(report.figures.quotesTold).toBeGreaterThan(0);
+  expect(report.figures.mentionsTold).toBeGreaterThan(0);
 }, 400_000);
 
 test('with a 202 before the message is stored, it says which messages were lost', async () => {

@@ -56,6 +56,9 @@ test(
     expect(figures.typingTold).toBeGreaterThan(100);
     expect(figures.messagesChanged).toBeGreaterThan(300);
     expect(figures.membershipsTold).toBeGreaterThan(1_000);
+    expect(figures.quotesTold).toBeGreaterThan(100);
+    expect(figures.mentionsTold).toBeGreaterThan(100);
+    expect(figures.mentionsEdited).toBeGreaterThan(10);
     expect(figures.rowsFilled).toBeGreaterThan(0);
     expect(report.unwantedExits).toEqual([]);
   },

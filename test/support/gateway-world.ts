@@ -25,6 +25,7 @@ import type {
   ChatUpdate,
   Membership,
   Message,
+  MessageEdit,
   MessageReactions,
   ParticipantRole,
   ServerToClientEvents,
@@ -85,7 +86,7 @@ export interface World {
   edit(
     sender: WorldUser,
     message: Message,
-    content: string,
+    edit: string | MessageEdit,
     options?: { silent?: boolean },
   ): Promise<Message>;
   delete(actor: WorldUser, message: Message, options?: { silent?: boolean }): Promise<void>;
@@ -243,8 +244,9 @@ export async function createWorld({ database, facts, notifier }: WorldParts): Pr
       return { notification, eventSequence, message };
     },
 
-    edit(sender, { chatId, id }, content, { silent = false } = {}) {
-      const input = { chatId, messageId: id, actorId: sender.id, byService: false, edit: { content } };
+    edit(sender, { chatId, id }, given, { silent = false } = {}) {
+      const edit = typeof given === 'string' ? { content: given } : given;
+      const input = { chatId, messageId: id, actorId: sender.id, byService: false, edit };
       return silent ? silently.edit(input) : editMessage(input);
     },
 

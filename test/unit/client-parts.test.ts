@@ -1,4 +1,4 @@
-import { afterAll, expect, spyOn, test } from 'bun:test';
+import { afterAll, expect, jest, spyOn, test } from 'bun:test';
 import { createClient } from '../../client/src/client.ts';
 import { createConnection } from '../../client/src/connection.ts';
 import { ConfabError, type KeyValueStorage } from '../../client/src/index.ts';
@@ -12,6 +12,7 @@ import { noChat } from '../../client/src/state/chat-state.ts';
 import { foldChats, noChats } from '../../client/src/state/chats.ts';
 import { local, memory } from '../../client/src/storage.ts';
 import { createCell } from '../../client/src/store.ts';
+import { createTyping } from '../../client/src/typing.ts';
 import type { Chat, User } from '../../src/shared/contract.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -50,6 +51,30 @@ test('a read mark that does not come through is kept until there is a reason to 
   dropped.again();
   refused.again();
   expect(told).toEqual([7, 7]);
+});
+
+test('who types does so for 6 s when nothing more is told, and from each time on anew', () => {
+  jest.useFakeTimers();
+  try {
+    const { store, take } = createTyping();
+    const seen: (readonly string[])[] = [];
+    store.subscribe(() => seen.push(store.getSnapshot()));
+    const tell = (userId: string) => take({ chatId: 'c', userId, typing: true, expiresInMs: 6_000 });
+    tell('bob');
+    jest.advanceTimersByTime(3_000);
+    tell('eve');
+    tell('bob');
+    jest.advanceTimersByTime(5_999);
+    expect(store.getSnapshot().toSorted()).toEqual(['bob', 'eve']);
+    tell('eve');
+    jest.advanceTimersByTime(1);
+    expect(store.getSnapshot()).toEqual(['eve']);
+    jest.advanceTimersByTime(5_999);
+    expect([store.getSnapshot(), seen.at(-1)]).toEqual([[], []]);
+    expect(jest.getTimerCount()).toBe(0);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 test('presence is asked of those who begin to be watched, and of nobody twice', async () => {

@@ -2,20 +2,22 @@ import type { Membership } from '../../src/shared/contract.ts';
 import { deriveBrokerMessageId } from '../../src/shared/ids.ts';
 import {
   type ChangeAttempt,
-  type ChangeRow,
-  type ChatRow,
   type ClientRecord,
-  type DeadLetterRow,
   type History,
   type MembershipChange,
-  type MessageRow,
-  type ParticipantRow,
   type Post,
-  type ReactionsRow,
   reactionsText,
   type SeenMessage,
 } from '../../torture/history.ts';
 import { judge } from '../../torture/judge.ts';
+import type {
+  ChangeRow,
+  ChatRow,
+  DeadLetterRow,
+  MessageRow,
+  ParticipantRow,
+  ReactionsRow,
+} from '../../torture/rows.ts';
 import type { Invariant } from '../../torture/verdict.ts';
 
 const id = (name: string): string => {
@@ -87,15 +89,20 @@ export const letterOf = (name: string, senderId: string, reason: string): DeadLe
 });
 
 /** As a client is shown it. */
-export const shown = ({ version, deleted, chatId: _, number: __, ...seen }: MessageRow): SeenMessage => ({
-  ...seen,
+export const shown = ({ version, deleted, chatId: _, number: __, ...row }: MessageRow): SeenMessage => {
+  const { quoted: ___, mentions, ...seen } = row;
+  return { ...seen, ...(mentions ? { mentions } : {}), ...changed(version, deleted) };
+};
+
+const changed = (version: MessageRow['version'], deleted: MessageRow['deleted']) => ({
   ...(version ? { version } : {}),
   ...(deleted ? { deletedAt: 'then' } : {}),
 });
 
 /** As a device is told how far its user has read. */
 export const membershipOf = (
-  told: Pick<Membership, 'version' | 'lastReadSequence' | 'lastSequence' | 'eventSequence' | 'unreadCount'>,
+  told: Pick<Membership, 'version' | 'lastReadSequence' | 'lastSequence' | 'eventSequence' | 'unreadCount'> &
+    Partial<Membership>,
 ): Membership => ({
   ...{ chatId, notify: 'all', mutedUntil: null, pinnedAt: null, archivedAt: null, unreadMentionCount: 0 },
   ...told,
@@ -276,6 +283,7 @@ export function cleanHistory(): MutableHistory {
           { version: 2, lastReadSequence: 2, unreadCount: 3 },
           { version: 2, lastReadSequence: 4, unreadCount: 2 },
         ][at]!,
+        unreadMentionCount: 0,
       })),
     },
     deadLetters: [

@@ -554,7 +554,7 @@ const legal: [name: string, change: (history: MutableHistory) => void][] = [
         leads: false,
         createdNumber: 12,
         changedNumber: 13,
-        ...{ lastReadSequence: 6, version: 1, unreadCount: 0 },
+        ...{ lastReadSequence: 6, version: 1, unreadCount: 0, unreadMentionCount: 0 },
       });
       h.database.chats[0]!.lastNumber = 13;
     },

@@ -1,5 +1,6 @@
 import type { Evidence } from '../evidence.ts';
-import type { ClientHistory, ParticipantRow } from '../history.ts';
+import type { ClientHistory } from '../history.ts';
+import type { ParticipantRow } from '../rows.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 
 /** I13 */

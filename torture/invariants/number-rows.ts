@@ -1,5 +1,5 @@
 import type { Evidence } from '../evidence.ts';
-import type { ChatRow, MessageRow, ParticipantRow, ReactionsRow } from '../history.ts';
+import type { ChatRow, MessageRow, ParticipantRow, ReactionsRow } from '../rows.ts';
 
 /** A chat's rows by the number of their last change; a number without one was superseded. */
 export type Numbered = readonly (Row | undefined)[];

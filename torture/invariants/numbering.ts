@@ -1,5 +1,6 @@
 import { clockToleranceMs, type Evidence, type KeyPosts } from '../evidence.ts';
-import { type ChangeRow, keyOf, type MessageRow } from '../history.ts';
+import { keyOf } from '../history.ts';
+import type { ChangeRow, MessageRow } from '../rows.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 
 /** I4 */

@@ -1,5 +1,5 @@
 import type { Evidence } from '../evidence.ts';
-import type { DeadLetterRow } from '../history.ts';
+import type { DeadLetterRow } from '../rows.ts';
 import { createTally, type Verdict } from '../verdict.ts';
 
 /** I8 */

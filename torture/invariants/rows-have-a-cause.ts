@@ -1,6 +1,7 @@
 import { clockToleranceMs, type Evidence, wasAsked } from '../evidence.ts';
 import { keyOf } from '../history.ts';
 import { createTally, type Verdict } from '../verdict.ts';
+import { wrongExtras } from './asked-extras.ts';
 
 /** I2 */
 export function rowsHaveACause(evidence: Evidence): Verdict {
@@ -14,6 +15,8 @@ export function rowsHaveACause(evidence: Evidence): Verdict {
       if (!posts) return ['no post', `row ${row.sequence} of chat ${row.chatId} was never posted`];
       if (!posts.authenticated) return ['not authenticated', `${key} was only posted with a bad token`];
       if (!wasAsked(evidence, key, row)) return ['other content', `${key} was never asked for like this`];
+      const wrong = wrongExtras(evidence, posts, row);
+      if (wrong) return ['other extras', `${key} ${wrong}`];
       if (Date.parse(row.sentAt) + clockToleranceMs < posts.firstBegunAt) {
         return ['before its post', `${key} says it was accepted before it was posted`];
       }

@@ -1,5 +1,6 @@
 import { type Evidence, slim } from '../evidence.ts';
-import type { ClientHistory, MessageRow, ParticipantRow, SeenMessage } from '../history.ts';
+import type { ClientHistory, SeenMessage } from '../history.ts';
+import type { MessageRow, ParticipantRow } from '../rows.ts';
 import { createTally, type Tally, type Verdict } from '../verdict.ts';
 
 interface ChatView {
@@ -148,7 +149,13 @@ function compareMessages(
 }
 
 const sameMessage = (seen: SeenMessage, row: MessageRow): boolean =>
-  sameKey(seen, row) && seen.content === row.content && (seen.version ?? null) === (row.version ?? null);
+  sameKey(seen, row) && sameWords(seen, row) && (seen.version ?? null) === (row.version ?? null);
+
+/** What is not changed but with the version; what is quoted of another message changes with that one. */
+export const sameWords = (seen: SeenMessage, row: MessageRow): boolean =>
+  seen.content === row.content &&
+  (seen.replyTo?.messageId ?? null) === (row.quoted ?? null) &&
+  Bun.deepEquals(seen.mentions ?? null, row.mentions ?? null);
 
 /** What no change of a message changes. */
 export const sameKey = (seen: SeenMessage, row: MessageRow): boolean =>

@@ -1,6 +1,8 @@
 import { type Evidence, wasAsked } from '../evidence.ts';
-import { type ClientRecord, keyOf, type MessageRow, type SeenMessage } from '../history.ts';
-import { sameKey } from './settled-views.ts';
+import { type ClientRecord, keyOf, type SeenMessage } from '../history.ts';
+import type { MessageRow } from '../rows.ts';
+import { sameKey, sameWords } from './settled-views.ts';
+import { createShownQuotes } from './shown-quotes.ts';
 
 type Problem = [kind: string, what: string];
 type MessageRecord = Extract<ClientRecord, { kind: 'message' }>;
@@ -17,6 +19,7 @@ export function createShownMessages(evidence: Evidence): ShownMessages {
   const { database, changes } = evidence.history;
   const rows = new Map(database.messages.map((row) => [`${row.chatId} ${row.sequence}`, row]));
   const rowOf = (chatId: string, { sequence }: SeenMessage) => rows.get(`${chatId} ${sequence}`);
+  const quoteIn = createShownQuotes(evidence);
   /** When each deletion was first answered to be done. */
   const deletions = new Map<string, number>();
   for (const { messageId, content, status, endedAt } of changes) {
@@ -28,7 +31,7 @@ export function createShownMessages(evidence: Evidence): ShownMessages {
   function hasItsWords(chatId: string, seen: SeenMessage, row: MessageRow): boolean {
     if (!sameKey(seen, row)) return false;
     const [version, last] = [seen.version ?? 0, row.version ?? 0];
-    if (version === last) return seen.content === row.content;
+    if (version === last) return sameWords(seen, row);
     return version < last && wasAsked(evidence, keyOf({ chatId, ...seen }), seen);
   }
 
@@ -44,11 +47,18 @@ export function createShownMessages(evidence: Evidence): ShownMessages {
       if (!hasItsWords(chatId, message, row)) {
         found.push(['altered', `message number ${number} of chat ${chatId} differs from its row`]);
       }
-      if (row.deleted && message.content !== '' && connectedAt > (deletions.get(row.id) ?? Infinity)) {
+      const wrong = quoteIn(chatId, message, number);
+      if (wrong) found.push(wrong);
+      const isGone = (id: string) => connectedAt > (deletions.get(id) ?? Infinity);
+      if (row.deleted && message.content !== '' && isGone(row.id)) {
         found.push([
           'deleted words',
           `what message ${row.sequence} of chat ${chatId} said, after its deletion`,
         ]);
+      }
+      const { replyTo } = message;
+      if (replyTo && !('deleted' in replyTo) && isGone(replyTo.messageId)) {
+        found.push(['deleted words', `message ${row.sequence} of chat ${chatId} quotes what was deleted`]);
       }
       return found;
     },
@@ -57,9 +67,18 @@ export function createShownMessages(evidence: Evidence): ShownMessages {
       return messages.flatMap((seen): Problem[] => {
         const row = rowOf(chatId, seen);
         const isOld = row?.version && number >= row.version && seen.version !== row.version;
-        return isOld
-          ? [['stale page', `message ${seen.sequence} of chat ${chatId} as before ${number}`]]
-          : [];
+        const wrong = quoteIn(chatId, seen, number);
+        return [
+          ...(isOld
+            ? [
+                [
+                  'stale page',
+                  `message ${seen.sequence} of chat ${chatId} as before ${number}`,
+                ] satisfies Problem,
+              ]
+            : []),
+          ...(wrong ? [wrong] : []),
+        ];
       });
     },
   };

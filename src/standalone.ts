@@ -38,6 +38,7 @@ await runProcess('confab', { secret: 'kept', servers: [], graceMs: 5_000 }, asyn
     shutdownDelayMs: 0,
     drainMs: 200,
   });
+  folder.limitWaits();
   const backups = await serveBackups(config.dataDir, folder);
   lifecycle.defer('what makes backups', backups.close);
   console.log(welcome({ url: http.url, webClient, folder: config.dataDir, runner: runnerOf(process.env) }));

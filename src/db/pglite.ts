@@ -11,6 +11,8 @@ import * as schema from './schema.ts';
 import type { Pooled } from './slot.ts';
 
 export interface Pglite extends Database {
+  /** From now on a statement waits 4 s for its turn, no longer. Until then, who starts on a slow machine has all the time it takes. */
+  limitWaits(): void;
   /** Runs `work` while nothing else is asked: until it is done the files are what they would be after the end of the process. */
   standStill<Result>(work: () => Promise<Result>): Promise<Result>;
 }
@@ -19,7 +21,7 @@ export interface Pglite extends Database {
 const longestStretchMs = 10;
 
 /**
- * PostgreSQL in this process. One connection: statements and transactions wait for one another, no longer than in any pool.
+ * PostgreSQL in this process. One connection: statements and transactions wait for one another.
  * @param dataDir a folder for the files
  */
 export async function openPglite(dataDir: string): Promise<Pglite> {
@@ -42,7 +44,11 @@ export function pgliteDatabase(client: PGlite): Pglite {
     ...{ closed: false, retiresAt: Number.POSITIVE_INFINITY },
     ...{ onClose() {}, destroy() {}, end: async () => {} },
   };
-  const pool = createPool({ open: async () => connection, most: 1, patienceMs: Number.POSITIVE_INFINITY });
+  let mostWaitMs = Number.POSITIVE_INFINITY;
+  const pool = createPool({
+    open: async () => connection,
+    ...{ most: 1, patienceMs: Number.POSITIVE_INFINITY, mostWaitMs: () => mostWaitMs },
+  });
   let pausedAt = performance.now();
   async function letOthersOn(): Promise<void> {
     if (performance.now() - pausedAt < longestStretchMs) return;
@@ -80,6 +86,9 @@ export function pgliteDatabase(client: PGlite): Pglite {
       const mine = turn.then(() => work(database));
       turn = mine.catch(() => {});
       return mine;
+    },
+    limitWaits() {
+      mostWaitMs = 4_000;
     },
     standStill: (work) => client.runExclusive(work),
     async close() {

@@ -9,13 +9,15 @@ export interface PoolOptions<Item extends Pooled> {
   most: number;
   /** So long after it was handed over a job fails; and who has a connection for so long loses it. */
   patienceMs: number;
+  /** How long a job may wait for a connection; 4 s where it is not given. */
+  mostWaitMs?: () => number;
   /** Told when the last connection is gone and no other can be opened, and when one is open again. */
   onAway?: (reason: unknown) => void;
   onBack?: () => void;
 }
 
 export interface Pool<Item extends Pooled> {
-  /** It begins within 4 s or never: nothing that its caller has given up is still begun. */
+  /** It begins within `mostWaitMs` or never: nothing that its caller has given up is still begun. */
   run(job: Job<Item>): void;
   load(): PoolLoad;
   /** What is under way has 2 s to end; what waits fails at once. */
@@ -31,7 +33,7 @@ export interface PoolLoad {
 }
 
 /** Whoever gets a connection after it still has time to use it. */
-const mostWaitMs = 4_000;
+const usualMostWaitMs = 4_000;
 const mostWaiting = 2_000;
 const lookEveryMs = 100;
 const closeWithinMs = 2_000;
@@ -45,6 +47,7 @@ export function createPool<Item extends Pooled>({
   open,
   most,
   patienceMs,
+  mostWaitMs = () => usualMostWaitMs,
   onAway = () => {},
   onBack = () => {},
 }: PoolOptions<Item>): Pool<Item> {
@@ -129,7 +132,7 @@ export function createPool<Item extends Pooled>({
     for (const next of waiting) {
       if (slot.underway.length > 0 && !(next.job.shares && isShared(slot, slot.since))) break;
       waiting.delete(next);
-      if (slot.since - next.askedAt < mostWaitMs) begin(slot, next);
+      if (slot.since - next.askedAt < mostWaitMs()) begin(slot, next);
       else fail(next, waitedInVain());
     }
     return slot.underway.length > 0;
@@ -179,7 +182,7 @@ export function createPool<Item extends Pooled>({
 
   function lookAround(now: number): void {
     for (const each of waiting) {
-      if (now - each.askedAt < Math.min(mostWaitMs, patienceMs)) break;
+      if (now - each.askedAt < Math.min(mostWaitMs(), patienceMs)) break;
       waiting.delete(each);
       fail(each, waitedInVain());
     }
@@ -197,7 +200,7 @@ export function createPool<Item extends Pooled>({
   }
 
   const waitedInVain = () =>
-    databaseUnavailable(new Error(`no connection became free within ${mostWaitMs} ms`));
+    databaseUnavailable(new Error(`no connection became free within ${mostWaitMs()} ms`));
   const noAnswer = () => databaseUnavailable(new Error(`no answer within ${patienceMs} ms`));
 
   async function close(): Promise<void> {

@@ -16,6 +16,8 @@ const format = 1;
 export interface DataFolder {
   /** Opens the database, makes it at the first start, applies what its schema is missing. */
   openDatabase(): Promise<Database>;
+  /** From now on who asks the database waits for its turn as in any pool: {@link Pglite.limitWaits}. */
+  limitWaits(): void;
   /** Copies all that is kept into a new folder, while nothing is written; whoever asks the database meanwhile waits. */
   copyTo(target: string): Promise<void>;
   /** Gives the folder free. */
@@ -97,6 +99,7 @@ export async function openIfFree(dataDir: string): Promise<DataFolder | undefine
         );
       }
     },
+    limitWaits: () => open?.limitWaits(),
     async copyTo(target) {
       const copy = () => copyKept(folder, target);
       await (open ? open.standStill(copy) : copy());

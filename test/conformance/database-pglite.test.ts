@@ -53,21 +53,33 @@ test('however many statements wait, timers and sockets have their turn between t
   expect(late).toBeLessThan(took / 4);
 });
 
-test('whoever has waited for 4 s is told so, and what he asked is not begun', async () => {
+test('who starts waits as long as it takes; later whoever has waited for 4 s is told so, and what he asked is not begun', async () => {
   database ??= await emptyPglite();
-  const { orm, query } = database;
+  const { orm, query, limitWaits } = database;
   await query('CREATE TABLE begun (at int)', []);
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
   const transaction = orm.transaction(async (tx) => {
     await tx.execute('SELECT 1');
     await held;
   });
+  const first = query('SELECT 1 AS one', []);
+  await Bun.sleep(4_200);
+  expect(Bun.peek.status(first)).toBe('pending');
+  release();
+  await Promise.all([transaction, first]);
+  limitWaits();
+
+  const again = Promise.withResolvers<void>();
+  const other = orm.transaction(async (tx) => {
+    await tx.execute('SELECT 1');
+    await again.promise;
+  });
   const began = performance.now();
   const waiting = query('INSERT INTO begun VALUES (1)', []);
   await expect(waiting).rejects.toMatchObject({ code: 'database_unavailable', retryAfterSeconds: 2 });
   expect(performance.now() - began).toBeWithin(3_900, 5_000);
-  release();
-  await transaction;
+  again.resolve();
+  await other;
   expect(await query('SELECT * FROM begun', [])).toEqual([]);
 });
 

@@ -13,10 +13,15 @@ import { realServers } from '../support/servers.ts';
 
 const servers = await realServers();
 const processes = testProcesses();
+const BUILD_COMMIT = '0123abc';
 const [token, tokenBefore] = ['the token that scrapers have now', 'the one that it takes the place of'];
 const [three, single] = await Promise.all([
-  startThreeProcesses({ processes, servers, env: { METRICS_TOKEN: `${token},${tokenBefore}` } }),
-  startEmbedded(processes, { env: { HOST: '::' } }),
+  startThreeProcesses({
+    processes,
+    servers,
+    env: { BUILD_COMMIT, METRICS_TOKEN: `${token},${tokenBefore}` },
+  }),
+  startEmbedded(processes, { env: { BUILD_COMMIT, HOST: '::' } }),
 ]);
 const [api, worker, gateway] = [three.apis[0]!, three.workers[0]!, three.gateways[0]!];
 const pagesOfThree = () => Promise.all([api, worker, gateway].map(({ url }) => scrape(url, token)));
@@ -99,19 +104,31 @@ describe.each([
       const of = { ...statements, db_operation_name: operation };
       expect(sum('db_client_operation_duration_seconds_count', of), operation).toBeGreaterThan(0);
     }
-    expect(sum('confab_build_info')).toBe(found.length);
+    expect(sum('confab_build_info', { commit: BUILD_COMMIT })).toBe(found.length);
   });
 
   test('promtool finds nothing wrong with their pages', async () => {
-    const { promtool = '' } = findBinaries().prometheus ?? {};
-    for (const { text } of await pages()) {
-      const run = Bun.spawn([promtool, 'check', 'metrics'], {
-        stdin: new Blob([text]),
-        ...({ stdout: 'pipe', stderr: 'pipe' } as const),
-      });
-      expect(await finished(run)).toEqual({ status: 0, out: '', err: '' });
-    }
+    for (const { text } of await pages())
+      expect(await checkMetrics(text)).toEqual({ status: 0, out: '', err: '' });
   });
+});
+
+const checkMetrics = (text: string) => {
+  const { promtool = '' } = findBinaries().prometheus ?? {};
+  const run = Bun.spawn([promtool, 'check', 'metrics'], {
+    stdin: new Blob([text]),
+    ...({ stdout: 'pipe', stderr: 'pipe' } as const),
+  });
+  return finished(run);
+};
+
+test("one name is not OpenTelemetry's, which promtool refuses", async () => {
+  const { text } = await scrape(api.url, token);
+  const { status, err } = await checkMetrics(
+    text.replaceAll('db_client_connections', 'db_client_connection_count'),
+  );
+  expect(status).not.toBe(0);
+  expect(err.trim().split('\n')).toEqual([expect.stringMatching(/^db_client_connection_count .*_count/)]);
 });
 
 test('every metric of the table is on a page, and what a process has not on none', async () => {
@@ -200,5 +217,6 @@ test('without a token the single process tells this machine alone, and no proxy 
     expect(await ask('127.0.0.1', { [name]: value }), name).toBe(403);
   const addresses = Object.values(networkInterfaces()).flatMap((all = []) => all);
   const others = addresses.filter(({ internal, family }) => !internal && family === 'IPv4');
+  expect(others, 'without a network this machine can ask itself from nowhere else').not.toEqual([]);
   for (const { address } of others) expect(await ask(address), address).toBe(403);
 });

@@ -19,6 +19,8 @@ const slots = 128;
 const mostGrowth = 1.1;
 /** Longer than the longest time between two beats, with which workers share the partitions anew. */
 const shareSeconds = 4;
+/** A worker that has just been started compiles for some seconds what it runs. */
+const warmSeconds = 12;
 
 /** What grows with the number of processes, and what with the number of messages: the factors of docs/capacity.md. */
 export const scaling: BenchPath = {
@@ -149,16 +151,16 @@ async function overWorkers(
 ): Promise<void> {
   const one = () => window(bench, chatters, { ...rest, workers: [worker] });
   /** What is sent while they share the partitions is not counted. */
-  const shared = async () => {
+  const shared = async (seconds: number) => {
     await chatters.call('renew');
-    await chatters.call('closed', { slots, seconds: shareSeconds });
+    await chatters.call('closed', { slots, seconds });
   };
   const two = async () => {
     const second = await start();
-    await shared();
+    await shared(warmSeconds);
     const sample = await window(bench, chatters, { ...rest, workers: [worker, second] });
     await second.stop();
-    await shared();
+    await shared(shareSeconds);
     return sample;
   };
   await compare(bench, 'With two workers', [

@@ -19,8 +19,7 @@ export interface Sending {
 }
 
 const tickMs = 20;
-/** More than this under way: a client's own queue would hold the rest, here they are not offered. */
-const mostUnderWay = 4_000;
+const usualMostUnderWay = 4_000;
 const giveUpMs = 45_000;
 const usualMostPauseMs = 10_000;
 const repeatShare = 0.01;
@@ -37,9 +36,11 @@ export function createSending(options: {
   messagesASecond: number;
   /** The longest pause before an attempt under the same key. */
   mostPauseMs?: number;
+  /** With more than this under way a client's own queue would hold the rest: here they are not offered. */
+  mostUnderWay?: number;
 }): Sending {
   const { random, population, rest, recorder, flow, messagesASecond } = options;
-  const { mostPauseMs = usualMostPauseMs } = options;
+  const { mostPauseMs = usualMostPauseMs, mostUnderWay = usualMostUnderWay } = options;
   const { chats } = population;
   const figures = { offered: 0, heldBack: 0 };
   const underWay = new Set<Promise<void>>();

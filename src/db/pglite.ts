@@ -20,17 +20,24 @@ const longestStretchMs = 10;
 
 /**
  * PostgreSQL in this process. One connection: statements and transactions wait for one another, no longer than in any pool.
- * @param dataDir a folder for the files; nothing is kept where it is not given
+ * @param dataDir a folder for the files
  */
-export async function openPglite(dataDir?: string): Promise<Pglite> {
-  const client = await PGlite.create({
-    ...(dataDir === undefined ? {} : { dataDir }),
+export async function openPglite(dataDir: string): Promise<Pglite> {
+  return pgliteDatabase(await PGlite.create({ ...(await pgliteOptions()), dataDir }));
+}
+
+export async function pgliteOptions() {
+  return {
     // Beside its own module it would look for them in vain in a compiled program.
     pgliteWasmModule: await pgliteModule(),
     initdbWasmModule: await initdbModule(),
     fsBundle: Bun.file(fileSystem),
     parsers: { 20: Number, 1184: (text: string) => text },
-  });
+  };
+}
+
+/** @param client made with {@link pgliteOptions} */
+export function pgliteDatabase(client: PGlite): Pglite {
   const connection: Pooled = {
     ...{ closed: false, retiresAt: Number.POSITIVE_INFINITY },
     ...{ onClose() {}, destroy() {}, end: async () => {} },

@@ -22,20 +22,29 @@ interface Waiting {
   answer: PromiseWithResolvers<StoreOutcome[]>;
 }
 
-/** So long small batches wait for a commit that is under way: what hangs at a lock holds up nobody who comes later. */
+/** So long small batches wait for a commit, under way or past: what hangs at a lock holds up nobody who comes later. */
 const longestWaitMs = 2;
 
 /**
  * Stores what the partitions have at the same time in one commit: while one is under way the small batches of the others
  * gather, full ones go at once. A commit of one message costs PostgreSQL some 450 µs, of ten some 100 each; below the
- * maximum each partition by itself would have no more than one.
+ * maximum each partition by itself would have no more than one. Other workers' batches cannot share it; so that all together commit no
+ * more often than one alone, each leaves the others' time free after each of its own.
+ * @param workers how many there are, this one included
  * @param store throws for all of what it is given; where values may be at fault, each batch is then tried alone
  */
-export function gatherBatches(store: Store, mostMessages: number, log: Logger): Omit<Stores, 'work'> {
+export function gatherBatches(
+  store: Store,
+  mostMessages: number,
+  log: Logger,
+  workers: () => number,
+): Omit<Stores, 'work'> {
   let waiting: Waiting[] = [];
   let messages = 0;
   let underWay = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** By `performance.now()`: until then it is the others' time. */
+  let freeUntil = 0;
 
   function start(): void {
     clearTimeout(timer);
@@ -65,6 +74,7 @@ export function gatherBatches(store: Store, mostMessages: number, log: Logger): 
 
   async function run(group: readonly Waiting[]): Promise<void> {
     underWay += 1;
+    const beganAt = performance.now();
     try {
       const outcomes = await store(group.flatMap(({ batch }) => batch));
       let from = 0;
@@ -84,15 +94,25 @@ export function gatherBatches(store: Store, mostMessages: number, log: Logger): 
       for (const { batch, answer } of group) answer.resolve(store(batch));
     } finally {
       underWay -= 1;
-      if (underWay === 0 && waiting.length > 0) start();
+      if (underWay === 0) pause(performance.now() - beganAt);
     }
+  }
+
+  function pause(tookMs: number): void {
+    const pauseMs = Math.min(longestWaitMs, tookMs * (workers() - 1));
+    freeUntil = performance.now() + pauseMs;
+    if (waiting.length === 0) return;
+    clearTimeout(timer);
+    if (pauseMs > 0) timer = setTimeout(start, pauseMs);
+    else start();
   }
 
   function gather(batch: readonly MessageToStore[], current: () => boolean): Promise<StoreOutcome[]> {
     const answer = Promise.withResolvers<StoreOutcome[]>();
     waiting.push({ batch, current, answer });
     messages += batch.length;
-    if (underWay === 0 || messages >= mostMessages) start();
+    const free = underWay === 0 && freeUntil <= performance.now();
+    if (free || messages >= mostMessages) start();
     else timer ??= setTimeout(start, longestWaitMs);
     return answer.promise;
   }

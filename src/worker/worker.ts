@@ -45,8 +45,14 @@ export async function startWorker(dependencies: {
   const { database, partitionSource, deadLetterSink, notifier, membership, envelopes } = dependencies;
   const { config, metrics = createMetrics(), traces, log } = dependencies;
   const announcer = createAnnouncer({ notifier: traces ? traces.notifier(notifier) : notifier, log });
+  let workers = () => 1;
   const stores = {
-    ...gatherBatches((batch) => storeMessages(database, batch), config.batchSize, log),
+    ...gatherBatches(
+      (batch) => storeMessages(database, batch),
+      config.batchSize,
+      log,
+      () => workers(),
+    ),
     work: () => isStoring(database),
   };
   const tellStored = createTellStored({ read: (wanted) => readStored(database, wanted), log });
@@ -87,6 +93,7 @@ export async function startWorker(dependencies: {
     },
     log,
   });
+  workers = share.workers;
   tellShare(metrics, share, partitionSource, config.partitionCount);
 
   return {

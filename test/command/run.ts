@@ -53,8 +53,10 @@ export async function runAll({
     const booted = group.needsServers ? await servers : undefined;
     if (booted && (!booted.trio || !told)) print(booted.line);
     told ||= booted !== undefined;
+    // What `test/support/pglite.ts` reads and writes.
+    const handed = { CONFAB_TEST_FOLDER: folder, ...(booted?.trio ? handedOver(booted.trio) : {}) };
     if (booted && !booted.trio) counts.push({ passed: 0, failed: group.files.length });
-    else counts.push(await steps.tests(group, booted?.trio ? handedOver(booted.trio) : {}));
+    else counts.push(await steps.tests(group, handed));
   }
   if (groups.length === 0) {
     print('✗ there is no test to run');

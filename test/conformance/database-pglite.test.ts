@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from 'bun:test';
-import { openPglite, type Pglite } from '../../src/db/pglite.ts';
+import type { Pglite } from '../../src/db/pglite.ts';
+import { emptyPglite } from '../support/pglite.ts';
 import { databaseConformance } from './database.ts';
 import { migrationsConformance } from './database-migrations.ts';
 
@@ -7,12 +8,12 @@ let database: Pglite | undefined;
 afterAll(() => database?.close());
 
 databaseConformance('PGlite', async () => {
-  database = await openPglite();
+  database = await emptyPglite();
   return database;
 });
 
 test('while it stands still nobody is answered, in the middle of a transaction neither', async () => {
-  database ??= await openPglite();
+  database ??= await emptyPglite();
   const { orm, query, standStill } = database;
   const order: string[] = [];
   let still: Promise<void> | undefined;
@@ -31,7 +32,7 @@ test('while it stands still nobody is answered, in the middle of a transaction n
 });
 
 test('however many statements wait, timers and sockets have their turn between them', async () => {
-  database ??= await openPglite();
+  database ??= await emptyPglite();
   const { query } = database;
   const began = performance.now();
   let late = 0;
@@ -53,7 +54,7 @@ test('however many statements wait, timers and sockets have their turn between t
 });
 
 test('whoever has waited for 4 s is told so, and what he asked is not begun', async () => {
-  database ??= await openPglite();
+  database ??= await emptyPglite();
   const { orm, query } = database;
   await query('CREATE TABLE begun (at int)', []);
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
@@ -71,7 +72,7 @@ test('whoever has waited for 4 s is told so, and what he asked is not begun', as
 });
 
 test('beyond 2,000 that wait it says that it is busy, at once', async () => {
-  database ??= await openPglite();
+  database ??= await emptyPglite();
   const { query } = database;
   const asked = await Promise.allSettled(Array.from({ length: 2_100 }, () => query('SELECT 1', [])));
   const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []));
@@ -80,7 +81,7 @@ test('beyond 2,000 that wait it says that it is busy, at once', async () => {
 });
 
 migrationsConformance('PGlite', async () => {
-  database ??= await openPglite();
+  database ??= await emptyPglite();
   await database.query('CREATE SCHEMA other', []);
   await database.query('SET search_path = other', []);
   return database;

@@ -1,24 +1,21 @@
 import { afterAll, expect, test } from 'bun:test';
 import { createEmbeddedFacts, createEmbeddedRateLimits } from '../../src/adapters/embedded/admission.ts';
 import type { Database } from '../../src/db/database.ts';
-import { migrate } from '../../src/db/migrate.ts';
-import { openPglite } from '../../src/db/pglite.ts';
 import { parseConfig } from '../../src/shared/config.ts';
 import { openChatApi } from '../support/chat-api.ts';
+import { migratedPglite } from '../support/pglite.ts';
 import { chatsSuite } from './chats.ts';
 
 let database: Database | undefined;
 afterAll(() => database?.close());
 
 chatsSuite('PGlite and this process', async () => {
-  database = await openPglite();
-  await migrate(database);
+  database = await migratedPglite();
   return openChatApi({ database, facts: createEmbeddedFacts() });
 });
 
 test('429: who has put too many people into chats, the same ones too; one by one they are let in', async () => {
-  const own = await openPglite();
-  await migrate(own);
+  const own = await migratedPglite();
   const { rateLimits } = parseConfig({ RATE_LIMIT_INVITE: '5' });
   const api = await openChatApi({
     database: own,

@@ -14,7 +14,7 @@ import { runningMs } from '../support/running-time.ts';
 const processes = testProcesses();
 
 /** A first start's folder, complete, to copy from: making one takes seconds. */
-const made = await startEmbedded(processes);
+const made = await startEmbedded(processes, { dataDir: join(await processes.folder(), 'data') });
 const { dataDir: template } = made;
 made.process.signal('SIGINT');
 const madeEnded = await made.process.exited;

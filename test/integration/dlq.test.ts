@@ -8,9 +8,11 @@ import { freePort } from '../../src/commands/servers/ports.ts';
 import { openDataFolder } from '../../src/process/data-folder.ts';
 import { collect } from '../conformance/queue.ts';
 import { dlqSession, runCommand } from '../support/commands.ts';
+import { makeDataFolder } from '../support/pglite.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'confab-dlq-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
+await makeDataFolder(folder);
 
 async function withQueue<Result>(
   use: (queue: ReturnType<typeof createEmbeddedQueue>) => Promise<Result>,

@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from 'bun:test';
 import { migrate } from '../../src/db/migrate.ts';
-import { openPglite } from '../../src/db/pglite.ts';
+import { emptyPglite } from '../support/pglite.ts';
 import { migrateUpTo } from '../support/upgrade.ts';
 
-const database = await openPglite();
+const database = await emptyPglite();
 afterAll(() => database.close());
 
 test('a folder from before has its messages in partitions after the first start, all of them', async () => {

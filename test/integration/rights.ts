@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { participantFact } from '../../src/chat/participant-fact.ts';
+import { chunks } from '../../src/shared/chunks.ts';
 import type { Chat, ErrorCode } from '../../src/shared/contract.ts';
 import { errorTable } from '../../src/shared/errors.ts';
 import { newId } from '../../src/shared/ids.ts';
@@ -27,6 +28,8 @@ interface Caller {
   actAs?: string;
 }
 const asUser = ({ id }: TestUser): Caller => ({ token: serviceToken, actAs: id });
+const scenesAtOnce = 8;
+
 const title = ({ route, what }: Row) => (what ? `${route} (${what})` : route);
 const isList = (row: Row) => row.group?.[0] === 'listed';
 
@@ -43,13 +46,16 @@ export function rightsSuite(name: string, open: () => Promise<ChatApi>): void {
       await api.database.query(`INSERT INTO users (id, display_name) VALUES ($1::uuid, 'Newcomer')`, [
         newcomer,
       ]);
-      const forRows = [...rows, ...rows].map(async (row, at) => {
-        const byService = at >= rows.length;
+      const makeScenes = async (row: Row, byService: boolean) => {
         const wanted = kinds.filter((kind) => outcomesOf(row, kind, byService).length > 0);
         const made = wanted.map(async (kind) => [kind, await newScene(kind)] as const);
         scenes[byService ? 'service' : 'own'].set(row, Object.fromEntries(await Promise.all(made)));
-      });
-      [deleted, shutOut] = await Promise.all([newScene('group'), newScene('group'), ...forRows]);
+      };
+      // All at once, each would wait for the others' looks at what is stored.
+      for (const some of chunks(rows, scenesAtOnce)) {
+        await Promise.all(some.flatMap((row) => [makeScenes(row, false), makeScenes(row, true)]));
+      }
+      [deleted, shutOut] = await Promise.all([newScene('group'), newScene('group')]);
       await api.call(deleted.people.owner, 'DELETE', `/chats/${deleted.chat.id}`);
       await api.call({ token: serviceToken }, 'POST', `/users/${shutOut.people.owner?.id}/deactivate`);
     }, 60_000);

@@ -1,12 +1,10 @@
 import { afterAll, expect, test } from 'bun:test';
 import { vacuumWhenIdle } from '../../src/adapters/embedded/vacuum.ts';
-import { migrate } from '../../src/db/migrate.ts';
-import { openPglite } from '../../src/db/pglite.ts';
 import { createLog } from '../../src/shared/log.ts';
 import { eventually } from '../support/eventually.ts';
+import { migratedPglite } from '../support/pglite.ts';
 
-const database = await openPglite();
-await migrate(database);
+const database = await migratedPglite();
 const log = createLog({ logLevel: 'silent' }, 'test');
 afterAll(() => database.close());
 

@@ -8,12 +8,12 @@ import { createRedisNotifier } from '../../src/adapters/redis/notifier.ts';
 import { createAdmissionRedis } from '../../src/adapters/redis/redis-turn.ts';
 import type { Database } from '../../src/db/database.ts';
 import { migrate } from '../../src/db/migrate.ts';
-import { openPglite } from '../../src/db/pglite.ts';
 import { openPostgres } from '../../src/db/postgres.ts';
 import { notificationKey } from '../../src/db/settings.ts';
 import type { Subscriber } from '../../src/shared/ports/notifications.ts';
 import type { Presence } from '../../src/shared/ports/presence.ts';
 import type { ApiBase } from './api.ts';
+import { migratedPglite } from './pglite.ts';
 import { openTestRedis, openTestSubscriber, patientBreaker, redisConfigOf } from './redis.ts';
 import { realServers } from './servers.ts';
 
@@ -21,9 +21,8 @@ export type ObservedBase = ApiBase & { subscriber: Subscriber };
 
 /** At the top of a file: PGlite. */
 export async function embeddedDatabase(): Promise<Database> {
-  const database = await openPglite();
+  const database = await migratedPglite();
   afterAll(() => database.close());
-  await migrate(database);
   return database;
 }
 

@@ -48,7 +48,7 @@ export async function visit(browser: Browser, url: string, name: string): Promis
   const complaints: string[] = [];
   context.on('weberror', (error) => complaints.push(String(error.error())));
   context.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
+    if (message.type() === 'error') complaints.push(`${message.text()} ${message.location().url}`);
   });
   const tab = async () => {
     const page = await context.newPage();

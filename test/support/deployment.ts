@@ -3,6 +3,7 @@ import { answers, portVariable, type Role } from '../../harness/process.ts';
 import { serverEnvironment as addresses } from '../../harness/servers.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import { eventually } from './eventually.ts';
+import { makeDataFolder } from './pglite.ts';
 import { type Processes, type RunningProcess, untilSays } from './processes.ts';
 import { repository } from './repository.ts';
 import { runningMs } from './running-time.ts';
@@ -22,12 +23,13 @@ export interface Embedded extends Deployment {
   readonly startedInMs: number;
 }
 
-/** `src/standalone.ts` on a free port and a new folder, or those given. */
+/** `src/standalone.ts` on a free port and a folder that is new, or given: then it is made where it is not there. */
 export async function startEmbedded(
   processes: Processes,
   { dataDir, env = {}, command = ['src/standalone.ts'] }: EmbeddedOptions = {},
 ): Promise<Embedded> {
   const folder = dataDir ?? join(await processes.folder(), 'data');
+  if (dataDir === undefined) await makeDataFolder(folder);
   const port = await freePort();
   const own = { DATA_DIR: folder, PORT: String(port), LOG_LEVEL: 'warn', ...env };
   const started = runningMs();

@@ -105,7 +105,7 @@ let sharedServers: Promise<SharedServers> | undefined;
 let launching: { guard: Guard; launcher: Launcher } | undefined;
 
 // One a process. Its watchdog notices the end of this process, so nobody needs to call close().
-function ownLauncher(): { guard: Guard; launcher: Launcher } {
+export function ownLauncher(): { guard: Guard; launcher: Launcher } {
   if (!launching) {
     const guard = createGuard();
     launching = { guard, launcher: createLauncher(guard, findBinaries()) };

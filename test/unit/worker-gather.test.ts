@@ -43,7 +43,7 @@ function heldBack() {
 
 test('the first goes at once; what comes while its commit is under way shares the next, in its order', async () => {
   const { store, commits, calls } = heldBack();
-  const { gather: gathered } = gatherBatches(store, 100, log);
+  const { gather: gathered } = gatherBatches(store, 100, log, () => 1);
   const first = gathered(batchOf('a'), current);
   const others = [
     gathered(batchOf('xy'), current),
@@ -63,9 +63,29 @@ test('the first goes at once; what comes while its commit is under way shares th
   expect(calls()).toEqual(['a', 'xybpqr', 'z']);
 });
 
+test('beside another worker it leaves as much time free as its commit took, 2 ms at most; not for a full one', async () => {
+  const { store, commits, calls } = heldBack();
+  const { gather: gathered } = gatherBatches(store, 4, log, () => 2);
+  void gathered(batchOf('a'), current);
+  await Bun.sleep(5);
+  const waited = gathered(batchOf('b'), current);
+  commits[0]!.end();
+  await Promise.resolve();
+  const endedAt = performance.now();
+  expect(calls()).toEqual(['a']);
+  void gathered(batchOf('c'), current);
+  while (calls().length === 1) await Bun.sleep(0);
+  expect(performance.now() - endedAt).toBeGreaterThan(0.9);
+  expect(calls()).toEqual(['a', 'bc']);
+  commits[1]!.end();
+  await waited;
+  void gathered(batchOf('defg'), current);
+  expect(calls()).toEqual(['a', 'bc', 'defg']);
+});
+
 test('as many as one commit may have wait for none; no commit has more, unless one batch has', () => {
   const { store, calls } = heldBack();
-  const { gather: gathered } = gatherBatches(store, 4, log);
+  const { gather: gathered } = gatherBatches(store, 4, log, () => 1);
   for (const letters of ['a', 'bcd', 'ef']) void gathered(batchOf(letters), current);
   expect(calls()).toEqual(['a', 'bcd', 'ef']);
   void gathered(batchOf('ghijkl'), current);
@@ -79,7 +99,7 @@ test('who comes while a commit hangs is stored all the same', async () => {
     if (commits.length > 1) commits.at(-1)!.end();
     return answer;
   };
-  const { gather: gathered } = gatherBatches(endingAll, 100, log);
+  const { gather: gathered } = gatherBatches(endingAll, 100, log, () => 1);
   void gathered(batchOf('a'), current);
   expect(await Promise.all([gathered(batchOf('b'), current), gathered(batchOf('c'), current)])).toEqual([
     storedAll('b'),
@@ -90,7 +110,7 @@ test('who comes while a commit hangs is stored all the same', async () => {
 
 test('where values may be at fault each batch is tried alone, and only the one that has them hears of it', async () => {
   const { store, commits, calls } = heldBack();
-  const { gather: gathered } = gatherBatches(store, 100, log);
+  const { gather: gathered } = gatherBatches(store, 100, log, () => 1);
   const first = gathered(batchOf('a'), current);
   const [good, bad, late] = [
     gathered(batchOf('bc'), current),
@@ -113,7 +133,7 @@ test('where values may be at fault each batch is tried alone, and only the one t
 
 test('while the database is away all of a commit hear it, and nothing is tried a second time', async () => {
   const { store, commits, calls } = heldBack();
-  const { gather: gathered } = gatherBatches(store, 100, log);
+  const { gather: gathered } = gatherBatches(store, 100, log, () => 1);
   const first = gathered(batchOf('a'), current);
   const others = [gathered(batchOf('b'), current), gathered(batchOf('c'), current)];
   const away = new ChatError('database_unavailable');
@@ -136,7 +156,7 @@ test('a poison message of one partition makes no message of another a dead lette
     committed.push(...batch.map(({ content }) => content));
     return batch.map(({ content }) => stored(content));
   };
-  const stores = { ...gatherBatches(store, 100, log), work: async () => true };
+  const stores = { ...gatherBatches(store, 100, log, () => 1), work: async () => true };
   const leaving = new AbortController().signal;
   const partitions = ['abc', 'dXe', 'fg', 'hij'];
   const outcomes = await Promise.all(
@@ -168,7 +188,7 @@ test('a chat that stays locked delays the batches of others once', async () => {
     if (letters === 'b') locked = false;
     return storedAll(letters);
   };
-  const stores = { ...gatherBatches(store, 100, log), work: async () => true };
+  const stores = { ...gatherBatches(store, 100, log, () => 1), work: async () => true };
   const leaving = new AbortController().signal;
   const storing = (letters: string) =>
     storeBatch({ stores, maxRetries: 0, log, leaving, current }, batchOf(letters));
@@ -181,7 +201,7 @@ test('a chat that stays locked delays the batches of others once', async () => {
 
 test('who froze with a batch in hand stores nothing of it, neither from the gathering nor after a failure', async () => {
   const { store, commits, calls } = heldBack();
-  const stores = { ...gatherBatches(store, 100, log), work: async () => true };
+  const stores = { ...gatherBatches(store, 100, log, () => 1), work: async () => true };
   const leaving = new AbortController().signal;
   let ours = true;
   const storing = (letters: string) =>

@@ -13,6 +13,7 @@ import { idleGateway } from './idle-gateway.ts';
 import { lists } from './lists.ts';
 import { memory } from './memory.ts';
 import { neighbours } from './neighbours.ts';
+import { observed } from './observed.ts';
 import { pipeline } from './pipeline.ts';
 import { reactions } from './reactions.ts';
 import { readByAll } from './read-by-all.ts';
@@ -21,6 +22,7 @@ import { scaling } from './scaling.ts';
 import { sequencer } from './sequencer.ts';
 import { store } from './store.ts';
 import { typing } from './typing.ts';
+import { upkeep } from './upkeep.ts';
 import { upsert } from './upsert.ts';
 import { webClient } from './web-client.ts';
 
@@ -34,9 +36,11 @@ export const paths: readonly BenchPath[] = [
   sequencer,
   endToEnd,
   pipeline,
+  observed,
   idleGateway,
   connect,
   memory,
+  upkeep,
   neighbours,
   history,
   changes,

@@ -90,8 +90,10 @@ export async function startChild({ name, command, env = {} }: ChildOptions): Pro
 
 /** The command for a file of `bench/children`, in a Bun of its own. */
 export function bunChild(file: string): string[] {
-  return [...bunCommand(), join(root, 'bench/children', file)];
+  return [...bunCommand(), childFile(file)];
 }
+
+export const childFile = (file: string): string => join(root, 'bench/children', file);
 
 /** With `BENCH_PROFILE` set to a folder, every process of Bun writes a CPU profile there at its end. */
 export function bunCommand(): string[] {

@@ -1,3 +1,4 @@
+import type { Role } from '../../harness/process.ts';
 import type { ChattersOptions } from '../children/chatters.ts';
 import type { Bench } from './bench.ts';
 import { bunChild, type Child, startChild } from './child.ts';
@@ -18,10 +19,14 @@ export interface Deployment {
 export const users = 400;
 const connections = 64;
 
-/** @param others in the same database, from user 1 on: the users who talk are the first of them */
+/**
+ * @param others in the same database, from user 1 on: the users who talk are the first of them
+ * @param preload see `spawnConfab`
+ */
 export async function startDeployment(
   bench: Bench,
   others: Population = { users, rooms: [] },
+  preload?: string,
 ): Promise<Deployment> {
   const { report } = bench;
   report.progress('servers and data');
@@ -29,10 +34,11 @@ export async function startDeployment(
     users: others.users,
     rooms: [{ firstChat: 1, chats: users / 2, size: 2 }, ...others.rooms],
   });
+  const start = (role: Role) => startConfab(bench, role, environment, {}, preload);
   const processes = {
-    api: await startConfab(bench, 'api', environment),
-    worker: await startConfab(bench, 'worker', environment),
-    gateway: await startConfab(bench, 'gateway', environment),
+    api: await start('api'),
+    worker: await start('worker'),
+    gateway: await start('gateway'),
   };
   const ports = { apiPort: processes.api.port, gatewayPorts: [processes.gateway.port] };
   const chatters = await startChatters(bench, environment, { ...ports, firstUser: 1 });

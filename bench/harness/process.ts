@@ -3,7 +3,7 @@ import { createOwnProcess, portVariable, type Role } from '../../harness/process
 import { cpuMicroseconds } from '../../harness/usage.ts';
 import { freePort } from '../../src/commands/servers/ports.ts';
 import type { Bench } from './bench.ts';
-import { bunCommand } from './child.ts';
+import { bunCommand, childFile } from './child.ts';
 import type { Environment } from './servers.ts';
 
 /** One of Confab's own three processes, as `bun run` would start it. */
@@ -22,20 +22,22 @@ export async function startConfab(...given: Parameters<typeof spawnConfab>): Pro
   return started;
 }
 
-/** Resolves when the process has begun to start. */
+/** Resolves when the process has begun to start. @param preload one of `bench/children`, which changes what the process loads */
 export async function spawnConfab(
   { servers, defer }: Pick<Bench, 'servers' | 'defer'>,
   role: Role,
   environment: Environment,
   ownEnvironment: Record<string, string> = {},
+  preload?: string,
 ) {
   const port = await freePort();
   const { folder, guard } = servers;
+  const preloaded = preload === undefined ? [] : ['--preload', childFile(preload)];
   const own = createOwnProcess({
     guard,
     name: `${role} ${port}`,
     port,
-    command: [...bunCommand(), join(import.meta.dir, '../../src', `${role}.ts`)],
+    command: [...bunCommand(), ...preloaded, join(import.meta.dir, '../../src', `${role}.ts`)],
     cwd: folder,
     folder,
     env: {

@@ -130,7 +130,7 @@ describe('the pipeline in three processes', () => {
 
   test('an api that is set up so closes edits, and tells chats that are larger nothing of who has read', async () => {
     const strict = await deployment.start('api', {
-      ...{ NODE_ENV: 'test', MESSAGE_EDIT_WINDOW: '1h', CHAT_LIVE_MAX: '2' },
+      ...{ NODE_ENV: 'test', LOG_LEVEL: 'debug', MESSAGE_EDIT_WINDOW: '1h', CHAT_LIVE_MAX: '2' },
     });
     const at = { apiUrl: strict.url, socketUrl: deployment.socketUrl };
     const [ada, bob, eve] = [await newPerson(at), await newPerson(at), await newPerson(at)];
@@ -151,8 +151,21 @@ describe('the pipeline in three processes', () => {
       'SELECT array_agg(id::text) AS ids FROM processes',
       [],
     );
-    const { instance } = JSON.parse(strict.process.output().split('\n')[0] ?? '');
+    const lines = strict.process.output().split('\n').filter(Boolean);
+    const { instance } = JSON.parse(lines[0] ?? '');
     expect(processes?.ids).toContain(instance);
+    // By a message's id its line is found, and by that one's id of the request all the others.
+    const accepted = lines
+      .filter((line) => line.includes('"message accepted"'))
+      .map((line) => JSON.parse(line));
+    expect(accepted).toEqual(
+      [pair, group].map(({ id: chatId }, at) =>
+        expect.objectContaining({
+          ...{ level: 'debug', chatId, messageId: paths[at]?.split('/').at(-1) },
+          requestId: expect.stringMatching(/^\S+$/),
+        }),
+      ),
+    );
     await database.close();
     const edit = async (url: string) => (await bob.call('PATCH', url, { content: 'edited' })).body;
     expect(await edit(paths[0])).toMatchObject({ code: 'edit_window_closed' });

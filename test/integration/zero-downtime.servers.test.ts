@@ -223,6 +223,13 @@ test('all six are restarted one by one behind HAProxy and nginx, at 400 posts a 
   const away = sockets.flatMap((socket) => socket.away).sort((a, b) => a - b);
   // Each is let in at its first attempt, before which Socket.IO by itself pauses for 0.5 to 1.5 s.
   expect(sockets.flatMap(({ refusals }) => refusals)).toEqual([]);
-  // A machine that cannot keep up with the posts says nothing of what the rest takes.
-  if (rate > postsASecond * 0.95) expect(away[Math.floor(away.length / 2)]).toBeLessThan(2_000);
+  // A machine that offers a half of the posts is half as fast, and has twice the time.
+  const allowedMs = 2_000 * Math.max(1, postsASecond / rate);
+  const [median = Number.NaN, longest] = [away[Math.floor(away.length / 2)], away.at(-1) ?? Number.NaN];
+  console.log(
+    `  ${Math.round(rate)} of ${postsASecond} posts a second, ${promised} accepted, none refused; ` +
+      `${away.length} sockets back after ${Math.round(median)} ms (median), ${Math.round(longest)} ms at most: ` +
+      `${Math.round(allowedMs)} ms are allowed`,
+  );
+  expect(median).toBeLessThan(allowedMs);
 }, 120_000);

@@ -20,8 +20,7 @@ const createProcessMetrics: typeof import('../../src/process/process-metrics.ts'
 const createRequestMetrics: typeof import('../../src/process/http/request-metrics.ts').createRequestMetrics =
   () => ({ begin: () => 0, end: nothing });
 const measuredDatabase: typeof import('../../src/db/measured.ts').measuredDatabase = (database) => database;
-const measureRedis: typeof import('../../src/adapters/redis/measure.ts').measureRedis = () => (asked) =>
-  asked;
+const measureRedis: typeof import('../../src/adapters/redis/measure.ts').measureRedis = () => (ask) => ask();
 const measurePublishes: typeof import('../../src/adapters/rabbitmq/publish-metrics.ts').measurePublishes =
   () => () => ({ sent: nothing, ended: nothing });
 const createSequencerMetrics: typeof import('../../src/gateway/sequencer-metrics.ts').createSequencerMetrics =

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import type { Browser, Page } from 'playwright-core';
-import { freeze, openProgram } from '../../harness/browser.ts';
+import { freeze, holdingsOf, openProgram } from '../../harness/browser.ts';
 import { mostMessages, scrollUp } from '../../harness/scroll-up.ts';
 import type { TokenPair } from '../../src/shared/contract.ts';
 import {
@@ -192,11 +192,14 @@ export function webClientTroubles(world: {
     await page.goto(`${apiUrl}/#${chatId}`);
     await page.reload();
     await messageOf(page, `Number ${messages}`).waitFor();
-    const { full, top, moved } = await scrollUp(page);
+    const { full, moved } = await scrollUp(page);
     await say(page, 'Number 1');
     expect(await page.locator('.message').count()).toBe(mostMessages);
-    expect(top.nodes / full.nodes).toBeLessThan(1.2);
-    expect(top.heapBytes / full.heapBytes).toBeLessThan(1.5);
+    // At some time: Chromium lets go of what a frame still shows when it likes to.
+    await eventually('what has gone out of the page is let go', async () => {
+      const { nodes, heapBytes } = await holdingsOf(page);
+      return nodes / full.nodes < 1.2 && heapBytes / full.heapBytes < 1.5;
+    });
     expect(moved).toBeLessThan(2);
     await page.getByRole('button', { name: 'Latest messages' }).click();
     await say(page, `Number ${messages}`);

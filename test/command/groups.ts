@@ -31,7 +31,7 @@ const integration = (file: string): boolean => inFolder('integration')(file) && 
 const kinds: { name: string; lanes: number; has: (file: string) => boolean }[] = [
   { name: 'unit', lanes: 2, has: inFolder('unit') },
   { name: 'conformance', lanes: 3, has: inFolder('conformance') },
-  { name: 'integration, embedded', lanes: 3, has: (file) => integration(file) && !needsServers(file) },
+  { name: 'integration, embedded', lanes: 4, has: (file) => integration(file) && !needsServers(file) },
   { name: 'browser', lanes: 1, has: hasBrowser },
   { name: 'integration, three processes', lanes: 2, has: integration },
   { name: 'torture', lanes: 1, has: loadsMachine },

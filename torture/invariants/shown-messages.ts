@@ -64,6 +64,7 @@ export function createShownMessages(evidence: Evidence): ShownMessages {
     },
 
     ofPage({ chatId, number, messages }) {
+      if (evidence.deleted.has(chatId)) return [];
       return messages.flatMap((seen): Problem[] => {
         const row = rowOf(chatId, seen);
         const isOld = row?.version && number >= row.version && seen.version !== row.version;

@@ -24,7 +24,7 @@ COPY web ./web
 RUN mkdir /secrets /passwords /access && chown bun:bun /secrets /passwords /access
 # A container's own localhost is of no use to others, in development either.
 ENV HOST=::
-# As /metrics says it. The last that is of use to no layer after it: a new commit makes none of them anew.
+# As /metrics says it. It stands behind the layers, so that a new commit makes none of them anew.
 ARG BUILD_COMMIT=unknown
 ENV BUILD_COMMIT=${BUILD_COMMIT}
 # By number, so that Kubernetes can tell that it is not root; the image's user `bun`.

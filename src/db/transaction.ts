@@ -5,7 +5,7 @@ import { databaseTimeoutMs, databaseUnavailable, toCaller } from './errors.ts';
 
 /**
  * Runs `work` in one transaction, READ COMMITTED: each statement sees what was committed before it began. Inside, use `tx`
- * alone; a query beside it would wait for ever on PGlite's one connection.
+ * alone; a query beside it would wait in vain for PGlite's one connection.
  * @throws Error outside of `asRequest`: nothing would tell it that its request was given up
  * @throws ChatError `database_unavailable` within 5 s; then it is unknown whether it was committed
  */

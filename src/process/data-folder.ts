@@ -18,7 +18,7 @@ export interface DataFolder {
   openDatabase(): Promise<Database>;
   /** From now on who asks the database waits for its turn as in any pool: {@link Pglite.limitWaits}. */
   limitWaits(): void;
-  /** Copies all that is kept into a new folder, while nothing is written; whoever asks the database meanwhile waits. */
+  /** Copies all that is kept into a new folder, while nothing is written; whoever asks the database meanwhile waits for its turn. */
   copyTo(target: string): Promise<void>;
   /** Gives the folder free. */
   close(): void;

@@ -22,7 +22,7 @@ interface Waiting {
   answer: PromiseWithResolvers<StoreOutcome[]>;
 }
 
-/** So long small batches wait for a commit, under way or past: what hangs at a lock holds up nobody who comes later. */
+/** So long small batches wait for a commit under way, and after one: what hangs at a lock holds up nobody who comes later. */
 const longestWaitMs = 2;
 
 /**
@@ -111,9 +111,9 @@ export function gatherBatches(
     const answer = Promise.withResolvers<StoreOutcome[]>();
     waiting.push({ batch, current, answer });
     messages += batch.length;
-    const free = underWay === 0 && freeUntil <= performance.now();
-    if (free || messages >= mostMessages) start();
-    else timer ??= setTimeout(start, longestWaitMs);
+    const othersMs = underWay === 0 ? freeUntil - performance.now() : longestWaitMs;
+    if (othersMs <= 0 || messages >= mostMessages) start();
+    else timer ??= setTimeout(start, othersMs);
     return answer.promise;
   }
 

@@ -47,6 +47,7 @@ test('however many statements wait, timers and sockets have their turn between t
   );
   await Promise.all(statements);
   const took = performance.now() - began;
+  late = Math.max(late, performance.now() - last);
   clearInterval(timer);
   // Nothing is shown by statements that are through in no time.
   expect(took).toBeGreaterThan(200);
@@ -84,12 +85,13 @@ test('who starts waits as long as it takes; later whoever has waited for 4 s is 
 });
 
 test('beyond 2,000 that wait it says that it is busy, at once', async () => {
-  database ??= await emptyPglite();
-  const { query } = database;
+  // One whose statements have all the time that they take.
+  const { query, close } = await emptyPglite();
   const asked = await Promise.allSettled(Array.from({ length: 2_100 }, () => query('SELECT 1', [])));
   const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []));
   expect(new Set(refused)).toEqual(new Set(['server_busy']));
   expect(refused.length).toBeWithin(90, 100);
+  await close();
 });
 
 migrationsConformance('PGlite', async () => {

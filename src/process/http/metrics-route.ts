@@ -88,7 +88,7 @@ function isIn(list: BlockList, peer: string): boolean {
   return list.check(address, familyOf(address));
 }
 
-/** A proxy on this machine that adds nothing mostly passes on the name that strangers have asked for. */
+/** A proxy on this machine that adds nothing mostly passes on the name that was asked for: that of the product, unless somebody claims another. */
 function isForLoopback({ url }: Request): boolean {
   const host = URL.parse(url)?.hostname ?? '';
   return host === 'localhost' || isIn(loopback, host.replace(/^\[|\]$/g, ''));

@@ -22,8 +22,10 @@ interface Waiting {
   answer: PromiseWithResolvers<StoreOutcome[]>;
 }
 
-/** So long small batches wait for a commit under way, and after one: what hangs at a lock holds up nobody who comes later. */
+/** So long small batches wait for a commit that is under way: what hangs at a lock holds up nobody who comes later. */
 const longestWaitMs = 2;
+/** So long at most they wait for the others' time to be over: nobody notices it. */
+const longestPauseMs = 5;
 
 /**
  * Stores what the partitions have at the same time in one commit: while one is under way the small batches of the others
@@ -99,7 +101,7 @@ export function gatherBatches(
   }
 
   function pause(tookMs: number): void {
-    const pauseMs = Math.min(longestWaitMs, tookMs * (workers() - 1));
+    const pauseMs = Math.min(longestPauseMs, tookMs * (workers() - 1));
     freeUntil = performance.now() + pauseMs;
     if (waiting.length === 0) return;
     clearTimeout(timer);

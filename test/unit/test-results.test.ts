@@ -127,7 +127,7 @@ test('every file is in one group, and groups come in order', () => {
         name: 'integration, embedded',
         files: ['test/integration/send.test.ts'],
         needsServers: false,
-        lanes: 4,
+        lanes: 3,
       },
       {
         name: 'browser',

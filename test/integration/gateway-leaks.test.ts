@@ -17,6 +17,16 @@ const base = await embeddedBase();
 /** That are set: one that is over the heap may hold for some time, but nothing protects it. */
 const timers = (): number => heapStats().protectedObjectTypeCounts.Timeout ?? 0;
 
+/** As many as there are once none comes or goes any more. */
+async function restingTimers(): Promise<number> {
+  for (let last = timers(); ; ) {
+    await Bun.sleep(500);
+    const now = timers();
+    if (now === last) return now;
+    last = now;
+  }
+}
+
 describe('gateway: what hostile clients leave behind when they are gone', () => {
   let running: RunningGateway;
   let world: World;
@@ -25,7 +35,9 @@ describe('gateway: what hostile clients leave behind when they are gone', () => 
 
   beforeAll(async () => {
     world = await createWorld(base);
-    running = await startTestGateway(base);
+    // Of who has gone a timer would be left for ten seconds.
+    const presenceTimes = { offlineAfterMs: 200, gatherMs: 20, lookEveryMs: 10 };
+    running = await startTestGateway({ ...base, presenceTimes });
     const [ada] = await world.newUsers(1);
     token = ada!.token;
     // Whatever is made once is there.
@@ -72,7 +84,7 @@ describe('gateway: what hostile clients leave behind when they are gone', () => 
   }
 
   test('probes without end, and an end without an upgrade', async () => {
-    const before = timers();
+    const before = await restingTimers();
     const frames = 2_000;
     for (let at = 0; at < 5; at += 1) {
       const sid = await openPolling();
@@ -85,7 +97,7 @@ describe('gateway: what hostile clients leave behind when they are gone', () => 
   });
 
   test('a few probes of each of many, which stay within what a client may send', async () => {
-    const before = timers();
+    const before = await restingTimers();
     await Promise.all(
       Array.from({ length: 20 }, async () => {
         const sid = await openPolling();
@@ -138,7 +150,7 @@ describe('gateway: what hostile clients leave behind when they are gone', () => 
   });
 
   test('a session that ends takes its probe along', async () => {
-    const before = timers();
+    const before = await restingTimers();
     const sid = await openPolling();
     const ws = await upgrade(sid);
     await fetch(url(`transport=polling&sid=${sid}`), { method: 'POST', body: '1' });
@@ -246,7 +258,7 @@ describe('gateway: what hostile clients leave behind when they are gone', () => 
   }
 
   test('any sequence of requests, frames and ends, of many at the same time', async () => {
-    const before = timers();
+    const before = await restingTimers();
     const untilMs = performance.now() + 2_500;
     await Promise.all(Array.from({ length: 24 }, (_, at) => misbehave(at + 1, untilMs)));
     // Sessions whose end nobody has said, on long polling, end with their handshake.

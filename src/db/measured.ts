@@ -30,16 +30,19 @@ export function measuredDatabase(database: Database, metrics: Metrics): Database
     return made;
   }
 
-  const failureOf = (name: string) => (error: unknown) => observerOf(name, errorTypeOf(error));
   const measured = <Result>(text: string, work: () => Promise<Result>): Promise<Result> =>
-    timed(work, observerOfText(text), (error) => failureOf(nameOf(text))(error));
+    timed(work, observerOfText(text), (error) => observerOf(nameOf(text), errorTypeOf(error)));
 
   const ofTransactions = observerOf('transaction');
   const measuredOrm = (orm: Orm): Orm =>
     Object.create(orm, {
       transaction: {
         value: (...given: Parameters<Orm['transaction']>) =>
-          timed(() => orm.transaction(...given), ofTransactions, failureOf('transaction')),
+          timed(
+            () => orm.transaction(...given),
+            ofTransactions,
+            (error) => observerOf('transaction', errorTypeOf(error)),
+          ),
       },
     });
 

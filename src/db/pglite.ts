@@ -5,7 +5,6 @@ import pgliteWasm from '@electric-sql/pglite/pglite.wasm' with { type: 'file' };
 import { drizzle } from 'drizzle-orm/pglite';
 import { once } from '../shared/once.ts';
 import type { Database } from './database.ts';
-import { toCaller } from './errors.ts';
 import { createPool } from './pool.ts';
 import * as schema from './schema.ts';
 import type { Pooled } from './slot.ts';
@@ -13,7 +12,7 @@ import type { Pooled } from './slot.ts';
 export interface Pglite extends Database {
   /** From now on a statement waits 4 s for its turn, no longer. Until then, who starts on a slow machine has all the time it takes. */
   limitWaits(): void;
-  /** Runs `work` while nothing else is asked: until it is done the files are what they would be after the end of the process. */
+  /** Runs `work` while nothing else is asked, between two transactions: until it is done the files are what they would be after the end of the process. */
   standStill<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
@@ -59,17 +58,14 @@ export function pgliteDatabase(client: PGlite): Pglite {
     new Promise<Result>((resolve, reject) => {
       pool.run({ shares: false, begin: () => letOthersOn().then(work), resolve, reject });
     });
-  /** drizzle's client. */
+  /** drizzle's client, which uses these two alone. */
   const runner: PGlite = Object.create(client, {
     query: { value: (...given: Parameters<PGlite['query']>) => use(() => client.query(...given)) },
     transaction: {
       value: (work: Parameters<PGlite['transaction']>[0]) => use(() => client.transaction(work)),
     },
   });
-  const ask = <Row>(...given: Parameters<PGlite['query']>) =>
-    use(() => client.query<Row>(...given)).catch((error: unknown) => {
-      throw toCaller(error);
-    });
+  const ask = <Row>(...given: Parameters<PGlite['query']>) => use(() => client.query<Row>(...given));
 
   /** Nobody else has the folder: it is this process alone that may begin twice. */
   let turn: Promise<unknown> = Promise.resolve();
@@ -90,7 +86,7 @@ export function pgliteDatabase(client: PGlite): Pglite {
     limitWaits() {
       mostWaitMs = 4_000;
     },
-    standStill: (work) => client.runExclusive(work),
+    standStill: use,
     async close() {
       await pool.close();
       await client.close();

@@ -30,17 +30,14 @@ function clientsBy(scheme: 'amqp' | 'amqps'): HalfDeadClient[] {
     ...(scheme === 'amqps' ? { tls: { ca: tlsCertificate } } : {}),
   });
 
+  const openBy = (port: number) =>
+    openRabbitMq({ metrics: createMetrics(), broker: brokerBy(port), partitionCount, log, waitMs });
+
   /** What accepts messages. */
   const publisher: HalfDeadClient = {
     name: `publisher (${scheme})`,
     open(port) {
-      const queue = openRabbitMq({
-        metrics: createMetrics(),
-        broker: brokerBy(port),
-        partitionCount,
-        log,
-        waitMs,
-      });
+      const queue = openBy(port);
       const opening = queue.sendQueue();
       opening.catch(() => {});
       const publish = async (body?: string) => {
@@ -104,13 +101,7 @@ function clientsBy(scheme: 'amqp' | 'amqps'): HalfDeadClient[] {
   const deadLetters: HalfDeadClient = {
     name: `dead letters (${scheme})`,
     open(port) {
-      const queue = openRabbitMq({
-        metrics: createMetrics(),
-        broker: brokerBy(port),
-        partitionCount,
-        log,
-        waitMs,
-      });
+      const queue = openBy(port);
       const [store, sink] = [queue.deadLetterStore(), queue.deadLetterSink()];
       for (const opening of [store, sink]) opening.catch(() => {});
       const delivery = (body: string) => ({ id: undefined, body, partition: 0 });

@@ -192,16 +192,19 @@ describe('sequencer', () => {
     },
   );
 
-  test('the removed are told nothing numbered after their removal, though its hint is lost', async () => {
-    const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
-    const sequencer = createSequencer({
+  const opened = (database: ReturnType<typeof fakeDatabase>, onAdded: (userId: string) => void = () => {}) =>
+    createSequencer({
       metrics: createMetrics(),
       readPage: database.readPage,
       subscriber,
       fanOut,
       log,
-      onAdded() {},
+      onAdded,
     });
+
+  test('the removed are told nothing numbered after their removal, though its hint is lost', async () => {
+    const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
+    const sequencer = opened(database);
     const [ada, eve] = [member('ada'), member('eve')];
     for (const who of [ada, eve]) await plainConnect(sequencer, who, async () => database.head);
     sequencer.offer(chatId, database.message('ada'));
@@ -214,14 +217,7 @@ describe('sequencer', () => {
 
   test('while it is read who still is in the room, nobody is: neither for what passes nor for who has read', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
-    const sequencer = createSequencer({
-      metrics: createMetrics(),
-      readPage: database.readPage,
-      subscriber,
-      fanOut,
-      log,
-      onAdded() {},
-    });
+    const sequencer = opened(database);
     const [ada, eve] = [member('ada'), member('eve')];
     for (const who of [ada, eve]) await plainConnect(sequencer, who, async () => database.head);
     expect([...sequencer.room(chatId)]).toEqual([ada, eve]);
@@ -234,14 +230,7 @@ describe('sequencer', () => {
 
   test('who was removed while joining never gets in', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });
-    const sequencer = createSequencer({
-      metrics: createMetrics(),
-      readPage: database.readPage,
-      subscriber,
-      fanOut,
-      log,
-      onAdded() {},
-    });
+    const sequencer = opened(database);
     const [ada, eve] = [member('ada'), member('eve')];
     await plainConnect(sequencer, ada, async () => database.head);
     await plainConnect(sequencer, eve, async () => {
@@ -256,16 +245,6 @@ describe('sequencer', () => {
     expect(eve.numbers).toEqual([1]);
     expect(eve.chats.size).toBe(0);
   });
-
-  const opened = (database: ReturnType<typeof fakeDatabase>, onAdded: (userId: string) => void = () => {}) =>
-    createSequencer({
-      metrics: createMetrics(),
-      readPage: database.readPage,
-      subscriber,
-      fanOut,
-      log,
-      onAdded,
-    });
 
   test('a removal that was read when the room was not so far takes nobody out, one of a restored database does', async () => {
     const database = fakeDatabase({ pageRows: 100, delay: () => Bun.sleep(1) });

@@ -25,8 +25,8 @@ const integration = (file: string): boolean => inFolder('integration')(file) && 
 
 /**
  * A file belongs to the first that takes it. What is integrated waits for others more than it works, so there are more lanes than
- * cores embedded. With three processes a third lane would take 185 s where two take 226, but then answers that are promised within
- * seconds now and then come too late.
+ * cores embedded. With three processes a third lane would be quicker, but then answers that are promised within seconds now and then
+ * come too late.
  */
 const kinds: { name: string; lanes: number; has: (file: string) => boolean }[] = [
   { name: 'unit', lanes: 2, has: inFolder('unit') },
